@@ -1,0 +1,1 @@
+"""What is built daily: assets, checks, releases, indicators."""

@@ -1,0 +1,1 @@
+"""What may be trusted: contracts become GX suites, suites become a verdict."""

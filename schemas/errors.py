@@ -1,0 +1,38 @@
+"""Errors are named for what the caller does about them.
+
+LiaowangError
+├── Misdeclared   a declaration (contract, rule, indicator, setting) is wrong: refuse to start
+├── Rejected      an event is wrong: dead letter with its reason
+├── Unavailable   a peer is away: retry with back-off
+└── GateFailed    quality is not enough: do not publish
+"""
+
+from __future__ import annotations
+
+
+class LiaowangError(Exception):
+    """Any error of the platform that a caller is expected to handle."""
+
+
+class Misdeclared(LiaowangError):
+    """A declaration is wrong; names the file, the key and what would be right."""
+
+    def __init__(self, where: str, key: str, problem: str) -> None:
+        super().__init__(f"{where}: {key}: {problem}")
+        self.where, self.key, self.problem = where, key, problem
+
+
+class Rejected(LiaowangError):
+    """An event breaks its contract; says which field, which rule and what value."""
+
+    def __init__(self, field: str, rule: str, value: str) -> None:
+        super().__init__(f"{field}: {rule}: {value}")
+        self.field, self.rule, self.value = field, rule, value
+
+
+class Unavailable(LiaowangError):
+    """A peer (broker, warehouse, receiver) does not answer; the same call may succeed later."""
+
+
+class GateFailed(LiaowangError):
+    """The data did not pass its quality gate; nothing of it may be published."""

@@ -1,0 +1,81 @@
+"""One frozen object of all settings, made from a mapping (the environment plus the secrets file)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import Misdeclared
+
+PREFIX = "LIAOWANG_"
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of the platform; `LIAOWANG_<NAME>` in upper case sets `<name>`.
+
+    Ports are TCP ports on 127.0.0.1. Passwords, tokens and keys come from the secrets file of the home
+    (made at first start) and never stand in a repr.
+    """
+
+    home: Path = Path(".liaowang")
+    kafka_port: int = 19092
+    kafka_controller_port: int = 19093
+    warehouse_port: int = 19000
+    warehouse_http_port: int = 18123
+    gateway_port: int = 18080
+    receiver_port: int = 18090
+    docs_port: int = 18070
+    dagster_port: int = 13000
+    partitions: int = 4
+    tick_seconds: float = 5.0
+    webhook_url: str = ""
+    admin_password: str = field(default="", repr=False)
+    service_password: str = field(default="", repr=False)
+    bi_password: str = field(default="", repr=False)
+    webhook_key: str = field(default="", repr=False)
+    department_tokens: str = field(default="", repr=False)
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, str]) -> Settings:
+        """Make the settings from `LIAOWANG_…` entries; an unreadable or unknown one is Misdeclared."""
+        known = {f.name: f for f in fields(cls)}
+        given: dict[str, Any] = {}
+        for key, text in mapping.items():
+            if not key.startswith(PREFIX):
+                continue
+            name = key.removeprefix(PREFIX).lower()
+            if name not in known:
+                raise Misdeclared("settings", key, f"no such setting; there are {', '.join(sorted(known))}")
+            given[name] = _convert(key, text, type(known[name].default))
+        return cls(**given)
+
+    @property
+    def kafka(self) -> str:
+        """The broker's address, `host:port`."""
+        return f"{HOST}:{self.kafka_port}"
+
+    @property
+    def webhook(self) -> str:
+        """Where warnings are pushed: the set address, or the local receiver."""
+        return self.webhook_url or f"http://{HOST}:{self.receiver_port}/warnings"
+
+    def warehouse(self, user: str) -> dict[str, Any]:
+        """Arguments for `clickhouse_driver.Client` as user `admin`, `service` or `bi`."""
+        password = {"admin": self.admin_password, "service": self.service_password, "bi": self.bi_password}[user]
+        return {"host": HOST, "port": self.warehouse_port, "user": user, "password": password}
+
+    def tokens(self) -> dict[str, str]:
+        """Department -> bearer token, from `department=token,…`."""
+        pairs = (item.split("=", 1) for item in self.department_tokens.split(",") if item)
+        return {department: token for department, token in pairs}
+
+
+def _convert(key: str, text: str, kind: type) -> Any:
+    try:
+        return kind(text) if kind is not Path and not issubclass(kind, Path) else Path(text)
+    except ValueError:
+        raise Misdeclared("settings", key, f"{text!r} is not {kind.__name__}") from None

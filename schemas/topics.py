@@ -1,0 +1,12 @@
+"""Names of the Kafka topics; a feed's name is its topic's name."""
+
+from __future__ import annotations
+
+WARNINGS = "warnings"
+REJECTED = "rejected"
+REPLAYS = "replays"
+
+
+def feed_topic(feed: str) -> str:
+    """Topic of a feed: `ecology.air-quality` -> `feed.ecology.air-quality`."""
+    return f"feed.{feed}"

@@ -1,0 +1,1 @@
+"""What happens as events arrive: intake, landing, early warning, duty."""
