@@ -1,0 +1,127 @@
+"""Frames: the records of one poll of one partition arrive as ONE Faust event.
+
+Faust hands over events one at a time at about 0.2 ms each. A frame carries a whole poll of a partition instead:
+its value is the list of aiokafka records, its offset that of the last one. Topics that do not ask for frames
+(changelogs, the leader topic) keep Faust's own way.
+
+Offsets of framed topics are committed only for frames the agent has declared `done`, contiguously, and never on
+Faust's own acknowledgement: Faust acknowledges events it skips while a rebalance is under way.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from typing import Any
+
+import faust
+from aiokafka import ConsumerRecord
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, Message
+
+Frame = list[ConsumerRecord]
+
+
+class FrameSchema(faust.Schema):  # type: ignore[misc]
+    """Passes a frame on as it is; records are decoded by whoever understands them."""
+
+    def loads_key(self, app: Any, message: Message, **_: Any) -> Any:
+        """Return None: a frame has many keys."""
+        return None
+
+    def loads_value(self, app: Any, message: Message, **_: Any) -> Any:
+        """Return the frame itself."""
+        return message.value
+
+
+class FrameConsumer(driver.Consumer):  # type: ignore[misc]
+    """A Faust consumer that makes one message of each poll of a framed partition."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_flight: defaultdict[TP, deque[Message]] = defaultdict(deque)
+
+    async def _wait_next_records(self, timeout: float) -> Any:
+        records, active = await super()._wait_next_records(timeout)
+        if records:
+            framed = self.app.framed
+            records = {tp: [rs] if tp.topic in framed and rs else rs for tp, rs in records.items()}
+        return records, active
+
+    def _to_message(self, tp: TP, record: Any) -> Any:
+        if not isinstance(record, list):
+            return super()._to_message(tp, record)
+        message = super()._to_message(tp, record[-1])
+        message.value = record
+        self._in_flight[tp].append(message)
+        return message
+
+    def done(self, message: Message) -> None:
+        """Declare a frame fully processed: its offset may be committed once all before it are."""
+        message.acked = True
+        self._acked.setdefault(message.tp, [])  # the commit loop visits the partitions named here
+        self._unacked_messages.discard(message)
+
+    def ack(self, message: Message) -> bool:
+        """Acknowledge as Faust does, except for frames: those are committed by `done` alone."""
+        return message.topic not in self.app.framed and bool(super().ack(message))
+
+    def _new_offset(self, tp: TP) -> int | None:
+        if tp.topic not in self.app.framed:
+            offset: int | None = super()._new_offset(tp)
+            return offset
+        last = None
+        frames = self._in_flight[tp]
+        while frames and frames[0].acked:
+            last = frames.popleft()
+        return None if last is None else last.offset + 1
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        if tp.topic not in self.app.framed:
+            await super()._add_gap(tp, offset_from, offset_to)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget the frames of revoked partitions after Faust's own revocation; they will be read again."""
+        await super().on_partitions_revoked(revoked)
+        for tp in revoked:
+            self._in_flight.pop(tp, None)
+
+
+class FrameTransport(driver.Transport):  # type: ignore[misc]
+    """Faust's aiokafka transport with frames."""
+
+    Consumer = FrameConsumer
+
+
+class FrameApp(faust.App):  # type: ignore[misc]
+    """A Faust app whose `framed` topics deliver frames.
+
+    Faust's web server is off; everything a worker tells goes through its log and heartbeat.
+    """
+
+    def __init__(self, id: str, *, broker: str, framed: Iterable[str], **conf: Any) -> None:
+        self.framed = frozenset(framed)
+        defaults: dict[str, Any] = {
+            "web_enabled": False,
+            "topic_disable_leader": True,
+            "consumer_auto_offset_reset": "earliest",
+            "stream_buffer_maxsize": 16,
+            "broker_commit_interval": 1.0,
+            "producer_acks": -1,
+            "producer_linger": 0.005,
+            "consumer_max_fetch_size": 1 << 20,
+        }
+        super().__init__(id, broker=f"kafka://{broker}", **(defaults | conf))
+
+    def _new_transport(self) -> Any:
+        return FrameTransport(self.conf.broker_consumer, self)
+
+    def frames_topic(self, name: str) -> Any:
+        """The Faust topic that delivers the frames of `name`; it must be one of `framed`."""
+        if name not in self.framed:
+            raise ValueError(f"{name} is not framed by {self.conf.id}")
+        return self.topic(name, schema=FrameSchema())
+
+    def frame_done(self, message: Message) -> None:
+        """Declare one frame fully processed."""
+        self.consumer.done(message)
