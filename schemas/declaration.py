@@ -22,11 +22,15 @@ class _Loader(yaml.SafeLoader):
     """Safe YAML without dates (they stay text, as in JSON) and without repeated keys."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for at, key in enumerate(keys):
-            if key in keys[:at]:
-                line = node.value[at][0].start_mark.line + 1
+        seen: set[Any] = set()
+        for name, _ in node.value:
+            if name.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(name, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                line = name.start_mark.line + 1
                 raise yaml.YAMLError(f"line {line}: the key {key!r} stands there twice; keep one")
+            seen.add(key)
         return super().construct_mapping(node, deep)
 
 

@@ -1,8 +1,8 @@
 """Intake mappings: how the rows of a department's CSV file become events of a feed. Declared in the contract.
 
 A mapping knows its file by the columns of `header` (a file may have more). Cells are text; an empty cell of
-`data` leaves its field out, and a cell that cannot be read `as` its kind stays text, so that the contract, not
-the mapping, rejects it with a reason.
+`data` leaves its field out, and a cell that cannot be read `as` its kind stays text, so that the contract
+rejects it with a reason.
 """
 
 from __future__ import annotations

@@ -1,0 +1,210 @@
+"""Contracts from their files: Open Data Contract Standard 3.1 YAML, checked strictly.
+
+A file is valid where the published ODCS model takes it without losing a key, and our own rules hold: one
+table, known custom properties, options that fit the field's type. The path is the identity:
+`feeds/<domain>/<feed>.yaml` declares the feed `<domain>.<feed>`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from open_data_contract_standard.model import OpenDataContractStandard
+from pydantic import ValidationError
+
+from schemas.contract_model import LEVELS, RULES, Contract, Example, Field
+from schemas.declaration import Entry, parse_yaml
+from schemas.errors import Misdeclared
+from schemas.field_yaml import custom_properties, read_field
+from schemas.intake import read_intake
+from schemas.topics import feed_topic
+
+__all__ = [
+    "FEEDS",
+    "RULES",
+    "Contract",
+    "Example",
+    "Field",
+    "load_contract",
+    "load_contracts",
+    "parse_contract",
+]
+
+FEEDS = Path(__file__).parent / "feeds"
+API_VERSION = "v3.1.0"
+_FEED = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+_SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_DOCUMENT = (
+    "apiVersion",
+    "kind",
+    "id",
+    "name",
+    "version",
+    "status",
+    "domain",
+    "description",
+    "team",
+    "schema",
+)
+_PROPERTIES = ("feed", "department", "subject", "lateness", "retention", "examples")
+_MORE_PROPERTIES = ("topic", "region", "intake")
+_STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
+
+
+def load_contracts(root: Path = FEEDS) -> dict[str, Contract]:
+    """All contracts under a folder by feed, sorted; two that share a topic or table are Misdeclared."""
+    contracts = [load_contract(path) for path in sorted(root.glob("*/*.yaml"))]
+    if not contracts:
+        raise Misdeclared(str(root), "feeds", "holds no <domain>/<feed>.yaml")
+    for key in ("topic", "table"):
+        seen: dict[str, Contract] = {}
+        for contract in contracts:
+            other = seen.setdefault(getattr(contract, key), contract)
+            if other is not contract:
+                raise Misdeclared(
+                    str(contract.path), key, f"{getattr(contract, key)} belongs to {other.feed} already"
+                )
+    return {contract.feed: contract for contract in sorted(contracts, key=lambda contract: contract.feed)}
+
+
+def load_contract(path: Path) -> Contract:
+    """The contract in a file; whatever is wrong with it is Misdeclared."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misdeclared(str(path), "file", f"cannot be read as UTF-8 text: {error}") from None
+    return parse_contract(text, path)
+
+
+def parse_contract(text: str, path: Path) -> Contract:
+    """The contract in a text that stands at this path (which names the feed)."""
+    document = parse_yaml(text, str(path))
+    parts = document.mapping(_DOCUMENT)
+    _check_odcs(document)
+    parts["apiVersion"].text([API_VERSION])
+    parts["kind"].text(["DataContract"])
+    parts["status"].text(_STATUSES)
+    if not _SEMVER.fullmatch(parts["version"].text()):
+        raise parts["version"].wrong(f"{parts['version'].value!r} must be major.minor.patch, such as 1.0.0")
+    fields = _fields(parts["schema"])
+    custom = custom_properties(document, _PROPERTIES, _MORE_PROPERTIES)
+    feed = _feed(custom["feed"], parts["domain"], path)
+    region_field, levels = _region(custom["region"], fields) if "region" in custom else ("", ())
+    return Contract(
+        feed=feed,
+        version=parts["version"].text(),
+        topic=_topic(custom["topic"]) if "topic" in custom else feed_topic(feed),
+        department=custom["department"].text(),
+        description=" ".join(parts["description"].mapping(["purpose"])["purpose"].text().split()),
+        fields=tuple(fields.values()),
+        subject=_subject(custom["subject"], fields),
+        lateness=custom["lateness"].duration(),
+        retention=custom["retention"].duration(),
+        region_field=region_field,
+        region_levels=levels,
+        intake=read_intake(custom["intake"], fields) if "intake" in custom else (),
+        examples=_examples(custom["examples"]),
+        path=path,
+    )
+
+
+def _check_odcs(document: Entry) -> None:
+    try:
+        kept = OpenDataContractStandard(**document.value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(step) for step in first["loc"])
+        raise Misdeclared(document.where, key, f"Open Data Contract Standard: {first['msg']}") from None
+    _check_kept(document, kept.model_dump(by_alias=True, exclude_unset=True))
+
+
+def _check_kept(entry: Entry, kept: Any) -> None:
+    if isinstance(entry.value, dict) and isinstance(kept, dict):
+        for key in entry.value:
+            if key not in kept:
+                raise entry.at(key).wrong("the Open Data Contract Standard has no such key")
+            _check_kept(entry.at(key), kept[key])
+    elif isinstance(entry.value, list) and isinstance(kept, list):
+        for item, other in zip(entry.items(), kept, strict=True):
+            _check_kept(item, other)
+
+
+def _feed(entry: Entry, domain: Entry, path: Path) -> str:
+    feed = entry.text()
+    if not _FEED.fullmatch(feed):
+        raise entry.wrong(f"{feed!r} must be <domain>.<feed> in lower case, digits and hyphens")
+    if feed != f"{path.parent.name}.{path.stem}":
+        raise entry.wrong(f"{feed!r} must stand in feeds/{feed.replace('.', '/', 1)}.yaml")
+    if domain.text() != feed.split(".")[0]:
+        raise domain.wrong(f"must be {feed.split('.')[0]}, the domain of {feed}")
+    return feed
+
+
+def _topic(entry: Entry) -> str:
+    if not _TOPIC.fullmatch(entry.text()):
+        raise entry.wrong("must be a Kafka topic: letters, digits, dots, hyphens, underscores")
+    return entry.text()
+
+
+def _fields(entry: Entry) -> dict[str, Field]:
+    tables = entry.items()
+    if len(tables) != 1:
+        raise entry.wrong(f"must hold one object, the event's data, not {len(tables)}")
+    fields = [read_field(item) for item in tables[0].mapping(["name", "properties"])["properties"].items()]
+    names = [field.name for field in fields]
+    for name in names:
+        if names.count(name) > 1:
+            raise tables[0].at("properties").wrong(f"the field {name!r} stands there twice")
+    if not fields:
+        raise tables[0].at("properties").wrong("must hold at least one field")
+    return {field.name: field for field in fields}
+
+
+def _known(entry: Entry, name: str, fields: dict[str, Field]) -> Field:
+    if name not in fields:
+        raise entry.wrong(f"no field {name!r}; there are {', '.join(fields)}")
+    return fields[name]
+
+
+def _subject(entry: Entry, fields: dict[str, Field]) -> tuple[str, ...]:
+    for name in entry.texts():
+        if not _known(entry, name, fields).required:
+            raise entry.wrong(f"the field {name!r} must be required, as it is part of the Kafka key")
+    return entry.texts()
+
+
+def _region(entry: Entry, fields: dict[str, Field]) -> tuple[str, tuple[str, ...]]:
+    parts = entry.mapping(["field", "levels"], [])
+    field = _known(parts["field"], parts["field"].text(), fields)
+    if field.kind != "string":
+        raise parts["field"].wrong(f"{field.name!r} must be a string, as region codes are")
+    for level in parts["levels"].items():
+        level.text(LEVELS)
+    return field.name, parts["levels"].texts()
+
+
+def _examples(entry: Entry) -> tuple[Example, ...]:
+    parts = entry.mapping(["accepted", "rejected"], [])
+    accepted = [item.mapping(["name", "data"], []) for item in parts["accepted"].items()]
+    rejected = [item.mapping(["name", "data", "field", "rule"], []) for item in parts["rejected"].items()]
+    if not accepted or not rejected:
+        raise entry.wrong("must hold at least one accepted and one rejected example")
+    names = [item["name"].text() for item in [*accepted, *rejected]]
+    if len(set(names)) < len(names):
+        raise entry.wrong("two examples have one name; give each its own")
+    return tuple(
+        Example(
+            name=item["name"].text(),
+            data=_plain(item["data"]),
+            field=item["field"].text() if "field" in item else "",
+            rule=item["rule"].text(tuple(RULES)) if "rule" in item else "",
+        )
+        for item in [*accepted, *rejected]
+    )
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    return {key: item.value for key, item in entry.mapping().items()}

@@ -1,0 +1,101 @@
+"""The contract: what a department promises about one feed. Everything else is derived from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from schemas.intake import IntakeMapping
+
+KINDS = ("string", "integer", "number", "date", "timestamp", "boolean")
+LEVELS = ("city", "county")
+CLASSIFICATIONS = ("public", "internal", "personal")
+INT64 = (-(2**63), 2**63 - 1)
+
+RULES = {
+    "json": "the bytes are not one JSON document in UTF-8 (field `event`)",
+    "envelope": "a CloudEvents attribute is missing or of the wrong form",
+    "type": "another feed's event, or a field of another JSON type",
+    "required": "a required field is absent or null",
+    "missing": "the value marks a missing measurement",
+    "minimum": "below what the field or the warehouse can hold",
+    "maximum": "above what the field or the warehouse can hold",
+    "pattern": "the text does not have the form of the field",
+    "enum": "not one of the field's values",
+    "length": "the text is too long",
+    "region": "no such region, or a region of another level",
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One data field. `kind` is one of KINDS; bounds hold for numbers, pattern and length for text."""
+
+    name: str
+    kind: str
+    required: bool = False
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    exclusive_minimum: int | float | None = None
+    pattern: str = ""
+    max_length: int | None = None
+    enum: tuple[str, ...] = ()
+    missing: tuple[int | float | str, ...] = ()
+    unit: str = ""
+    classification: str = "internal"
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Example:
+    """The `data` of one event and what must come of it: accepted, or rejected for `field` and `rule`."""
+
+    name: str
+    data: Mapping[str, Any]
+    field: str = ""
+    rule: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the contract must accept this event."""
+        return not self.rule
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One feed: its fields, Kafka key, region, times, examples. `lateness` is how late an event may come."""
+
+    feed: str
+    version: str
+    topic: str
+    department: str
+    description: str
+    fields: tuple[Field, ...]
+    subject: tuple[str, ...]
+    lateness: timedelta
+    retention: timedelta
+    region_field: str = ""
+    region_levels: tuple[str, ...] = ()
+    intake: tuple[IntakeMapping, ...] = ()
+    examples: tuple[Example, ...] = ()
+    path: Path = Path()
+
+    @property
+    def event_type(self) -> str:
+        """The CloudEvents type: feed and major version, `ecology.air-quality.v1`."""
+        return f"{self.feed}.v{self.version.split('.')[0]}"
+
+    @property
+    def table(self) -> str:
+        """Name of the feed's table in every database: `ecology_air_quality`."""
+        return self.feed.replace("-", "_").replace(".", "_")
+
+    def field(self, name: str) -> Field:
+        """The field of this name; KeyError where there is none."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise KeyError(name)
