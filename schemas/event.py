@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -47,7 +47,7 @@ def encode_event(
 class TickData(msgspec.Struct, frozen=True):
     """What a tick says: the feed's clock, and whether a replay ends with it."""
 
-    clock: datetime
+    clock: Annotated[datetime, msgspec.Meta(tz=True)]
     final: bool = False
 
 
@@ -81,5 +81,5 @@ def decode_tick(raw: bytes) -> Tick | None:
         return None
     try:
         return _TICKS.decode(raw)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
