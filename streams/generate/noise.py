@@ -1,0 +1,34 @@
+"""Small random helpers that the standard library lacks; each takes its `random.Random`."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+
+def child(rng: Random) -> Random:
+    """A generator of its own for one part, so that parts do not disturb each other's draws."""
+    return Random(rng.getrandbits(64))
+
+
+def poisson(rng: Random, mean: float) -> int:
+    """A Poisson draw: Knuth's product method for small means, the normal approximation from 30 on."""
+    if mean >= 30:
+        return max(0, round(rng.gauss(mean, math.sqrt(mean))))
+    limit, count, product = math.exp(-mean), 0, rng.random()
+    while product > limit:
+        count += 1
+        product *= rng.random()
+    return count
+
+
+def saturate(value: float, knee: float, ceiling: float) -> float:
+    """`value` up to the knee, then bent so that no draw takes it past the ceiling."""
+    if value <= knee:
+        return value
+    return knee + (ceiling - knee) * math.tanh((value - knee) / (ceiling - knee))
+
+
+def season(day_of_year: int, peak_day: int) -> float:
+    """A yearly cycle between -1 and 1 that is highest on `peak_day`."""
+    return math.cos(2 * math.pi * (day_of_year - peak_day) / 365.25)
