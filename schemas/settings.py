@@ -17,11 +17,13 @@ HOST = "127.0.0.1"
 class Settings:
     """Every setting of the platform; `LIAOWANG_<NAME>` in upper case sets `<name>`.
 
+    `kafka_libs` is a folder for Kafka's jars that several homes may share; unset, the home has its own.
     Ports are TCP ports on 127.0.0.1. Passwords, tokens and keys come from the secrets file of the home
     (made at first start) and never stand in a repr.
     """
 
     home: Path = Path(".liaowang")
+    kafka_libs: Path = Path()
     kafka_port: int = 19092
     kafka_controller_port: int = 19093
     warehouse_port: int = 19000
@@ -57,6 +59,11 @@ class Settings:
     def kafka(self) -> str:
         """The broker's address, `host:port`."""
         return f"{HOST}:{self.kafka_port}"
+
+    @property
+    def kafka_jars(self) -> Path:
+        """The folder of Kafka's jars: the set one, or `<home>/kafka/libs`."""
+        return (self.home / "kafka" / "libs" if self.kafka_libs == Path() else self.kafka_libs).absolute()
 
     @property
     def webhook(self) -> str:

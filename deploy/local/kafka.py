@@ -1,0 +1,131 @@
+"""Kafka on this machine: one KRaft node out of its Maven artifacts, data under `<home>/kafka`."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kafka.admin import KafkaAdminClient
+from kafka.errors import RetriableError
+
+from deploy.environment import as_environment, load_settings
+from deploy.local.jars import fetch_jars, find_java
+from deploy.local.process import CannotStart, demand_port, hold, port_open, running
+from schemas.errors import LiaowangError
+from schemas.settings import HOST, Settings
+
+HEAP = "-Xmx512m"
+LOGGING = Path(__file__).parent / "broker" / "log4j2.properties"
+NODE = 1
+
+
+def server_properties(settings: Settings) -> str:
+    """The broker's configuration: one node, LogAppendTime, no topic by accident, everything on 127.0.0.1."""
+    return "\n".join(
+        [
+            "process.roles=broker,controller",
+            f"node.id={NODE}",
+            f"listeners=CLIENT://{HOST}:{settings.kafka_port},CONTROLLER://{HOST}:{settings.kafka_controller_port}",
+            f"advertised.listeners=CLIENT://{HOST}:{settings.kafka_port}",
+            f"controller.quorum.bootstrap.servers={HOST}:{settings.kafka_controller_port}",
+            "controller.listener.names=CONTROLLER",
+            "inter.broker.listener.name=CLIENT",
+            "listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            f"log.dirs={_home(settings) / 'data'}",
+            "log.message.timestamp.type=LogAppendTime",
+            "auto.create.topics.enable=false",
+            "offsets.topic.replication.factor=1",
+            "offsets.topic.num.partitions=8",
+            "transaction.state.log.replication.factor=1",
+            "transaction.state.log.min.isr=1",
+            "transaction.state.log.num.partitions=4",
+            "share.coordinator.state.topic.replication.factor=1",
+            "share.coordinator.state.topic.min.isr=1",
+            "group.initial.rebalance.delay.ms=0",
+            "",
+        ]
+    )
+
+
+def prepare(settings: Settings) -> list[str]:
+    """Fetch, configure and format what is not there yet; the command that becomes the broker."""
+    java = find_java()
+    jars = fetch_jars(settings.kafka_jars)
+    home = _home(settings)
+    home.mkdir(parents=True, exist_ok=True)
+    properties = home / "server.properties"
+    properties.write_text(server_properties(settings))
+    run = [java, HEAP, f"-Dlog4j2.configurationFile={LOGGING}", "-cp", f"{jars}/*"]
+    if not (home / "data" / "meta.properties").exists():
+        _format([*run, "kafka.tools.StorageTool"], properties)
+    return [*run, "kafka.Kafka", str(properties)]
+
+
+def demand_ports(settings: Settings) -> None:
+    """Both ports of the broker are free; otherwise CannotStart."""
+    demand_port(settings.kafka_port, "kafka_port", "kafka")
+    demand_port(settings.kafka_controller_port, "kafka_controller_port", "kafka")
+
+
+def main(settings: Settings) -> None:
+    """Become the broker: this process is replaced by it and ends when it ends."""
+    hold(_home(settings), "kafka")
+    demand_ports(settings)
+    command = prepare(settings)
+    os.execv(command[0], command)
+
+
+def answers(settings: Settings) -> bool:
+    """Whether the broker answers a client."""
+    if not port_open(settings.kafka_port):
+        return False
+    try:
+        admin = KafkaAdminClient(
+            bootstrap_servers=settings.kafka, request_timeout_ms=2000, bootstrap_timeout_ms=2000
+        )
+        try:
+            admin.list_topics()
+        finally:
+            admin.close()
+    except RetriableError:
+        return False
+    return True
+
+
+@contextmanager
+def kafka_running(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """A broker with these settings, ready inside the block and ended after it; its data stay."""
+    demand_ports(settings)
+    fetch_jars(settings.kafka_jars)
+    command = [sys.executable, "-m", "deploy.local.kafka"]
+    log = settings.home / "logs" / "kafka.log"
+    with running(command, as_environment(settings), log, lambda: answers(settings)) as process:
+        yield process
+
+
+def _home(settings: Settings) -> Path:
+    return settings.home.absolute() / "kafka"
+
+
+def _format(tool: list[str], properties: Path) -> None:
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    command = [*tool, "format", "--standalone", "--ignore-formatted", "-t", cluster, "-c", str(properties)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).strip().splitlines()
+        raise CannotStart(
+            f"kafka: its storage could not be formatted: {said[-1] if said else 'no reason given'}"
+        )
+
+
+if __name__ == "__main__":
+    try:
+        main(load_settings())
+    except LiaowangError as error:
+        sys.exit(str(error))

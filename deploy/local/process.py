@@ -1,0 +1,124 @@
+"""What every server of the local stack needs: ports, locks on folders, waiting for readiness, a clean end."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from schemas.errors import LiaowangError
+from schemas.settings import HOST, PREFIX
+
+_PR_SET_PDEATHSIG = 1
+
+
+class CannotStart(LiaowangError):
+    """The stack cannot run on this machine as it is; says in one line what is wrong and how to mend it."""
+
+
+def port_open(port: int) -> bool:
+    """Whether something on 127.0.0.1 accepts connections on this port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def free_port() -> int:
+    """A port on 127.0.0.1 that nothing listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def demand_port(port: int, setting: str, what: str) -> None:
+    """Nothing listens on the port; otherwise CannotStart, naming the setting that moves it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise CannotStart(
+                f"{what}: port {port} on {HOST} cannot be used ({error.strerror}); "
+                f"stop what listens there or set {PREFIX}{setting.upper()} to another port"
+            ) from error
+
+
+def hold(folder: Path, what: str) -> int:
+    """Lock a data folder for this process and what it becomes by exec; CannotStart when another holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(handle, 20, 0).decode().strip() or "unknown"
+        os.close(handle)
+        raise CannotStart(
+            f"{what}: the data folder {folder} is in use by process {holder}; "
+            f"stop it (liaowang down) or set {PREFIX}HOME to another folder"
+        ) from None
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, str(os.getpid()).encode(), 0)
+    os.set_inheritable(handle, True)
+    return handle
+
+
+def end_with_parent() -> None:
+    """Have this process, also after exec, get SIGTERM when its parent ends (Linux; elsewhere nothing)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def wait_for(ready: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float, log: Path) -> None:
+    """Return when `ready` says so; CannotStart with the log's last line when it ended, or time is up."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if process.poll() is not None:
+            raise CannotStart(last_line(log) or f"ended with code {process.returncode} before it was ready")
+        if time.monotonic() > deadline:
+            raise CannotStart(f"not ready after {seconds:.0f} s; see {log}")
+        time.sleep(0.1)
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not empty, or nothing."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+@contextmanager
+def running(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    ready: Callable[[], bool],
+    seconds: float = 60,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The command as a process that is ready inside the block and ended, politely first, after it."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+        )
+    try:
+        wait_for(ready, process, seconds, log)
+        yield process
+    finally:
+        finish(process)
+
+
+def finish(process: subprocess.Popen[bytes], seconds: float = 30) -> None:
+    """End a process: SIGTERM, and SIGKILL when it has not ended in time. Does nothing when it has ended."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
