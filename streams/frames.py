@@ -101,6 +101,7 @@ class FrameApp(faust.App):  # type: ignore[misc]
 
     def __init__(self, id: str, *, broker: str, framed: Iterable[str], **conf: Any) -> None:
         self.framed = frozenset(framed)
+        self.bootstrap = broker
         defaults: dict[str, Any] = {
             "web_enabled": False,
             "topic_disable_leader": True,

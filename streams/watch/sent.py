@@ -1,0 +1,60 @@
+"""What the topic `warnings` says already, so that a restarted worker does not say it again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.errors import Unavailable
+from schemas.topics import WARNINGS
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+_ids = msgspec.json.Decoder(_Id)
+
+
+@asynccontextmanager
+async def _reader(broker: str) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
+    """A consumer of all partitions of `warnings`, in no group."""
+    consumer = AIOKafkaConsumer(WARNINGS, bootstrap_servers=broker, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(WARNINGS, each) for each in consumer.partitions_for_topic(WARNINGS) or ()]
+        if not partitions:
+            raise Unavailable(f"{broker}: the topic {WARNINGS} does not exist yet")
+        consumer.unsubscribe()
+        consumer.assign(partitions)
+        yield consumer, partitions
+    finally:
+        await consumer.stop()
+
+
+async def ends(broker: str) -> dict[int, int]:
+    """Where each partition of `warnings` ends now: whatever is sent from now on stands at or after it."""
+    async with _reader(broker) as (consumer, partitions):
+        return {tp.partition: offset for tp, offset in (await consumer.end_offsets(partitions)).items()}
+
+
+async def already_sent(broker: str, since: Mapping[int, int]) -> set[str]:
+    """Ids of the transitions on `warnings` from these offsets (partition -> offset) to its end.
+
+    A partition not named is read from its start.
+    """
+    async with _reader(broker) as (consumer, partitions):
+        end = await consumer.end_offsets(partitions)
+        start = await consumer.beginning_offsets(partitions)
+        at = {tp: max(start[tp], since.get(tp.partition, 0)) for tp in partitions}
+        for tp, offset in at.items():
+            consumer.seek(tp, offset)
+        found: set[str] = set()
+        while any(at[tp] < end[tp] for tp in partitions):
+            for tp, records in (await consumer.getmany(timeout_ms=1000)).items():
+                found.update(_ids.decode(record.value).id for record in records)
+                at[tp] = records[-1].offset + 1
+        return found

@@ -1,0 +1,47 @@
+"""A transition as an event of the feed `duty.warning`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from schemas.event import encode_event
+from streams.watch.episode import Transition
+from streams.watch.rule import Rule
+
+SOURCE = "/liaowang/watch"
+TYPE = "duty.warning.v1"
+
+
+def encode_warning(transition: Transition, rules: Mapping[str, Rule]) -> bytes:
+    """The transition as CloudEvents bytes; its id is the event's id, its event time the event's time."""
+    rule = rules[transition.rule]
+    at = datetime.fromtimestamp(transition.at / 1000, UTC)
+    evidence = {
+        "topic": transition.topic,
+        "partition": transition.partition,
+        "offset": transition.offset,
+        "watermark": transition.watermark,
+    }
+    data = {
+        "rule": transition.rule,
+        "rule_version": transition.rule_version,
+        "subject": transition.subject,
+        "region": transition.region or None,
+        "kind": transition.kind,
+        "level": transition.level,
+        "previous": transition.previous or None,
+        "episode": transition.episode,
+        "ordinal": transition.ordinal,
+        "at": at.isoformat(),
+        "value": transition.value,
+        "threshold": transition.threshold,
+        "evidence": json.dumps(evidence, separators=(",", ":")),
+        "title": rule.title,
+        "runbook": rule.runbook,
+        "duty_role": rule.duty_role,
+    }
+    return encode_event(
+        id=transition.id, source=SOURCE, type=TYPE, time=at, data=data, timeline=transition.timeline
+    )

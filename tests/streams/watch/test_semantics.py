@@ -1,0 +1,220 @@
+"""What watch decides is a function of the log: not of frames, restarts, copies or partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.contract import load_contracts
+from schemas.decoder import Decoder
+from schemas.event import encode_event, encode_tick
+from streams.watch.episode import Transition
+from streams.watch.offline import Entry
+from streams.watch.partition import Partition
+from streams.watch.rule import load_rules
+from streams.watch.state import StateKeeper
+
+CONTRACTS = load_contracts()
+RULES = load_rules(CONTRACTS)
+DECODERS = {feed: Decoder(contract).decode for feed, contract in CONTRACTS.items()}
+START = datetime(2026, 3, 1, tzinfo=UTC)
+AIR, REQUESTS = "ecology.air-quality", "governance.citizen-request"
+
+minutes = st.lists(st.integers(0, 300), min_size=1, max_size=60)
+
+
+def air_event(number: int, at: datetime, station: int, value: int, timeline: str = "") -> bytes:
+    data = {"station": f"S{station}", "region": "330106", "averaging": "1h", "pm25": value}
+    return encode_event(
+        id=f"a{number}", source="/t", type=f"{AIR}.v1", time=at, data=data, timeline=timeline
+    )
+
+
+def request_event(number: int, at: datetime, region: str) -> bytes:
+    data = {
+        "request": f"R{number}", "region": region, "channel": "hotline", "category": "traffic",
+        "stage": "received", "received_at": at.isoformat(), "limit_hours": 72,
+    }  # fmt: skip
+    return encode_event(id=f"r{number}", source="/t", type=f"{REQUESTS}.v1", time=at, data=data)
+
+
+@st.composite
+def air_logs(draw: st.DrawFn) -> list[bytes]:
+    """Events of four stations in and out of order, ticks between them, broken bytes, two timelines."""
+    values = []
+    at = START
+    for number, step in enumerate(draw(minutes)):
+        at += timedelta(minutes=step)
+        kind = draw(st.sampled_from(["event"] * 8 + ["late", "tick", "broken", "replay"]))
+        station, value = draw(st.integers(1, 4)), draw(st.sampled_from([20, 99, 100, 114, 115, 160, 251, 400]))
+        if kind == "event":
+            values.append(air_event(number, at, station, value))
+        elif kind == "late":
+            values.append(air_event(number, at - timedelta(minutes=7), station, value))
+        elif kind == "replay":
+            values.append(air_event(number, at - timedelta(days=900), station, value, "old"))
+        elif kind == "tick":
+            values.append(encode_tick(id=f"t{number}", clock=at))
+        else:
+            values.append(b"{broken")
+    return [*values, encode_tick(id="end", clock=at + timedelta(days=2))]
+
+
+def entries(values: Iterable[bytes]) -> list[Entry]:
+    arrival = int(datetime(2026, 6, 1, tzinfo=UTC).timestamp() * 1000)
+    return [Entry(offset, arrival + offset, value) for offset, value in enumerate(values)]
+
+
+def fresh(feed: str) -> Partition:
+    contract = CONTRACTS[feed]
+    rules = [rule for rule in RULES if rule.feed == feed]
+    return Partition(contract, DECODERS[feed], rules, contract.topic, 0)
+
+
+def run(feed: str, log: list[Entry], cuts: Iterable[int] = ()) -> list[Transition]:
+    """The transitions of a log fed in frames cut at these places."""
+    found: list[Transition] = []
+    partition = fresh(feed)
+    places = [0, *sorted(cuts), len(log)]
+    for start, end in zip(places, places[1:], strict=False):
+        partition.observe(log[start:end], found.append)
+    return found
+
+
+def by_id(transitions: Iterable[Transition]) -> list[Transition]:
+    return sorted(transitions, key=lambda each: each.id)
+
+
+def plain(transitions: Iterable[Transition]) -> list[Transition]:
+    """Transitions without the log's own coordinates."""
+    return by_id(replace(each, offset=0, watermark=0, partition=0) for each in transitions)
+
+
+@given(air_logs(), st.data())
+@settings(max_examples=200, deadline=None)
+def test_frames_do_not_matter(values: list[bytes], data: st.DataObject) -> None:
+    log = entries(values)
+    cuts = data.draw(st.lists(st.integers(0, len(log)), max_size=8))
+    assert by_id(run(AIR, log, cuts)) == by_id(run(AIR, log))
+
+
+@given(air_logs(), st.data())
+@settings(max_examples=200, deadline=None)
+def test_ids_are_unique_and_an_event_sent_twice_counts_once(values: list[bytes], data: st.DataObject) -> None:
+    once = run(AIR, entries(values))
+    assert len({each.id for each in once}) == len(once)
+    at = data.draw(st.integers(0, len(values) - 1))
+    twice = [*values[: at + 1], values[at], *values[at + 1 :]]
+    assert plain(run(AIR, entries(twice))) == plain(once)
+
+
+actions = st.sampled_from(["checkpoint", "crash", "crash in checkpoint"])
+
+
+@given(air_logs(), st.lists(st.tuples(st.integers(1, 20), actions, st.integers(0, 9)), max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_a_restart_from_any_checkpoint_does_not_matter(
+    values: list[bytes], plan: list[tuple[int, str, int]]
+) -> None:
+    """Crashes at any moment, also between the buckets and the header of a checkpoint."""
+    log = entries(values)
+    changelog: dict[bytes, bytes] = {}
+    found: dict[str, Transition] = {}
+
+    def note(transition: Transition) -> None:
+        assert found.setdefault(transition.id, transition) == transition
+
+    keeper = StateKeeper(fresh(AIR))
+    for length, action, written in [*plan, (len(log), "end", 0)]:
+        applied = keeper.partition.offset + 1
+        keeper.partition.observe(log[applied : applied + length], note)
+        point = keeper.checkpoint({}) if "checkpoint" in action else None
+        if point is not None:
+            whole = action == "checkpoint"
+            write(changelog, point.buckets if whole else point.buckets[:written])
+            write(changelog, [point.header] if whole else [])
+        if "crash" in action:
+            keeper = StateKeeper(fresh(AIR))
+            keeper.restore(changelog)
+    keeper.partition.observe(log[keeper.partition.offset + 1 :], note)
+    assert by_id(found.values()) == by_id(run(AIR, log))
+
+
+def write(changelog: dict[bytes, bytes], items: Iterable[tuple[bytes, bytes | None]]) -> None:
+    for key, value in items:
+        if value is None:
+            changelog.pop(key, None)
+        else:
+            changelog[key] = value
+
+
+@given(minutes, st.integers(1, 5))
+@settings(max_examples=100, deadline=None)
+def test_partitions_do_not_matter_without_late_events(steps: list[int], partitions: int) -> None:
+    at, events = START, []
+    for number, step in enumerate(steps):
+        at += timedelta(minutes=step)
+        events.append((number % 7, air_event(number, at, number % 7, [20, 120, 400, 90][number % 4])))
+    end = encode_tick(id="end", clock=at + timedelta(days=2))
+    whole = plain(run(AIR, entries([*(value for _, value in events), end])))
+    parts = [
+        each
+        for part in range(partitions)
+        for each in run(AIR, entries([*(v for station, v in events if station % partitions == part), end]))
+    ]
+    assert plain(parts) == whole
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.sampled_from(["330106", "330203"])), max_size=250))
+@settings(max_examples=50, deadline=None)
+def test_counts_agree_with_a_plain_count(steps: list[tuple[int, str]]) -> None:
+    """Highest level and recovery of each county-hour, against a count made without windows closing."""
+    at, values, counts = START, [], {}
+    for number, (step, region) in enumerate(steps):
+        at += timedelta(seconds=step)
+        values.append(request_event(number, at, region))
+        hour = (region, at.replace(minute=0, second=0))
+        counts[hour] = counts.get(hour, 0) + 1
+    end = at + timedelta(days=1)
+    found = run(REQUESTS, entries([*values, encode_tick(id="end", clock=end)]))
+    raised = {(each.subject, each.value) for each in found if each.kind in ("opened", "raised")}
+    bounds = (40, 60, 90, 130)
+    open_before: dict[str, bool] = {}
+    expected = set()
+    for (region, _), count in sorted(counts.items(), key=lambda item: item[0][1]):
+        reached = [bound for bound in bounds if count >= bound]
+        if not open_before.get(region):
+            expected |= {(region, float(bound)) for bound in reached}
+        open_before[region] = count >= 30 and (bool(reached) or open_before.get(region, False))
+    assert expected <= raised
+    last = {}
+    for each in found:
+        last[each.subject] = each.kind
+    assert all(kind == "recovered" for kind in last.values())
+
+
+def test_one_fast_clock_delays_nobody() -> None:
+    fast = air_event(1, datetime(2026, 6, 9, tzinfo=UTC), 1, 20)
+    honest = air_event(2, datetime(2026, 6, 1, 0, 1, tzinfo=UTC), 2, 400)
+    arrival = int(datetime(2026, 6, 1, 0, 1, tzinfo=UTC).timestamp() * 1000)
+    found: list[Transition] = []
+    partition = fresh(AIR)
+    partition.observe([Entry(0, arrival - 400_000, fast), Entry(1, arrival, honest)], found.append)
+    assert [each.subject for each in found] == ["S2"]
+    assert partition.tally.late == 0
+
+
+def test_a_correction_below_the_watermark_makes_no_second_warning() -> None:
+    feed = "health.infectious-disease"
+
+    def event(id: str, day: int, cases: int, corrects: str = "") -> bytes:
+        at = datetime(2026, 3, day, 15, tzinfo=UTC)
+        data = {"region": "330100", "disease": "influenza", "date": f"2026-03-{day:02}", "cases": cases}
+        return encode_event(id=id, source="/t", type=f"{feed}.v1", time=at, data=data, corrects=corrects)
+
+    log = entries([event("a", 1, 500), event("b", 2, 50), event("c", 1, 450, corrects="a")])
+    assert [each.kind for each in run(feed, log)] == ["opened", "recovered"]
