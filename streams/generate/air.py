@@ -1,7 +1,7 @@
 """Hourly PM2.5 of some three stations a county, with season, daily cycle, weather and AQI.
 
-Ordinary values never reach 95 µg/m3 (they are bent below it), so noise of any seed crosses neither the recovery
-threshold of 100 nor the blue one of 115. Every station reports every hour unless an outage is planted.
+Ordinary values never reach 95 µg/m3 (they are bent below it), so noise of any seed crosses neither the
+recovery threshold of 100 nor the blue one of 115. Every station reports each hour, outages aside.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def lines(
 ) -> Iterator[Line]:
     """Every event's line in order of time, and among them the feed's dirt.
 
-    A subject in `spared` has an anomaly and gets no late lines, so its episode does not hang on a rule's wait.
+    A subject in `spared` has an anomaly and gets no late lines, so no rule's wait matters for it.
     """
     extras = _Extras()
     turn = rng.randrange(len(recipe.kinds))

@@ -1,7 +1,7 @@
 """Dirt: extra lines made from real ones, each with exactly one fault and what must become of it.
 
-Dirt never takes the place of a reading. A rejected line has an id of its own; a duplicate is its original byte
-for byte.
+Dirt never takes the place of a reading. A rejected line has an id of its own; a duplicate is its original
+byte for byte.
 """
 
 from __future__ import annotations

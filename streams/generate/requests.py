@@ -1,8 +1,8 @@
 """Citizen requests of each county: received, dispatched, handled, rated, each an event at its own time.
 
 Some 8 to 12 requests a county and day, most of them in office hours, fewer at weekends; 92 in 100 are handled
-in time. At most 20 are received in an ordinary hour, so noise crosses neither the recovery threshold of 30 nor the
-blue one of 40. Stages that would fall after the span have not happened yet and are left out.
+in time. At most 20 are received in an ordinary hour, so noise crosses neither the recovery threshold of 30
+nor the blue one of 40. Stages that would fall after the span have not happened yet and are left out.
 """
 
 from __future__ import annotations
