@@ -14,6 +14,7 @@ RESERVED = (
     *("event_day", "log_epoch", "partition", "offset", "arrived", "timeline", "late"),
     *("source", "id", "time", "corrects", "raw", "build_id"),
 )
+_NOT_RE2 = re.compile(r"\(\?(?:[=!]|<[=!]|P=|\()|\\[1-9]")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NUMBER_OPTIONS = ("minimum", "maximum", "exclusiveMinimum")
 _OPTIONS = {"string": ("pattern", "maxLength"), "integer": _NUMBER_OPTIONS, "number": _NUMBER_OPTIONS}
@@ -101,6 +102,8 @@ def _pattern(entry: Entry) -> str:
         re.compile(entry.text())
     except re.error as error:
         raise entry.wrong(f"must be a regular expression: {error}") from None
+    if _NOT_RE2.search(entry.text()):
+        raise entry.wrong("must do without lookaround and backreferences: the warehouse (RE2) has none")
     return entry.text()
 
 
