@@ -26,14 +26,14 @@ LEVELS = ("blue", "yellow", "orange", "red")
 QUIET_DAYS = 2
 PER_30_DAYS = {"spike": 24, "outage": 8, "outbreak": 8, "burst": 12}
 
-PM25_RULE, PM25_BLUE, PM25_RECOVERY = "ecology/pm25-high", 115.0, 100.0
+PM25_RULE, PM25_BLUE, PM25_RECOVERY = "ecology.pm25-high", 115.0, 100.0
 PM25_PEAKS = {"blue": (122, 142), "yellow": (160, 235), "orange": (262, 335), "red": (365, 480)}
 PM25_STEPS = (130.0, 200.0, 300.0)
-CASES_RULE, CASES_BLUE, CASES_RECOVERY = "health/daily-cases", 200, 150
+CASES_RULE, CASES_BLUE, CASES_RECOVERY = "health.daily-cases", 200, 150
 CASES_PEAKS = {"blue": (220, 380), "yellow": (430, 760), "orange": (850, 1500), "red": (1700, 4000)}
-SURGE_RULE = "governance/request-surge"
+SURGE_RULE = "governance.request-surge"
 SURGE_PEAKS = {"blue": (44, 56), "yellow": (65, 85), "orange": (96, 122), "red": (138, 180)}
-SILENT_RULE, SILENT_YELLOW, SILENT_ORANGE = "ecology/station-silent", 6 * HOUR, 24 * HOUR
+SILENT_RULE, SILENT_YELLOW, SILENT_ORANGE = "ecology.station-silent", 6 * HOUR, 24 * HOUR
 SHORT_OUTAGE, LONG_OUTAGE = (8, 20), (25, 30)
 
 

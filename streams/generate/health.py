@@ -18,7 +18,6 @@ REPORT = timedelta(hours=18)
 CEILING = 130
 # Ordinary new cases a day and million inhabitants: yearly mean, strength of the season, day of its peak.
 DISEASES = {
-    "covid-19": (0.9, 0.3, 180),
     "influenza": (2.6, 0.8, 20),
     "hfmd": (2.4, 0.7, 160),
     "mumps": (0.15, 0.3, 150),

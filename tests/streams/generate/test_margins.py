@@ -61,7 +61,7 @@ def silences(station: str, times: Sequence[datetime], end: datetime) -> list[Epi
         gap = (after or end) - before
         if gap >= 6 * HOUR:
             level = "orange" if gap >= 24 * HOUR else "yellow"
-            found.append(("ecology/station-silent", station, level, before + 6 * HOUR, after))
+            found.append(("ecology.station-silent", station, level, before + 6 * HOUR, after))
     return found
 
 
@@ -71,15 +71,15 @@ def expected_of_rules(world: Made) -> list[Episode]:
     cases = series(world.lines["health.infectious-disease"], "cases", "region", "disease")
     requests = windows(world.lines["governance.citizen-request"])
     found = [
-        e for s, p in air.items() for e in episodes("ecology/pm25-high", s, p, (115, 150, 250, 350), 100)
+        e for s, p in air.items() for e in episodes("ecology.pm25-high", s, p, (115, 150, 250, 350), 100)
     ]
     found += [
-        e for s, p in cases.items() for e in episodes("health/daily-cases", s, p, (200, 400, 800, 1600), 150)
+        e for s, p in cases.items() for e in episodes("health.daily-cases", s, p, (200, 400, 800, 1600), 150)
     ]
     found += [
         e
         for s, p in requests.items()
-        for e in episodes("governance/request-surge", s, p, (40, 60, 90, 130), 30)
+        for e in episodes("governance.request-surge", s, p, (40, 60, 90, 130), 30)
     ]
     found += [e for s, p in air.items() for e in silences(s, [time for time, _ in p], world.span.end)]
     return sorted(found, key=str)
@@ -118,9 +118,9 @@ def test_a_month_of_all_counties_plants_every_rule_and_level() -> None:
     world = made(30, 77)
     assert expected_of_rules(world) == planted_episodes(world)
     kinds = {(a.rule, a.level) for a in world.anomalies}
-    for rule in ("ecology/pm25-high", "health/daily-cases", "governance/request-surge"):
+    for rule in ("ecology.pm25-high", "health.daily-cases", "governance.request-surge"):
         assert {(rule, level) for level in NAMES} <= kinds
-    assert {("ecology/station-silent", "yellow"), ("ecology/station-silent", "orange")} <= kinds
+    assert {("ecology.station-silent", "yellow"), ("ecology.station-silent", "orange")} <= kinds
 
 
 def test_anomalies_stay_away_from_the_ends_and_one_subject_has_one() -> None:
