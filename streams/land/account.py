@@ -1,0 +1,192 @@
+"""What each record of a partition is: accepted, rejected or control; late or not. Pure, a function of the log.
+
+The same log gives the same rows, ledger and watermarks whatever the frames it came in. Times are milliseconds
+since 1970-01-01 UTC throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from schemas.errors import Rejected
+from schemas.event import LIVE, Tick, decode_tick
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+SKEW = 5 * 60_000  # an event's own time counts at most so far past its arrival: a fast clock makes nobody late
+TIMELINES = 256  # watermarks kept a partition; an invented timeline an event must not grow the ledger for ever
+EXCERPT = 200  # characters of an attribute kept with a refusal
+_NEVER = -(2**62)
+
+
+class Record(Protocol):
+    """What is read of a Kafka record; aiokafka's ConsumerRecord has it."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+
+
+class Accepted(NamedTuple):
+    """One event that keeps its contract; `event` is what the feed's decoder made of `raw`."""
+
+    offset: int
+    arrived: int
+    late: bool
+    time: int
+    event: Any
+    raw: bytes
+
+
+class Refused(NamedTuple):
+    """One event that breaks its contract, with the reason and what could still be read of its envelope."""
+
+    offset: int
+    arrived: int
+    timeline: str
+    field: str
+    rule: str
+    value: str
+    id: str
+    source: str
+    raw: bytes
+
+
+class Ticked(NamedTuple):
+    """One tick: the clock of its timeline, and whether a replay ends with it."""
+
+    offset: int
+    arrived: int
+    timeline: str
+    clock: int
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """How the records of one topic are judged: its decoder, and how many milliseconds late an event may be."""
+
+    decode: Callable[[bytes], Any]
+    lateness: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a partition stands: the next offset to account for, and the latest time seen of each timeline."""
+
+    next: int
+    watermarks: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the offsets `first`..`last` of a partition came to. Every one of them is counted once."""
+
+    first: int
+    last: int
+    accepted: list[Accepted]
+    refused: list[Refused]
+    ticks: list[Ticked]
+    watermarks: Mapping[str, int]
+    arrived_last: int
+
+    @property
+    def control(self) -> int:
+        """Offsets that are no event: ticks, transaction markers, aborted or compacted records."""
+        return self.last - self.first + 1 - len(self.accepted) - len(self.refused)
+
+
+def check(feed: Feed, position: Position, frame: Iterable[Record]) -> tuple[Position, Batch | None]:
+    """Judge one frame from `position` on; records before it are replayed ones and are left out.
+
+    Offsets missing between the records are control. No batch comes of a frame that holds nothing new.
+    """
+    accepted: list[Accepted] = []
+    refused: list[Refused] = []
+    ticks: list[Ticked] = []
+    marks = dict(position.watermarks)
+    decode, lateness, following, arrived = feed.decode, feed.lateness, position.next, 0
+    for record in frame:
+        offset = record.offset
+        if offset < following:
+            continue
+        following, arrived, raw = offset + 1, record.timestamp, record.value
+        try:
+            if raw is None:
+                raise Rejected("event", "json", "")
+            event = decode(raw)
+        except Rejected as error:
+            tick = decode_tick(raw) if raw else None
+            if tick is None:
+                refused.append(_refused(offset, arrived, error, raw or b""))
+            else:
+                ticks.append(_ticked(offset, arrived, tick, marks))
+            continue
+        time = (event.time - EPOCH) // MILLISECOND
+        timeline = event.timeline
+        mark = marks.get(timeline, _NEVER)
+        accepted.append(Accepted(offset, arrived, time < mark - lateness, time, event, raw))
+        if time > mark:
+            _advance(marks, timeline, mark, min(time, arrived + SKEW))
+    if following == position.next:
+        return position, None
+    batch = Batch(position.next, following - 1, accepted, refused, ticks, marks, arrived)
+    return Position(following, marks), batch
+
+
+def join(batches: list[Batch]) -> Batch:
+    """Consecutive batches of one partition as one."""
+    last = batches[-1]
+    return Batch(
+        first=batches[0].first,
+        last=last.last,
+        accepted=[row for batch in batches for row in batch.accepted],
+        refused=[row for batch in batches for row in batch.refused],
+        ticks=[row for batch in batches for row in batch.ticks],
+        watermarks=last.watermarks,
+        arrived_last=last.arrived_last,
+    )
+
+
+def _advance(marks: dict[str, int], timeline: str, mark: int, seen: int) -> None:
+    """Raise the timeline's watermark; where timelines are too many, the one furthest back is forgotten."""
+    if seen <= mark:
+        return
+    marks[timeline] = seen
+    if len(marks) > TIMELINES:
+        del marks[min((t for t in marks if t != LIVE), key=lambda t: (marks[t], t))]
+
+
+def _ticked(offset: int, arrived: int, tick: Tick, marks: dict[str, int]) -> Ticked:
+    clock = (tick.data.clock - EPOCH) // MILLISECOND
+    _advance(marks, tick.timeline, marks.get(tick.timeline, _NEVER), min(clock, arrived + SKEW))
+    return Ticked(offset, arrived, tick.timeline, clock, tick.data.final)
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    """What may be known of an event that was rejected."""
+
+    id: Any = ""
+    source: Any = ""
+    timeline: Any = ""
+
+
+_ENVELOPES = msgspec.json.Decoder(_Envelope)
+
+
+def _refused(offset: int, arrived: int, error: Rejected, raw: bytes) -> Refused:
+    try:
+        envelope = _ENVELOPES.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        envelope = _Envelope()
+    timeline, id, source = (_text(v) for v in (envelope.timeline, envelope.id, envelope.source))
+    return Refused(offset, arrived, timeline, error.field, error.rule, error.value, id, source, raw)
+
+
+def _text(value: Any) -> str:
+    return value[:EXCERPT] if isinstance(value, str) else ""
