@@ -1,0 +1,1 @@
+"""How data comes in: file replay, the departments' HTTP gateway, and the ticker that moves time."""

@@ -1,0 +1,200 @@
+"""The HTTP gateway: departments post batches of events; 202 means that all of them are stored.
+
+POST /v1/feeds/{feed}/events  one CloudEvent, a JSON array of them, or one a line, with a bearer token
+GET  /healthz                 200 while the ticker ticks, 503 with the reason while it does not
+
+All or nothing: any event that breaks its contract refuses the whole batch with 422 and one entry a fault
+(index, id, field, rule, value). `timeline` is reserved for replays, and ticks for the ticker. 503 means that
+the broker did not acknowledge everything: post the same batch again, the ids keep it from counting twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+
+from schemas.contract import Contract, load_contracts
+from schemas.decoder import Decoder
+from schemas.errors import Misdeclared, Unavailable
+from schemas.settings import HOST, Settings
+from streams.intake.acknowledged import AcknowledgedProducer
+from streams.intake.batch import Malformed, check_batch, split_batch
+from streams.intake.journal import log_as_json
+from streams.intake.ticker import Ticker
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 8 * 1024 * 1024
+MAX_ITEMS = 10_000
+RETRY_SECONDS = 5
+THREADS = 8
+BEARER = "Bearer "
+
+
+class Refused(Exception):
+    """A request that is not taken: the HTTP status and what the answer says."""
+
+    def __init__(self, status: int, error: str, **more: Any) -> None:
+        super().__init__(error)
+        self.status, self.answer = status, {"error": error, **more}
+
+    def response(self) -> web.Response:
+        """Write it as the answer."""
+        headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": str(RETRY_SECONDS)}}
+        return web.json_response(self.answer, status=self.status, headers=headers.get(self.status))
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A contract ready to check events."""
+
+    contract: Contract
+    decoder: Decoder
+
+
+class Gateway:
+    """Takes batches for all feeds; `application` is what an HTTP server runs."""
+
+    def __init__(
+        self,
+        contracts: Mapping[str, Contract],
+        tokens: Mapping[str, str],
+        producer: AcknowledgedProducer,
+        ticker: Ticker,
+    ) -> None:
+        self._feeds = {name: Feed(contract, Decoder(contract)) for name, contract in contracts.items()}
+        self._tokens = {department: token.encode() for department, token in tokens.items() if token}
+        self._producer, self._ticker = producer, ticker
+        self._threads = ThreadPoolExecutor(THREADS, "gateway")
+
+    def application(self) -> web.Application:
+        """Make the web application; while it runs the ticker ticks, and in the end all is flushed."""
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[_journal])
+        app.router.add_post("/v1/feeds/{feed}/events", self._post)
+        app.router.add_get("/healthz", self._health)
+        app.cleanup_ctx.append(self._background)
+        return app
+
+    async def _background(self, _: web.Application) -> AsyncIterator[None]:
+        ticking = asyncio.create_task(self._ticker.run())
+        yield
+        ticking.cancel()
+        with suppress(asyncio.CancelledError):
+            await ticking
+        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._producer.close)
+
+    async def _post(self, request: web.Request) -> web.Response:
+        department = self._department(request.headers.get("Authorization", ""))
+        feed = self._feed(request.match_info["feed"], department)
+        request["journal"] = {"feed": feed.contract.feed, "department": department}
+        body = await _read(request)
+        take = partial(self._take, feed, body)
+        accepted = await asyncio.get_running_loop().run_in_executor(self._threads, take)
+        request["journal"] |= {"bytes": len(body), "accepted": accepted}
+        return web.json_response({"accepted": accepted}, status=202)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        pulse = self._ticker.pulse
+        ticking = pulse.last is not None and not pulse.failures
+        ticker = {
+            "last": pulse.last and pulse.last.isoformat(),
+            "failing_since": pulse.failing_since and pulse.failing_since.isoformat(),
+            "failures": pulse.failures,
+            "error": pulse.error,
+        }
+        status = "ok" if ticking else "degraded" if pulse.failures else "starting"
+        return web.json_response({"status": status, "ticker": ticker}, status=200 if ticking else 503)
+
+    def _department(self, authorization: str) -> str:
+        """Whose token this is. Every token is compared, each in constant time, so timing tells nothing."""
+        given = authorization.removeprefix(BEARER).encode() if authorization.startswith(BEARER) else b""
+        owners = [owner for owner, token in self._tokens.items() if hmac.compare_digest(token, given)]
+        if not owners:
+            raise Refused(401, "send the department's token as `Authorization: Bearer <token>`")
+        return owners[0]
+
+    def _feed(self, name: str, department: str) -> Feed:
+        feed = self._feeds.get(name)
+        if feed is None:
+            raise Refused(404, "no such feed", feeds=sorted(self._feeds))
+        if feed.contract.department != department:
+            raise Refused(
+                403, f"the feed belongs to the department {feed.contract.department}, not {department}"
+            )
+        return feed
+
+    def _take(self, feed: Feed, body: bytes) -> int:
+        """Check and store one batch (in a thread); returns how many events are stored."""
+        try:
+            items = split_batch(body)
+        except Malformed as error:
+            raise Refused(400, str(error)) from None
+        if len(items) > MAX_ITEMS:
+            raise Refused(413, f"{len(items)} events; at most {MAX_ITEMS} a batch")
+        records, faults = check_batch(feed.contract, feed.decoder, items)
+        if faults:
+            rejected = [fault.as_json() for fault in faults]
+            raise Refused(422, f"{len(faults)} of {len(items)} events break the contract", rejected=rejected)
+        try:
+            self._producer.write(feed.contract.topic, records)
+        except Unavailable as error:
+            log.warning("not stored", extra={"fields": {"feed": feed.contract.feed, "error": str(error)}})
+            raise Refused(503, "the broker did not store the batch; post the same again") from error
+        return len(records)
+
+
+async def _read(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise Refused(413, f"the body has more than {MAX_BODY} bytes") from None
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def _journal(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """One log line a request, without bodies and tokens; refusals become answers."""
+    begun = asyncio.get_running_loop().time()
+    try:
+        response = await handler(request)
+    except Refused as refused:
+        response = refused.response()
+        request["journal"] = request.get("journal", {}) | {"error": str(refused)}
+    except web.HTTPException as error:
+        response = web.json_response({"error": error.reason}, status=error.status)
+    milliseconds = round((asyncio.get_running_loop().time() - begun) * 1000, 1)
+    fields = {
+        "method": request.method,
+        "path": request.path[:200],
+        "status": response.status,
+        "ms": milliseconds,
+    }
+    log.info("request", extra={"fields": fields | request.get("journal", {})})
+    return response
+
+
+def main(settings: Settings) -> None:
+    """Run gateway and ticker in the foreground until SIGTERM or SIGINT."""
+    log_as_json(sys.stdout)
+    contracts = load_contracts()
+    producer = AcknowledgedProducer(settings.kafka)
+    ticker = Ticker(contracts.values(), producer, settings.tick_seconds, partial(datetime.now, UTC))
+    gateway = Gateway(contracts, settings.tokens(), producer, ticker)
+    try:
+        web.run_app(gateway.application(), host=HOST, port=settings.gateway_port, access_log=None, print=None)
+    except OSError as error:
+        raise Misdeclared("settings", "LIAOWANG_GATEWAY_PORT", f"{settings.gateway_port}: {error}") from error

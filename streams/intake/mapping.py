@@ -1,0 +1,177 @@
+"""Rows become events, as the contract's mapping declares it. Pure: the same rows give the same bytes.
+
+A row ends as one of three things: `Outgoing` events (mostly one; more where a cumulative figure fell),
+`Skipped` (not of this feed) or `Unreadable` (no event can be made of it). What an event says is not judged
+here: that is the contract's part.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from schemas.contract import Contract
+from schemas.event import encode_event
+from schemas.intake import IntakeMapping
+from streams.intake.cells import Cells, read_data, read_time, read_whole
+from streams.intake.increase import Series
+
+LONGEST = 900_000
+"""Bytes of the longest message; brokers refuse 1 MiB and more."""
+
+
+class Row(NamedTuple):
+    """One row of a file: where it ends, and its cells by column."""
+
+    line: int
+    cells: Cells
+
+
+class Outgoing(NamedTuple):
+    """One event to be sent. `at` is when it became known; a correction is known later than it occurred.
+
+    Where `at` is None the bytes tell no time; they keep their place behind what stands before them.
+    """
+
+    at: datetime | None
+    key: bytes | None
+    raw: bytes
+    correction: bool = False
+
+
+class Skipped(NamedTuple):
+    """A row that is not of this feed."""
+
+    line: int
+    reason: str
+
+
+class Unreadable(NamedTuple):
+    """A row of which no event can be made."""
+
+    line: int
+    reason: str
+
+
+Mapped = Outgoing | Skipped | Unreadable
+
+
+def subject_key(subject: tuple[str, ...], data: Mapping[str, Any]) -> bytes | None:
+    """Kafka key: the subject fields joined by "|"; None where one is absent or no text or whole number."""
+    parts = [data.get(name) for name in subject]
+    if any(isinstance(part, bool) or not isinstance(part, str | int) or part == "" for part in parts):
+        return None
+    return "|".join(map(str, parts)).encode(errors="replace")
+
+
+def map_rows(
+    contract: Contract, mapping: IntakeMapping, timeline: str, rows: Iterable[Row | Skipped | Unreadable]
+) -> Iterator[Mapped]:
+    """Map each row. Rows of a mapping with derived columns come in order of time, others as they stand."""
+    writer = _Writer(contract, mapping, timeline)
+    readable: list[_Event] = []
+    for row in rows:
+        read = _read(mapping, row) if isinstance(row, Row) else row
+        if not isinstance(read, _Event):
+            yield read
+        elif mapping.derive:
+            readable.append(read)
+        else:
+            yield writer.event(read)
+    yield from _derived(mapping, writer, sorted(readable, key=lambda event: event.time))
+
+
+@dataclass
+class _Event:
+    """An event while its derived columns may still change."""
+
+    line: int
+    id: str
+    time: datetime
+    cells: dict[str, str]
+    corrections: int = 0
+    last_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.last_id = self.id
+
+    def correct(self) -> str:
+        """Take the next correction's id; the id it corrects is returned."""
+        corrected, self.corrections = self.last_id, self.corrections + 1
+        self.last_id = f"{self.id}~{self.corrections}"
+        return corrected
+
+
+def _read(mapping: IntakeMapping, row: Row) -> _Event | Skipped | Unreadable:
+    for skip in mapping.skip:
+        if row.cells[skip.column] == skip.equals:
+            return Skipped(row.line, f"{skip.column} is {repr(skip.equals) if skip.equals else 'empty'}")
+    try:
+        id, time = mapping.id.format_map(row.cells), read_time(mapping.time, row.cells)
+    except ValueError as error:
+        return Unreadable(row.line, str(error))
+    return _Event(row.line, id, time, dict(row.cells))
+
+
+class _Writer:
+    """Writes the events of one mapping and timeline as bytes."""
+
+    def __init__(self, contract: Contract, mapping: IntakeMapping, timeline: str) -> None:
+        self._contract, self._mapping, self._timeline = contract, mapping, timeline
+
+    def event(self, event: _Event, at: datetime | None = None, corrects: str = "") -> Outgoing | Unreadable:
+        data = read_data(self._mapping.data, event.cells)
+        raw = encode_event(
+            id=event.last_id,
+            source=self._mapping.source,
+            type=self._contract.event_type,
+            time=event.time,
+            data=data,
+            corrects=corrects,
+            timeline=self._timeline,
+        )
+        if len(raw) > LONGEST:
+            return Unreadable(event.line, f"{len(raw):,} bytes; a message takes {LONGEST:,}")
+        return Outgoing(at or event.time, subject_key(self._contract.subject, data), raw, bool(corrects))
+
+
+def _derived(mapping: IntakeMapping, writer: _Writer, events: Iterable[_Event]) -> Iterator[Mapped]:
+    """Events with their derived columns, and the corrections of earlier events that their figures ask for."""
+    series: defaultdict[tuple[str, ...], Series] = defaultdict(Series)
+    known: dict[str, _Event] = {}
+    for event in events:
+        counts = _observe(mapping, series, event)
+        own = {} if event.id in known else counts.pop(event.id, {})
+        corrected = [known[id] for id, columns in counts.items() if _update(known[id], columns)]
+        for earlier in corrected:
+            yield writer.event(earlier, event.time, earlier.correct())
+        if known.setdefault(event.id, event) is event:
+            _update(event, {item.name: event.cells[item.of] for item in mapping.derive} | own)
+            yield writer.event(event)
+        elif not corrected:
+            yield Skipped(event.line, "repeats an earlier row")
+
+
+def _observe(
+    mapping: IntakeMapping, series: defaultdict[tuple[str, ...], Series], event: _Event
+) -> dict[str, dict[str, str]]:
+    """Return the counts a row sets: event id -> derived column -> count; unreadable figures set nothing."""
+    counts: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for item in mapping.derive:
+        figure = read_whole(event.cells[item.of])
+        if figure is None:
+            continue
+        one = series[item.name, *(event.cells[column] for column in item.by)]
+        for id, count in one.observe(event.id, figure).items():
+            counts[str(id)][item.name] = str(count)
+    return counts
+
+
+def _update(event: _Event, columns: Mapping[str, str]) -> bool:
+    """Set derived columns; whether that changed anything."""
+    changed = any(event.cells.get(name) != text for name, text in columns.items())
+    event.cells.update(columns)
+    return changed

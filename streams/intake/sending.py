@@ -1,0 +1,135 @@
+"""One `send`: new files are replayed timeline by timeline, and recorded when all is acknowledged."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Protocol
+
+from schemas.contract import Contract
+from streams.intake.bulk import BulkProducer
+from streams.intake.files import Source, inspect
+from streams.intake.mapping import Outgoing
+from streams.intake.order import STEP, Clockwork, by_time, default_after, with_ticks
+from streams.intake.patience import Patience
+from streams.intake.replay import Pace, Tally, read_events, send
+from streams.intake.replays import Done, read_replays, record_replays
+
+SHANGHAI = timezone(timedelta(hours=8))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asks to be sent. `speed` 0 is as fast as possible; `now` is when he asks."""
+
+    contract: Contract
+    paths: tuple[Path, ...]
+    now: datetime
+    timeline: str = ""
+    speed: float = 0.0
+    in_file_order: bool = False
+    again: bool = False
+    horizon: datetime | None = None
+    step: timedelta = STEP
+
+
+class Watcher(Protocol):
+    """Who is told how a sending goes."""
+
+    def say(self, text: str) -> None:
+        """Take one line of news."""
+
+    def begin(self, timeline: str, total: int | None) -> Callable[[int], None]:
+        """Take the start of a replay (`total` events where known); the result takes each number sent."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One replayed timeline, how it went and how many seconds the sending took."""
+
+    timeline: str
+    tally: Tally
+    seconds: float
+
+
+async def carry_out(request: Request, bootstrap: str, patience: Patience, watcher: Watcher) -> list[Outcome]:
+    """Send the files that have not been sent, one replay a timeline.
+
+    Raises Misdeclared (before anything is sent) for a file that cannot be read or that no mapping knows, and
+    Unavailable where the broker stays away. A sending cut short is simply done again: ids are the same.
+    """
+    found = [inspect(request.contract, path, request.timeline) for path in request.paths]
+    sources = {source.identity(request.contract.feed): source for source in found}
+    done = await read_replays(bootstrap, patience)
+    groups: defaultdict[str, list[Source]] = defaultdict(list)
+    for identity, source in sources.items():
+        if identity in done and not request.again:
+            day = f"{done[identity].sent_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+            watcher.say(f"{source.path.name}: already sent on {day}, nothing sent (--again sends it anew)")
+        else:
+            groups[source.timeline].append(source)
+    outcomes = []
+    for timeline, group in groups.items():
+        _tell_closed(timeline, done.values(), request, watcher)
+        outcomes.append(await _replay(request, timeline, group, bootstrap, patience, watcher))
+        await record_replays(bootstrap, patience, _records(request, group, outcomes[-1].tally))
+    return outcomes
+
+
+async def _replay(
+    request: Request,
+    timeline: str,
+    group: Sequence[Source],
+    bootstrap: str,
+    patience: Patience,
+    watcher: Watcher,
+) -> Outcome:
+    tally = Tally()
+    events: Iterable[Outgoing] = read_events(request.contract, group, tally)
+    if not request.in_file_order:
+        events = by_time(events)
+    sent = watcher.begin(timeline, len(events) if isinstance(events, list) else None)
+    pace = Pace(patience.clock, request.now, request.speed)
+    async with BulkProducer(bootstrap, request.contract.topic, patience) as producer:
+        begun = patience.clock.monotonic()
+        await send(with_ticks(events, _clockwork(request)), timeline, producer, pace, tally, sent)
+        return Outcome(timeline, tally, patience.clock.monotonic() - begun)
+
+
+def _clockwork(request: Request) -> Clockwork:
+    lateness = request.contract.lateness
+    return Clockwork(
+        now=request.now,
+        step=request.step,
+        behind=lateness if request.in_file_order else timedelta(0),
+        horizon=request.horizon,
+        after=default_after(lateness),
+    )
+
+
+def _tell_closed(timeline: str, done: Iterable[Done], request: Request, watcher: Watcher) -> None:
+    ends = [one.horizon for one in done if one.timeline == timeline and one.feed == request.contract.feed]
+    if closed := max((end for end in ends if end), default=None):
+        closed = closed.astimezone(SHANGHAI)
+        watcher.say(f"timeline {timeline} was played up to {closed:%Y-%m-%d %H:%M}: earlier events are late")
+
+
+def _records(request: Request, group: Iterable[Source], tally: Tally) -> list[tuple[str, Done]]:
+    feed = request.contract.feed
+    return [
+        (
+            source.identity(feed),
+            Done(
+                feed,
+                source.timeline,
+                source.path.name,
+                tally.rows[source.path.name],
+                request.now,
+                tally.horizon,
+            ),
+        )
+        for source in group
+    ]

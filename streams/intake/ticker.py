@@ -1,0 +1,88 @@
+"""The ticker: every few seconds one tick in each partition of each feed, so that silence moves time too.
+
+The live clock of a feed is now minus its contract's lateness: what comes in time has come by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from schemas.contract import Contract
+from schemas.errors import Unavailable
+from schemas.event import encode_tick
+from streams.intake.acknowledged import AcknowledgedProducer
+
+log = logging.getLogger(__name__)
+
+LONGEST_DELAY = 30.0
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """How the ticker does: its last whole round; since when, how often and why rounds fail."""
+
+    last: datetime | None = None
+    failing_since: datetime | None = None
+    failures: int = 0
+    error: str = ""
+
+    def succeeded(self, now: datetime) -> Pulse:
+        """After a round in which every tick was acknowledged."""
+        return Pulse(last=now)
+
+    def failed(self, now: datetime, error: str) -> Pulse:
+        """After a round in which some tick was not."""
+        return Pulse(self.last, self.failing_since or now, self.failures + 1, error)
+
+    def delay(self, seconds: float) -> float:
+        """Seconds to the next round: longer and longer while rounds fail."""
+        return seconds if not self.failures else min(seconds * 2 ** min(self.failures, 10), LONGEST_DELAY)
+
+
+class Ticker:
+    """Ticks all feeds; `pulse` says how it goes."""
+
+    def __init__(
+        self,
+        contracts: Iterable[Contract],
+        producer: AcknowledgedProducer,
+        seconds: float,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._contracts, self._producer = tuple(contracts), producer
+        self._seconds, self._now = seconds, now
+        self.pulse = Pulse()
+
+    async def run(self) -> None:
+        """Tick until cancelled. A failed round is logged and tried again with back-off."""
+        while True:
+            await asyncio.to_thread(self.round)
+            await asyncio.sleep(self.pulse.delay(self._seconds))
+
+    def round(self) -> None:
+        """One tick in each partition of each feed; a feed that fails does not keep the others from theirs."""
+        now = self._now()
+        errors = [error for contract in self._contracts if (error := self._tick(contract, now))]
+        if not errors:
+            self.pulse = self.pulse.succeeded(now)
+            return
+        self.pulse = self.pulse.failed(now, errors[0])
+        log.warning("ticks failed", extra={"fields": {"failed": len(errors), "error": errors[0]}})
+
+    def _tick(self, contract: Contract, now: datetime) -> str:
+        clock = now - contract.lateness
+        try:
+            parts = range(self._producer.partitions(contract.topic))
+            self._producer.store(contract.topic, [(at, None, live_tick(at, clock)) for at in parts])
+        except Unavailable as error:
+            return str(error)
+        return ""
+
+
+def live_tick(partition: int, clock: datetime) -> bytes:
+    """One live tick as its bytes."""
+    return encode_tick(id=f"live/{partition}/{clock.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", clock=clock)
