@@ -4,10 +4,10 @@ What a right rule does, as this package's own numbers:
 
 | rule | opens | levels blue/yellow/orange/red | recovers | ordinary values stay |
 |---|---|---|---|---|
-| ecology/pm25-high | first value >= blue | 115 / 150 / 250 / 350 | first value < 100 | < 95 |
-| health/daily-cases | first count >= blue | 200 / 400 / 800 / 1600 | first count < 150 | <= 130 |
-| governance/request-surge | end of an hour >= blue | 40 / 60 / 90 / 130 | end of a later hour < 30 | <= 20 |
-| ecology/station-silent | 6 h after the last report | yellow 6 h, orange 24 h | next report | every hour |
+| ecology.pm25-high | first value >= blue | 115 / 150 / 250 / 350 | first value < 100 | < 95 |
+| health.daily-cases | first count >= blue | 200 / 400 / 800 / 1600 | first count < 150 | <= 130 |
+| governance.request-surge | end of an hour >= blue | 40 / 60 / 90 / 130 | end of a later hour < 30 | <= 20 |
+| ecology.station-silent | 6 h after the last report | yellow 6 h, orange 24 h | next report | every hour |
 
 Peaks stay clear of the thresholds of their level, and gaps clear of 24 h. One subject has at
 most one anomaly of a rule; all lie within the span without its first and last two days.

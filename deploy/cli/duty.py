@@ -1,0 +1,129 @@
+"""`liaowang duty`: see the warnings that are pushed, from the sender's side and from a receiver's."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy.environment import load_settings
+from schemas.errors import LiaowangError
+from streams.duty.outbox import Outbox
+from streams.duty.push_worker import outbox_path
+from streams.duty.receiver import Trouble, receive
+
+app = typer.Typer(no_args_is_help=True, help="Pushes of warnings: their log, and a small receiver.")
+
+STYLES = {"red": "bold red", "orange": "dark_orange", "yellow": "yellow", "blue": "blue"}
+STATE_STYLES = {"pending": "yellow", "delivered": "green", "dead": "red"}
+
+
+@app.command()
+def receiver(
+    fail_first: Annotated[int, typer.Option(min=0, help="Answer 500 to the first posts.")] = 0,
+    fail_share: Annotated[float, typer.Option(min=0, max=1, help="Answer 500 to this share of posts.")] = 0.0,
+    delay: Annotated[float, typer.Option(min=0, help="Seconds that each answer takes.")] = 0.0,
+) -> None:
+    """Receive pushes in the foreground and print each in the colour of its level, until Ctrl-C."""
+    settings, console = load_settings(), Console()
+    console.print(f"waiting for pushes at {settings.webhook}", highlight=False)
+    try:
+        receive(
+            settings, lambda push, new: _print(console, push, new), Trouble(fail_first, fail_share, delay)
+        )
+    except LiaowangError as error:
+        console.print(f"[red]{error}[/]", highlight=False)
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def pushes(
+    last: Annotated[int, typer.Option(min=0, max=10_000, help="How many of the newest to show.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show how many pushes are pending, delivered and dead, and the newest of them."""
+    with_counts = _log(outbox_path(load_settings()), last)
+    if as_json:
+        typer.echo(json.dumps(with_counts, ensure_ascii=False))
+    else:
+        _show(Console(), with_counts)
+
+
+@app.command()
+def revive() -> None:
+    """Try dead pushes again, after what the receiver disliked was mended."""
+    path = outbox_path(load_settings())
+    number = 0
+    if path.exists():
+        outbox = Outbox(path)
+        number = outbox.revive(time.time())
+        outbox.close()
+    typer.echo(f"{number} dead pushes are pending again")
+
+
+def _log(path: Path, last: int) -> dict[str, Any]:
+    """Counts by state and the newest pushes as plain JSON values; empty where nothing was ever pushed."""
+    if not path.exists():
+        return {"counts": {"pending": 0, "delivered": 0, "dead": 0}, "last": []}
+    outbox = Outbox(path)
+    try:
+        return {"counts": outbox.counts(), "last": [_plain(row) for row in outbox.last(last)]}
+    finally:
+        outbox.close()
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "state": row["state"],
+        "attempts": row["attempts"],
+        "created": _moment(row["created"]),
+        "delivered_at": _moment(row["delivered_at"]),
+        "last_error": row["last_error"],
+        "push": json.loads(row["payload"]),
+    }
+
+
+def _moment(seconds: float | None) -> str | None:
+    return (
+        None
+        if seconds is None
+        else datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="milliseconds")
+    )
+
+
+def _show(console: Console, log: dict[str, Any]) -> None:
+    states = "  ".join(
+        f"[{STATE_STYLES[state]}]{state} {number:,}[/]" for state, number in log["counts"].items()
+    )
+    console.print(states, highlight=False)
+    if not log["last"]:
+        return
+    table = Table()
+    for name in ("written", "level", "kind", "warning", "subject", "state", "tries", "error"):
+        table.add_column(name, no_wrap=name in ("written", "level", "kind", "state"))
+    for row in log["last"]:
+        push = row["push"]
+        cells = (
+            row["created"][11:19],
+            push["level"],
+            push["kind"],
+            push["title"],
+            push["subject"],
+            row["state"],
+        )
+        table.add_row(*cells, str(row["attempts"]), row["last_error"], style=STYLES[push["level"]])
+    console.print(table)
+
+
+def _print(console: Console, push: dict[str, Any], new: bool) -> None:
+    """One line a push; a copy is marked and grey."""
+    text = " ".join(str(push.get(name, "")) for name in ("level", "kind", "title", "subject", "at", "value"))
+    style = STYLES.get(str(push.get("level")), "") if new else "dim"
+    console.print(text if new else f"{text} (a copy)", style=style, markup=False, highlight=False)

@@ -1,0 +1,207 @@
+"""A small receiver of pushes: verifies, stores each once, shows them. For trying, not for the duty desk."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from aiohttp import web
+
+from schemas.errors import Misdeclared, Unavailable
+from schemas.settings import HOST, Settings
+from streams.duty.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, complaint
+from streams.duty.stopping import stop_on_signals
+from streams.duty.store import Store
+from streams.worker import start_logging
+
+KEY_LENGTH = 512
+MOST_SHOWN = 10_000
+PAGE_ROWS = 200
+COLOURS = {"red": "#c62828", "orange": "#ef6c00", "yellow": "#f9a825", "blue": "#1565c0"}
+
+OnPush = Callable[[dict[str, Any], bool], None]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """How a receiver misbehaves, for trying what a sender does then.
+
+    The first `fail_first` posts and a share of `fail_share` of the others are answered 500 (some of them after
+    the push was stored); each post takes `delay` seconds.
+    """
+
+    fail_first: int = 0
+    fail_share: float = 0.0
+    delay: float = 0.0
+
+
+class Receiver:
+    """The HTTP side of one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        key: str,
+        clock: Callable[[], float],
+        *,
+        on_push: OnPush | None = None,
+        trouble: Trouble | None = None,
+        rng: Random | None = None,
+    ) -> None:
+        if not key:
+            raise Misdeclared("settings", "LIAOWANG_WEBHOOK_KEY", "must be set: pushes are verified with it")
+        self._store, self._key, self._clock = store, key, clock
+        self._on_push, self._trouble, self._rng = on_push, trouble or Trouble(), rng or Random(0)
+        self.posts = 0
+
+    def app(self) -> web.Application:
+        """The application with its routes."""
+        app = web.Application(client_max_size=64 * 1024)
+        app.add_routes(
+            [
+                web.post("/warnings", self._take),
+                web.get("/pushes", self._list),
+                web.get("/healthz", self._health),
+                web.get("/", self._page),
+            ]
+        )
+        return app
+
+    async def _take(self, request: web.Request) -> web.Response:
+        self.posts += 1
+        if self._trouble.delay:
+            await asyncio.sleep(self._trouble.delay)
+        if self.posts <= self._trouble.fail_first:
+            return web.json_response({"error": "out of order, on purpose"}, status=500)
+        body = await request.read()
+        status, error = self._refusal(request, body)
+        if error:
+            return web.json_response({"error": error}, status=status)
+        unlucky = self._rng.random() < self._trouble.fail_share
+        if unlucky and self._rng.random() < 0.5:
+            return web.json_response({"error": "out of order, on purpose"}, status=500)
+        new = self._store.put(request.headers[KEY_HEADER], body, self._clock())
+        if self._on_push:
+            self._on_push(json.loads(body), new)
+        if unlucky:
+            return web.json_response({"error": "stored, but the answer is lost, on purpose"}, status=500)
+        return web.json_response({"duplicate": not new})
+
+    def _refusal(self, request: web.Request, body: bytes) -> tuple[int, str]:
+        """Status and reason, the reason empty where the push is taken."""
+        headers = request.headers
+        if not 0 < len(headers.get(KEY_HEADER, "")) <= KEY_LENGTH:
+            return 400, f"{KEY_HEADER} must be given"
+        doubt = complaint(
+            self._key,
+            headers.get(TIMESTAMP_HEADER, ""),
+            headers.get(SIGNATURE_HEADER, ""),
+            body,
+            self._clock(),
+        )
+        if doubt:
+            return 401, doubt
+        try:
+            push = json.loads(body)
+        except ValueError:
+            return 400, "the body is not JSON"
+        return (0, "") if isinstance(push, dict) else (400, "the body is no JSON object")
+
+    async def _list(self, request: web.Request) -> web.Response:
+        text = request.query.get("limit", "100")
+        if not (text.isascii() and text.isdigit()):
+            return web.json_response({"error": "limit must be a whole number"}, status=400)
+        return web.json_response(self._store.newest(min(int(text[:9]), MOST_SHOWN)))
+
+    async def _health(self, request: web.Request) -> web.Response:
+        pushes, copies = self._store.count()
+        return web.json_response({"status": "ok", "pushes": pushes, "copies": copies})
+
+    async def _page(self, request: web.Request) -> web.Response:
+        pushes, copies = self._store.count()
+        rows = "".join(_row(item) for item in self._store.newest(PAGE_ROWS))
+        return web.Response(
+            text=PAGE.format(pushes=pushes, copies=copies, rows=rows), content_type="text/html"
+        )
+
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5"><title>Pushes</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #222 }}
+table {{ border-collapse: collapse; width: 100% }}
+th, td {{ text-align: left; padding: .3rem .8rem; border-bottom: 1px solid #ddd }}
+td:first-child {{ font-weight: 600 }}
+</style></head><body>
+<h1>Pushes</h1><p>{pushes} received, {copies} copies dropped; newest first.</p>
+<table><thead><tr><th>level</th><th>kind</th><th>warning</th><th>subject</th><th>at</th><th>value</th><th>received</th></tr>
+</thead><tbody>{rows}</tbody></table></body></html>
+"""
+
+
+def _row(item: dict[str, Any]) -> str:
+    push = item["push"]
+    received = datetime.fromtimestamp(item["received_at"], UTC).isoformat(timespec="seconds")
+    level = str(push.get("level", ""))
+    cells = [level, *(push.get(name) for name in ("kind", "title", "subject", "at", "value")), received]
+    texts = [escape("" if cell is None else str(cell)) for cell in cells]
+    first = f'<td style="color:{COLOURS.get(level, "#222")}">{texts[0]}</td>'
+    return f"<tr>{first}{''.join(f'<td>{text}</td>' for text in texts[1:])}</tr>"
+
+
+@asynccontextmanager
+async def serving(receiver: Receiver, port: int) -> AsyncIterator[int]:
+    """Serve on 127.0.0.1 (port 0: a free one) and give the port; a taken port is Unavailable."""
+    runner = web.AppRunner(receiver.app(), access_log=None, shutdown_timeout=5.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, HOST, port)
+        try:
+            await site.start()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            message = f"port {port} is taken; stop what uses it or set LIAOWANG_RECEIVER_PORT"
+            raise Unavailable(message) from None
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def store_path(settings: Settings) -> Path:
+    """What the receiver of this home has got."""
+    return settings.home / "duty" / "receiver.sqlite"
+
+
+def main(settings: Settings) -> None:
+    """Receive pushes until SIGTERM or SIGINT."""
+    start_logging()
+    receive(settings)
+
+
+def receive(settings: Settings, on_push: OnPush | None = None, trouble: Trouble | None = None) -> None:
+    """Receive pushes in the foreground; `on_push` is told of each, with whether it is new."""
+    asyncio.run(_receive(settings, on_push, trouble))
+
+
+async def _receive(settings: Settings, on_push: OnPush | None, trouble: Trouble | None) -> None:
+    stop = stop_on_signals()
+    store = Store(store_path(settings))
+    try:
+        receiver = Receiver(
+            store, settings.webhook_key, time.time, on_push=on_push, trouble=trouble, rng=Random()
+        )
+        async with serving(receiver, settings.receiver_port):
+            await stop.wait()
+    finally:
+        store.close()
