@@ -1,8 +1,8 @@
 """Contract -> suite: what must hold for the built rows of a feed, apart from the engine that checks it.
 
 A suite is a plain description; `kind` is the name of a Great Expectations expectation and `kwargs` its
-arguments, so that the gate, the Data Docs and the release manifest speak of the same thing. Lengths of text are
-left to the decoder: the engine would count bytes, the contract counts characters.
+arguments, so that the gate, the Data Docs and the release manifest speak of the same thing. Lengths of text
+are left to the decoder: the engine would count bytes, the contract counts characters.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Suite:
 
 
 def suite_for(contract: Contract, regions: Regions | None = None) -> Suite:
-    """The suite of `built.<table>`: presence, ranges, values, forms by field; (source, id) once; not empty."""
+    """The suite of `built.<table>`: presence, range, values, form by field; (source, id) once; not empty."""
     expectations = [
         Expectation("expect_table_row_count_to_be_between", {"min_value": 1}),
         Expectation("expect_compound_columns_to_be_unique", {"column_list": ["source", "id"]}),

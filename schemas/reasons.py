@@ -37,7 +37,7 @@ class Reasons:
         try:
             parts = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         except msgspec.ValidationError:
-            return Rejected("event", "envelope", show(raw))
+            return Rejected("event", "envelope" if _is_json(raw) else "json", show(raw))
         except _UNREADABLE:
             return Rejected("event", "json", show(raw))
         return self._envelope_reason(parts) or self._data_reason(parts["data"]) or _ambiguous(raw)
@@ -100,6 +100,16 @@ def show(raw: bytes) -> str:
     except _UNREADABLE:
         text = raw[: SHOWN * 4].decode(errors="replace")
     return text[:SHOWN]
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        msgspec.json.decode(raw)
+    except msgspec.ValidationError:
+        return True  # such as a number out of range: well-formed all the same
+    except _UNREADABLE:
+        return False
+    return True
 
 
 def _rejected(name: str, rule: str, raw: bytes) -> Rejected:

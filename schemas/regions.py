@@ -2,8 +2,11 @@
 
 `regions.csv` holds codes and names as of 2023-06-30 (special zones that are no counties are not in it), the
 26 mountain counties of the provincial policy, and the population of the Seventh National Census (reference
-day 2020-11-01; Zhejiang Bureau of Statistics, communiqué of 2021). Where no figure for the present boundary
-is at hand the cell is empty.
+day 2020-11-01) within today's boundaries; counties sum to their city and cities to the province. Sources:
+communiqués of the census by Zhejiang and by Hangzhou (whose districts were drawn anew in April 2021; the West
+Lake scenic area counts to Xihu), and for the other cities the Tabulation on the 2020 China Population Census
+by County (China Statistics Press, 2022), which lists Wenzhou's development zone apart from Longwan: here it
+is part of it, as in the bureau's own tables.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ COLUMNS = ("code", "name", "name_en", "level", "parent", "mountain", "population
 
 @dataclass(frozen=True)
 class Region:
-    """One region; `population` is the census figure of 2020, None where none is at hand for its boundary."""
+    """One region; `population` is the census figure of 2020, None where there is none."""
 
     code: str
     name: str

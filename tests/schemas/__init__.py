@@ -1,0 +1,1 @@
+"""Tests of what is promised: contracts, decoder, regions, tables, migrations."""
