@@ -1,0 +1,156 @@
+"""The warehouse on this machine: one ClickHouse server on 127.0.0.1, data under `<home>/warehouse`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clickhouse_driver import Client
+from clickhouse_driver.errors import Error, ErrorCodes, ServerException
+
+from deploy.environment import as_environment, load_settings
+from deploy.local.engine import Engine, changed
+from deploy.local.process import CannotStart, demand_port, hold, port_open, running
+from deploy.local.warehouse_config import server_config, users_config
+from schemas.errors import LiaowangError
+from schemas.settings import Settings
+
+SYSTEM = "ATTACH DATABASE _ UUID '00000000-0000-4000-8000-000000000001' ENGINE = Atomic\n"
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
+_AUTHENTICATION_FAILED = 516  # not among clickhouse_driver's ErrorCodes
+_REFUSALS = {
+    _AUTHENTICATION_FAILED,
+    ErrorCodes.UNKNOWN_USER,
+    ErrorCodes.WRONG_PASSWORD,
+    ErrorCodes.QUOTA_EXPIRED,
+}
+_STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+
+
+def prepare(settings: Settings) -> Path:
+    """Write the server's files; the folder it runs in."""
+    if not (settings.admin_password and settings.service_password and settings.bi_password):
+        raise CannotStart("warehouse: it has no passwords yet; `liaowang up` makes them")
+    folder = _home(settings)
+    metadata = folder / "data" / "metadata"
+    metadata.mkdir(parents=True, exist_ok=True)
+    (settings.home / "logs").mkdir(exist_ok=True)
+    if not (metadata / "system.sql").exists():
+        (metadata / "system.sql").write_text(SYSTEM)
+    _write_private(folder / "users.xml", users_config(settings))
+    log = settings.home.absolute() / "logs" / "warehouse-server.log"
+    _write_private(folder / "config.xml", server_config(settings, folder, log))
+    return folder
+
+
+def main(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then end cleanly; CannotStart when the server is not as it should be."""
+    hold(_home(settings), "warehouse")
+    demand_ports(settings)
+    os.chdir(prepare(settings))
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    engine = Engine(_home(settings))
+    try:
+        engine.start()
+        if not _await(engine, settings):
+            return
+        self_test(settings)
+        print("warehouse: ready", flush=True)
+        while engine.alive and signal.sigtimedwait(_STOP_SIGNALS, 0.5) is None:
+            pass
+        if not engine.alive:
+            raise CannotStart(f"warehouse: the server ended by itself: {engine.ended or 'no reason given'}")
+    finally:
+        clean = engine.stop(STOP_SECONDS)
+        print("warehouse: ended" if clean else "warehouse: did not end in time", flush=True)
+
+
+def self_test(settings: Settings) -> None:
+    """Check that what came up is the server this project needs; CannotStart names the first difference."""
+    admin = Client(**settings.warehouse("admin"))
+    engines = dict(admin.execute("SELECT name, engine FROM system.databases"))
+    admin.disconnect()
+    for database in ("system", "default"):
+        if engines.get(database) != "Atomic":
+            raise changed(f"the database {database} is {engines.get(database, 'not there')}, not Atomic")
+    for user in ("admin", "service", "bi"):
+        if _admits(settings.warehouse(user) | {"password": "not the password"}):
+            raise changed(f"it lets {user} in with a wrong password")
+    if _admits(
+        settings.warehouse("bi") | {"user": "default", "password": ""}, "SELECT number FROM numbers(1)"
+    ):
+        raise changed("it lets the engine's own user in from outside")
+    if not _admits(settings.warehouse("bi")):
+        raise changed("it does not let bi in with the right password")
+
+
+def answers(settings: Settings) -> bool:
+    """Whether the warehouse lets the service in and answers it."""
+    return port_open(settings.warehouse_port) and _admits(settings.warehouse("service"))
+
+
+def demand_ports(settings: Settings) -> None:
+    """Both ports of the warehouse are free; otherwise CannotStart."""
+    demand_port(settings.warehouse_port, "warehouse_port", "warehouse")
+    demand_port(settings.warehouse_http_port, "warehouse_http_port", "warehouse")
+
+
+@contextmanager
+def warehouse_running(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """A server with these settings, ready inside the block and ended after it; its data stay."""
+    demand_ports(settings)
+    command = [sys.executable, "-m", "deploy.local.warehouse"]
+    log = settings.home / "logs" / "warehouse.log"
+    with running(command, as_environment(settings), log, lambda: answers(settings)) as process:
+        yield process
+
+
+def _await(engine: Engine, settings: Settings) -> bool:
+    """Wait for both listeners; False when a stop signal came first."""
+    deadline = time.monotonic() + START_SECONDS
+    while not engine.serving:
+        if not engine.alive:
+            raise changed(f"it ended at once: {engine.ended or 'no reason given'}")
+        if time.monotonic() > deadline:
+            raise changed(f"it does not serve after {START_SECONDS:.0f} s")
+        if signal.sigtimedwait(_STOP_SIGNALS, 0.1) is not None:
+            return False
+    return True
+
+
+def _admits(access: dict[str, object], query: str = "SELECT 1") -> bool:
+    client = Client(**access, connect_timeout=2, send_receive_timeout=5)
+    try:
+        return bool(client.execute(query))
+    except ServerException as error:
+        if error.code in _REFUSALS:
+            return False
+        raise
+    except (Error, OSError):
+        return False
+    finally:
+        client.disconnect()
+
+
+def _home(settings: Settings) -> Path:
+    return settings.home.absolute() / "warehouse"
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+if __name__ == "__main__":
+    try:
+        main(load_settings())
+    except LiaowangError as error:
+        sys.exit(str(error))
