@@ -99,6 +99,8 @@ def load_regions(path: Path = REGIONS) -> Regions:
 
 
 def _region(row: dict[str, str], where: str) -> Region:
+    if len(row) != len(COLUMNS) or None in row.values():
+        raise Misdeclared(where, row["code"], f"must have {len(COLUMNS)} cells")
     people = row["population_2020"]
     if row["mountain"] not in ("0", "1") or (people and not people.isdecimal()):
         raise Misdeclared(

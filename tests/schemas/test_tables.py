@@ -1,0 +1,101 @@
+"""Tables derived from contracts: columns, types, and what a new field brings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from schemas.contract import Contract, Field, load_contracts
+from schemas.field_yaml import RESERVED
+from schemas.tables import (
+    MOMENT,
+    added_fields,
+    built_columns,
+    built_ddl,
+    column_type,
+    contract_statements,
+    landing_columns,
+    landing_ddl,
+)
+
+CONTRACTS = load_contracts()
+AIR = CONTRACTS["ecology.air-quality"]
+
+
+def test_the_landing_table_of_air_quality() -> None:
+    assert landing_columns(AIR) == [
+        ("event_day", "Date"),
+        ("log_epoch", "UInt16"),
+        ("partition", "UInt16"),
+        ("offset", "UInt64"),
+        ("arrived", MOMENT),
+        ("timeline", "LowCardinality(String)"),
+        ("late", "UInt8"),
+        ("source", "LowCardinality(String)"),
+        ("id", "String"),
+        ("time", MOMENT),
+        ("corrects", "String"),
+        ("station", "String"),
+        ("region", "LowCardinality(String)"),
+        ("averaging", "LowCardinality(String)"),
+        ("pm25", "Float64"),
+        ("aqi", "Nullable(Int64)"),
+        ("raw", "String CODEC(ZSTD(3))"),
+    ]
+
+
+def test_the_built_table_has_a_build_and_no_raw_bytes() -> None:
+    names = [name for name, _ in built_columns(AIR)]
+    assert names == ["build_id", *(name for name, _ in landing_columns(AIR) if name != "raw")]
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        (Field("a", "string", required=True), "String"),
+        (Field("a", "string"), "Nullable(String)"),
+        (Field("a", "string", required=True, enum=("x",)), "LowCardinality(String)"),
+        (Field("a", "string", enum=("x",)), "LowCardinality(Nullable(String))"),
+        (Field("region", "string"), "LowCardinality(Nullable(String))"),
+        (Field("a", "integer", required=True), "Int64"),
+        (Field("a", "number"), "Nullable(Float64)"),
+        (Field("a", "date"), "Nullable(Date32)"),
+        (Field("a", "timestamp", required=True), MOMENT),
+        (Field("a", "boolean", required=True), "UInt8"),
+    ],
+)
+def test_types(field: Field, expected: str) -> None:
+    assert column_type(AIR, field) == expected
+
+
+def test_keys_and_partitions() -> None:
+    landing, built = landing_ddl(AIR), built_ddl(AIR)
+    assert landing.startswith("CREATE TABLE IF NOT EXISTS landing.ecology_air_quality\n(")
+    assert landing.endswith(
+        "ReplacingMergeTree PARTITION BY toYYYYMM(arrived) ORDER BY (event_day, log_epoch, partition, offset)"
+    )
+    assert built.endswith(
+        "MergeTree PARTITION BY toYYYYMM(event_day) ORDER BY (event_day, build_id, partition, offset)"
+    )
+
+
+def test_a_new_field_is_one_more_column_in_both_tables() -> None:
+    grown = replace(AIR, fields=(*AIR.fields, Field("ozone", "number")))
+    assert [statement for statement in added_fields(grown) if "`ozone`" in statement] == [
+        f"ALTER TABLE {database}.ecology_air_quality ADD COLUMN IF NOT EXISTS"
+        " `ozone` Nullable(Float64) AFTER `aqi`"
+        for database in ("landing", "built")
+    ]
+
+
+@pytest.mark.parametrize("contract", CONTRACTS.values(), ids=lambda contract: contract.feed)
+def test_every_statement_is_safe_to_run_twice(contract: Contract) -> None:
+    statements = contract_statements(contract)
+    assert len(statements) == 2 + 2 * len(contract.fields)
+    assert all("IF NOT EXISTS" in statement for statement in statements)
+
+
+def test_no_field_may_take_the_name_of_a_column_of_ours() -> None:
+    ours = {name for name, _ in (*landing_columns(AIR), *built_columns(AIR))}
+    assert ours - {field.name for field in AIR.fields} == set(RESERVED)
