@@ -21,6 +21,12 @@ from faust.types import TP, Message
 
 Frame = list[ConsumerRecord]
 
+FETCH_WAIT_MS = 100
+"""How long the broker may hold a fetch of quiet partitions. Busy ones wait for its answer: Faust's 1500 ms stalls them."""
+
+FULL_SECONDS = 0.02
+"""How long to wait for records while some partitions are held back, since their agent has enough to do."""
+
 
 class FrameSchema(faust.Schema):  # type: ignore[misc]
     """Passes a frame on as it is; records are decoded by whoever understands them."""
@@ -34,6 +40,16 @@ class FrameSchema(faust.Schema):  # type: ignore[misc]
         return message.value
 
 
+class FrameConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Faust's thread around aiokafka, with two settings that Faust does not let through."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+
 class FrameConsumer(driver.Consumer):  # type: ignore[misc]
     """A Faust consumer that makes one message of each poll of a framed partition."""
 
@@ -41,7 +57,15 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._in_flight: defaultdict[TP, deque[Message]] = defaultdict(deque)
 
+    def _new_consumer_thread(self) -> FrameConsumerThread:
+        return FrameConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
     async def _wait_next_records(self, timeout: float) -> Any:
+        if self.flow_active and self._buffered_partitions:  # Faust would wait a whole second beside them
+            if not self._get_active_partitions():
+                await self.sleep(FULL_SECONDS)
+                return {}, set()
+            timeout = min(timeout, FULL_SECONDS)
         records, active = await super()._wait_next_records(timeout)
         if records:
             framed = self.app.framed
@@ -80,11 +104,15 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
         if tp.topic not in self.app.framed:
             await super()._add_gap(tp, offset_from, offset_to)
 
+    def forget(self, tp: TP) -> None:
+        """Forget the frames in flight of one partition; they are to be read again."""
+        self._in_flight.pop(tp, None)
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget the frames of revoked partitions after Faust's own revocation; they will be read again."""
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
-            self._in_flight.pop(tp, None)
+            self.forget(tp)
 
 
 class FrameTransport(driver.Transport):  # type: ignore[misc]
@@ -126,3 +154,8 @@ class FrameApp(faust.App):  # type: ignore[misc]
     def frame_done(self, message: Message) -> None:
         """Declare one frame fully processed."""
         self.consumer.done(message)
+
+    async def rewind(self, tp: TP, offset: int) -> None:
+        """Read a framed partition again from `offset`; frames already on their way still arrive."""
+        self.consumer.forget(tp)
+        await self.consumer.seek(tp, offset)
