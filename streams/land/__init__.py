@@ -1,1 +1,1 @@
-"""Landing: every record of a feed's topic becomes a row, a refusal or a control entry, and the ledger says so."""
+"""Landing: every record of a feed's topic becomes a row, a refusal or control, and the ledger says so."""

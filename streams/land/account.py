@@ -1,4 +1,4 @@
-"""What each record of a partition is: accepted, rejected or control; late or not. Pure, a function of the log.
+"""What each record of a partition is: accepted, rejected or control; late or not. A function of the log.
 
 The same log gives the same rows, ledger and watermarks whatever the frames it came in. Times are milliseconds
 since 1970-01-01 UTC throughout.
@@ -18,8 +18,12 @@ from schemas.event import LIVE, Tick, decode_tick
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
-SKEW = 5 * 60_000  # an event's own time counts at most so far past its arrival: a fast clock makes nobody late
-TIMELINES = 256  # watermarks kept a partition; an invented timeline an event must not grow the ledger for ever
+SKEW = (
+    5 * 60_000
+)  # an event's own time counts at most so far past its arrival: a fast clock makes nobody late
+TIMELINES = (
+    256  # watermarks kept a partition; an invented timeline an event must not grow the ledger for ever
+)
 EXCERPT = 200  # characters of an attribute kept with a refusal
 _NEVER = -(2**62)
 
@@ -69,7 +73,7 @@ class Ticked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """How the records of one topic are judged: its decoder, and how many milliseconds late an event may be."""
+    """How the records of one topic are judged: its decoder, and by how many milliseconds one may be late."""
 
     decode: Callable[[bytes], Any]
     lateness: int

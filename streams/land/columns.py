@@ -1,4 +1,4 @@
-"""Rows as the columns clickhouse-driver inserts fastest: lists, instants as integers, text as it came. Pure."""
+"""Rows as the columns clickhouse-driver inserts fastest: instants as integers, text as it came. Pure."""
 
 from __future__ import annotations
 
@@ -99,7 +99,9 @@ def ledger_columns(landed: Sequence[Landed]) -> Columns:
     }
 
 
-def _with_origin(landed: Sequence[Landed], names: Sequence[str], rows: list[list[Any]], feed: bool) -> Columns:
+def _with_origin(
+    landed: Sequence[Landed], names: Sequence[str], rows: list[list[Any]], feed: bool
+) -> Columns:
     counts = [len(part) for part in rows]
     flat = list(chain.from_iterable(rows))
     if not flat:

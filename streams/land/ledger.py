@@ -1,8 +1,8 @@
-"""The ledger: which offsets of a partition are accounted for, and how. Pure; a set of intervals read as their union.
+"""The ledger: which offsets of a partition are accounted for, and how. Pure: intervals, read as their union.
 
-An interval is written after the rows it speaks of, so it is the commit mark. What was written before a crash is
-written again under the same keys. Two workers may overlap around a rebalance: their intervals then cover the
-same offsets with the same rows, and the union counts each offset once.
+An interval is written after the rows it speaks of, so it is the commit mark. What was written before a crash
+is written again under the same keys. Two workers may overlap around a rebalance: their intervals then cover
+the same offsets with the same rows, and the union counts each offset once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The union of a partition's intervals: all offsets from `first` up to, not including, `next` are landed."""
+    """The union of a partition's intervals: all offsets from `first` up to but not `next` are landed."""
 
     first: int
     next: int
@@ -78,20 +78,21 @@ def incident(name: str, standing: Standing, start: int, end: int) -> str | None:
     """Why landing of a partition must not go on, or None. `start` and `end` are the broker's offsets."""
     if end < standing.next:
         return (
-            f"{name}: the broker ends at offset {end}, but the ledger already accounts for {standing.next}: the topic was "
-            "cut or restored from a backup without a new topic id. Restore the log, or recreate the topic."
+            f"{name}: the broker ends at offset {end}, but the ledger already accounts for {standing.next}: "
+            "the topic was cut, or restored from a backup. Restore the whole log, or recreate the topic."
         )
     if start > standing.next:
+        topic, _, partition = name.rpartition("/")
         return (
-            f"{name}: retention removed offsets {standing.next}..{start - 1} before they were landed. Restore them, or "
-            f"record the loss: liaowang ledger lose {name.rpartition('/')[0]} {name.rpartition('/')[2]} --to {start}"
+            f"{name}: retention removed offsets {standing.next}..{start - 1} before they were landed. "
+            f"Restore them, or record the loss: liaowang ledger lose {topic} {partition} --to {start}"
         )
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One life of a topic: its id at the broker and how many partitions it had. A change begins a new epoch."""
+    """One life of a topic: its id at the broker and its number of partitions. A change begins a new one."""
 
     topic_id: str
     number: int
@@ -136,7 +137,9 @@ class Balance:
     @property
     def even(self) -> bool:
         """Whether every offset the broker gave out is accounted for."""
-        return not self.open and not self.lost and self.produced == self.accepted + self.rejected + self.control
+        return (
+            not self.open and not self.lost and self.produced == self.accepted + self.rejected + self.control
+        )
 
 
 def balance(topic: str, partition: int, standing: Standing | None, start: int, end: int) -> Balance:

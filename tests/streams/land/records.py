@@ -1,4 +1,4 @@
-"""Logs of one partition for the tests of land: what a department, a ticker and a careless client may write."""
+"""Logs of one partition for the tests of land: what departments, tickers and careless clients write."""
 
 from __future__ import annotations
 

@@ -36,7 +36,9 @@ def test_overlapping_workers_are_counted_once() -> None:
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.data())
-def test_the_order_and_repetition_of_intervals_does_not_matter(lengths: list[int], data: st.DataObject) -> None:
+def test_the_order_and_repetition_of_intervals_does_not_matter(
+    lengths: list[int], data: st.DataObject
+) -> None:
     entries, first = [], 5
     for length in lengths:
         entries.append(entry(first, first + length - 1, mark=first))

@@ -1,0 +1,94 @@
+"""The warehouse as land sees it: insert columns, read the ledger, know a topic's epoch. A thin shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clickhouse_driver import Client
+from clickhouse_driver.errors import Error, ServerException
+
+from schemas.errors import Unavailable
+from streams.land.columns import Columns
+from streams.land.ledger import Entry, Epoch, Standing, epoch_of, lineage, union
+
+_MARKS = "mapApply((k, v) -> (k, toUnixTimestamp64Milli(v)), {})"
+_WHOLE = f"""
+    SELECT partition, min(first), max(last), sum(accepted), sum(rejected), sum(control),
+           {_MARKS.format("argMax(watermarks, last)")}, sum(last - first + 1)
+    FROM landing.ledger FINAL
+    WHERE topic = %(topic)s AND log_epoch IN %(epochs)s
+    GROUP BY partition
+"""
+_ENTRIES = f"""
+    SELECT first, last, accepted, rejected, control, {_MARKS.format("watermarks")}
+    FROM landing.ledger FINAL
+    WHERE topic = %(topic)s AND log_epoch IN %(epochs)s AND partition = %(partition)s
+"""
+
+
+class Warehouse:
+    """One connection, for one caller at a time. Whatever the server or the network refuses is Unavailable."""
+
+    def __init__(self, connect: Mapping[str, Any]) -> None:
+        self._connect = dict(connect) | {
+            "connect_timeout": 5,
+            "send_receive_timeout": 120,
+            "sync_request_timeout": 5,
+        }
+        self._client: Client | None = None
+
+    def insert(self, table: str, columns: Columns) -> None:
+        """Insert columns of equal length into `landing.<table>`; returns when the server has stored them."""
+        names = ", ".join(f"`{name}`" for name in columns)
+        self._run(f"INSERT INTO landing.`{table}` ({names}) VALUES", list(columns.values()), columnar=True)
+
+    def standings(self, topic: str, epochs: Sequence[int]) -> dict[int, Standing]:
+        """The union of the ledger's intervals by partition. Long ledgers are summed up by the server."""
+        found: dict[int, Standing] = {}
+        for partition, *entry, length in self._run(_WHOLE, {"topic": topic, "epochs": tuple(epochs)}):
+            whole = Entry(*entry)
+            entries = [whole]
+            if length != whole.last - whole.first + 1:
+                given = {"topic": topic, "epochs": tuple(epochs), "partition": partition}
+                entries = [Entry(*row) for row in self._run(_ENTRIES, given)]
+            standing = union(entries)
+            if standing:
+                found[partition] = standing
+        return found
+
+    def epochs(self, topic: str, topic_id: str) -> tuple[int, list[int]]:
+        """The epoch's number, recorded when it is new, and the numbers of all epochs of the same log."""
+        rows = self._run(
+            "SELECT topic_id, log_epoch FROM landing.epoch FINAL WHERE topic = %(topic)s ORDER BY log_epoch",
+            {"topic": topic},
+        )
+        known = [Epoch(*row) for row in rows]
+        epoch = epoch_of(known, topic_id)
+        if epoch not in known:
+            self.insert("epoch", {"topic": [topic], "topic_id": [topic_id], "log_epoch": [epoch.number]})
+        return epoch.number, lineage(known, epoch)
+
+    def ping(self) -> None:
+        """Return when the warehouse answers."""
+        self._run("SELECT 1", {})
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._client is not None:
+            self._client.disconnect()
+
+    def _run(self, query: str, given: Any, **how: Any) -> Any:
+        try:
+            if self._client is None:
+                self._client = Client(**self._connect)
+            return self._client.execute(query, given, **how)
+        except ServerException as error:
+            raise Unavailable(f"warehouse: {_reason(error)}") from error
+        except (OSError, EOFError, Error) as error:
+            raise Unavailable(f"warehouse: {error}") from error
+
+
+def _reason(error: ServerException) -> str:
+    first = str(error.message).split("Stack trace:")[0].strip().splitlines()[0]
+    return f"code {error.code}: {first.removeprefix('DB::Exception: ')}"

@@ -1,0 +1,164 @@
+"""The land worker: all contracts' topics into the warehouse, in one Faust worker in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from schemas.contract import Contract, load_contracts
+from schemas.errors import Misdeclared, Unavailable
+from schemas.settings import Settings
+from schemas.topics import REJECTED
+from streams.frames import FrameApp
+from streams.land.broker import administration, describe, timestamp_types
+from streams.land.lander import Incident, Lander, Recovery
+from streams.land.refusals import Refusals
+from streams.land.warehouse import Warehouse
+from streams.land.writer import Limits, Writer
+from streams.worker import heartbeat, run_worker, start_logging
+
+log = logging.getLogger("liaowang.land")
+
+APP = "liaowang-land"
+REPORT_SECONDS = 60.0
+PATIENCE = 15.0
+INCIDENT = 3  # exit code: a person must look before landing can go on
+
+
+def main(settings: Settings) -> None:
+    """Land until SIGTERM or SIGINT. Waits for broker and warehouse; ends with an error on an incident."""
+    start_logging()
+    contracts = {contract.topic: contract for contract in load_contracts().values()}
+    _wait_for_peers(settings, sorted(contracts))
+    app, land = make_app(settings, contracts)
+    try:
+        run_worker(app, settings)
+    except SystemExit:
+        if land.incident:
+            raise SystemExit(INCIDENT) from None
+        raise
+
+
+def make_app(
+    settings: Settings, contracts: Mapping[str, Contract], limits: Limits | None = None
+) -> tuple[FrameApp, Land]:
+    """The Faust app that lands the topics of these contracts (by topic), wired; nothing is started."""
+    app = FrameApp(
+        APP,
+        broker=settings.kafka,
+        framed=contracts,
+        datadir=str(settings.home / "faust" / "land"),
+        stream_wait_empty=False,
+    )
+    return app, Land(app, settings, contracts, limits or Limits())
+
+
+class Land:
+    """What the agents, tasks and signals of the app share."""
+
+    def __init__(
+        self, app: FrameApp, settings: Settings, contracts: Mapping[str, Contract], limits: Limits
+    ) -> None:
+        self._app = app
+        self._contracts = contracts
+        self.incident = ""
+        self._refusals = Refusals(settings.kafka)
+        self._warehouse = Warehouse(settings.warehouse("service"))
+        self.writer = Writer(contracts, self._warehouse, self._refusals, heartbeat(settings, "land"), limits)
+        self.lander = Lander(contracts, Recovery(settings.kafka, self._warehouse), self.writer, self._rewind)
+        self._wire()
+
+    def _wire(self) -> None:
+        app = self._app
+        for topic in self._contracts:
+            self._agent(topic)
+
+        @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
+        async def on_assigned(sender: Any, assigned: set[TP], **_: Any) -> None:
+            keys = {(tp.topic, tp.partition) for tp in assigned}
+            self.lander.keep(keys)
+            for topic, partition in sorted(keys):
+                app.add_future(self._vital(self.lander.position(topic, partition)))
+
+        @app.task  # type: ignore[untyped-decorator]
+        async def write() -> None:
+            await self._vital(self.writer.run())
+
+        @app.timer(REPORT_SECONDS)  # type: ignore[untyped-decorator]
+        async def report() -> None:
+            log.info(self.report())
+
+    def _agent(self, topic: str) -> None:
+        app = self._app
+
+        @app.agent(app.frames_topic(topic), name=f"land-{topic}")  # type: ignore[untyped-decorator]
+        async def land(stream: faust.Stream) -> None:
+            async for event in stream.noack().events():
+                message = event.message
+                done = partial(app.frame_done, message)
+                await self._vital(self.lander.take(topic, message.tp.partition, event.value, done))
+
+    async def _vital(self, work: Awaitable[Any]) -> None:
+        """Await work without which landing must not go on: an error ends the worker, an incident cleanly."""
+        try:
+            await work
+        except Incident as error:
+            if not self.incident:
+                self.incident = str(error)
+                log.critical("incident, landing stops: %s", error)
+                signal.raise_signal(signal.SIGTERM)
+            await asyncio.Event().wait()
+        except Exception as error:
+            log.critical("landing stops: %r", error)
+            await self._app.crash(error)
+            raise
+
+    async def _rewind(self, topic: str, partition: int, offset: int) -> None:
+        await self._app.rewind(TP(topic, partition), offset)
+
+    def report(self) -> str:
+        """Rows, refusals and lag by topic since the start, in one line."""
+        rows, refused = self.writer.rows, self.writer.refused
+        parts = [f"{t} rows={rows[t]} rejected={refused[t]} lag={self._lag(t)}" for t in self._contracts]
+        return "since the start: " + "; ".join(parts)
+
+    def _lag(self, topic: str) -> int:
+        return self.lander.lag(topic, lambda t, p: self._app.consumer.highwater(TP(t, p)))
+
+
+def _wait_for_peers(settings: Settings, topics: Sequence[str]) -> None:
+    """Return when broker, topics and warehouse are there; Misdeclared when the broker stamps no arrival."""
+    beat, delay, said = heartbeat(settings, "land"), 0.5, ""
+    while True:
+        try:
+            _greet(settings, topics)
+        except Unavailable as error:
+            if str(error) != said:
+                log.warning("%s; waiting for it", error)
+            said = str(error)
+            beat()
+            time.sleep(delay)
+            delay = min(delay * 2, PATIENCE)
+        else:
+            return
+
+
+def _greet(settings: Settings, topics: Sequence[str]) -> None:
+    with administration(settings.kafka) as admin:
+        describe(admin, [*topics, REJECTED])
+        for topic, stamp in timestamp_types(admin, topics).items():
+            if stamp != "LogAppendTime":
+                raise Misdeclared(topic, "message.timestamp.type", f"is {stamp}; landing needs LogAppendTime")
+    warehouse = Warehouse(settings.warehouse("service"))
+    try:
+        warehouse.ping()
+    finally:
+        warehouse.close()

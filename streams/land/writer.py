@@ -1,0 +1,175 @@
+"""Gathers batches and writes them: rows first, the ledger last, and only then are their frames done.
+
+A flush holds up to some rows or seconds of all feeds together. While one is written, the next is gathered;
+when that is full too, `add` waits, so memory stays bounded while the warehouse is away. Each step of a flush
+is repeated until it succeeds; whatever a repeated step writes twice has the same keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from schemas.contract import Contract
+from schemas.errors import Unavailable
+from streams.land.account import Batch, join
+from streams.land.columns import Columns, FeedColumns, Landed, ledger_columns, refused_columns, tick_columns
+from streams.land.warehouse import Warehouse
+
+log = logging.getLogger("liaowang.land")
+
+Publish = Callable[[Sequence[Landed]], Awaitable[None]]
+Key = tuple[str, int]  # topic, partition
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to flush (rows, bytes of raw events, seconds), and how long to wait between attempts at most."""
+
+    rows: int = 10_000
+    size: int = 32 << 20
+    seconds: float = 2.0
+    patience: float = 15.0
+
+
+class _Taken(NamedTuple):
+    landed: Landed
+    done: Callable[[], None]
+
+
+class _Gathered:
+    """What waits for the next flush."""
+
+    def __init__(self) -> None:
+        self.taken: list[_Taken] = []
+        self.rows = self.size = 0
+
+    def add(self, item: _Taken) -> None:
+        batch = item.landed.batch
+        self.taken.append(item)
+        self.rows += len(batch.accepted) + len(batch.refused)
+        self.size += sum(len(row.raw) for row in batch.accepted) + sum(len(row.raw) for row in batch.refused)
+
+    def reached(self, limits: Limits) -> bool:
+        return self.rows >= limits.rows or self.size >= limits.size
+
+
+class Writer:
+    """Writes what is added, in order, until cancelled; `lively` is called whenever it is not stuck."""
+
+    def __init__(
+        self,
+        contracts: Mapping[str, Contract],
+        warehouse: Warehouse,
+        publish: Publish,
+        lively: Callable[[], None],
+        limits: Limits,
+    ) -> None:
+        """`contracts` by topic; `publish` sends refusals to the broker and returns when it has them."""
+        self._tables = {topic: (c.table, FeedColumns(c)) for topic, c in contracts.items()}
+        self._warehouse, self._publish, self._lively, self._limits = warehouse, publish, lively, limits
+        self._gathered = _Gathered()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._full = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, "land-writer")
+        self._trouble: str | None = None
+        self.rows: dict[str, int] = dict.fromkeys(contracts, 0)
+        self.refused: dict[str, int] = dict.fromkeys(contracts, 0)
+
+    async def add(self, landed: Landed, done: Callable[[], None]) -> None:
+        """Take a batch for the next flush; call `done` when it is written. Waits while there is no room."""
+        while not self._room.is_set():
+            await self._room.wait()
+        self._gathered.add(_Taken(landed, done))
+        if self._gathered.reached(self._limits):
+            self._room.clear()
+            self._full.set()
+
+    def forget(self, partitions: Collection[Key]) -> None:
+        """Drop what waits for the next flush of these partitions; another worker lands it."""
+        kept, self._gathered = self._gathered.taken, _Gathered()
+        for item in kept:
+            if (item.landed.topic, item.landed.partition) not in partitions:
+                self._gathered.add(item)
+        if not self._gathered.reached(self._limits):
+            self._full.clear()
+            self._room.set()
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """What a blocking function gives, run in the writer's thread until no peer is Unavailable to it."""
+        loop = asyncio.get_running_loop()
+        return await self._insist(lambda: loop.run_in_executor(self._thread, function))
+
+    async def run(self) -> None:
+        """Flush for ever."""
+        while True:
+            await self._wait_for_flush()
+            gathered, self._gathered = self._gathered, _Gathered()
+            self._full.clear()
+            self._room.set()
+            if gathered.taken:
+                await self._flush(gathered.taken)
+            self._lively()
+
+    async def _wait_for_flush(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._full.wait(), self._limits.seconds)
+
+    async def _flush(self, taken: Sequence[_Taken]) -> None:
+        landed = _joined([item.landed for item in taken])
+        for table, columns in self._columns(landed):
+            await self.call(partial(self._warehouse.insert, table, columns))
+        if any(item.batch.refused for item in landed):
+            await self._insist(lambda: self._publish(landed))
+        await self.call(partial(self._warehouse.insert, "ledger", ledger_columns(landed)))
+        for _, done in taken:
+            done()
+        for item in landed:
+            self.rows[item.topic] += len(item.batch.accepted)
+            self.refused[item.topic] += len(item.batch.refused)
+
+    def _columns(self, landed: Sequence[Landed]) -> list[tuple[str, Columns]]:
+        parts: list[tuple[str, Columns]] = []
+        for topic, (table, make) in self._tables.items():
+            parts.append((table, make([item for item in landed if item.topic == topic])))
+        parts.append(("rejected", refused_columns(landed)))
+        parts.append(("tick", tick_columns(landed)))
+        return [(table, columns) for table, columns in parts if columns]
+
+    async def _insist(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Repeat an attempt while a peer is away, with back-off; the log says when that begins and ends."""
+        delay = 0.25
+        while True:
+            try:
+                result = await attempt()
+            except Unavailable as error:
+                if self._trouble is None:
+                    log.error("%s; waiting and trying again, nothing is acknowledged meanwhile", error)
+                self._trouble = str(error)
+                self._lively()
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, self._limits.patience)
+            else:
+                if self._trouble is not None:
+                    log.warning("writing again after: %s", self._trouble)
+                    self._trouble = None
+                return result
+
+
+def _joined(landed: Sequence[Landed]) -> list[Landed]:
+    """The same with one batch a partition."""
+    batches: dict[tuple[str, int], list[Batch]] = {}
+    first: dict[tuple[str, int], Landed] = {}
+    for item in landed:
+        key = (item.topic, item.partition)
+        first.setdefault(key, item)
+        batches.setdefault(key, []).append(item.batch)
+    return [item._replace(batch=join(batches[key])) for key, item in first.items()]
