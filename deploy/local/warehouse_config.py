@@ -94,7 +94,7 @@ def users_config(settings: Settings) -> str:
     """The server's users.xml: admin, service and bi, each with rights of its own; passwords as sha256 only.
 
     `default` is the engine's own session, which can only come in with an empty password: its quota, of
-    fifty years, is as many statements as the start has, so that nobody else can read anything under that name.
+    fifty years, is as many statements as the start has, so that nobody else can read anything by that name.
     """
     users = "\n".join(
         [

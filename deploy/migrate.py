@@ -1,0 +1,107 @@
+"""Bring the warehouse to its declared form: migrations once each, derived tables every time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+
+from clickhouse_driver import Client
+from clickhouse_driver.errors import NetworkError, ServerException, SocketTimeoutError
+
+from schemas.contract import Contract, load_contracts
+from schemas.errors import Misdeclared, Unavailable
+from schemas.migrations import Migration, read_migrations
+from schemas.settings import PREFIX, Settings
+from schemas.tables import contract_statements
+
+RECORD = (
+    "CREATE DATABASE IF NOT EXISTS landing",
+    "CREATE TABLE IF NOT EXISTS landing.migration (number UInt32, name String, digest String,"
+    " applied DateTime64(3, 'Asia/Shanghai') DEFAULT now64(3)) ENGINE = MergeTree ORDER BY number",
+)
+INDICATORS = "dagster_project.tables"
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """What a run did: the migrations it applied, and how many statements of derived tables it ran."""
+
+    applied: tuple[str, ...]
+    derived: int
+
+
+def migrate(settings: Settings) -> Migrated:
+    """Apply what is missing as `admin`; safe to run twice. Unavailable while the warehouse is away."""
+    client = Client(**settings.warehouse("admin"))
+    try:
+        return run(client, read_migrations(), load_contracts(), indicator_statements())
+    except (NetworkError, SocketTimeoutError, EOFError) as error:
+        raise Unavailable(
+            f"the warehouse does not answer on port {settings.warehouse_port}; "
+            f"start it (liaowang up) or set {PREFIX}WAREHOUSE_PORT"
+        ) from error
+    finally:
+        client.disconnect()
+
+
+def run(
+    client: Client,
+    migrations: Sequence[Migration],
+    contracts: Mapping[str, Contract],
+    indicators: Iterable[str] = (),
+) -> Migrated:
+    """Apply these declarations through this client."""
+    for statement in RECORD:
+        client.execute(statement)
+    recorded = dict(client.execute("SELECT number, digest FROM landing.migration"))
+    applied = tuple(_apply(client, migration) for migration in missing(migrations, recorded))
+    derived = [text for contract in contracts.values() for text in contract_statements(contract)]
+    derived.extend(indicators)
+    for statement in derived:
+        _execute(client, statement, "derived tables")
+    return Migrated(applied, len(derived))
+
+
+def missing(migrations: Sequence[Migration], recorded: Mapping[int, str]) -> list[Migration]:
+    """The migrations still to apply; Misdeclared where what was applied is not what the files say."""
+    for migration in migrations:
+        if recorded.get(migration.number, migration.digest) != migration.digest:
+            raise Misdeclared(
+                f"schemas/migrations/{migration.number:04d}_{migration.name}.sql",
+                "file",
+                "was edited after it was applied; put it back and write a new migration",
+            )
+    ahead = set(recorded) - {migration.number for migration in migrations}
+    if ahead:
+        raise Misdeclared(
+            "schemas/migrations",
+            f"{max(ahead):04d}",
+            "was applied to this warehouse and is not here: this code is older than the warehouse",
+        )
+    return [migration for migration in migrations if migration.number not in recorded]
+
+
+def indicator_statements() -> list[str]:
+    """The statements of indicator tables and mart views, from their declarations."""
+    if find_spec(INDICATORS) is None:
+        return []
+    return list(import_module(INDICATORS).statements())
+
+
+def _apply(client: Client, migration: Migration) -> str:
+    where = f"{migration.number:04d}_{migration.name}"
+    for statement in migration.statements:
+        _execute(client, statement, where)
+    row = (migration.number, migration.name, migration.digest)
+    client.execute("INSERT INTO landing.migration (number, name, digest) VALUES", [row])
+    return where
+
+
+def _execute(client: Client, statement: str, where: str) -> None:
+    try:
+        client.execute(statement)
+    except ServerException as error:
+        reason = error.message.split("Stack trace")[0].strip()
+        raise Misdeclared(where, statement.split("(")[0].strip()[:80], reason) from error

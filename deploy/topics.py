@@ -1,0 +1,94 @@
+"""The Kafka topics of the platform: made where they are missing, checked where they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAlreadyExistsError
+
+from deploy.local.process import port_open
+from schemas.contract import Contract
+from schemas.errors import Misdeclared, Unavailable
+from schemas.settings import PREFIX, Settings
+from schemas.topics import REJECTED, REPLAYS
+
+TIMESTAMPS = "message.timestamp.type"
+APPEND = "LogAppendTime"
+RETENTION = str(30 * 24 * 3600 * 1000)
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic as it should be."""
+
+    name: str
+    partitions: int
+    compacted: bool = False
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Its configuration: arrival is the broker's time; compacted, or kept for a month."""
+        kept = {"cleanup.policy": "compact"} if self.compacted else {"retention.ms": RETENTION}
+        return {TIMESTAMPS: APPEND, **kept}
+
+
+def wanted_topics(settings: Settings, contracts: Mapping[str, Contract]) -> list[Topic]:
+    """Every topic the platform needs: one a feed, the rejected events, the finished replays."""
+    feeds = [Topic(contract.topic, settings.partitions) for contract in contracts.values()]
+    return [*feeds, Topic(REJECTED, settings.partitions), Topic(REPLAYS, 1, compacted=True)]
+
+
+def ensure_topics(settings: Settings, contracts: Mapping[str, Contract]) -> list[str]:
+    """Make the topics that are missing and name them; Misdeclared where one that exists is otherwise."""
+    wanted = wanted_topics(settings, contracts)
+    if not port_open(settings.kafka_port):  # the client would leave its sockets open
+        raise _away(settings)
+    try:
+        with closing(KafkaAdminClient(bootstrap_servers=settings.kafka, bootstrap_timeout_ms=5000)) as admin:
+            existing = set(admin.list_topics())
+            made = [topic for topic in wanted if topic.name not in existing]
+            if made:
+                _create(admin, made)
+            _check(admin, wanted)
+    except (KafkaConnectionError, KafkaTimeoutError) as error:
+        raise _away(settings) from error
+    return [topic.name for topic in made]
+
+
+def _away(settings: Settings) -> Unavailable:
+    return Unavailable(
+        f"the broker does not answer at {settings.kafka}; start it (liaowang up) or set {PREFIX}KAFKA_PORT"
+    )
+
+
+def _create(admin: KafkaAdminClient, topics: list[Topic]) -> None:
+    asked = {
+        topic.name: {"num_partitions": topic.partitions, "replication_factor": -1, "configs": topic.config}
+        for topic in topics
+    }
+    with suppress(TopicAlreadyExistsError):  # someone else is making the same ones
+        admin.create_topics(asked)
+    admin.wait_for_topics(list(asked))
+
+
+def _check(admin: KafkaAdminClient, wanted: list[Topic]) -> None:
+    names = [topic.name for topic in wanted]
+    partitions = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(names)}
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, {TIMESTAMPS: ""}) for name in names]
+    configs = admin.describe_configs(asked, config_filter="all")["topic"]
+    for topic in wanted:
+        if partitions[topic.name] != topic.partitions:
+            raise Misdeclared(
+                f"topic {topic.name}",
+                "partitions",
+                f"are {partitions[topic.name]}, the settings say {topic.partitions}; the count is fixed when "
+                f"a topic is made: set {PREFIX}PARTITIONS to it, or make a new topic",
+            )
+        stamps = configs[topic.name][TIMESTAMPS]["value"]
+        if stamps != APPEND:
+            raise Misdeclared(
+                f"topic {topic.name}", TIMESTAMPS, f"is {stamps}; it must be {APPEND}: time is the broker's"
+            )

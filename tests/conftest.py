@@ -1,0 +1,61 @@
+"""The real Kafka and the real warehouse for the tests that need them: once a session, on free ports."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+with warnings.catch_warnings():  # kafka-python reads its message schemas in a way that Python has deprecated
+    warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
+    import kafka.admin
+
+from deploy.environment import load_settings, settings_from
+from deploy.local.kafka import kafka_running
+from deploy.local.process import free_port
+from deploy.local.secrets import ensure_secrets
+from deploy.local.warehouse import warehouse_running
+from deploy.migrate import migrate
+from schemas.settings import PREFIX, Settings
+
+PORTS = (
+    "kafka_port",
+    "kafka_controller_port",
+    "warehouse_port",
+    "warehouse_http_port",
+    "gateway_port",
+    "receiver_port",
+    "docs_port",
+    "dagster_port",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let kafka-python import the rest of itself, too."""
+    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The settings of this test session: a home of its own, free ports, fresh secrets, shared jars."""
+    home = tmp_path_factory.mktemp("home")
+    ensure_secrets(home)
+    ports = {f"{PREFIX}{name.upper()}": str(free_port()) for name in PORTS}
+    jars = {f"{PREFIX}KAFKA_LIBS": str(load_settings().kafka_jars)}
+    return settings_from({f"{PREFIX}HOME": str(home), **ports, **jars})
+
+
+@pytest.fixture(scope="session")
+def kafka(settings: Settings) -> Iterator[str]:
+    """The address of a real broker, without topics."""
+    with kafka_running(settings):
+        yield settings.kafka
+
+
+@pytest.fixture(scope="session")
+def warehouse(settings: Settings) -> Iterator[Settings]:
+    """The settings of a real warehouse, migrated."""
+    with warehouse_running(settings):
+        migrate(settings)
+        yield settings

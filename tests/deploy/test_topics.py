@@ -1,0 +1,48 @@
+"""Topics: made once, checked always."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from kafka.admin import KafkaAdminClient
+
+from deploy.local.process import free_port
+from deploy.topics import ensure_topics, wanted_topics
+from schemas.contract import load_contracts
+from schemas.errors import Misdeclared, Unavailable
+from schemas.settings import Settings
+
+pytestmark = pytest.mark.stack
+
+
+def test_made_once_and_harmless_twice(kafka: str, settings: Settings) -> None:
+    contracts = load_contracts()
+    first = ensure_topics(settings, contracts)
+    assert ensure_topics(settings, contracts) == []
+    with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
+        assert {topic.name for topic in wanted_topics(settings, contracts)} <= set(admin.list_topics())
+    assert {"rejected", "feed.ecology.air-quality", "warnings"} <= set(first)
+
+
+def test_other_partition_count_is_refused(kafka: str, settings: Settings) -> None:
+    contracts = load_contracts()
+    ensure_topics(settings, contracts)
+    with pytest.raises(Misdeclared, match=r"partitions: are 4, the settings say 5; .*LIAOWANG_PARTITIONS"):
+        ensure_topics(replace(settings, partitions=5), contracts)
+
+
+def test_topic_without_log_append_time_is_refused(kafka: str, settings: Settings) -> None:
+    air = load_contracts()["ecology.air-quality"]
+    contract = replace(air, topic="feed.ecology.test-create-time")
+    with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
+        configs = {"message.timestamp.type": "CreateTime"}
+        admin.create_topics({contract.topic: {"num_partitions": settings.partitions, "configs": configs}})
+    with pytest.raises(Misdeclared, match="is CreateTime; it must be LogAppendTime"):
+        ensure_topics(settings, {contract.feed: contract})
+
+
+def test_broker_away_is_unavailable(settings: Settings) -> None:
+    with pytest.raises(Unavailable, match="LIAOWANG_KAFKA_PORT"):
+        ensure_topics(replace(settings, kafka_port=free_port()), {})
