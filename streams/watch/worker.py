@@ -49,9 +49,8 @@ class Watcher:
         self._frames: dict[TP, list[Any]] = {}
         self._pending: list[Any] = []
         self._warned: dict[int, int] = {}
-        self.table: Any = app.Table(
-            "state", key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-        )
+        self._sent: tuple[int, dict[int, int], set[str]] = (-1, {}, set())
+        self.table: Any = app.Table("state", key_type=bytes, value_type=bytes)
         self._warnings = app.topic(WARNINGS, key_serializer="raw", value_serializer="raw", acks=False)
 
     async def observe(self, event: Any) -> None:
@@ -79,7 +78,7 @@ class Watcher:
         partition = Partition(contract, self._decoders[tp.topic], rules, tp.topic, tp.partition)
         keeper = StateKeeper(partition)
         warned = keeper.restore(dict(self.table.data.items()))
-        self._silenced[tp] = await already_sent(self.app.bootstrap, warned)
+        self._silenced[tp] = await self._already_sent(warned)
         self._frames[tp] = []
         self._keepers[tp] = keeper
         log.info(
@@ -87,6 +86,15 @@ class Watcher:
             tp.topic, tp.partition, partition.offset + 1, len(self._silenced[tp]),
         )  # fmt: skip
         return keeper
+
+    async def _already_sent(self, since: dict[int, int]) -> set[str]:
+        """Ids on `warnings` since then; what was read for another partition since the rebalance serves again."""
+        generation, start, found = self._sent
+        now = self.app.consumer_generation_id
+        if generation != now or any(since.get(number, 0) < offset for number, offset in start.items()):
+            found = await already_sent(self.app.bootstrap, since)
+            self._sent = (now, since, found)
+        return found
 
     def close(self, revoked: set[TP]) -> None:
         """Forget revoked partitions; whoever gets them starts from the last checkpoint."""
@@ -123,6 +131,10 @@ class Watcher:
         else:
             self.table.data[key] = value
         await self.table.send_changelog(tp.partition, key, value)
+
+    def seen(self) -> int:
+        """Events applied since the start, by all partitions open now."""
+        return sum(keeper.partition.tally.events for keeper in self._keepers.values())
 
     def tally(self) -> str:
         """What has been seen since the start, for the log."""
