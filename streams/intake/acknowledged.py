@@ -6,6 +6,7 @@ ends in Unavailable may have stored some of its records, and may yet store more 
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Sequence
 
@@ -28,6 +29,7 @@ class AcknowledgedProducer:
         self._bootstrap = bootstrap
         self._lock = threading.Lock()
         self._producer: KafkaProducer | None = None
+        self._suspect = False
 
     def write(self, topic: str, records: Sequence[Record]) -> None:
         """Store the records, each in the partition of its key; Unavailable where not all are acknowledged."""
@@ -42,14 +44,14 @@ class AcknowledgedProducer:
             for future in sent:
                 future.get(timeout=DELIVERY_MS / 1000)
         except (KafkaError, OSError) as error:
-            raise Unavailable(f"{topic}: {_reason(error)}") from error
+            raise self._away(topic, error) from error
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has; Unavailable where the broker or the topic is away."""
         try:
             return len(self._connected().partitions_for(topic))
         except (KafkaError, OSError) as error:
-            raise Unavailable(f"{topic}: {_reason(error)}") from error
+            raise self._away(topic, error) from error
 
     def close(self) -> None:
         """Flush and disconnect."""
@@ -60,6 +62,8 @@ class AcknowledgedProducer:
 
     def _connected(self) -> KafkaProducer:
         with self._lock:
+            if self._producer is None or self._suspect:
+                self._knock()
             if self._producer is None:
                 self._producer = KafkaProducer(
                     bootstrap_servers=self._bootstrap,
@@ -72,6 +76,12 @@ class AcknowledgedProducer:
                 )
             return self._producer
 
+    def _knock(self) -> None:
+        """Raise OSError at once where nobody listens; the client itself would try for seconds."""
+        host, _, port = self._bootstrap.rpartition(":")
+        socket.create_connection((host, int(port)), CONNECT_MS / 1000).close()
+        self._suspect = False
 
-def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    def _away(self, topic: str, error: BaseException) -> Unavailable:
+        self._suspect = True
+        return Unavailable(f"{topic}: {str(error) or type(error).__name__}")

@@ -15,6 +15,7 @@ _WHOLE = re.compile(r"[+-]?\d+(?:\.0*)?", re.ASCII)
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _FIRST_YEAR = 2
 _PARSE = datetime.strptime  # the offset comes from the format or from the mapping
+_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _HOURS = ("%H", "%I", "%c", "%X", "%f")
 
 Cells = Mapping[str, str]
@@ -25,12 +26,20 @@ def read_time(of: TimeOf, cells: Cells) -> datetime:
     text = " ".join(cells[column] for column in of.columns)
     bare = not any(code in of.format for code in _HOURS) if of.format else is_date(text)
     try:
-        found = _PARSE(text, of.format) if of.format else datetime.fromisoformat(text)
+        found = _parse(text, of.format) if of.format else datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"no time: {text[:60]!r} is not {of.format or 'ISO 8601'}") from None
     if bare and of.at is not None:
         found = datetime.combine(found, of.at, found.tzinfo)
     return _with_offset(found, text, of)
+
+
+def _parse(text: str, form: str) -> datetime:
+    """Read a time strictly: strptime takes day 366 of a common year for the next New Year, we do not."""
+    found = _PARSE(text, form)
+    if "%j" in form and _ZEROS.sub("", found.strftime(form)) != _ZEROS.sub("", text):
+        raise ValueError(text)
+    return found
 
 
 def _with_offset(found: datetime, text: str, of: TimeOf) -> datetime:

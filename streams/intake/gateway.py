@@ -40,6 +40,7 @@ MAX_ITEMS = 10_000
 RETRY_SECONDS = 5
 THREADS = 8
 BEARER = "Bearer "
+JOURNAL = web.RequestKey("journal", dict[str, Any])
 
 
 class Refused(Exception):
@@ -98,11 +99,11 @@ class Gateway:
     async def _post(self, request: web.Request) -> web.Response:
         department = self._department(request.headers.get("Authorization", ""))
         feed = self._feed(request.match_info["feed"], department)
-        request["journal"] = {"feed": feed.contract.feed, "department": department}
+        request[JOURNAL] = {"feed": feed.contract.feed, "department": department}
         body = await _read(request)
         take = partial(self._take, feed, body)
         accepted = await asyncio.get_running_loop().run_in_executor(self._threads, take)
-        request["journal"] |= {"bytes": len(body), "accepted": accepted}
+        request[JOURNAL] |= {"bytes": len(body), "accepted": accepted}
         return web.json_response({"accepted": accepted}, status=202)
 
     async def _health(self, _: web.Request) -> web.Response:
@@ -118,10 +119,10 @@ class Gateway:
         return web.json_response({"status": status, "ticker": ticker}, status=200 if ticking else 503)
 
     def _department(self, authorization: str) -> str:
-        """Whose token this is. Every token is compared, each in constant time, so timing tells nothing."""
-        given = authorization.removeprefix(BEARER).encode() if authorization.startswith(BEARER) else b""
+        """Tell whose token this is. Every token is compared, each in constant time, so timing tells nothing."""
+        given = authorization.removeprefix(BEARER).encode(errors="surrogateescape")
         owners = [owner for owner, token in self._tokens.items() if hmac.compare_digest(token, given)]
-        if not owners:
+        if not owners or not authorization.startswith(BEARER):
             raise Refused(401, "send the department's token as `Authorization: Bearer <token>`")
         return owners[0]
 
@@ -146,7 +147,8 @@ class Gateway:
         records, faults = check_batch(feed.contract, feed.decoder, items)
         if faults:
             rejected = [fault.as_json() for fault in faults]
-            raise Refused(422, f"{len(faults)} of {len(items)} events break the contract", rejected=rejected)
+            broken = f"{len(faults)} of {len(items)} events break the contract; nothing is stored"
+            raise Refused(422, broken, rejected=rejected)
         try:
             self._producer.write(feed.contract.topic, records)
         except Unavailable as error:
@@ -173,7 +175,7 @@ async def _journal(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await handler(request)
     except Refused as refused:
         response = refused.response()
-        request["journal"] = request.get("journal", {}) | {"error": str(refused)}
+        request[JOURNAL] = request.get(JOURNAL, {}) | {"error": str(refused)}
     except web.HTTPException as error:
         response = web.json_response({"error": error.reason}, status=error.status)
     milliseconds = round((asyncio.get_running_loop().time() - begun) * 1000, 1)
@@ -183,7 +185,7 @@ async def _journal(request: web.Request, handler: Handler) -> web.StreamResponse
         "status": response.status,
         "ms": milliseconds,
     }
-    log.info("request", extra={"fields": fields | request.get("journal", {})})
+    log.info("request", extra={"fields": fields | request.get(JOURNAL, {})})
     return response
 
 

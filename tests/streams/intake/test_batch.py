@@ -1,0 +1,64 @@
+"""Batches: the three forms of a body, and what is wrong with each event."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.decoder import Decoder
+from schemas.event import encode_tick
+from streams.intake.batch import Fault, Malformed, check_batch, split_batch
+from streams.intake.mapping import LONGEST
+from tests.streams.intake.feeds import AIR, NOON, air
+
+DECODER = Decoder(AIR)
+ONE, TWO = air("1"), air("2", station="1233A")
+PRETTY = ONE.replace(b",", b",\n  ")
+
+
+@pytest.mark.parametrize(
+    ("body", "items"),
+    [
+        (ONE, [ONE]),
+        (PRETTY, [PRETTY]),
+        (b"[" + ONE + b",\n" + PRETTY + b"]", [ONE, PRETTY]),
+        (b"[]", []),
+        (ONE + b"\r\n\n" + TWO + b"\n", [ONE, TWO]),
+        (ONE + b"\noops\n" + TWO, [ONE, b"oops", TWO]),
+        (b'[1,"a",{}]', [b"1", b'"a"', b"{}"]),
+    ],
+)
+def test_bodies(body: bytes, items: list[bytes]) -> None:
+    assert split_batch(body) == items
+
+
+@pytest.mark.parametrize("body", [b"", b" \n", b"[", b"[" + ONE, b"[{]", b"[" * 100_000])
+def test_bodies_that_are_none(body: bytes) -> None:
+    with pytest.raises(Malformed):
+        split_batch(body)
+
+
+def test_good_events_become_records_with_their_own_bytes_and_key() -> None:
+    assert check_batch(AIR, DECODER, [ONE, TWO]) == ([(b"330100", ONE), (b"1233A", TWO)], [])
+
+
+def test_every_fault_is_named() -> None:
+    items = [
+        ONE,
+        b"oops",
+        air("x", pm25=0),
+        air("y", timeline="past"),
+        encode_tick(id="t", clock=NOON),
+        b'{"id":"' + b"1" * LONGEST + b'"}',
+    ]
+    records, faults = check_batch(AIR, DECODER, items)
+    assert records == [(b"330100", ONE)]
+    assert [(fault.index, fault.id[:3], fault.field, fault.rule) for fault in faults] == [
+        (1, "", "event", "json"),
+        (2, "x", "pm25", "missing"),
+        (3, "y", "timeline", "reserved"),
+        (4, "t", "type", "type"),
+        (5, "111", "event", "length"),
+    ]
+    assert faults[1].as_json() == {"index": 2, "id": "x", "field": "pm25", "rule": "missing", "value": "0"}
+    assert isinstance(faults[4], Fault)
+    assert len(faults[4].id) == 200

@@ -1,0 +1,190 @@
+"""The gateway over real HTTP and the real broker: who may post what, and what each answer means."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from schemas.event import decode_tick
+from streams.intake.acknowledged import AcknowledgedProducer
+from streams.intake.gateway import MAX_BODY, MAX_ITEMS, Gateway
+from streams.intake.journal import JsonLines
+from streams.intake.ticker import Ticker
+from tests.streams.intake.broker import read
+from tests.streams.intake.feeds import AIR, HEALTH, NOON, air, on_topic
+
+pytestmark = pytest.mark.stack
+TOKENS = {"ecology": "key-of-ecology", "health": "key-of-health", "nobody": ""}
+PATH = f"/v1/feeds/{AIR.feed}/events"
+NOBODY = "127.0.0.1:1"
+
+Post = Callable[..., Awaitable[tuple[int, Any, Any]]]
+
+
+def now() -> datetime:
+    return NOON
+
+
+@asynccontextmanager
+async def serving(kafka: str, topic: str) -> AsyncIterator[Post]:
+    """Run a gateway on a free port; what it gives posts to it and returns status, JSON and headers."""
+    contracts = {AIR.feed: on_topic(AIR, topic), HEALTH.feed: on_topic(HEALTH, topic)}
+    producer = AcknowledgedProducer(kafka)
+    ticker = Ticker([contracts[AIR.feed]], producer, 3600, now)
+    runner = web.AppRunner(Gateway(contracts, TOKENS, producer, ticker).application(), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as session:
+
+        async def post(
+            body: bytes | None, token: str = TOKENS["ecology"], path: str = PATH
+        ) -> tuple[int, Any, Any]:
+            method = "POST" if body is not None else "GET"
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            async with session.request(
+                method, path, data=body and io.BytesIO(body), headers=headers
+            ) as response:
+                return response.status, await response.json(), response.headers
+
+        try:
+            yield post
+        finally:
+            await runner.cleanup()
+
+
+def events(kafka: str, topic: str) -> list[bytes]:
+    found = (raw for part in read(kafka, topic).values() for _, raw in part)
+    return sorted(raw for raw in found if decode_tick(raw) is None)
+
+
+def test_a_batch_is_accepted_when_it_is_stored(kafka: str, topic: str) -> None:
+    async def scene() -> None:
+        async with serving(kafka, topic) as post:
+            body = b"[" + air("1") + b"," + air("2", station="1233A") + b"]"
+            assert (await post(body))[:2] == (202, {"accepted": 2})
+            assert events(kafka, topic) == [air("1"), air("2", station="1233A")], "stored when it is answered"
+            assert (await post(air("3") + b"\n" + air("4")))[:2] == (202, {"accepted": 2})
+            assert (await post(air("5")))[:2] == (202, {"accepted": 1})
+            assert (await post(b"[]"))[:2] == (202, {"accepted": 0})
+
+    asyncio.run(scene())
+    assert len(events(kafka, topic)) == 5
+
+
+def test_one_bad_event_refuses_the_batch_and_nothing_is_stored(kafka: str, topic: str) -> None:
+    async def scene() -> None:
+        async with serving(kafka, topic) as post:
+            status, answer, _ = await post(air("1") + b"\n" + air("2", pm25=0) + b"\noops")
+            assert status == 422
+            assert answer["error"] == "2 of 3 events break the contract; nothing is stored"
+            assert [
+                (item["index"], item["id"], item["field"], item["rule"]) for item in answer["rejected"]
+            ] == [
+                (1, "2", "pm25", "missing"),
+                (2, "", "event", "json"),
+            ]
+
+    asyncio.run(scene())
+    assert events(kafka, topic) == []
+
+
+def test_who_may_post_what(kafka: str, topic: str) -> None:
+    async def scene() -> None:
+        async with serving(kafka, topic) as post:
+            for token in ("", "wrong", "密", TOKENS["health"] + "x"):
+                status, answer, headers = await post(air("1"), token)
+                assert (status, headers["WWW-Authenticate"]) == (401, "Bearer")
+                assert "token" in answer["error"]
+            assert (await post(air("1"), TOKENS["health"]))[0] == 403
+            status, answer, _ = await post(air("1"), path="/v1/feeds/x.y/events")
+            assert (status, answer["feeds"]) == (404, [AIR.feed, HEALTH.feed])
+            assert (await post(air("1"), path="/nowhere"))[:2] == (404, {"error": "Not Found"})
+            assert (await post(None))[0] == 405
+
+    asyncio.run(scene())
+    assert events(kafka, topic) == []
+
+
+def test_limits_and_bodies_that_are_none(kafka: str, topic: str) -> None:
+    async def scene() -> None:
+        async with serving(kafka, topic) as post:
+            assert (await post(b"x" * (MAX_BODY + 1)))[0] == 413
+            assert (await post(b"[" + b"1," * MAX_ITEMS + b"1]"))[0] == 413
+            assert (await post(b""))[0] == 400
+            assert (await post(b"[oops"))[0] == 400
+
+    asyncio.run(scene())
+    assert events(kafka, topic) == []
+
+
+def test_a_broker_away_is_503_and_told_by_healthz(topic: str) -> None:
+    async def scene() -> None:
+        async with serving(NOBODY, topic) as post:
+            status, answer, headers = await post(air("1"))
+            assert (status, headers["Retry-After"]) == (503, "5")
+            assert "post the same again" in answer["error"]
+            status, health, _ = await post(None, path="/healthz")
+            assert (status, health["status"], health["ticker"]["failures"]) == (503, "degraded", 1)
+            assert health["ticker"]["failing_since"] == NOON.isoformat()
+            assert health["ticker"]["error"]
+
+    asyncio.run(scene())
+
+
+def test_the_ticker_ticks_every_partition_while_the_gateway_runs(kafka: str, topic: str) -> None:
+    async def scene() -> Any:
+        async with serving(kafka, topic) as post:
+            for _ in range(100):
+                status, health, _ = await post(None, path="/healthz")
+                if status == 200:
+                    return health
+                await asyncio.sleep(0.1)
+
+    health = asyncio.run(scene())
+    assert health == {
+        "status": "ok",
+        "ticker": {"last": NOON.isoformat(), "failing_since": None, "failures": 0, "error": ""},
+    }
+    for partition, records in read(kafka, topic).items():
+        (tick,) = [decode_tick(raw) for _, raw in records]
+        assert tick is not None
+        assert (tick.id, tick.timeline, tick.data.final) == (
+            f"live/{partition}/2026-03-01T02:00:00.000000Z",
+            "",
+            False,
+        )
+        assert tick.data.clock == NOON - AIR.lateness
+
+
+def test_one_log_line_a_request_without_bodies_and_tokens(
+    kafka: str, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene() -> None:
+        async with serving(kafka, topic) as post:
+            await post(air("secret-id"))
+            await post(air("secret-id", pm25=-5))
+
+    with caplog.at_level(logging.INFO, "streams.intake"):
+        asyncio.run(scene())
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    good, bad = (line for line in lines if line["event"] == "request")
+    assert (good["status"], good["feed"], good["department"], good["accepted"]) == (
+        202,
+        AIR.feed,
+        "ecology",
+        1,
+    )
+    assert (bad["status"], bad["error"]) == (422, "1 of 1 events break the contract; nothing is stored")
+    assert "secret" not in json.dumps(lines)
+    assert "key-of" not in json.dumps(lines)
