@@ -1,0 +1,149 @@
+"""Build tables of feeds: landing up to fixed offsets -> one new build in `built`, the rest in quarantine.
+
+Each statement writes a chunk of days, so a range of years needs no more memory than its busiest days.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from dagster_project.attempt import Attempt
+from dagster_project.corrections import Copy, Corrections, resolve
+from dagster_project.feed_sql import EXTERNAL, FeedSql
+from dagster_project.ledger import complete
+from dagster_project.spans import Span, chunks
+from dagster_project.warehouse import External, Warehouse
+from quality.rows import row_rules
+from schemas.contract import Contract
+
+CHUNK_ROWS = 2_000_000
+BUILD_COLUMNS = (
+    *("table", "day", "build_id", "rows", "duplicates", "corrected", "quarantined"),
+    *("content_hash", "complete", "version"),
+)
+Progress = Callable[[Span], None]
+
+
+@dataclass(frozen=True)
+class Built:
+    """One day of one table in one build."""
+
+    table: str
+    day: date
+    build_id: str
+    rows: int
+    duplicates: int
+    corrected: int
+    quarantined: int
+    content_hash: str
+    complete: bool
+    version: str
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """The row of `release.build`, in the order of BUILD_COLUMNS."""
+        return tuple(getattr(self, name) for name in BUILD_COLUMNS)
+
+
+def build_feed(
+    warehouse: Warehouse, contract: Contract, attempt: Attempt, progress: Progress = lambda span: None
+) -> list[Built]:
+    """Build the attempt's days of one feed and record them; days without any event, now or released, are left out."""
+    vector = attempt.vectors[contract.topic]
+    sql = FeedSql(contract, vector, row_rules(contract))
+    span = attempt.span
+    landed = dict(warehouse.rows(sql.counts(span.first, span.last)))
+    decided = resolve(Copy(*row) for row in warehouse.rows(sql.corrections()))
+    for chunk in chunks(landed, CHUNK_ROWS):
+        _build_chunk(warehouse, sql, attempt.build_id, chunk, decided)
+        progress(chunk)
+    built = _contents(warehouse, sql, attempt, landed, decided)
+    warehouse.insert("release.build", BUILD_COLUMNS, [item.row for item in built])
+    return built
+
+
+def _build_chunk(
+    warehouse: Warehouse, sql: FeedSql, build_id: str, chunk: Span, decided: Corrections
+) -> None:
+    stray = strays(warehouse.rows(sql.elsewhere(chunk.first, chunk.last)))
+    external: External = {
+        "dropped": (EXTERNAL["dropped"], sorted(decided.dropped)),
+        "renamed": (EXTERNAL["renamed"], decided.renamed),
+        "stray": (EXTERNAL["stray"], stray),
+    }
+    warehouse.rows(sql.insert(build_id, chunk.first, chunk.last), external)
+    if warehouse.rows(sql.suspects(chunk.first, chunk.last)) != [(0,)]:
+        warehouse.rows(sql.quarantine(build_id, chunk.first, chunk.last), external)
+
+
+def strays(copies: Iterable[tuple[str, str, date, int, int, int]]) -> list[tuple[date, str, str]]:
+    """Days on which an event stands although its first copy (source, id, day, place…) lies on another day."""
+    found: dict[tuple[str, str], list[tuple[tuple[int, int, int], date]]] = defaultdict(list)
+    for source, id, day, *place in copies:
+        found[source, id].append(((place[0], place[1], place[2]), day))
+    return sorted(
+        {
+            (day, source, id)
+            for (source, id), places in found.items()
+            for _, day in places
+            if day != min(places)[1]
+        }
+    )
+
+
+def _contents(
+    warehouse: Warehouse, sql: FeedSql, attempt: Attempt, landed: Mapping[date, int], decided: Corrections
+) -> list[Built]:
+    span, contract = attempt.span, sql.contract
+    rows = warehouse.rows(sql.contents(attempt.build_id, span.first, span.last))
+    held = {day: (count, corrected, content) for day, count, corrected, content in rows}
+    quarantined = _by_day(
+        warehouse,
+        "quality.quarantine",
+        "AND build_id = {build:String}",
+        contract.table,
+        build=attempt.build_id,
+    )
+    released = _by_day(
+        warehouse, "release.pointer", "AND seq <= {parent:UInt64}", contract.table, parent=attempt.parent
+    )
+    replaced = Counter(copy.event_day for copy in _replaced(decided))
+    days = sorted({*held, *quarantined, *(day for day in released if day in span)})
+    found = []
+    for day in days:
+        count, corrected, content = held.get(day, (0, 0, "0"))
+        found.append(
+            Built(
+                table=contract.table,
+                day=day,
+                build_id=attempt.build_id,
+                rows=count,
+                duplicates=landed.get(day, 0) - count - quarantined.get(day, 0) - replaced[day],
+                corrected=corrected,
+                quarantined=quarantined.get(day, 0),
+                content_hash=content,
+                complete=complete(day, attempt.vectors[contract.topic], contract.lateness, attempt.ended),
+                version=contract.version,
+            )
+        )
+    return found
+
+
+def _replaced(decided: Corrections) -> list[Copy]:
+    return [copy for group in decided.groups for copy in group if (copy.source, copy.id) in decided.dropped]
+
+
+def _by_day(
+    warehouse: Warehouse, table: str, condition: str, name: str, **parameters: Any
+) -> dict[date, int]:
+    return dict(
+        warehouse.rows(
+            f"SELECT day, count() FROM {table} WHERE table = {{table:String}} {condition} GROUP BY day",
+            table=name,
+            **parameters,
+        )
+    )

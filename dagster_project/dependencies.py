@@ -1,0 +1,59 @@
+"""What an indicator's SQL reads, from the SQL itself, and the same SQL on given builds. Pure (sqlglot)."""
+
+from __future__ import annotations
+
+import sqlglot
+from sqlglot import exp
+
+DIALECT = "clickhouse"
+_DIMENSIONS = {"mart.region"}
+
+
+def dependencies(sql: str) -> tuple[str, ...]:
+    """Names of the `built` tables a query reads, sorted; ValueError where it reads anything but those and dimensions."""
+    tree = _parse(sql)
+    ctes = {cte.alias for cte in tree.find_all(exp.CTE)}
+    found = set()
+    for table in tree.find_all(exp.Table):
+        name = f"{table.db}.{table.name}" if table.db else table.name
+        if table.db == "built":
+            found.add(table.name)
+        elif (
+            name not in _DIMENSIONS
+            and not (not table.db and name in ctes)
+            and not isinstance(table.this, exp.Func)
+        ):
+            raise ValueError(f"reads {name or table.sql()}; it may read built.<feed table> and mart.region")
+    if not found:
+        raise ValueError("reads no table of built")
+    return tuple(sorted(found))
+
+
+def on_candidates(sql: str, lookback: int) -> str:
+    """The query with each table of `built` cut down to the rows of candidate builds.
+
+    Takes the parameters `first` and `last` (days to make figures for) and the external table `candidate`.
+    """
+
+    def bind(node: exp.Expression) -> exp.Expression:
+        if not (isinstance(node, exp.Table) and node.db == "built"):
+            return node
+        chosen = (
+            f"SELECT * FROM built.`{node.name}` WHERE event_day BETWEEN {{first:Date}} - {lookback - 1} AND {{last:Date}}"
+            f" AND (event_day, build_id) IN (SELECT day, build_id FROM candidate WHERE name = '{node.name}')"
+        )
+        query = sqlglot.parse_one(chosen, dialect=DIALECT)
+        assert isinstance(query, exp.Select)
+        return query.subquery(node.alias or node.name)
+
+    return _parse(sql).transform(bind).sql(dialect=DIALECT)
+
+
+def _parse(sql: str) -> exp.Query:
+    try:
+        tree = sqlglot.parse_one(sql, dialect=DIALECT)
+    except sqlglot.errors.ParseError as error:
+        raise ValueError(" ".join(str(error).split())) from None
+    if not isinstance(tree, exp.Query):
+        raise ValueError("must be one SELECT")
+    return tree

@@ -1,0 +1,118 @@
+"""The gate on one build of one table: its suite, what GX cannot see, and the verdicts stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+from dagster_project.attempt import Attempt
+from dagster_project.build import Built
+from dagster_project.feed_sql import FeedSql
+from dagster_project.indicator import Indicator
+from dagster_project.indicator_sql import PROVINCE
+from dagster_project.warehouse import Warehouse
+from quality.gate import VERDICT_COLUMNS, Judged, judge
+from quality.rows import row_rules
+from quality.suites import Expectation, Suite, suite_for
+from schemas.contract import Contract
+from schemas.regions import load_regions
+from schemas.settings import Settings
+
+QUARANTINE_SHARE = 0.1
+CONTIGUOUS = Expectation("ledger_contiguous", {})
+RECONCILED = Expectation("ledger_reconciled", {})
+QUARANTINE = Expectation("quarantine_share", {"max_value": QUARANTINE_SHARE})
+
+
+def feed_suite(contract: Contract) -> Suite:
+    """The contract's suite, and what the ledger and the quarantine must say."""
+    suite = suite_for(contract)
+    return replace(suite, expectations=(*suite.expectations, CONTIGUOUS, RECONCILED, QUARANTINE))
+
+
+def indicator_suite(indicator: Indicator) -> Suite:
+    """What must hold for an indicator's figures: known regions, each once a day, values within bounds."""
+    codes = [PROVINCE, *sorted(load_regions().codes([indicator.regions]))]
+    low, high = indicator.bounds
+    expectations = (
+        Expectation("expect_table_row_count_to_be_between", {"min_value": 1}),
+        Expectation("expect_compound_columns_to_be_unique", {"column_list": ["event_day", "region"]}),
+        Expectation("expect_column_values_to_be_in_set", {"column": "region", "value_set": codes}),
+        Expectation(
+            "expect_column_values_to_be_between", {"column": "value", "min_value": low, "max_value": high}
+        ),
+        Expectation("expect_column_values_to_be_between", {"column": "numerator", "min_value": 0}),
+        Expectation("expect_column_values_to_be_between", {"column": "denominator", "min_value": 0}),
+    )
+    return Suite(f"indicator.{indicator.id}.{indicator.version}", expectations)
+
+
+def judge_feed(
+    settings: Settings,
+    warehouse: Warehouse,
+    contract: Contract,
+    attempt: Attempt,
+    built: Sequence[Built],
+    now: datetime,
+) -> Judged:
+    """Judge a feed's days and store the verdicts."""
+    common = ledger_failures(warehouse, contract, attempt) if built else []
+    beyond = {item.day: [*common, *_share(item)] for item in built}
+    return _judge(settings, warehouse, contract.table, attempt, built, feed_suite(contract), beyond, now)
+
+
+def judge_indicator(
+    settings: Settings,
+    warehouse: Warehouse,
+    indicator: Indicator,
+    attempt: Attempt,
+    built: Sequence[Built],
+    now: datetime,
+) -> Judged:
+    """Judge an indicator's days and store the verdicts."""
+    suite = indicator_suite(indicator)
+    return _judge(settings, warehouse, indicator.table, attempt, built, suite, {}, now)
+
+
+def ledger_failures(warehouse: Warehouse, contract: Contract, attempt: Attempt) -> list[str]:
+    """What the ledger and the landed rows disagree about, up to the attempt's offsets; concerns every day."""
+    vector = attempt.vectors[contract.topic]
+    found = [
+        f"{CONTIGUOUS.kind}: partition {end.partition} has a gap at offset {end.stop}"
+        for end in vector
+        if end.hole
+    ]
+    sql = FeedSql(contract, vector, row_rules(contract))
+    landed = {(epoch, partition): rows for epoch, partition, rows in warehouse.rows(sql.accepted())}
+    for end in vector:
+        rows = landed.get((end.log_epoch, end.partition), 0)
+        if rows != end.accepted:
+            found.append(
+                f"{RECONCILED.kind}: partition {end.partition} has {rows} landed rows below offset {end.stop},"
+                f" the ledger says {end.accepted}"
+            )
+    return found
+
+
+def _share(item: Built) -> list[str]:
+    share = item.quarantined / max(1, item.rows + item.quarantined)
+    if share <= QUARANTINE_SHARE:
+        return []
+    return [f"{QUARANTINE.kind}: {item.quarantined} of {item.rows + item.quarantined} rows are in quarantine"]
+
+
+def _judge(
+    settings: Settings,
+    warehouse: Warehouse,
+    table: str,
+    attempt: Attempt,
+    built: Sequence[Built],
+    suite: Suite,
+    beyond: dict[date, list[str]],
+    now: datetime,
+) -> Judged:
+    days = [item.day for item in built]
+    judged = judge(settings, warehouse.rows, table, attempt.build_id, days, suite, beyond)
+    warehouse.insert("quality.verdict", VERDICT_COLUMNS, [verdict.row(now) for verdict in judged.verdicts])
+    return judged

@@ -1,0 +1,73 @@
+"""The warehouse as builds use it: statements in, rows out. A warehouse that does not answer is Unavailable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from clickhouse_driver import Client
+from clickhouse_driver.errors import NetworkError, SocketTimeoutError
+
+from schemas.errors import Unavailable
+from schemas.settings import Settings
+
+SESSION = {
+    "max_partitions_per_insert_block": 0,
+    "do_not_merge_across_partitions_select_final": 1,
+    "join_use_nulls": 0,
+    "max_memory_usage": 4_000_000_000,
+    "insert_block_size": 10_000_000,  # rows a block: one insert is one block, so one release is one part
+    "server_side_params": True,
+}
+External = Mapping[str, tuple[Sequence[tuple[str, str]], Sequence[Sequence[Any]]]]
+
+
+class Warehouse:
+    """One connection as user `service`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def rows(self, sql: str, external: External | None = None, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Run a statement with server-side parameters and small external tables; its rows."""
+        tables = [
+            {"name": name, "structure": list(structure), "data": _data(structure, rows)}
+            for name, (structure, rows) in (external or {}).items()
+        ]
+        with _answering():
+            return list(self._client.execute(sql, parameters or None, external_tables=tables or None))
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows as one block; nothing is sent where there are none."""
+        if not rows:
+            return
+        names = ", ".join(f"`{column}`" for column in columns)
+        with _answering():
+            self._client.execute(
+                f"INSERT INTO {table} ({names}) VALUES",
+                [tuple(row) for row in rows],
+            )
+
+
+@contextmanager
+def warehouse(settings: Settings) -> Iterator[Warehouse]:
+    """A connection inside the block."""
+    client = Client(**settings.warehouse("service"), settings=SESSION, send_receive_timeout=1800)
+    try:
+        yield Warehouse(client)
+    finally:
+        client.disconnect()
+
+
+def _data(structure: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    names = [name for name, _ in structure]
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except (NetworkError, SocketTimeoutError, EOFError, ConnectionError) as error:
+        raise Unavailable(f"warehouse: {' '.join(str(error).split())}") from error

@@ -1,0 +1,170 @@
+"""The gate: one verdict a table and day of a build. No verdict means not passed.
+
+Rows are checked for all days at once; only where that fails are the days halved until the guilty ones are found.
+Row counts and uniqueness are one statement grouped by day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+
+from great_expectations.core import ExpectationSuiteValidationResult
+
+from quality.gx import RowChecks
+from quality.rows import quote
+from quality.suites import Suite
+from schemas.settings import Settings
+
+ROW_RUNS = 40
+UNIQUE = "expect_compound_columns_to_be_unique"
+ROW_COUNT = "expect_table_row_count_to_be_between"
+VERDICT_COLUMNS = (
+    *("table", "day", "build_id", "passed", "suite", "suite_hash", "rows", "expectations", "failed"),
+    "decided",
+)
+Rows = Callable[[str], Sequence[tuple[object, ...]]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says of one day of one table in one build; `failed` are the broken expectations in words."""
+
+    table: str
+    day: date
+    build_id: str
+    suite: str
+    suite_hash: str
+    rows: int
+    expectations: int
+    failed: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything held."""
+        return not self.failed
+
+    def row(self, now: datetime) -> tuple[object, ...]:
+        """The row of `quality.verdict`, in the order of VERDICT_COLUMNS."""
+        return (
+            *(self.table, self.day, self.build_id, int(self.passed), self.suite, self.suite_hash),
+            *(self.rows, self.expectations, list(self.failed), now),
+        )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdicts of one table in one build, and GX's result over all its days for the Data Docs."""
+
+    verdicts: tuple[Verdict, ...]
+    result: ExpectationSuiteValidationResult | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every day passed."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+
+def judge(
+    settings: Settings,
+    rows: Rows,
+    table: str,
+    build_id: str,
+    days: Iterable[date],
+    suite: Suite,
+    beyond: Mapping[date, Sequence[str]],
+) -> Judged:
+    """Judge these days of a build. `rows` runs SQL; `beyond` are failures by day that GX cannot see."""
+    days = sorted(days)
+    if not days:
+        return Judged((), None)
+    checks = RowChecks(settings, rows, suite)
+    whole = checks.run(_select(table, build_id, days))
+    failed: dict[date, list[str]] = {day: list(beyond.get(day, ())) for day in days}
+    if whole.failed:
+        for day, words in _guilty(
+            lambda part: checks.run(_select(table, build_id, part)).failed, days, whole.failed
+        ):
+            failed[day].extend(words)
+    counts = _counts(rows, table, build_id, days, _unique_columns(suite))
+    for day in days:
+        failed[day].extend(_of_the_whole(suite, *counts.get(day, (0, 0))))
+    return Judged(
+        tuple(
+            Verdict(
+                table=table,
+                day=day,
+                build_id=build_id,
+                suite=suite.name,
+                suite_hash=suite.hash,
+                rows=counts.get(day, (0, 0))[0],
+                expectations=len(suite.expectations),
+                failed=tuple(failed[day]),
+            )
+            for day in days
+        ),
+        whole.result,
+    )
+
+
+def _guilty(
+    check: Callable[[Sequence[date]], tuple[str, ...]], days: Sequence[date], failed: tuple[str, ...]
+) -> list[tuple[date, tuple[str, ...]]]:
+    """The days that fail, found by halving; days not told apart within ROW_RUNS runs all count as failed."""
+    found: list[tuple[date, tuple[str, ...]]] = []
+    open_parts = [(list(days), failed)]
+    runs = 0
+    while open_parts:
+        part, words = open_parts.pop()
+        if len(part) == 1 or runs >= ROW_RUNS:
+            note = "" if len(part) == 1 else f" (between {part[0]} and {part[-1]})"
+            found.extend((day, tuple(f"{word}{note}" for word in words)) for day in part)
+            continue
+        middle = len(part) // 2
+        for half in (part[middle:], part[:middle]):
+            runs += 1
+            if broken := check(half):
+                open_parts.append((half, broken))
+    return found
+
+
+def _counts(
+    rows: Rows, table: str, build_id: str, days: Sequence[date], unique: Sequence[str]
+) -> dict[date, tuple[int, int]]:
+    """Rows and rows too many by day, month by month."""
+    distinct = f"count() - uniqExact({', '.join(unique)})" if unique else "0"
+    found: dict[date, tuple[int, int]] = {}
+    for _, month in groupby(days, lambda day: (day.year, day.month)):
+        part = list(month)
+        for day, count, twice in rows(
+            f"SELECT event_day, count(), {distinct} FROM ({_select(table, build_id, part)}) GROUP BY event_day"
+        ):
+            assert isinstance(day, date) and isinstance(count, int) and isinstance(twice, int)
+            found[day] = (count, twice)
+    return found
+
+
+def _of_the_whole(suite: Suite, count: int, twice: int) -> list[str]:
+    failed = []
+    for item in suite.expectations:
+        low, high = item.kwargs.get("min_value"), item.kwargs.get("max_value")
+        if item.kind == UNIQUE and twice:
+            failed.append(f"{UNIQUE}({', '.join(item.kwargs['column_list'])}): {twice} of {count} rows")
+        if item.kind == ROW_COUNT and (
+            (low is not None and count < low) or (high is not None and count > high)
+        ):
+            failed.append(f"{ROW_COUNT}: {count} rows")
+    return failed
+
+
+def _unique_columns(suite: Suite) -> Sequence[str]:
+    return next((item.kwargs["column_list"] for item in suite.expectations if item.kind == UNIQUE), ())
+
+
+def _select(table: str, build_id: str, days: Sequence[date]) -> str:
+    return (
+        f"SELECT * FROM built.{table} WHERE build_id = {quote(build_id)}"
+        f" AND event_day BETWEEN '{days[0]}' AND '{days[-1]}'"
+    )

@@ -1,0 +1,96 @@
+"""Great Expectations as the engine that checks rows: expectations become SQL, counts come back, never values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import great_expectations as gx
+from great_expectations.core import ExpectationSuiteValidationResult
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
+from great_expectations.expectations.registry import get_expectation_impl
+
+from quality.suites import Expectation, Suite
+from schemas.settings import Settings
+
+COUNTS = {"result_format": "BASIC", "partial_unexpected_count": 0}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What one run over some rows found: the broken expectations in words, and GX's own result."""
+
+    failed: tuple[str, ...]
+    result: ExpectationSuiteValidationResult
+
+
+class RowChecks:
+    """A suite's row expectations on any selection of rows; one connection for all runs.
+
+    Each run looks at its rows through a view of its own, dropped after it: of a bare query GX would fetch every
+    row, only to learn the columns.
+    """
+
+    def __init__(self, settings: Settings, execute: Callable[[str], object], suite: Suite) -> None:
+        context = gx.get_context(
+            mode="ephemeral",
+            project_config=DataContextConfig(
+                store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+                analytics_enabled=False,
+                progress_bars=ProgressBarsConfig(globally=False),
+            ),
+        )
+        self._source = context.data_sources.add_sql("warehouse", connection_string=_address(settings))
+        self._name = suite.name
+        self._expectations = [item for item in suite.expectations if item.by_row and _is_gx(item)]
+        self._execute = execute
+
+    def run(self, query: str) -> Checked:
+        """Check the rows of a query."""
+        view = f"gate_{uuid4().hex}"
+        self._execute(f"CREATE VIEW quality.{view} AS {query}")
+        try:
+            return self._check(view)
+        finally:
+            self._execute(f"DROP VIEW quality.{view}")
+
+    def _check(self, view: str) -> Checked:
+        asset = self._source.add_table_asset(view, table_name=view, schema_name="quality")
+        batch = asset.add_batch_definition_whole_table("rows").get_batch()
+        made = [get_expectation_impl(item.kind)(**item.kwargs) for item in self._expectations]
+        suite = gx.ExpectationSuite(self._name, expectations=made)
+        result = batch.validate(suite, result_format=COUNTS)
+        return Checked(tuple(_words(item) for item in result.results if not item.success), result)
+
+
+def _is_gx(expectation: Expectation) -> bool:
+    return expectation.kind.startswith("expect_")
+
+
+def _address(settings: Settings) -> str:
+    access = settings.warehouse("service")
+    user, password = quote(access["user"], safe=""), quote(access["password"], safe="")
+    return f"clickhouse+native://{user}:{password}@{access['host']}:{access['port']}/built"
+
+
+def _words(item: Any) -> str:
+    config, found = item.expectation_config, item.result
+    name = f"{config.type}({config.kwargs.get('column', '')})"
+    problems = _problems(item.exception_info)
+    if problems:
+        return f"{name}: cannot be checked: {problems[0]}"
+    return f"{name}: {found.get('unexpected_count')} of {found.get('element_count')} rows"
+
+
+def _problems(info: Any) -> Sequence[str]:
+    nested = [info] if "raised_exception" in info else list(info.values())
+    return [
+        " ".join(str(item["exception_message"]).split())[:300] for item in nested if item["raised_exception"]
+    ]
