@@ -11,13 +11,14 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from random import Random
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CommitFailedError, KafkaError
 from sqlalchemy.exc import OperationalError
 
 from schemas.contract import load_contracts
@@ -100,6 +101,8 @@ class Reader:
                 WARNINGS,
                 bootstrap_servers=self._settings.kafka,
                 group_id=GROUP,
+                # Known to the group by its home: started again after a crash, it need not wait to be missed.
+                group_instance_id=_member(self._settings),
                 client_id="liaowang-push",
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
@@ -109,7 +112,7 @@ class Reader:
                 await consumer.start()
                 failures = 0
                 await self._read(consumer, stop)
-            except (TimeoutError, KafkaError) as error:
+            except KafkaError as error:
                 failures += 1
                 self._mark_broker(away=True, why=repr(error))
                 await _sleep(backoff(failures, self._rng), stop, self._beat)
@@ -117,23 +120,34 @@ class Reader:
                 await _stop_consumer(consumer)
 
     async def _read(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
-        probed = self._clock()
+        """Read with one consumer: it finds an absent broker again by itself."""
+        asked, uncommitted = self._clock(), False
         while not stop.is_set():
             self._beat()
             records = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)
             values = [record.value for batch in records.values() for record in batch]
             if values:
-                new = await asyncio.to_thread(self._outbox.add, list(self._pushes(values)), self._clock())
-                await consumer.commit()
-                if new:
+                uncommitted = True
+                if await asyncio.to_thread(self._outbox.add, list(self._pushes(values)), self._clock()):
                     self._wake()
-            elif self._clock() - probed >= PROBE_SECONDS:
-                # Polling an absent broker gives nothing, as polling an idle one does: ask it something.
-                await asyncio.wait_for(consumer.end_offsets(consumer.assignment()), PROBE_PATIENCE)
-                probed = self._clock()
-            else:
-                continue
-            self._mark_broker(away=False, why="")
+            # An absent broker gives nothing, as an idle one does: now and then ask it something.
+            if uncommitted:
+                uncommitted = not await self._answered(consumer.commit())
+            elif self._clock() - asked >= PROBE_SECONDS:
+                await self._answered(consumer.topics())
+                asked = self._clock()
+
+    async def _answered(self, question: Awaitable[object]) -> bool:
+        """Whether the broker answers in time; what is not committed is only read again."""
+        try:
+            await asyncio.wait_for(question, PROBE_PATIENCE)
+        except CommitFailedError:
+            return True
+        except (TimeoutError, KafkaError) as error:
+            self._mark_broker(away=True, why=repr(error))
+            return False
+        self._mark_broker(away=False, why="")
+        return True
 
     def _pushes(self, values: Iterable[bytes | None]) -> Iterator[Push]:
         """The pushes of those messages that are warnings; ticks are passed over, broken ones named."""
@@ -153,11 +167,17 @@ class Reader:
 
 
 async def _stop_consumer(consumer: AIOKafkaConsumer) -> None:
-    """Leave the group; a broker that is away cannot be told."""
-    try:
-        await asyncio.wait_for(consumer.stop(), PROBE_PATIENCE)
-    except (TimeoutError, KafkaError) as error:
-        log.info("left the broker without a word: %r", error)
+    """Stop a consumer, within a time: the broker may be away.
+
+    As a task of its own, because aiokafka 0.14 lets the cancellation of its inner tasks out of `stop`, which
+    would look as if this worker itself was cancelled.
+    """
+    stopping = asyncio.create_task(consumer.stop())
+    await asyncio.wait({stopping}, timeout=PROBE_PATIENCE)
+    if not stopping.done():
+        stopping.cancel()
+    elif stopping.cancelled() or stopping.exception():
+        log.info("left the broker without a word")
 
 
 async def _sleep(seconds: float, stop: asyncio.Event, beat: Callable[[], None]) -> None:
@@ -171,6 +191,11 @@ async def _sleep(seconds: float, stop: asyncio.Event, beat: Callable[[], None]) 
             await asyncio.wait_for(stop.wait(), step)
         except TimeoutError:
             continue
+
+
+def _member(settings: Settings) -> str:
+    """A name in the group that stays the same from start to start and differs from home to home."""
+    return f"push-{blake2b(str(settings.home.absolute()).encode(), digest_size=8).hexdigest()}"
 
 
 @contextmanager

@@ -36,7 +36,7 @@ OnPush = Callable[[dict[str, Any], bool], None]
 class Trouble:
     """How a receiver misbehaves, for trying what a sender does then.
 
-    The first `fail_first` posts and a share of `fail_share` of the others are answered 500 (some of them after
+    The first `fail_first` posts and a share of `fail_share` of the others are answered 500 (some after
     the push was stored); each post takes `delay` seconds.
     """
 

@@ -1,0 +1,124 @@
+"""The outbox keeps every push until it is delivered, the most urgent first, and knows what it has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.duty.outbox import Outbox
+from streams.duty.policy import Dead, Delivered, Retry
+from streams.duty.push import LEVELS
+from tests.streams.duty.parts import mixed_pushes, push
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    box = Outbox(tmp_path / "duty" / "outbox.sqlite")
+    yield box
+    box.close()
+
+
+def _due(outbox: Outbox, now: float = 100.0, limit: int = 100) -> list[str]:
+    return [push.id for push in outbox.due(now, limit)]
+
+
+def test_an_id_is_taken_once(outbox: Outbox) -> None:
+    assert outbox.add([push(1), push(2), push(1)], 1.0) == 2
+    assert outbox.add([push(2), push(3)], 2.0) == 1
+    assert outbox.add([], 3.0) == 0
+    assert outbox.counts() == {"pending": 3, "delivered": 0, "dead": 0}
+
+
+def test_a_delivered_id_stays_known(outbox: Outbox) -> None:
+    outbox.add([push(1)], 1.0)
+    outbox.settle({"w-1": Delivered()}, 2.0)
+    assert outbox.add([push(1)], 3.0) == 0
+    assert _due(outbox) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(levels=st.lists(st.sampled_from(LEVELS), max_size=30), limit=st.integers(0, 30))
+def test_red_goes_first_and_the_oldest_of_one_level(levels: list[str], limit: int) -> None:
+    with TemporaryDirectory() as folder:
+        box = Outbox(Path(folder) / "outbox.sqlite")
+        for number, level in enumerate(levels):
+            box.add([push(number, level)], float(number))
+        expected = sorted(range(len(levels)), key=lambda n: (LEVELS.index(levels[n]), n))
+        assert _due(box, limit=limit) == [f"w-{n}" for n in expected][:limit]
+        box.close()
+
+
+def test_pushes_under_way_are_left_out_but_not_counted(outbox: Outbox) -> None:
+    outbox.add([push(n) for n in range(5)], 1.0)
+    assert [p.id for p in outbox.due(2.0, 2, without={"w-0", "w-2"})] == ["w-1", "w-3"]
+
+
+def test_a_retry_waits_for_its_time_and_keeps_its_place(outbox: Outbox) -> None:
+    outbox.add([push(1), push(2)], 1.0)
+    outbox.settle({"w-1": Retry(50.0, "HTTP 500")}, 2.0)
+    assert outbox.next_due() == 1.0
+    assert _due(outbox, now=49.9) == ["w-2"]
+    assert _due(outbox, now=50.0) == ["w-1", "w-2"]
+    assert [p.attempts for p in outbox.due(50.0, 9)] == [1, 0]
+    assert outbox.last(1)[0]["id"] == "w-2" and outbox.last(2)[1]["last_error"] == "HTTP 500"
+
+
+def test_a_dead_push_stays_with_its_reason_until_it_is_revived(outbox: Outbox) -> None:
+    outbox.add([push(1)], 1.0)
+    outbox.settle({"w-1": Dead("HTTP 404 no")}, 2.0)
+    assert _due(outbox) == [] and outbox.next_due() is None
+    assert outbox.counts()["dead"] == 1 and outbox.last(1)[0]["last_error"] == "HTTP 404 no"
+    assert outbox.revive(3.0) == 1
+    assert _due(outbox) == ["w-1"]
+
+
+def test_delivery_is_recorded(outbox: Outbox) -> None:
+    outbox.add([push(1)], 1.0)
+    outbox.settle({"w-1": Retry(1.5, "HTTP 500")}, 1.5)
+    outbox.settle({"w-1": Delivered()}, 2.0)
+    row = outbox.last(1)[0]
+    assert (row["state"], row["attempts"], row["delivered_at"], row["last_error"]) == (
+        "delivered",
+        2,
+        2.0,
+        "",
+    )
+
+
+def test_everything_is_there_after_opening_the_file_again(tmp_path: Path) -> None:
+    first = Outbox(tmp_path / "outbox.sqlite")
+    first.add(mixed_pushes(40), 1.0)
+    first.settle({"w-3": Delivered()}, 2.0)
+    expected = _due(first)
+    first.close()
+    second = Outbox(tmp_path / "outbox.sqlite")
+    assert _due(second) == expected and len(expected) == 39
+    second.close()
+
+
+def test_reader_and_courier_may_write_at_the_same_time(outbox: Outbox) -> None:
+    def fill(part: int) -> None:
+        for number in range(part, 400, 4):
+            outbox.add([push(number)], 1.0)
+
+    def settle(part: int) -> None:
+        for number in range(part, 400, 4):
+            outbox.settle({f"w-{number}": Delivered()}, 2.0)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(fill, range(4)))
+        list(pool.map(settle, range(4)))
+        list(pool.map(lambda n: outbox.add([push(1000 + n)], 3.0), range(4)))
+    assert outbox.counts() == {"pending": 4, "delivered": 400, "dead": 0}
+
+
+def test_the_file_is_written_through_to_the_disk(outbox: Outbox) -> None:
+    with outbox._engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
