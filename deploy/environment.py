@@ -12,6 +12,8 @@ from schemas.errors import Misdeclared
 from schemas.settings import PREFIX, Settings
 
 SECRETS = "secrets.json"
+QUIET = {"GX_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "DAGSTER_DISABLE_TELEMETRY": "true"}
+"""What keeps the parts from reporting their use to their makers."""
 
 
 def load_settings() -> Settings:
@@ -39,6 +41,11 @@ def read_secrets(home: Path) -> dict[str, str]:
     if not isinstance(secrets, dict) or not all(isinstance(value, str) for value in secrets.values()):
         raise Misdeclared(str(path), "file", 'must be a flat mapping such as {"LIAOWANG_BI_PASSWORD": "…"}')
     return secrets
+
+
+def inherited(settings: Settings) -> dict[str, str]:
+    """The environment of this process for those it starts: same home, no secrets added, no usage reports."""
+    return {**os.environ, **QUIET, f"{PREFIX}HOME": str(settings.home.absolute())}
 
 
 def as_environment(settings: Settings) -> dict[str, str]:

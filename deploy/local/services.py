@@ -1,0 +1,65 @@
+"""What the local stack consists of: one row a service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.settings import Settings
+
+Probe = Literal["kafka", "warehouse", "http", "heartbeat", "process"]
+
+
+@dataclass(frozen=True)
+class Service:
+    """One program of the stack: how it is reached, how its health is told, how long its end may take.
+
+    `ports` are names of settings, the first one the service's own; `run` is the function that is the program.
+    """
+
+    name: str
+    run: str
+    probe: Probe
+    ports: tuple[str, ...] = ()
+    path: str = "/healthz"
+    stop_seconds: int = 20
+
+    def port(self, settings: Settings) -> int | None:
+        """The port people use, where there is one."""
+        return int(getattr(settings, self.ports[0])) if self.ports else None
+
+
+SERVERS = (
+    Service(
+        "kafka",
+        "deploy.local.kafka:main",
+        "kafka",
+        ("kafka_port", "kafka_controller_port"),
+        stop_seconds=60,
+    ),
+    Service(
+        "warehouse",
+        "deploy.local.warehouse:main",
+        "warehouse",
+        ("warehouse_port", "warehouse_http_port"),
+        stop_seconds=90,
+    ),
+)
+WORKERS = (
+    Service("receiver", "streams.duty.receiver:main", "http", ("receiver_port",)),
+    Service("gateway", "streams.intake.gateway:main", "http", ("gateway_port",)),
+    Service("land", "streams.land.worker:main", "heartbeat", stop_seconds=40),
+    Service("watch", "streams.watch.worker:main", "heartbeat", stop_seconds=40),
+    Service("push", "streams.duty.push_worker:main", "heartbeat"),
+    Service("docs", "deploy.local.docs:main", "http", ("docs_port",), path="/"),
+    Service(
+        "dagster-webserver",
+        "deploy.local.dagster:webserver",
+        "http",
+        ("dagster_port",),
+        path="/server_info",
+    ),
+    Service("dagster-daemon", "deploy.local.dagster:daemon", "process"),
+    Service("health", "deploy.local.health:main", "heartbeat"),
+)
+SERVICES = (*SERVERS, *WORKERS)

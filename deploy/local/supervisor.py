@@ -1,0 +1,234 @@
+"""The stack of one home as a whole: up, down, status."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deploy.environment import inherited, load_settings
+from deploy.local.control import Control, Process
+from deploy.local.health import look
+from deploy.local.jars import fetch_jars, find_java
+from deploy.local.probe import Finding, Health
+from deploy.local.process import CannotStart, demand_port, last_line
+from deploy.local.secrets import ensure_secrets
+from deploy.local.services import SERVERS, SERVICES, WORKERS, Service
+from deploy.local.supervisor_conf import socket_path, supervisor_config
+from deploy.migrate import migrate
+from deploy.topics import ensure_topics
+from schemas.contract import load_contracts
+from schemas.settings import PREFIX, Settings
+
+SOCKET_LENGTH = 100
+START_SECONDS = 120.0
+STOP_SECONDS = 180.0
+_READY = (Health.ok, Health.unknown)
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class State:
+    """One service as `liaowang status` tells it."""
+
+    name: str
+    port: int | None
+    state: str
+    pid: int | None
+    since: str | None
+    health: str
+    detail: str
+
+
+def up(settings: Settings, say: Say) -> bool:
+    """Bring the stack up, migrated and healthy; False when it was up already. On failure nothing stays up."""
+    home = settings.home
+    _demand_home(home)
+    control = Control(home)
+    with _alone(home):
+        running = control.processes()
+        if running is None:
+            _demand_machine(settings, say)
+            ensure_secrets(home)
+            _launch(settings, control)
+        elif all(process.up for process in running.values()):
+            return False
+        try:
+            _start_all(load_settings(), control, say)
+        except BaseException:
+            if running is None:
+                say("it did not come up; stopping what was started")
+                _stop_all(control, say)
+            raise
+    return True
+
+
+def down(settings: Settings, say: Say) -> bool:
+    """Stop workers, then servers, then the supervisor, each cleanly; False when nothing was up."""
+    control = Control(settings.home)
+    if control.processes() is None:
+        return False
+    with _alone(settings.home):
+        _stop_all(control, say)
+    return True
+
+
+def status(settings: Settings) -> list[State]:
+    """Every service: its port, state, process, since when, and how it does; also when the stack is down."""
+    processes = Control(settings.home).processes()
+    findings = look(settings, processes or {})
+    ended = _ended_at(settings.home) if processes is None else None
+    return [
+        _state(service, settings, (processes or {}).get(service.name), findings.get(service.name), ended)
+        for service in SERVICES
+    ]
+
+
+def all_well(services: Sequence[State]) -> bool:
+    """Whether every service runs and none that can be asked says otherwise."""
+    return all(s.state == "running" and s.health in _READY for s in services)
+
+
+def _start_all(settings: Settings, control: Control, say: Say) -> None:
+    say("starting kafka and warehouse")
+    control.start([service.name for service in SERVERS])
+    _await(settings, control, SERVERS)
+    done = migrate(settings)
+    say(f"warehouse: {len(done.applied)} migrations applied")
+    made = ensure_topics(settings, load_contracts())
+    say(f"kafka: {len(made)} topics made")
+    say("starting the workers")
+    control.start([service.name for service in WORKERS])
+    _await(settings, control, WORKERS)
+
+
+def _await(settings: Settings, control: Control, services: Sequence[Service]) -> None:
+    """Wait until all are up and well; CannotStart with the reason of the first that fails."""
+    names = [service.name for service in services]
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        processes = control.processes()
+        if processes is None:
+            raise CannotStart(f"the supervisor ended; see {settings.home / 'logs' / 'supervisor.log'}")
+        found = {name: finding for name, finding in look(settings, processes).items() if name in names}
+        waiting = [name for name in names if name not in found or found[name].health not in _READY]
+        if not waiting:
+            return
+        for name in waiting:
+            log = settings.home / "logs" / f"{name}.log"
+            if processes[name].failed or time.monotonic() > deadline:
+                said = found[name].detail if name in found else processes[name].said
+                reason = said or last_line(log) or "it gave no reason"
+                raise CannotStart(f"{name} does not start: {reason} (more in {log})")
+        time.sleep(0.3)
+
+
+def _stop_all(control: Control, say: Say) -> None:
+    for what, services in (("workers", WORKERS), ("kafka and warehouse", SERVERS)):
+        say(f"stopping {what}")
+        names = [service.name for service in services]
+        control.stop(["health"] if services is WORKERS else [])
+        control.stop([name for name in names if name != "health"])
+        _until(lambda names=names: _all_ended(control, names), f"{what} to end")  # type: ignore[misc]
+    pid = control.pid()
+    control.shutdown()
+    _until(lambda: not Path(f"/proc/{pid}").exists() and control.processes() is None, "the supervisor to end")
+
+
+def _all_ended(control: Control, names: Sequence[str]) -> bool:
+    processes = control.processes() or {}
+    return all(processes[name].ended for name in names if name in processes)
+
+
+def _until(done: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + STOP_SECONDS
+    while not done():
+        if time.monotonic() > deadline:
+            raise CannotStart(f"waited {STOP_SECONDS:.0f} s for {what}; see `liaowang status`")
+        time.sleep(0.2)
+
+
+def _launch(settings: Settings, control: Control) -> None:
+    home = settings.home
+    for folder in ("run", "logs"):
+        (home / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    config = home / "supervisord.conf"
+    config.unlink(missing_ok=True)
+    with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(supervisor_config(home, sys.executable))
+    started = subprocess.run(
+        [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(config)],
+        env=inherited(settings),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if started.returncode != 0:
+        said = (started.stderr or started.stdout).strip().splitlines()
+        raise CannotStart(f"the supervisor does not start: {said[-1] if said else 'it gave no reason'}")
+    _until(lambda: control.processes() is not None, "the supervisor to answer")
+
+
+def _demand_home(home: Path) -> None:
+    socket = str(socket_path(home))
+    if len(socket.encode()) > SOCKET_LENGTH:
+        raise CannotStart(
+            f"the path of the home is too long for a socket ({home}); set {PREFIX}HOME to a shorter one"
+        )
+    try:
+        (home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(
+            f"the home {home} cannot be written ({error.strerror}); set {PREFIX}HOME"
+        ) from error
+
+
+def _demand_machine(settings: Settings, say: Say) -> None:
+    for service in SERVICES:
+        for name in service.ports:
+            demand_port(getattr(settings, name), name, service.name)
+    find_java()
+    if not settings.kafka_jars.exists():
+        say("fetching Kafka's jars (once)")
+    fetch_jars(settings.kafka_jars)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One `up` or `down` at a time; a second one waits."""
+    with (home / "run" / "stack.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _ended_at(home: Path) -> str | None:
+    log = home / "logs" / "supervisor.log"
+    return _moment(log.stat().st_mtime) if log.exists() else None
+
+
+def _state(
+    service: Service,
+    settings: Settings,
+    process: Process | None,
+    finding: Finding | None,
+    ended: str | None,
+) -> State:
+    found = finding or Finding(Health.unknown)
+    if process is None:
+        return State(service.name, service.port(settings), "stopped", None, ended, Health.unknown.value, "")
+    since = _moment(process.since) if process.since else ended
+    detail = found.detail or process.said
+    pid = process.pid or None
+    return State(service.name, service.port(settings), process.state, pid, since, found.health.value, detail)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,44 @@
+"""The foreground process of one service: `python -m deploy.local.workers NAME`, or `liaowang worker NAME`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from deploy.environment import load_settings
+from deploy.local.process import end_with_parent
+from deploy.local.services import SERVICES
+from schemas.errors import LiaowangError, Misdeclared
+from schemas.settings import Settings
+
+SUPERVISED = "--supervised"
+FAILED, INTERRUPTED = 1, 130
+
+
+def run_worker(name: str, settings: Settings) -> None:
+    """Run one service in this process until it is told to stop; an unknown name is Misdeclared."""
+    service = next((service for service in SERVICES if service.name == name), None)
+    if service is None:
+        names = ", ".join(service.name for service in SERVICES)
+        raise Misdeclared("worker", name, f"no such service; there are {names}")
+    module, function = service.run.split(":")
+    getattr(import_module(module), function)(settings)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the service that is named; the exit code. With --supervised it ends when its parent ends."""
+    if SUPERVISED in arguments:
+        end_with_parent()
+    names = [argument for argument in arguments if argument != SUPERVISED]
+    try:
+        run_worker(names[0] if names else "", load_settings())
+    except LiaowangError as error:
+        print(error, file=sys.stderr, flush=True)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
