@@ -6,7 +6,7 @@ What a right rule does, as this package's own numbers:
 |---|---|---|---|---|
 | ecology.pm25-high | first value >= blue | 115 / 150 / 250 / 350 | first value < 100 | < 95 |
 | health.daily-cases | first count >= blue | 200 / 400 / 800 / 1600 | first count < 150 | <= 130 |
-| governance.request-surge | end of an hour >= blue | 40 / 60 / 90 / 130 | end of a later hour < 30 | <= 20 |
+| governance.request-surge | 40th of an hour | 40 / 60 / 90 / 130 | end of a later hour < 30 | <= 20 |
 | ecology.station-silent | 6 h after the last report | yellow 6 h, orange 24 h | next report | every hour |
 
 Peaks stay clear of the thresholds of their level, and gaps clear of 24 h. One subject has at
@@ -31,7 +31,7 @@ PM25_PEAKS = {"blue": (122, 142), "yellow": (160, 235), "orange": (262, 335), "r
 PM25_STEPS = (130.0, 200.0, 300.0)
 CASES_RULE, CASES_BLUE, CASES_RECOVERY = "health.daily-cases", 200, 150
 CASES_PEAKS = {"blue": (220, 380), "yellow": (430, 760), "orange": (850, 1500), "red": (1700, 4000)}
-SURGE_RULE = "governance.request-surge"
+SURGE_RULE, SURGE_BLUE = "governance.request-surge", 40
 SURGE_PEAKS = {"blue": (44, 56), "yellow": (65, 85), "orange": (96, 122), "red": (138, 180)}
 SILENT_RULE, SILENT_YELLOW, SILENT_ORANGE = "ecology.station-silent", 6 * HOUR, 24 * HOUR
 SHORT_OUTAGE, LONG_OUTAGE = (8, 20), (25, 30)
@@ -39,7 +39,10 @@ SHORT_OUTAGE, LONG_OUTAGE = (8, 20), (25, 30)
 
 @dataclass(frozen=True)
 class Override:
-    """Values in place of a subject's ordinary ones, one an hour or day from `first` on; None: no report."""
+    """Values in place of a subject's ordinary ones, one an hour or day from `first` on; None: no report.
+
+    A burst of requests has the seconds after `first` at which they come in instead.
+    """
 
     subject: str
     first: datetime
@@ -149,6 +152,8 @@ def plan_bursts(counties: Sequence[str], span: Span, rng: Random) -> list[Overri
             continue
         first = usable_start(span) + rng.randrange(days) * DAY + rng.randint(9, 15) * HOUR
         count = rng.randint(*SURGE_PEAKS[level])
-        anomaly = Anomaly(SURGE_RULE, county, level, first + HOUR, first + 2 * HOUR, first, count)
-        plans.append(Override(county, first, (count,), anomaly))
+        seconds = sorted(rng.randrange(3600) for _ in range(count))
+        opened = first + timedelta(seconds=seconds[SURGE_BLUE - 1])
+        anomaly = Anomaly(SURGE_RULE, county, level, opened, first + 2 * HOUR, first, count)
+        plans.append(Override(county, first, tuple(seconds), anomaly))
     return plans

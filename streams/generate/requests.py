@@ -30,7 +30,7 @@ SATURDAY = 5
 
 def request_events(places: Places, span: Span, plans: Sequence[Override], rng: Random) -> Iterator[Event]:
     """All stages of all requests in order of time."""
-    bursts = {(plan.subject, plan.first): int(plan.values[0] or 0) for plan in plans}
+    bursts = {(plan.subject, plan.first): [int(second or 0) for second in plan.values] for plan in plans}
     demand = [(county, rng.uniform(9.5, 14.0)) for county in places.counties]
     waiting: list[tuple[datetime, int, Event]] = []
     made = 0
@@ -55,21 +55,23 @@ def _until(waiting: list[tuple[datetime, int, Event]], moment: datetime) -> Iter
 
 
 def _receptions(
-    county: County, midnight: datetime, mean: float, bursts: Mapping[tuple[str, datetime], int], rng: Random
+    county: County,
+    midnight: datetime,
+    mean: float,
+    bursts: Mapping[tuple[str, datetime], list[int]],
+    rng: Random,
 ) -> list[datetime]:
     """Times at which the county's requests of one day come in; the hour after a burst is never empty."""
     per_hour = [0] * 24
     for hour in rng.choices(range(24), weights=HOURLY, k=poisson(rng, mean)):
         per_hour[hour] = min(CEILING, per_hour[hour] + 1)
+    found: list[int] = []
     for hour in range(24):
-        if (county.code, midnight + hour * HOUR) in bursts:
-            per_hour[hour] = bursts[county.code, midnight + hour * HOUR]
-            per_hour[hour + 1] = max(1, per_hour[hour + 1])
-    return sorted(
-        midnight + timedelta(hours=hour, seconds=rng.randrange(3600))
-        for hour in range(24)
-        for _ in range(per_hour[hour])
-    )
+        burst = bursts.get((county.code, midnight + hour * HOUR))
+        after_burst = (county.code, midnight + (hour - 1) * HOUR) in bursts
+        seconds = burst or [rng.randrange(3600) for _ in range(max(per_hour[hour], int(after_burst)))]
+        found += [3600 * hour + second for second in seconds]
+    return [midnight + timedelta(seconds=second) for second in sorted(found)]
 
 
 def _stages(request: str, county: County, received: datetime, rng: Random) -> Iterator[Event]:

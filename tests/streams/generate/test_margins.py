@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from hypothesis import given, settings
@@ -41,17 +41,31 @@ def episodes(
     return found
 
 
-def windows(lines: Iterable[Line]) -> dict[str, list[tuple[datetime, float]]]:
-    """Received requests of each county and clock hour, at the hour's end; hours without any are left out."""
-    counts: Counter[tuple[str, datetime]] = Counter()
+def windows(lines: Iterable[Line]) -> dict[str, dict[datetime, list[datetime]]]:
+    """Times of the received requests of each county, by the start of their clock hour."""
+    found: dict[str, dict[datetime, list[datetime]]] = defaultdict(lambda: defaultdict(list))
     for event in clean(lines):
         if event["data"]["stage"] == "received":
-            start = datetime.fromisoformat(event["time"]).replace(minute=0, second=0)
-            counts[event["data"]["region"], start + HOUR] += 1
-    return {
-        county: sorted((end, float(n)) for (name, end), n in counts.items() if name == county)
-        for county in {county for county, _ in counts}
-    }
+            time = datetime.fromisoformat(event["time"])
+            found[event["data"]["region"]][time.replace(minute=0, second=0)].append(time)
+    return found
+
+
+def surges(county: str, hours: Mapping[datetime, Sequence[datetime]]) -> list[Episode]:
+    """Opens with the fortieth request of an hour, recovers at the end of a later hour with less than 30."""
+    found: list[Episode] = []
+    opened, highest = None, 0
+    for start in sorted(hours):
+        times = hours[start]
+        level = sum(len(times) >= threshold for threshold in (40, 60, 90, 130))
+        if level and opened is None:
+            opened, highest = times[39], 0
+        highest = max(highest, level)
+        if opened is not None and len(times) < 30:
+            found.append(("governance.request-surge", county, NAMES[highest - 1], opened, start + HOUR))
+            opened = None
+    assert opened is None
+    return found
 
 
 def silences(station: str, times: Sequence[datetime], end: datetime) -> list[Episode]:
@@ -76,11 +90,7 @@ def expected_of_rules(world: Made) -> list[Episode]:
     found += [
         e for s, p in cases.items() for e in episodes("health.daily-cases", s, p, (200, 400, 800, 1600), 150)
     ]
-    found += [
-        e
-        for s, p in requests.items()
-        for e in episodes("governance.request-surge", s, p, (40, 60, 90, 130), 30)
-    ]
+    found += [e for county, hours in requests.items() for e in surges(county, hours)]
     found += [e for s, p in air.items() for e in silences(s, [time for time, _ in p], world.span.end)]
     return sorted(found, key=str)
 
@@ -111,7 +121,7 @@ def test_noise_keeps_its_margins(seed: int, until: date) -> None:
     cases = series(world.lines["health.infectious-disease"], "cases", "region", "disease")
     assert all(0 <= value <= 130 for points in cases.values() for _, value in points)
     requests = windows(world.lines["governance.citizen-request"])
-    assert all(value <= 20 for points in requests.values() for _, value in points)
+    assert all(len(times) <= 20 for hours in requests.values() for times in hours.values())
 
 
 def test_a_month_of_all_counties_plants_every_rule_and_level() -> None:
