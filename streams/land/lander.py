@@ -12,7 +12,7 @@ from schemas.errors import LiaowangError
 from streams.land.account import MILLISECOND, Feed, Position, Record, check
 from streams.land.broker import administration, describe
 from streams.land.columns import Landed
-from streams.land.ledger import incident
+from streams.land.ledger import epoch_of, incident, lineage
 from streams.land.warehouse import Warehouse
 from streams.land.writer import Key, Writer
 
@@ -35,8 +35,12 @@ class Recovery:
         """The topic's epoch, and the position of each of its partitions. Blocks."""
         with administration(self._broker) as admin:
             topic = describe(admin, [name])[0]
-        epoch, lineage = self._warehouse.epochs(name, topic.topic_id)
-        standings = self._warehouse.standings(name, lineage)
+        known = self._warehouse.epochs(name)
+        epoch = epoch_of(known, topic.topic_id)
+        if epoch not in known:
+            log.info("%s: epoch %d begins, topic id/partitions %s", name, epoch.number, epoch.topic_id)
+            self._warehouse.record(name, epoch)
+        standings = self._warehouse.standings(name, lineage(known, epoch))
         positions = {}
         for partition, (start, end) in topic.offsets.items():
             standing = standings.get(partition)
@@ -47,7 +51,7 @@ class Recovery:
             if problem:
                 raise Incident(problem)
             positions[partition] = Position(standing.next, standing.watermarks)
-        return epoch, positions
+        return epoch.number, positions
 
 
 class Lander:

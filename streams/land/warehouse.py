@@ -10,7 +10,7 @@ from clickhouse_driver.errors import Error, ServerException
 
 from schemas.errors import Unavailable
 from streams.land.columns import Columns
-from streams.land.ledger import Entry, Epoch, Standing, epoch_of, lineage, union
+from streams.land.ledger import Entry, Epoch, Standing, union
 
 _MARKS = "mapApply((k, v) -> (k, toUnixTimestamp64Milli(v)), {})"
 _WHOLE = f"""
@@ -57,17 +57,17 @@ class Warehouse:
                 found[partition] = standing
         return found
 
-    def epochs(self, topic: str, topic_id: str) -> tuple[int, list[int]]:
-        """The epoch's number, recorded when it is new, and the numbers of all epochs of the same log."""
+    def epochs(self, topic: str) -> list[Epoch]:
+        """The epochs of a topic that are on record."""
         rows = self._run(
             "SELECT topic_id, log_epoch FROM landing.epoch FINAL WHERE topic = %(topic)s ORDER BY log_epoch",
             {"topic": topic},
         )
-        known = [Epoch(*row) for row in rows]
-        epoch = epoch_of(known, topic_id)
-        if epoch not in known:
-            self.insert("epoch", {"topic": [topic], "topic_id": [topic_id], "log_epoch": [epoch.number]})
-        return epoch.number, lineage(known, epoch)
+        return [Epoch(*row) for row in rows]
+
+    def record(self, topic: str, epoch: Epoch) -> None:
+        """Put a new epoch of a topic on record."""
+        self.insert("epoch", {"topic": [topic], "topic_id": [epoch.topic_id], "log_epoch": [epoch.number]})
 
     def ping(self) -> None:
         """Return when the warehouse answers."""

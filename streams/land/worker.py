@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import time
+import zlib
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -18,7 +20,7 @@ from schemas.errors import Misdeclared, Unavailable
 from schemas.settings import Settings
 from schemas.topics import REJECTED
 from streams.frames import FrameApp
-from streams.land.broker import administration, describe, timestamp_types
+from streams.land.broker import Topic, administration, describe, timestamp_types
 from streams.land.lander import Incident, Lander, Recovery
 from streams.land.refusals import Refusals
 from streams.land.warehouse import Warehouse
@@ -27,7 +29,7 @@ from streams.worker import heartbeat, run_worker, start_logging
 
 log = logging.getLogger("liaowang.land")
 
-APP = "liaowang-land"
+GROUP = "liaowang-land"
 REPORT_SECONDS = 60.0
 PATIENCE = 15.0
 INCIDENT = 3  # exit code: a person must look before landing can go on
@@ -35,10 +37,22 @@ INCIDENT = 3  # exit code: a person must look before landing can go on
 
 def main(settings: Settings) -> None:
     """Land until SIGTERM or SIGINT. Waits for broker and warehouse; ends with an error on an incident."""
-    start_logging()
     contracts = {contract.topic: contract for contract in load_contracts().values()}
-    _wait_for_peers(settings, sorted(contracts))
-    app, land = make_app(settings, contracts)
+    land(settings, contracts, Limits(), GROUP, socket.gethostname())
+
+
+def land(
+    settings: Settings, contracts: Mapping[str, Contract], limits: Limits, group: str, instance: str
+) -> None:
+    """Land the topics of these contracts, by topic, as one instance of a consumer group.
+
+    An instance that starts again after a crash gets its partitions back at once (static membership); with
+    other partitions it is another instance, since an old one gets what it had.
+    """
+    start_logging()
+    topics = _wait_for_peers(settings, sorted(contracts))
+    shape = zlib.crc32("".join(f"{topic.name}/{len(topic.offsets)}\n" for topic in topics).encode())
+    app, land = make_app(settings, contracts, limits, group, f"{instance}-{shape:08x}")
     try:
         run_worker(app, settings)
     except SystemExit:
@@ -48,17 +62,18 @@ def main(settings: Settings) -> None:
 
 
 def make_app(
-    settings: Settings, contracts: Mapping[str, Contract], limits: Limits | None = None
+    settings: Settings, contracts: Mapping[str, Contract], limits: Limits, group: str, instance: str
 ) -> tuple[FrameApp, Land]:
-    """The Faust app that lands the topics of these contracts (by topic), wired; nothing is started."""
+    """The Faust app of the worker, wired; nothing is started."""
     app = FrameApp(
-        APP,
+        group,
         broker=settings.kafka,
         framed=contracts,
         datadir=str(settings.home / "faust" / "land"),
         stream_wait_empty=False,
+        consumer_group_instance_id=f"{group}-{instance}",
     )
-    return app, Land(app, settings, contracts, limits or Limits())
+    return app, Land(app, settings, contracts, limits)
 
 
 class Land:
@@ -134,12 +149,12 @@ class Land:
         return self.lander.lag(topic, lambda t, p: self._app.consumer.highwater(TP(t, p)))
 
 
-def _wait_for_peers(settings: Settings, topics: Sequence[str]) -> None:
-    """Return when broker, topics and warehouse are there; Misdeclared when the broker stamps no arrival."""
+def _wait_for_peers(settings: Settings, topics: Sequence[str]) -> list[Topic]:
+    """Return the topics when they and the warehouse are there; Misdeclared when nothing stamps arrival."""
     beat, delay, said = heartbeat(settings, "land"), 0.5, ""
     while True:
         try:
-            _greet(settings, topics)
+            return _greet(settings, topics)
         except Unavailable as error:
             if str(error) != said:
                 log.warning("%s; waiting for it", error)
@@ -147,13 +162,11 @@ def _wait_for_peers(settings: Settings, topics: Sequence[str]) -> None:
             beat()
             time.sleep(delay)
             delay = min(delay * 2, PATIENCE)
-        else:
-            return
 
 
-def _greet(settings: Settings, topics: Sequence[str]) -> None:
+def _greet(settings: Settings, topics: Sequence[str]) -> list[Topic]:
     with administration(settings.kafka) as admin:
-        describe(admin, [*topics, REJECTED])
+        described = describe(admin, [*topics, REJECTED])
         for topic, stamp in timestamp_types(admin, topics).items():
             if stamp != "LogAppendTime":
                 raise Misdeclared(topic, "message.timestamp.type", f"is {stamp}; landing needs LogAppendTime")
@@ -162,3 +175,4 @@ def _greet(settings: Settings, topics: Sequence[str]) -> None:
         warehouse.ping()
     finally:
         warehouse.close()
+    return described

@@ -10,6 +10,7 @@ from schemas.event import encode_event, encode_tick
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 NOON_MS = int(NOON.timestamp() * 1000)
+TYPE = "ecology.air-quality.v1"
 AIR = {"station": "330100-01", "region": "330100", "averaging": "1h", "pm25": 35.5, "aqi": 50}
 
 
@@ -22,14 +23,14 @@ class Record:
     value: bytes | None
 
 
-def air(id: str, at: datetime = NOON, timeline: str = "", **data: Any) -> bytes:
-    """One air-quality event."""
+def air(id: str, at: datetime = NOON, timeline: str = "", *, type: str = TYPE, **data: Any) -> bytes:
+    """One event like those of ecology.air-quality."""
     return encode_event(
         id=id,
         source="/hangzhou/ecology/air",
-        type="ecology.air-quality.v1",
+        type=type,
         time=at,
-        data=AIR | data,
+        data=data.get("data") or AIR | data,
         timeline=timeline,
     )
 
