@@ -1,0 +1,184 @@
+"""One asset a feed and one an indicator, each with its gate as a blocking check; the release comes last.
+
+Everything is partitioned by day, and a run over many days is one run. The build id of a run is its run id.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    BackfillPolicy,
+    DailyPartitionsDefinition,
+    MaterializeResult,
+    asset,
+)
+
+from dagster_project.attempt import Attempt, begin
+from dagster_project.build import Built, build_feed
+from dagster_project.build_indicator import build_indicator
+from dagster_project.gate import judge_feed, judge_indicator
+from dagster_project.indicator import Indicator
+from dagster_project.release import publish
+from dagster_project.spans import Span
+from dagster_project.warehouse import Warehouse, warehouse
+from quality.docs import keep_result
+from quality.gate import Judged
+from schemas.contract import Contract
+from schemas.settings import Settings
+
+RELEASE = AssetKey("release")
+GATE = "gate"
+DAYS = DailyPartitionsDefinition(start_date="2014-01-01", timezone="Asia/Shanghai", end_offset=1)
+Watch = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What all assets share. `watch(table, what)` hears of each step."""
+
+    settings: Settings
+    contracts: Mapping[str, Contract]
+    indicators: Mapping[str, Indicator]
+    watch: Watch
+
+    def attempt(self, open: Warehouse, context: AssetExecutionContext) -> Attempt:
+        """The attempt of this run, begun by whichever of its assets comes first."""
+        first, last = (datetime.fromisoformat(key).date() for key in _range(context))
+        return begin(open, context.run_id, Span(first, last), self.contracts.values(), datetime.now(UTC))
+
+
+def make_assets(shop: Shop) -> list[AssetsDefinition]:
+    """All assets, from the declarations alone."""
+    feeds = [_feed_asset(shop, contract) for contract in shop.contracts.values()]
+    indicators = [_indicator_asset(shop, indicator) for indicator in shop.indicators.values()]
+    return [*feeds, *indicators, _release_asset(shop)]
+
+
+def _feed_asset(shop: Shop, contract: Contract) -> AssetsDefinition:
+    def make(open: Warehouse, attempt: Attempt) -> tuple[list[Built], Judged]:
+        built = build_feed(open, contract, attempt, lambda span: shop.watch(contract.table, f"built {span}"))
+        return built, judge_feed(shop.settings, open, contract, attempt, built, datetime.now(UTC))
+
+    return _asset(
+        shop,
+        contract.table,
+        make,
+        group_name=contract.feed.split(".")[0],
+        description=contract.description,
+        owners=[f"team:{contract.department}"],
+        metadata={"feed": contract.feed, "topic": contract.topic, "contract": contract.version},
+        code_version=contract.version,
+    )
+
+
+def _indicator_asset(shop: Shop, indicator: Indicator) -> AssetsDefinition:
+    def make(open: Warehouse, attempt: Attempt) -> tuple[list[Built], Judged]:
+        built = build_indicator(
+            open, indicator, attempt, lambda span: shop.watch(indicator.table, f"built {span}")
+        )
+        return built, judge_indicator(shop.settings, open, indicator, attempt, built, datetime.now(UTC))
+
+    return _asset(
+        shop,
+        indicator.table,
+        make,
+        deps=[AssetKey(table) for table in indicator.reads],
+        group_name=indicator.id.split(".")[0],
+        description=f"{indicator.title_zh}. {indicator.description}",
+        owners=[f"team:{indicator.owner}"],
+        metadata={
+            "indicator": indicator.id,
+            "title": indicator.title_en,
+            "unit": indicator.unit,
+            "limits": indicator.limits,
+            "sql": indicator.sql,
+        },
+        code_version=indicator.version,
+    )
+
+
+def _asset(
+    shop: Shop,
+    table: str,
+    make: Callable[[Warehouse, Attempt], tuple[list[Built], Judged]],
+    **described: Any,
+) -> AssetsDefinition:
+    @asset(
+        key=AssetKey(table),
+        partitions_def=DAYS,
+        backfill_policy=BackfillPolicy.single_run(),
+        check_specs=[AssetCheckSpec(GATE, asset=AssetKey(table), blocking=True)],
+        kinds={"clickhouse"},
+        **described,
+    )
+    def build(context: AssetExecutionContext) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
+        with warehouse(shop.settings) as open:
+            built, judged = make(open, shop.attempt(open, context))
+        if judged.result is not None:
+            keep_result(shop.settings.home, table, context.run_id, judged.result)
+        shop.watch(table, "judged")
+        return MaterializeResult(metadata=_summary(built), check_results=[_check(judged)])
+
+    return build
+
+
+def _release_asset(shop: Shop) -> AssetsDefinition:
+    lookback = max((item.lookback for item in shop.indicators.values()), default=1)
+    tables = [item.table for item in (*shop.contracts.values(), *shop.indicators.values())]
+
+    @asset(
+        key=RELEASE,
+        partitions_def=DAYS,
+        backfill_policy=BackfillPolicy.single_run(),
+        deps=[AssetKey(table) for table in tables],
+        group_name="release",
+        kinds={"clickhouse"},
+        description="Publish what this run built and is not published yet, as one release.",
+    )
+    def release(context: AssetExecutionContext) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
+        with warehouse(shop.settings) as open:
+            attempt = shop.attempt(open, context)
+            lock = shop.settings.home / "release.lock"
+            published = publish(open, attempt, lock, version("liaowang"), datetime.now(UTC), lookback)
+        shop.watch("release", "published")
+        return MaterializeResult(
+            metadata={
+                "release": published.seq or 0,
+                "published_days": len(published.entries),
+                "unchanged_days": published.unchanged,
+            }
+        )
+
+    return release
+
+
+def _range(context: AssetExecutionContext) -> Sequence[str]:
+    keys = context.partition_key_range
+    return keys.start, keys.end
+
+
+def _summary(built: Sequence[Built]) -> dict[str, Any]:
+    counted = ("rows", "duplicates", "corrected", "quarantined")
+    summary: dict[str, Any] = {name: sum(getattr(item, name) for item in built) for name in counted}
+    return summary | {"days": len(built), "incomplete_days": sum(not item.complete for item in built)}
+
+
+def _check(judged: Judged) -> AssetCheckResult:
+    failed = [verdict for verdict in judged.verdicts if not verdict.passed]
+    return AssetCheckResult(
+        check_name=GATE,
+        passed=judged.passed,
+        metadata={
+            "days": len(judged.verdicts),
+            "failed_days": len(failed),
+            "failed": [f"{verdict.day}: {verdict.failed[0]}" for verdict in failed[:20]],
+        },
+    )

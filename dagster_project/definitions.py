@@ -1,0 +1,31 @@
+"""The composition root of Dagster: settings from the environment over `<home>/secrets.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from dagster_project.project import make_definitions
+from schemas.errors import Misdeclared
+from schemas.settings import PREFIX, Settings
+
+
+def load_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings of this process; an absolute home."""
+    home = Settings.from_mapping(environment).home.absolute()
+    return Settings.from_mapping({**_secrets(home), **environment, f"{PREFIX}HOME": str(home)})
+
+
+def _secrets(home: Path) -> dict[str, str]:
+    path = home / "secrets.json"
+    if not path.exists():
+        return {}
+    try:
+        return dict(json.loads(path.read_text()))
+    except ValueError as error:
+        raise Misdeclared(str(path), "file", f"is not a JSON mapping ({error})") from None
+
+
+defs = make_definitions(load_settings(os.environ))

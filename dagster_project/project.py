@@ -1,0 +1,83 @@
+"""The Dagster project from settings and declarations: assets, the job `daily`, its schedule, Data Docs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from dagster import (
+    AssetSelection,
+    DefaultScheduleStatus,
+    DefaultSensorStatus,
+    Definitions,
+    RunRequest,
+    RunStatusSensorContext,
+    ScheduleEvaluationContext,
+    define_asset_job,
+    in_process_executor,
+    run_status_sensor,
+    schedule,
+)
+from dagster import DagsterRunStatus as Status
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from dagster_project.assets import DAYS, Shop, Watch, make_assets
+from dagster_project.indicator import load_indicators
+from dagster_project.spans import DAY, Span
+from quality.docs import write_docs
+from schemas.contract import load_contracts
+from schemas.settings import Settings
+
+JOB = "daily"
+
+
+def make_definitions(settings: Settings, watch: Watch = lambda table, what: None) -> Definitions:
+    """Everything Dagster is to know; reads declarations, connects to nothing."""
+    contracts = load_contracts()
+    indicators = load_indicators([contract.table for contract in contracts.values()])
+    daily = define_asset_job(
+        JOB,
+        selection=AssetSelection.all(),
+        partitions_def=DAYS,
+        description="Build, judge and release a span of days.",
+    )
+    reach = 1 + max(contract.lateness for contract in contracts.values()) // DAY
+
+    @schedule(
+        job=daily,
+        cron_schedule="30 2 * * *",
+        execution_timezone="Asia/Shanghai",
+        default_status=DefaultScheduleStatus.RUNNING,
+        description="Yesterday, and the days before it that the contracts' lateness still leaves open.",
+    )
+    def every_night(context: ScheduleEvaluationContext) -> RunRequest:
+        yesterday = context.scheduled_execution_time.date() - DAY
+        return RunRequest(tags=range_tags(Span(yesterday - timedelta(days=reach - 1), yesterday)))
+
+    @run_status_sensor(
+        run_status=Status.SUCCESS, default_status=DefaultSensorStatus.RUNNING, name="docs_after_success"
+    )
+    def after_success(context: RunStatusSensorContext) -> None:
+        write_docs(settings.home)
+
+    @run_status_sensor(
+        run_status=Status.FAILURE, default_status=DefaultSensorStatus.RUNNING, name="docs_after_failure"
+    )
+    def after_failure(context: RunStatusSensorContext) -> None:
+        write_docs(settings.home)
+
+    return Definitions(
+        assets=make_assets(Shop(settings, contracts, indicators, watch)),
+        jobs=[daily],
+        schedules=[every_night],
+        sensors=[after_success, after_failure],
+        executor=in_process_executor,
+    )
+
+
+def range_tags(span: Span) -> Mapping[str, str]:
+    """The tags that make a run one over all days of a span."""
+    return {
+        ASSET_PARTITION_RANGE_START_TAG: span.first.isoformat(),
+        ASSET_PARTITION_RANGE_END_TAG: span.last.isoformat(),
+    }
