@@ -16,6 +16,7 @@ log = logging.getLogger("liaowang.health")
 
 INTERVAL_SECONDS = 10.0
 LIMIT = 6
+GRACE_SECONDS = 120.0
 FIRST_PAUSE = 30.0
 LONGEST_PAUSE = 600.0
 _SERVERS = {service.name for service in SERVERS}
@@ -45,9 +46,11 @@ def decide(
     findings: Mapping[str, Finding],
     now: float,
     limit: int = LIMIT,
+    grace: float = GRACE_SECONDS,
 ) -> Round:
     """Decide what to restart (hung `limit` times in a row) and to start again (given up, after a pause).
 
+    A process younger than `grace` seconds may still be starting and does not hang.
     While a server itself is hung or down, workers are left alone: they wait for it by themselves.
     """
     servers_well = all(findings.get(name, Finding(Health.ok)).health is Health.ok for name in _SERVERS)
@@ -59,7 +62,7 @@ def decide(
         finding = findings.get(name, Finding(Health.unknown))
         if process.failed:
             patience = _start_again(outcome, name, patience, now)
-        elif finding.health is not Health.hung:
+        elif finding.health is not Health.hung or process.uptime < grace:
             patience = replace(patience, failures=0, pause=FIRST_PAUSE if process.up else patience.pause)
         elif name in _SERVERS or servers_well:
             patience = replace(patience, failures=patience.failures + 1)
@@ -81,6 +84,7 @@ def watch_over(
     settings: Settings,
     interval: float = INTERVAL_SECONDS,
     limit: int = LIMIT,
+    grace: float = GRACE_SECONDS,
     go_on: Callable[[], bool] = lambda: True,
 ) -> None:
     """Look after the services of this home for as long as `go_on` says."""
@@ -90,7 +94,7 @@ def watch_over(
         beat.touch()
         processes = control.processes() or {}
         findings = look(settings, processes)
-        outcome = decide(memory, processes, findings, time.monotonic(), limit)
+        outcome = decide(memory, processes, findings, time.monotonic(), limit, grace)
         memory = dict(outcome.memory)
         for name, why in outcome.restart.items():
             log.warning("%s hangs (%s): it is restarted", name, why)

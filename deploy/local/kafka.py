@@ -48,6 +48,8 @@ def server_properties(settings: Settings) -> str:
             "share.coordinator.state.topic.replication.factor=1",
             "share.coordinator.state.topic.min.isr=1",
             "group.initial.rebalance.delay.ms=0",
+            "broker.heartbeat.interval.ms=1000",  # a killed broker is let in again after its session,
+            "broker.session.timeout.ms=4000",  # which need not be long with one node
             "",
         ]
     )

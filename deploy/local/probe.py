@@ -17,7 +17,7 @@ HEARTBEAT_SECONDS = 60.0
 
 
 class Health(StrEnum):
-    """What a probe found: `unwell` is the service's own word, `hung` asks for a restart, `unknown` is unasked."""
+    """What a probe found: `unwell` by its own word, `hung` and to be restarted, `unknown` as unasked."""
 
     ok = "ok"
     unwell = "unwell"

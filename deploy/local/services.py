@@ -15,6 +15,7 @@ class Service:
     """One program of the stack: how it is reached, how its health is told, how long its end may take.
 
     `ports` are names of settings, the first one the service's own; `run` is the function that is the program.
+    `liaowang up` waits for the ones that are `awaited`: those on the way of the data.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Service:
     ports: tuple[str, ...] = ()
     path: str = "/healthz"
     stop_seconds: int = 20
+    awaited: bool = True
 
     def port(self, settings: Settings) -> int | None:
         """The port people use, where there is one."""
@@ -58,8 +60,9 @@ WORKERS = (
         "http",
         ("dagster_port",),
         path="/server_info",
+        awaited=False,
     ),
-    Service("dagster-daemon", "deploy.local.dagster:daemon", "process"),
+    Service("dagster-daemon", "deploy.local.dagster:daemon", "process", awaited=False),
     Service("health", "deploy.local.health:main", "heartbeat"),
 )
 SERVICES = (*SERVERS, *WORKERS)

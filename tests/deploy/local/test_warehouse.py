@@ -1,0 +1,219 @@
+"""The local warehouse: rights of its users, what it keeps, what it refuses."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+import pytest
+from clickhouse_driver import Client
+from clickhouse_driver.errors import ErrorCodes, ServerException
+
+from deploy.local.process import CannotStart, free_port
+from deploy.local.warehouse import answers, warehouse_running
+from deploy.local.warehouse_config import server_config, users_config
+from schemas.settings import Settings
+
+SHORT = Settings(admin_password="one", service_password="two", bi_password="<three>")
+BEYOND_CONSTRAINT = 452  # neither is
+ACCESS_DENIED = 497  # not among clickhouse_driver's ErrorCodes
+Run = Callable[..., Any]
+
+
+@contextmanager
+def user(settings: Settings, name: str) -> Iterator[Run]:
+    """Statements as one user over the native protocol."""
+    client = Client(**settings.warehouse(name))
+    try:
+        yield client.execute
+    finally:
+        client.disconnect()
+
+
+def refused(run: Run, statement: str, code: int = ACCESS_DENIED) -> None:
+    with pytest.raises(ServerException) as caught:
+        run(statement)
+    assert caught.value.code == code, str(caught.value)[:300]
+
+
+@pytest.fixture(scope="module")
+def marts(warehouse: Settings) -> Settings:
+    """The warehouse with one built table and views of it in mart, made by the service."""
+    with user(warehouse, "service") as run:
+        run("CREATE TABLE IF NOT EXISTS built.test (day Date, n Int64) ENGINE = MergeTree ORDER BY day")
+        run("INSERT INTO built.test VALUES", [(date(2026, 1, at), at) for at in (1, 2, 3)])
+        definer = "DEFINER = service SQL SECURITY DEFINER"
+        run(f"CREATE OR REPLACE VIEW mart.test {definer} AS SELECT * FROM built.test")
+        run(
+            f"CREATE OR REPLACE VIEW mart.test_at {definer} AS "
+            "SELECT * FROM built.test WHERE n <= {release:UInt64}"
+        )
+    return warehouse
+
+
+def test_passwords_stand_nowhere_in_plain() -> None:
+    text = users_config(SHORT) + server_config(SHORT, Path("/home"), Path("/log"))
+    assert not any(f">{secret}<" in text for secret in ("one", "two", "&lt;three&gt;"))
+
+
+def test_every_user_comes_from_loopback_only() -> None:
+    text = users_config(SHORT)
+    assert text.count("<networks><ip>127.0.0.1</ip></networks>") == text.count("<networks>") == 4
+
+
+@pytest.mark.stack
+class TestRights:
+    def test_bi_reads_marts_over_definer_views(self, marts: Settings) -> None:
+        with user(marts, "bi") as run:
+            assert run("SELECT sum(n) FROM mart.test") == [(6,)]
+            assert run("SELECT sum(n) FROM mart.test_at(release = 2)") == [(3,)]
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "SELECT * FROM built.test",
+            "SELECT * FROM landing.rejected",
+            "SELECT * FROM release.pointer",
+            "SELECT * FROM quality.verdict",
+            "SELECT * FROM system.processes",
+            "SELECT * FROM system.users",
+            "INSERT INTO mart.test VALUES ('2026-01-01', 1)",
+            "CREATE TABLE mart.mine (a Int8) ENGINE = Memory",
+            "CREATE TEMPORARY TABLE mine (a Int8)",
+            "DROP VIEW mart.test",
+            "SELECT * FROM file('users.xml', 'LineAsString')",
+            "SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a Int8')",
+            "SELECT * FROM remote('127.0.0.1', 'built', 'test')",
+            "SELECT * FROM _local.anything",
+            "SYSTEM FLUSH LOGS",
+        ],
+    )
+    def test_bi_may_nothing_else(self, marts: Settings, statement: str) -> None:
+        with user(marts, "bi") as run:
+            refused(run, statement)
+
+    def test_bi_sees_no_query_texts(self, marts: Settings) -> None:
+        with user(marts, "admin") as run:
+            run("SYSTEM FLUSH LOGS")
+        with user(marts, "bi") as run:
+            refused(run, "SELECT query FROM system.query_log")
+
+    def test_bi_cannot_lift_its_limits(self, marts: Settings) -> None:
+        with user(marts, "bi") as run:
+            refused(run, "SET readonly = 0", ErrorCodes.READONLY)
+            refused(run, "SET max_memory_usage = 0", BEYOND_CONSTRAINT)
+
+    def test_bi_sees_only_marts_in_catalogues(self, marts: Settings) -> None:
+        with user(marts, "bi") as run:
+            assert {name for (name,) in run("SHOW DATABASES")} <= {"mart", "system"}
+            tables = run("SELECT database, name FROM system.tables WHERE database != 'mart'")
+            assert set(tables) <= {("system", "parts")}
+            schemas = run("SELECT DISTINCT table_schema FROM information_schema.tables")
+            assert ("mart",) in schemas and set(schemas) <= {("mart",), ("system",)}
+            assert run("SELECT count() FROM system.parts") == [(0,)]
+
+    def test_bi_tool_over_http(self, marts: Settings) -> None:
+        access = {"host": "127.0.0.1", "port": marts.warehouse_http_port, "username": "bi"}
+        with closing(clickhouse_connect.get_client(**access, password=marts.bi_password)) as client:
+            assert client.query("SELECT sum(n) FROM mart.test").result_rows == [(6,)]
+            assert {"test", "test_at"} <= set(client.query("SHOW TABLES FROM mart").result_columns[0])
+            with pytest.raises(clickhouse_connect.driver.exceptions.DatabaseError, match="privileges"):
+                client.query("SELECT * FROM built.test")
+
+    def test_service_owns_its_databases_and_no_more(self, marts: Settings) -> None:
+        with user(marts, "service") as run:
+            run("CREATE OR REPLACE TABLE quality.mine (a Int8) ENGINE = MergeTree ORDER BY a")
+            run("ALTER TABLE quality.mine ADD COLUMN b Int8")
+            run("DROP TABLE quality.mine")
+            refused(run, "CREATE TABLE default.mine (a Int8) ENGINE = Memory")
+            refused(run, "CREATE DATABASE mine")
+            refused(run, "SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a Int8')")
+
+    def test_service_may_insert_into_many_partitions_at_once(self, marts: Settings) -> None:
+        with user(marts, "service") as run:
+            engine = "ENGINE = MergeTree PARTITION BY a ORDER BY a"
+            run(f"CREATE OR REPLACE TABLE quality.many (a Int32) {engine}")
+            run("INSERT INTO quality.many VALUES", [(at,) for at in range(150)])
+            assert run("SELECT count() FROM quality.many") == [(150,)]
+            run("DROP TABLE quality.many")
+
+    @pytest.mark.parametrize("name", ["admin", "service", "bi"])
+    def test_wrong_password_is_refused(self, marts: Settings, name: str) -> None:
+        client = Client(**marts.warehouse(name) | {"password": "wrong"})
+        with pytest.raises(ServerException):
+            client.execute("SELECT 1")
+        client.disconnect()
+
+    def test_nobody_reads_as_the_engines_own_user(self, marts: Settings) -> None:
+        client = Client(**marts.warehouse("bi") | {"user": "default", "password": ""})
+        for statement in ("SELECT * FROM file('users.xml', 'LineAsString')", "SYSTEM STOP LISTEN TCP"):
+            refused(client.execute, statement, ErrorCodes.QUOTA_EXPIRED)
+        client.disconnect()
+
+    def test_files_with_hashes_are_private(self, marts: Settings) -> None:
+        mode = (marts.home / "warehouse" / "users.xml").stat().st_mode
+        assert stat.S_IMODE(mode) == 0o600
+
+
+@pytest.fixture
+def alone(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings for a warehouse of its own."""
+    return replace(
+        settings,
+        home=tmp_path,
+        warehouse_port=free_port(),
+        warehouse_http_port=free_port(),
+    )
+
+
+@pytest.mark.stack
+class TestKeeping:
+    def test_restart_keeps_data_and_query_log(self, alone: Settings) -> None:
+        with warehouse_running(alone) as process, user(alone, "admin") as run:
+            run("CREATE TABLE default.kept (a Int8) ENGINE = MergeTree ORDER BY a")
+            run("INSERT INTO default.kept VALUES", [(1,)])
+            run("SYSTEM FLUSH LOGS")
+        assert process.returncode == 0
+        with warehouse_running(alone), user(alone, "admin") as run:
+            assert run("SELECT a FROM default.kept") == [(1,)]
+            assert run("SELECT count() > 0 FROM system.query_log WHERE query LIKE '%default.kept%'") == [(1,)]
+
+    def test_kill_after_acknowledged_inserts_loses_none(self, alone: Settings) -> None:
+        written = 0
+        for cycle in range(3):
+            with warehouse_running(alone) as process, user(alone, "admin") as run:
+                run("CREATE TABLE IF NOT EXISTS default.kept (a Int64) ENGINE = MergeTree ORDER BY a")
+                for _ in range(10):
+                    run("INSERT INTO default.kept VALUES", [(written + at,) for at in range(100)])
+                    written += 100
+                process.kill()
+                process.wait()
+            assert not answers(alone), cycle
+        with warehouse_running(alone), user(alone, "admin") as run:
+            assert run("SELECT count(), uniqExact(a), max(a) FROM default.kept") == [
+                (written, written, written - 1)
+            ]
+
+    def test_second_server_on_the_same_folder_is_refused(self, alone: Settings) -> None:
+        elsewhere = replace(alone, warehouse_port=free_port(), warehouse_http_port=free_port())
+        in_use = rf"warehouse: the data folder {alone.home}/warehouse is in use by process \d+; stop it"
+        with warehouse_running(alone), pytest.raises(CannotStart, match=in_use), warehouse_running(elsewhere):
+            pass
+
+    def test_taken_port_is_named(self, alone: Settings) -> None:
+        with warehouse_running(alone):
+            other = replace(alone, home=alone.home / "other", warehouse_port=free_port())
+            taken = f"port {alone.warehouse_http_port} .*LIAOWANG_WAREHOUSE_HTTP_PORT"
+            with pytest.raises(CannotStart, match=taken), warehouse_running(other):
+                pass
+
+    def test_without_passwords_it_does_not_start(self, alone: Settings) -> None:
+        bare = replace(alone, bi_password="")
+        with pytest.raises(CannotStart, match="no passwords yet"), warehouse_running(bare):
+            pass
