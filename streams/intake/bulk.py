@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 BATCH_BYTES, MAX_BATCH_BYTES = 256 * 1024, 1_000_000
 RECORD_OVERHEAD = 70
-REQUEST_SECONDS, STOP_SECONDS = 10.0, 5.0
+REQUEST_SECONDS, ANSWER_SECONDS, STOP_SECONDS = 10.0, 3.0, 2.0
 
 Record = tuple[bytes | None, bytes]
 
@@ -49,6 +49,7 @@ class BulkProducer:
         self._bootstrap, self._topic, self._patience = bootstrap, topic, patience
         self._round: defaultdict[int, list[Record]] = defaultdict(list)
         self._bytes: defaultdict[int, int] = defaultdict(int)
+        self._shipping: dict[int, asyncio.Task[None]] = {}
         self._producer: AIOKafkaProducer | None = None
         self.partitions = 0
 
@@ -79,13 +80,19 @@ class BulkProducer:
         self._bytes.clear()
 
     async def _ship(self) -> None:
+        """Wait for the round's acknowledgements. What is late is not sent again: the client still tries."""
         producer = await self._connected()
-        batches = (self._ship_batch(producer, at) for at in tuple(self._round))
-        results = await asyncio.gather(*batches, return_exceptions=True)
-        errors = [result for result in results if isinstance(result, BaseException)]
+        for at in self._round:
+            if at not in self._shipping:
+                self._shipping[at] = asyncio.create_task(self._ship_batch(producer, at))
+        done, late = await asyncio.wait(self._shipping.values(), timeout=ANSWER_SECONDS)
+        errors = [error for task in done if (error := task.exception())]
         if errors:
             await self._drop()
             raise next((error for error in errors if not passing(error)), errors[0])
+        if late:
+            raise TimeoutError("no acknowledgement yet")
+        self._shipping.clear()
 
     async def _ship_batch(self, producer: AIOKafkaProducer, partition: int) -> None:
         batch = producer.create_batch()
@@ -120,9 +127,14 @@ class BulkProducer:
 
     async def _drop(self) -> None:
         producer, self._producer = self._producer, None
+        for task in self._shipping.values():
+            task.cancel()
+        await asyncio.gather(*self._shipping.values(), return_exceptions=True)
+        self._shipping.clear()
         if producer is None:
             return
         try:
             await asyncio.wait_for(producer.stop(), STOP_SECONDS)
         except (KafkaError, TimeoutError) as error:
-            log.warning("producer did not stop cleanly: %r", error)
+            log.info("producer stopped with records it could not deliver: %r", error)
+            await producer.client.close()

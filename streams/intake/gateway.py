@@ -119,7 +119,7 @@ class Gateway:
         return web.json_response({"status": status, "ticker": ticker}, status=200 if ticking else 503)
 
     def _department(self, authorization: str) -> str:
-        """Tell whose token this is. Every token is compared, each in constant time, so timing tells nothing."""
+        """Tell whose token this is. All are compared, each in constant time, so timing tells nothing."""
         given = authorization.removeprefix(BEARER).encode(errors="surrogateescape")
         owners = [owner for owner, token in self._tokens.items() if hmac.compare_digest(token, given)]
         if not owners or not authorization.startswith(BEARER):

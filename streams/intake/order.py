@@ -42,12 +42,15 @@ class Clockwork:
     step: timedelta = STEP
     behind: timedelta = timedelta(0)
     horizon: datetime | None = None
-    after: timedelta = timedelta(days=2)
+    after: timedelta = timedelta(0)
 
 
 def default_after(lateness: timedelta) -> timedelta:
-    """How far past the last event a replay ends: 2 days, or the lateness and a day where that is more."""
-    return max(timedelta(days=2), lateness + timedelta(days=1))
+    """How far past the last event a replay ends: the feed's lateness.
+
+    What was due by then is settled; but the end of a file is not the silence of its stations, so no further.
+    """
+    return lateness
 
 
 def by_time(events: Iterable[Outgoing]) -> list[Outgoing]:

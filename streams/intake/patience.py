@@ -19,7 +19,7 @@ from schemas.errors import Unavailable
 
 Result = TypeVar("Result")
 
-FIRST_DELAY, LONGEST_DELAY = 0.5, 10.0
+FIRST_DELAY, LONGEST_DELAY = 0.5, 5.0
 _PASSING = (
     KafkaConnectionError,
     KafkaTimeoutError,

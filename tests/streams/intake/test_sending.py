@@ -69,7 +69,7 @@ def test_a_file_is_sent_in_order_of_time_with_ticks_in_every_partition(
         last = decode_tick(records[-1][1])
         assert last is not None
         assert last.data.final
-        assert last.data.clock == NOON + 49 * HOUR + timedelta(days=2) == tally.horizon
+        assert last.data.clock == NOON + 49 * HOUR + timedelta(hours=2) == tally.horizon
 
 
 def test_a_file_is_sent_once_unless_asked_again(kafka: str, topic: str, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_files_of_one_timeline_are_one_replay(kafka: str, topic: str, tmp_path: 
     (outcome,) = run(kafka, request(topic, *paths))
     assert outcome.tally.rows == {"late.jsonl": 1, "early.jsonl": 1}
     (records,) = [part for part in read(kafka, topic).values() if len(part) > 1]
-    assert times(records) == [NOON, NOON + HOUR, NOON + HOUR + timedelta(days=2)]
+    assert times(records) == [NOON, NOON + HOUR, NOON + 3 * HOUR]
 
 
 def test_the_order_of_the_file_can_be_kept(kafka: str, topic: str, tmp_path: Path) -> None:
