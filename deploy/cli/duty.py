@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from deploy.environment import load_settings
 from schemas.errors import LiaowangError
@@ -109,16 +110,9 @@ def _show(console: Console, log: dict[str, Any]) -> None:
     for name in ("written", "level", "kind", "warning", "subject", "state", "tries", "error"):
         table.add_column(name, no_wrap=name in ("written", "level", "kind", "state"))
     for row in log["last"]:
-        push = row["push"]
-        cells = (
-            row["created"][11:19],
-            push["level"],
-            push["kind"],
-            push["title"],
-            push["subject"],
-            row["state"],
-        )
-        table.add_row(*cells, str(row["attempts"]), row["last_error"], style=STYLES[push["level"]])
+        said = [str(row["push"].get(name, "")) for name in ("level", "kind", "title", "subject")]
+        cells = (row["created"][11:19], *said, row["state"], str(row["attempts"]), row["last_error"])
+        table.add_row(*(Text(cell) for cell in cells), style=STYLES[said[0]])
     console.print(table)
 
 

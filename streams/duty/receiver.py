@@ -9,8 +9,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,6 +17,7 @@ from aiohttp import web
 
 from schemas.errors import Misdeclared, Unavailable
 from schemas.settings import HOST, Settings
+from streams.duty.page import page
 from streams.duty.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, complaint
 from streams.duty.stopping import stop_on_signals
 from streams.duty.store import Store
@@ -27,7 +26,6 @@ from streams.worker import start_logging
 KEY_LENGTH = 512
 MOST_SHOWN = 10_000
 PAGE_ROWS = 200
-COLOURS = {"red": "#c62828", "orange": "#ef6c00", "yellow": "#f9a825", "blue": "#1565c0"}
 
 OnPush = Callable[[dict[str, Any], bool], None]
 
@@ -129,34 +127,8 @@ class Receiver:
 
     async def _page(self, request: web.Request) -> web.Response:
         pushes, copies = self._store.count()
-        rows = "".join(_row(item) for item in self._store.newest(PAGE_ROWS))
-        return web.Response(
-            text=PAGE.format(pushes=pushes, copies=copies, rows=rows), content_type="text/html"
-        )
-
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5"><title>Pushes</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #222 }}
-table {{ border-collapse: collapse; width: 100% }}
-th, td {{ text-align: left; padding: .3rem .8rem; border-bottom: 1px solid #ddd }}
-td:first-child {{ font-weight: 600 }}
-</style></head><body>
-<h1>Pushes</h1><p>{pushes} received, {copies} copies dropped; newest first.</p>
-<table><thead><tr><th>level</th><th>kind</th><th>warning</th><th>subject</th><th>at</th><th>value</th><th>received</th></tr>
-</thead><tbody>{rows}</tbody></table></body></html>
-"""
-
-
-def _row(item: dict[str, Any]) -> str:
-    push = item["push"]
-    received = datetime.fromtimestamp(item["received_at"], UTC).isoformat(timespec="seconds")
-    level = str(push.get("level", ""))
-    cells = [level, *(push.get(name) for name in ("kind", "title", "subject", "at", "value")), received]
-    texts = [escape("" if cell is None else str(cell)) for cell in cells]
-    first = f'<td style="color:{COLOURS.get(level, "#222")}">{texts[0]}</td>'
-    return f"<tr>{first}{''.join(f'<td>{text}</td>' for text in texts[1:])}</tr>"
+        text = page(pushes, copies, self._store.newest(PAGE_ROWS))
+        return web.Response(text=text, content_type="text/html")
 
 
 @asynccontextmanager

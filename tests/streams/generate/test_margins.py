@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.generate.air import aqi
-from streams.generate.model import Line
-from tests.streams.generate.world_of import Made, clean, few_places, made, series
+from streams.generate.model import Line, Span
+from streams.generate.world import make_world
+from tests.streams.generate.world_of import UNTIL, Made, clean, few_places, made, places, series
 
 HOUR = timedelta(hours=1)
 NAMES = ("blue", "yellow", "orange", "red")
@@ -134,11 +136,12 @@ def test_a_month_of_all_counties_plants_every_rule_and_level() -> None:
 
 
 def test_anomalies_stay_away_from_the_ends_and_one_subject_has_one() -> None:
-    world = made(30, 78)
+    span = Span(30, UNTIL, 78)
+    world = make_world(places(), span, Random(78))
     for anomaly in world.anomalies:
-        assert world.span.start + timedelta(days=2) <= anomaly.onset
+        assert span.start + timedelta(days=2) <= anomaly.onset
         assert anomaly.recovered_at is not None
-        assert anomaly.recovered_at <= world.span.end - timedelta(days=2)
+        assert anomaly.recovered_at <= span.end - timedelta(days=2)
     assert len({(a.rule, a.subject) for a in world.anomalies}) == len(world.anomalies)
 
 
