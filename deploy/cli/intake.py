@@ -47,9 +47,7 @@ def send(
     again: Annotated[bool, typer.Option("--again", help="Send files that have been sent before.")] = False,
     horizon: Annotated[
         datetime | None,
-        typer.Option(
-            help="Where its time ends, UTC+8 (2 days after the last event, or lateness + 1 day if more)."
-        ),
+        typer.Option(help="Where its time ends, UTC+8 (the last event plus the lateness of the feed)."),
     ] = None,
     tick: Annotated[str, typer.Option(help="Smallest step between ticks on the replay's clock.")] = "PT1H",
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for a broker that is away.")] = 120.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,7 +15,7 @@ from streams.intake.files import Source, inspect
 from streams.intake.mapping import Outgoing
 from streams.intake.order import STEP, Clockwork, by_time, default_after, with_ticks
 from streams.intake.patience import Patience
-from streams.intake.replay import Pace, Tally, read_events, send
+from streams.intake.replay import TOLD_EVERY, Pace, Tally, read_events, send
 from streams.intake.replays import Done, read_replays, record_replays
 
 SHANGHAI = timezone(timedelta(hours=8))
@@ -90,13 +90,22 @@ async def _replay(
     tally = Tally()
     events: Iterable[Outgoing] = read_events(request.contract, group, tally)
     if not request.in_file_order:
-        events = by_time(events)
+        events = by_time(_told(events, watcher.begin(f"{timeline}: reading", None)))
     sent = watcher.begin(timeline, len(events) if isinstance(events, list) else None)
     pace = Pace(patience.clock, request.now, request.speed)
     async with BulkProducer(bootstrap, request.contract.topic, patience) as producer:
         begun = patience.clock.monotonic()
         await send(with_ticks(events, _clockwork(request)), timeline, producer, pace, tally, sent)
         return Outcome(timeline, tally, patience.clock.monotonic() - begun)
+
+
+def _told(events: Iterable[Outgoing], tell: Callable[[int], None]) -> Iterator[Outgoing]:
+    count = 0
+    for count, event in enumerate(events, 1):
+        if count % TOLD_EVERY == 0:
+            tell(TOLD_EVERY)
+        yield event
+    tell(count % TOLD_EVERY)
 
 
 def _clockwork(request: Request) -> Clockwork:
