@@ -13,10 +13,32 @@ from schemas.settings import Settings
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
+class Calm(logging.Filter):
+    """Passes each message of a library once in a while: a broker away is worth a line, not a hundred a second."""
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the entry is one of ours, or the first of its kind for so many seconds."""
+        if record.name.partition(".")[0] == "liaowang":
+            return True
+        kind = (record.name, str(record.msg))
+        if record.created - self._said.get(kind, -self._seconds) < self._seconds:
+            return False
+        self._said[kind] = record.created
+        return True
+
+
 def start_logging() -> None:
-    """One line an entry on standard error; libraries speak from WARNING up."""
+    """One line an entry on standard error; libraries speak from WARNING up, and do not repeat themselves."""
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     logging.getLogger("liaowang").setLevel(logging.INFO)
+    for handler in logging.getLogger().handlers:
+        if not any(isinstance(each, Calm) for each in handler.filters):
+            handler.addFilter(Calm())
 
 
 def heartbeat(settings: Settings, worker: str) -> Callable[[], None]:

@@ -88,6 +88,10 @@ class Lander:
             self._rereading.pop(key, None)
         self._writer.forget(gone)
 
+    def judged(self, topic: str) -> int:
+        """How far the positions of a topic's partitions are, summed up."""
+        return sum(position.next for (name, _), position in self._positions.items() if name == topic)
+
     def lag(self, topic: str, highwater: Callable[[str, int], int | None]) -> int:
         """Offsets of a topic that are not judged yet, by the broker's high-water marks as last seen."""
         marks = [
