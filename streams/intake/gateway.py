@@ -16,7 +16,6 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -88,11 +87,11 @@ class Gateway:
         return app
 
     async def _background(self, _: web.Application) -> AsyncIterator[None]:
-        ticking = asyncio.create_task(self._ticker.run())
+        stop = asyncio.Event()
+        ticking = asyncio.create_task(self._ticker.run(stop))
         yield
-        ticking.cancel()
-        with suppress(asyncio.CancelledError):
-            await ticking
+        stop.set()
+        await ticking
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self._producer.close)
 

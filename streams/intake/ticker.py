@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -57,11 +58,12 @@ class Ticker:
         self._seconds, self._now = seconds, now
         self.pulse = Pulse()
 
-    async def run(self) -> None:
-        """Tick until cancelled. A failed round is logged and tried again with back-off."""
-        while True:
+    async def run(self, stop: asyncio.Event) -> None:
+        """Tick until `stop` is set, ending between rounds. A failed round is tried again with back-off."""
+        while not stop.is_set():
             await asyncio.to_thread(self.round)
-            await asyncio.sleep(self.pulse.delay(self._seconds))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self.pulse.delay(self._seconds))
 
     def round(self) -> None:
         """One tick in each partition of each feed; a feed that fails does not keep the others from theirs."""

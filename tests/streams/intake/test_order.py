@@ -14,7 +14,7 @@ from streams.intake.order import TICKS_PER_STEP, Clockwork, Tick, by_time, defau
 from tests.streams.intake.feeds import NOON
 
 HOUR = timedelta(hours=1)
-CLOCKWORK = Clockwork(now=NOON + timedelta(days=365))
+CLOCKWORK = Clockwork(now=NOON + timedelta(days=365), after=timedelta(days=2))
 
 
 def at(hours: float, name: str = "") -> Outgoing:
