@@ -111,7 +111,7 @@ def _asset(
     make: Callable[[Warehouse, Attempt], tuple[list[Built], Judged]],
     **described: Any,
 ) -> AssetsDefinition:
-    @asset(
+    decorate: Any = asset(
         key=AssetKey(table),
         partitions_def=DAYS,
         backfill_policy=BackfillPolicy.single_run(),
@@ -119,20 +119,24 @@ def _asset(
         kinds={"clickhouse"},
         **described,
     )
+
     def build(context: AssetExecutionContext) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
         with warehouse(shop.settings) as open:
             built, judged = make(open, shop.attempt(open, context))
         if judged.result is not None:
-            keep_result(shop.settings.home, table, context.run_id, judged.result)
+            label = f"{table} {built[0].day} {built[-1].day}"
+            keep_result(shop.settings.home, context.run_id, label, judged.result, datetime.now(UTC))
         shop.watch(table, "judged")
         return MaterializeResult(metadata=_summary(built), check_results=[_check(judged)])
 
-    return build
+    made: AssetsDefinition = decorate(build)
+    return made
 
 
 def _release_asset(shop: Shop) -> AssetsDefinition:
     lookback = max((item.lookback for item in shop.indicators.values()), default=1)
-    tables = [item.table for item in (*shop.contracts.values(), *shop.indicators.values())]
+    tables = [contract.table for contract in shop.contracts.values()]
+    tables += [indicator.table for indicator in shop.indicators.values()]
 
     @asset(
         key=RELEASE,

@@ -1,7 +1,7 @@
 """One attempt to build a span of days: what it may read is fixed once, for all its tables.
 
-The attempt is a row of `release.attempt` under its build id, so that every step of a run, in whatever process,
-reads the same log up to the same offsets and takes other days from the same release.
+The attempt is a row of `release.attempt` under its build id, so that every step of a run, in whatever
+process, reads the same log up to the same offsets and takes other days from the same release.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _INTERVALS = (
 
 @dataclass(frozen=True)
 class Attempt:
-    """What one attempt reads: `vectors` by topic, `ended` replays, and the release `parent` for other days."""
+    """What one attempt reads: `vectors` by topic, `ended` replays, release `parent` for other days."""
 
     build_id: str
     span: Span
@@ -71,8 +71,8 @@ def intervals(warehouse: Warehouse, topic: str) -> list[Interval]:
 
 def _recorded(warehouse: Warehouse, build_id: str) -> tuple[int, dict[str, int]] | None:
     rows = warehouse.rows(
-        "SELECT parent, offsets FROM release.attempt WHERE build_id = {build:String} AND state = {state:String}"
-        " ORDER BY at LIMIT 1",
+        "SELECT parent, offsets FROM release.attempt"
+        " WHERE build_id = {build:String} AND state = {state:String} ORDER BY at LIMIT 1",
         build=build_id,
         state=STARTED,
     )

@@ -44,6 +44,11 @@ class Built:
     version: str
 
     @property
+    def blank(self) -> bool:
+        """Whether there is nothing to publish: every event landed on the day belongs to another one."""
+        return not self.content_hash
+
+    @property
     def row(self) -> tuple[object, ...]:
         """The row of `release.build`, in the order of BUILD_COLUMNS."""
         return tuple(getattr(self, name) for name in BUILD_COLUMNS)
@@ -52,7 +57,7 @@ class Built:
 def build_feed(
     warehouse: Warehouse, contract: Contract, attempt: Attempt, progress: Progress = lambda span: None
 ) -> list[Built]:
-    """Build the attempt's days of one feed and record them; days without any event, now or released, are left out."""
+    """Build the attempt's days of one feed and record them; days without any event are left out."""
     vector = attempt.vectors[contract.topic]
     sql = FeedSql(contract, vector, row_rules(contract))
     span = attempt.span
@@ -112,10 +117,11 @@ def _contents(
         warehouse, "release.pointer", "AND seq <= {parent:UInt64}", contract.table, parent=attempt.parent
     )
     replaced = Counter(copy.event_day for copy in _replaced(decided))
-    days = sorted({*held, *quarantined, *(day for day in released if day in span)})
+    days = sorted({*landed, *held, *(day for day in released if day in span)})
     found = []
     for day in days:
-        count, corrected, content = held.get(day, (0, 0, "0"))
+        nothing = "0" if day in quarantined or day in released else ""
+        count, corrected, content = held.get(day, (0, 0, nothing))
         found.append(
             Built(
                 table=contract.table,

@@ -1,8 +1,8 @@
 """Corrections: which events are replaced, and by which. Pure; the SQL of a build takes it from here.
 
 An event with `corrects` replaces the event of that id from the same source, wholly but for its identity. All
-corrections of one event, and corrections of those, form one group; the last to arrive is its row, under the id of
-the original. This holds whether or not the original itself was ever landed.
+corrections of one event, and corrections of those, form one group; the last to arrive is its row, under the
+id of the original. This holds whether or not the original itself was ever landed.
 """
 
 from __future__ import annotations

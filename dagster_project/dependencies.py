@@ -10,7 +10,7 @@ _DIMENSIONS = {"mart.region"}
 
 
 def dependencies(sql: str) -> tuple[str, ...]:
-    """Names of the `built` tables a query reads, sorted; ValueError where it reads anything but those and dimensions."""
+    """Names of the `built` tables a query reads, sorted; ValueError where it may not read something."""
     tree = _parse(sql)
     ctes = {cte.alias for cte in tree.find_all(exp.CTE)}
     found = set()
@@ -39,7 +39,8 @@ def on_candidates(sql: str, lookback: int) -> str:
         if not (isinstance(node, exp.Table) and node.db == "built"):
             return node
         chosen = (
-            f"SELECT * FROM built.`{node.name}` WHERE event_day BETWEEN {{first:Date}} - {lookback - 1} AND {{last:Date}}"
+            f"SELECT * FROM built.`{node.name}`"
+            f" WHERE event_day BETWEEN {{first:Date}} - {lookback - 1} AND {{last:Date}}"
             f" AND (event_day, build_id) IN (SELECT day, build_id FROM candidate WHERE name = '{node.name}')"
         )
         query = sqlglot.parse_one(chosen, dialect=DIALECT)

@@ -52,8 +52,9 @@ class FeedSql:
         """All copies of all corrections and of what they name, for `corrections.resolve`."""
         found = f"FROM {self.landing} WHERE corrects != '' AND {self._read}"
         return (
-            f"SELECT source, id, corrects, event_day, arrived, {_PLACE} FROM {self.landing} FINAL WHERE {self._read} AND"
-            f" (source, id) IN (SELECT source, id {found} UNION ALL SELECT source, corrects {found})"
+            f"SELECT source, id, corrects, event_day, arrived, {_PLACE} FROM {self.landing} FINAL"
+            f" WHERE {self._read}"
+            f" AND (source, id) IN (SELECT source, id {found} UNION ALL SELECT source, corrects {found})"
         )
 
     def elsewhere(self, first: date, last: date) -> str:
@@ -77,13 +78,12 @@ class FeedSql:
     def insert(self, build_id: str, first: date, last: date) -> str:
         """Write the rows of the span that break no row rule."""
         columns = [name for name, _ in built_columns(self.contract)]
-        picked = ["{}".format("r.original" if name == "id" else f"`{name}`") for name in columns[1:]]
-        picked = [
-            f"if(r.original != '', r.original, l.id) AS id" if p == "r.original" else f"l.{p}" for p in picked
-        ]
+        picked = [f"l.`{name}`" for name in columns[1:]]
+        picked[columns.index("id") - 1] = "if(r.original != '', r.original, l.id)"
         return (
             f"INSERT INTO {self.built} ({', '.join(f'`{name}`' for name in columns)})"
-            f" SELECT {quote(build_id)}, {', '.join(picked)} FROM ({self._kept(first, last)} AND NOT ({broken(self.rules)})) AS l"
+            f" SELECT {quote(build_id)}, {', '.join(picked)}"
+            f" FROM ({self._kept(first, last)} AND NOT ({broken(self.rules)})) AS l"
             " LEFT ANY JOIN renamed AS r ON l.source = r.source AND l.id = r.id"
         )
 
@@ -96,7 +96,8 @@ class FeedSql:
     def quarantine(self, build_id: str, first: date, last: date) -> str:
         """Write the rows of the span that break a row rule, with the reasons."""
         return (
-            f"INSERT INTO quality.quarantine SELECT {quote(build_id)}, {quote(self.contract.table)}, event_day, {_PLACE},"
+            "INSERT INTO quality.quarantine"
+            f" SELECT {quote(build_id)}, {quote(self.contract.table)}, event_day, {_PLACE},"
             f" arrived, source, id, {reasons(self.rules)}, raw"
             f" FROM ({self._kept(first, last)}) WHERE {broken(self.rules)}"
         )
@@ -104,13 +105,15 @@ class FeedSql:
     def contents(self, build_id: str, first: date, last: date) -> str:
         """What was built by day: (day, rows, corrected, content hash).
 
-        The hash is of the events alone: neither their order, nor their place in the log, nor when they arrived.
+        The hash is of the events alone: neither their order, nor their place in the log, nor when they
+        arrived.
         """
         names = ["source", "id", "time", *(field.name for field in self.contract.fields)]
         row = ", ".join(f"`{name}`" for name in names)
         return (
-            f"SELECT event_day, count(), countIf(corrects != ''), {content_hash(row)} FROM {self.built}"
-            f" WHERE build_id = {quote(build_id)} AND {_days(first, last)} GROUP BY event_day ORDER BY event_day"
+            f"SELECT event_day, count(), countIf(corrects != ''), {content_hash(row)}"
+            f" FROM {self.built} WHERE build_id = {quote(build_id)} AND {_days(first, last)}"
+            " GROUP BY event_day ORDER BY event_day"
         )
 
     def accepted(self) -> str:
@@ -146,7 +149,8 @@ def below(vector: Iterable[End]) -> str:
         return "0"
     keys = ", ".join(str(key) for key, _ in places)
     stops = ", ".join(str(stop) for _, stop in places)
-    return f"offset < transform(toUInt64(log_epoch) * 65536 + partition, [{keys}], [{stops}]::Array(UInt64), 0::UInt64)"
+    place = "toUInt64(log_epoch) * 65536 + partition"
+    return f"offset < transform({place}, [{keys}], [{stops}]::Array(UInt64), 0::UInt64)"
 
 
 def content_hash(row: str) -> str:

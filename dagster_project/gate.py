@@ -79,9 +79,7 @@ def ledger_failures(warehouse: Warehouse, contract: Contract, attempt: Attempt) 
     """What the ledger and the landed rows disagree about, up to the attempt's offsets; concerns every day."""
     vector = attempt.vectors[contract.topic]
     found = [
-        f"{CONTIGUOUS.kind}: partition {end.partition} has a gap at offset {end.stop}"
-        for end in vector
-        if end.hole
+        f"{CONTIGUOUS.kind}: partition {end.partition} has a gap at {end.stop}" for end in vector if end.hole
     ]
     sql = FeedSql(contract, vector, row_rules(contract))
     landed = {(epoch, partition): rows for epoch, partition, rows in warehouse.rows(sql.accepted())}
@@ -89,7 +87,7 @@ def ledger_failures(warehouse: Warehouse, contract: Contract, attempt: Attempt) 
         rows = landed.get((end.log_epoch, end.partition), 0)
         if rows != end.accepted:
             found.append(
-                f"{RECONCILED.kind}: partition {end.partition} has {rows} landed rows below offset {end.stop},"
+                f"{RECONCILED.kind}: partition {end.partition} has {rows} rows below offset {end.stop},"
                 f" the ledger says {end.accepted}"
             )
     return found
@@ -112,7 +110,7 @@ def _judge(
     beyond: dict[date, list[str]],
     now: datetime,
 ) -> Judged:
-    days = [item.day for item in built]
+    days = [item.day for item in built if not item.blank]
     judged = judge(settings, warehouse.rows, table, attempt.build_id, days, suite, beyond)
     warehouse.insert("quality.verdict", VERDICT_COLUMNS, [verdict.row(now) for verdict in judged.verdicts])
     return judged

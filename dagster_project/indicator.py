@@ -1,7 +1,7 @@
 """Indicators from their files: `indicators/<domain>/<indicator>.yaml`, one declaration each.
 
-The SQL says what is counted; which builds of which days it reads, the value, the province and the level are the
-engine's. What it depends on is read from the SQL itself.
+The SQL says what is counted; which builds of which days it reads, the value, the province and the level are
+the engine's. What it depends on is read from the SQL itself.
 """
 
 from __future__ import annotations

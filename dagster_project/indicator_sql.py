@@ -70,7 +70,8 @@ def figures(indicator: Indicator) -> str:
     better = f"{mine} {'>' if indicator.direction == 'higher' else '<'} {its}"
     return (
         "SELECT event_day, region, value, numerator, denominator, province,"
-        f" multiIf(region = '{PROVINCE}' OR value IS NULL, '', {mine} = {its}, '持平', {better}, '领先', '落后') AS level"
+        f" multiIf(region = '{PROVINCE}' OR value IS NULL, '',"
+        f" {mine} = {its}, '持平', {better}, '领先', '落后') AS level"
         f" FROM ({compared})"
     )
 

@@ -1,8 +1,8 @@
-"""The Dagster instance under `<home>/dagster`: SQLite, no usage reports, events of a range run written in batches.
+"""The Dagster instance under `<home>/dagster`: SQLite, no usage reports, events written in batches.
 
-Dagster writes one event a partition and asset, and its SQLite storage opens and commits four connections for each:
-three years of eight assets took more than four minutes of nothing but that. It can hand events over in batches;
-this storage then writes each batch in two transactions.
+Dagster writes one event a partition and asset, and its SQLite storage opens and commits four connections for
+each: three years of eight assets took more than four minutes of nothing but that. It can hand events over in
+batches; this storage then writes each batch in two transactions.
 """
 
 from __future__ import annotations
@@ -100,12 +100,16 @@ class BatchingEventLog(SqliteEventLogStorage):
                 connection.execute(insert)
         last: dict[str, tuple[EventLogEntry, int]] = {}
         with self.index_transaction() as connection:
-            ids = [connection.execute(insert).inserted_primary_key[0] for insert in inserts]
+            ids = [_id(connection.execute(insert).inserted_primary_key) for insert in inserts]
             self._store_asset_event_tags(connection, events, ids)
             for event, id in zip(events, ids, strict=True):
                 last[str(event.get_dagster_event().asset_key)] = (event, id)
             for event, id in last.values():
                 self._store_asset_event(connection, event, id)
+
+
+def _id(key: Any) -> int:
+    return int(key[0])
 
 
 def _of_asset(event: EventLogEntry) -> bool:

@@ -57,8 +57,8 @@ def offsets(topic: str, vector: Iterable[End]) -> dict[str, int]:
 def complete(day: date, vector: Iterable[End], lateness: timedelta, ended: Iterable[str] = ()) -> bool:
     """Whether nothing of this day is still to be expected, as far as the ledger can tell.
 
-    In every partition of the latest epoch something arrived after the day's end plus lateness, and every replay
-    that has not `ended` is past it too. Events later than that are late: they reopen the day.
+    In every partition of the latest epoch something arrived after the day's end plus lateness, and every
+    replay that has not `ended` is past it too. Events later than that are late: they reopen the day.
     """
     due = datetime(day.year, day.month, day.day, tzinfo=UTC) - LOCAL + timedelta(days=1) + lateness
     done = set(ended) | {""}

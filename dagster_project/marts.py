@@ -1,9 +1,9 @@
 """The SQL of `mart`: what BI may see, and only through the current release. Pure.
 
-A view `x_at(release = N)` runs with the rights of `service` and shows what release N points at. The view `x` runs
-with the reader's own rights and asks `x_at` for the current release. Being of the reader's statement, that one
-scalar is computed once a statement, so all marts in it speak of the same release; inside a view with rights of its
-own it would be computed once a view.
+A view `x_at(release = N)` runs with the rights of `service` and shows what release N points at. The view `x`
+runs with the reader's own rights and asks `x_at` for the current release. Being of the reader's statement,
+that one scalar is computed once a statement, so all marts in it speak of the same release; inside a view with
+rights of its own it would be computed once a view.
 """
 
 from __future__ import annotations
@@ -94,13 +94,13 @@ def all_indicators(indicators: Sequence[Indicator]) -> list[str]:
 def releases() -> list[str]:
     """`mart.current_release` and `mart.release`: which releases there are."""
     manifest = (
-        "SELECT seq, max(parent) AS parent, max(released) AS released, count() AS days, uniqExact(table) AS tables,"
-        " min(day) AS first, max(day) AS last FROM release.manifest"
+        "SELECT seq, max(parent) AS parent, max(released) AS released, count() AS days,"
+        " uniqExact(table) AS tables, min(day) AS first, max(day) AS last FROM release.manifest"
         " WHERE seq IN (SELECT seq FROM release.pointer) GROUP BY seq"
     )
     return [
-        f"CREATE OR REPLACE VIEW mart.current_release (`seq` UInt64 COMMENT 'Number of the current release') {_DEFINER}"
-        " AS SELECT max(seq) AS seq FROM release.pointer COMMENT 'The current release'",
+        "CREATE OR REPLACE VIEW mart.current_release (`seq` UInt64 COMMENT 'Number of the current release')"
+        f" {_DEFINER} AS SELECT max(seq) AS seq FROM release.pointer COMMENT 'The current release'",
         "CREATE OR REPLACE VIEW mart.release (`seq` UInt64 COMMENT 'Number of the release, rising',"
         " `parent` UInt64 COMMENT 'Release it follows',"
         f" `released` {MOMENT} COMMENT 'When it was published',"

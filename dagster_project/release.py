@@ -1,8 +1,9 @@
 """Releases: publish the builds of one attempt as a whole, or nothing of it.
 
-The pointers of a release are one insert of one block into an unpartitioned table: that insert is the commit. Its
-manifest is written before; a manifest without pointers was never published, and its number is not used again.
-Two releases at once are kept apart by a lock on a file, so all releases of a warehouse are made on one machine.
+The pointers of a release are one insert of one block into an unpartitioned table: that insert is the commit.
+Its manifest is written before; a manifest without pointers was never published, and its number is not used
+again. Two releases at once are kept apart by a lock on a file, so all releases of a warehouse are made on one
+machine.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ LEFT JOIN
         argMax(suite_hash, decided) AS suite_hash, argMax(failed, decided) AS failed
     FROM quality.verdict WHERE build_id = {build:String} GROUP BY table, day
 ) AS v ON v.table = b.table AND v.day = b.day
-WHERE b.build_id = {build:String}
+WHERE b.build_id = {build:String} AND b.content_hash != ''
 ORDER BY b.table, b.day"""
 _CURRENT = """
 SELECT p.table, p.day, any(b.content_hash)
@@ -41,8 +42,10 @@ FROM (SELECT table, day, argMax(build_id, seq) AS build_id FROM release.pointer 
 INNER JOIN release.build AS b ON b.table = p.table AND b.day = p.day AND b.build_id = p.build_id
 GROUP BY p.table, p.day"""
 _RELEASES = """
-SELECT seq, max(released), count(), groupUniqArray(table), min(day), max(day), countIf(complete = 0), max(parent)
-FROM release.manifest WHERE seq IN (SELECT seq FROM release.pointer) GROUP BY seq ORDER BY seq DESC LIMIT {limit:UInt32}"""
+SELECT seq, max(released), count(), groupUniqArray(table), min(day), max(day), countIf(complete = 0),
+    max(parent)
+FROM release.manifest WHERE seq IN (SELECT seq FROM release.pointer)
+GROUP BY seq ORDER BY seq DESC LIMIT {limit:UInt32}"""
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,8 @@ def publish(
 ) -> Published:
     """Publish what this attempt built and is not published yet; all of it, or nothing.
 
-    GateFailed where a table and day has no verdict or did not pass. Unavailable where another release has changed
-    its tables since the attempt began, on these days or up to `lookback` days before: build again.
+    GateFailed where a table and day has no verdict or did not pass. Unavailable where another release has
+    changed its tables since the attempt began, on these days or up to `lookback` days before: build again.
     """
     entries = passed(warehouse, attempt.build_id)
     with _alone(lock):
@@ -151,7 +154,8 @@ def _write(warehouse: Warehouse, attempt: Attempt, entries: Iterable[Entry], cod
 def _demand_unmoved(warehouse: Warehouse, attempt: Attempt, entries: Sequence[Entry], lookback: int) -> None:
     days = [entry.day for entry in entries]
     moved = warehouse.rows(
-        "SELECT DISTINCT seq FROM release.pointer WHERE seq > {parent:UInt64} AND table IN {tables:Array(String)}"
+        "SELECT DISTINCT seq FROM release.pointer"
+        " WHERE seq > {parent:UInt64} AND table IN {tables:Array(String)}"
         " AND day BETWEEN {first:Date} AND {last:Date}",
         parent=attempt.parent,
         tables=sorted({entry.table for entry in entries}),

@@ -42,7 +42,8 @@ def regions() -> list[str]:
     structure = quote(", ".join(f"{name} {kind}" for name, kind, _ in _REGION))
     declared = ", ".join(f"`{name}` {kind} COMMENT {quote(comment)}" for name, kind, comment in _REGION)
     return [
-        f"CREATE OR REPLACE TABLE landing.region ENGINE = MergeTree ORDER BY code AS SELECT * FROM values({structure}, {rows})",
+        "CREATE OR REPLACE TABLE landing.region ENGINE = MergeTree ORDER BY code"
+        f" AS SELECT * FROM values({structure}, {rows})",
         f"CREATE OR REPLACE VIEW mart.region ({declared}) DEFINER = service SQL SECURITY DEFINER"
         " AS SELECT * FROM landing.region COMMENT 'The province, its cities and counties'",
     ]

@@ -1,4 +1,4 @@
-"""The warehouse as builds use it: statements in, rows out. A warehouse that does not answer is Unavailable."""
+"""The warehouse as builds use it: statements in, rows out; Unavailable where it does not answer."""
 
 from __future__ import annotations
 

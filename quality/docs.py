@@ -1,15 +1,88 @@
-"""Data Docs: what the gate checked, as pages. Results are kept by the gate in an instant, pages written later."""
+"""Data Docs: what the gate checked, as pages under `<home>/docs`.
+
+The gate only keeps its results, which takes no time; pages are written later, by whoever comes first. Results
+hold counts, never values.
+"""
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
+import great_expectations as gx
 from great_expectations.core import ExpectationSuiteValidationResult
+from great_expectations.core.run_identifier import RunIdentifier
+from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    FilesystemStoreBackendDefaults,
+    ProgressBarsConfig,
+)
+from great_expectations.data_context.types.resource_identifiers import (
+    ExpectationSuiteIdentifier,
+    ValidationResultIdentifier,
+)
+
+KEPT = 200
+INDEX = "index.html"
 
 
-def keep_result(home: Path, table: str, build_id: str, result: ExpectationSuiteValidationResult) -> None:
-    """Keep a result until the next `write_docs`."""
+def keep_result(
+    home: Path, build_id: str, label: str, result: ExpectationSuiteValidationResult, now: datetime
+) -> None:
+    """Keep a result until pages are written; `label` names the table and days."""
+    key = ValidationResultIdentifier(
+        expectation_suite_identifier=ExpectationSuiteIdentifier(result.suite_name),
+        run_id=RunIdentifier(build_id, now),
+        batch_identifier=label,
+    )
+    with _context(home) as context:
+        context.validation_results_store.set(key, result)
 
 
-def write_docs(home: Path) -> None:
-    """Write the pages."""
+def write_docs(home: Path) -> int:
+    """Write the pages of results kept since the last time, and the index; how many. Old results go."""
+    with _context(home) as context:
+        store = context.validation_results_store
+        keys = [key for key in store.list_keys() if isinstance(key, ValidationResultIdentifier)]
+        keys.sort(key=lambda key: key.run_id.run_time, reverse=True)
+        for key in keys[KEPT:]:
+            store.remove_key(key)  # type: ignore[no-untyped-call]
+            _page(home, key).unlink(missing_ok=True)
+        new = [key for key in keys[:KEPT] if not _page(home, key).exists()]
+        if new or not (home / "docs" / INDEX).exists():
+            context.build_data_docs(resource_identifiers=new or None)
+    return len(new)
+
+
+def _page(home: Path, key: ValidationResultIdentifier) -> Path:
+    *folders, name = key.to_tuple()  # type: ignore[no-untyped-call]
+    return home.joinpath("docs", "validations", *folders, f"{name}.html")
+
+
+@contextmanager
+def _context(home: Path) -> Iterator[AbstractDataContext]:
+    """A context over the files of this home, for one process at a time."""
+    folder = home.absolute() / "gx"
+    folder.mkdir(parents=True, exist_ok=True)
+    site = {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "store_backend": {
+            "class_name": "TupleFilesystemStoreBackend",
+            "base_directory": str(home.absolute() / "docs"),
+        },
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    }
+    config = DataContextConfig(
+        store_backend_defaults=FilesystemStoreBackendDefaults(root_directory=str(folder)),
+        data_docs_sites={"liaowang": site},
+        analytics_enabled=False,
+        progress_bars=ProgressBarsConfig(globally=False),
+    )
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield gx.get_context(mode="ephemeral", project_config=config)

@@ -1,7 +1,7 @@
 """The gate: one verdict a table and day of a build. No verdict means not passed.
 
-Rows are checked for all days at once; only where that fails are the days halved until the guilty ones are found.
-Row counts and uniqueness are one statement grouped by day.
+Rows are checked for all days at once; only where that fails are the days halved until the guilty ones are
+found. Row counts and uniqueness are one statement grouped by day.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import groupby
 
 from great_expectations.core import ExpectationSuiteValidationResult
 
-from quality.gx import RowChecks
+from quality.gx import Checked, RowChecks
 from quality.rows import quote
 from quality.suites import Suite
 from schemas.settings import Settings
@@ -30,7 +30,7 @@ Rows = Callable[[str], Sequence[tuple[object, ...]]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says of one day of one table in one build; `failed` are the broken expectations in words."""
+    """What the gate says of one day of one table in one build; `failed` says what broke, in words."""
 
     table: str
     day: date
@@ -81,12 +81,14 @@ def judge(
     if not days:
         return Judged((), None)
     checks = RowChecks(settings, rows, suite)
-    whole = checks.run(_select(table, build_id, days))
+
+    def run(part: Sequence[date]) -> Checked:
+        return checks.run(f"{table} {part[0]} {part[-1]}", _select(table, build_id, part))
+
+    whole = run(days)
     failed: dict[date, list[str]] = {day: list(beyond.get(day, ())) for day in days}
     if whole.failed:
-        for day, words in _guilty(
-            lambda part: checks.run(_select(table, build_id, part)).failed, days, whole.failed
-        ):
+        for day, words in _guilty(lambda part: run(part).failed, days, whole.failed):
             failed[day].extend(words)
     counts = _counts(rows, table, build_id, days, _unique_columns(suite))
     for day in days:
@@ -139,7 +141,8 @@ def _counts(
     for _, month in groupby(days, lambda day: (day.year, day.month)):
         part = list(month)
         for day, count, twice in rows(
-            f"SELECT event_day, count(), {distinct} FROM ({_select(table, build_id, part)}) GROUP BY event_day"
+            f"SELECT event_day, count(), {distinct} FROM ({_select(table, build_id, part)})"
+            " GROUP BY event_day"
         ):
             assert isinstance(day, date) and isinstance(count, int) and isinstance(twice, int)
             found[day] = (count, twice)

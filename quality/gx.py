@@ -1,4 +1,4 @@
-"""Great Expectations as the engine that checks rows: expectations become SQL, counts come back, never values."""
+"""Great Expectations as the engine that checks rows: expectations become SQL, counts come back."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Checked:
 class RowChecks:
     """A suite's row expectations on any selection of rows; one connection for all runs.
 
-    Each run looks at its rows through a view of its own, dropped after it: of a bare query GX would fetch every
-    row, only to learn the columns.
+    Each run looks at its rows through a view of its own, dropped after it: of a bare query GX would fetch
+    every row, only to learn the columns.
     """
 
     def __init__(self, settings: Settings, execute: Callable[[str], object], suite: Suite) -> None:
@@ -52,17 +52,17 @@ class RowChecks:
         self._expectations = [item for item in suite.expectations if item.by_row and _is_gx(item)]
         self._execute = execute
 
-    def run(self, query: str) -> Checked:
-        """Check the rows of a query."""
+    def run(self, label: str, query: str) -> Checked:
+        """Check the rows of a query; `label` names them in the Data Docs."""
         view = f"gate_{uuid4().hex}"
         self._execute(f"CREATE VIEW quality.{view} AS {query}")
         try:
-            return self._check(view)
+            return self._check(label, view)
         finally:
             self._execute(f"DROP VIEW quality.{view}")
 
-    def _check(self, view: str) -> Checked:
-        asset = self._source.add_table_asset(view, table_name=view, schema_name="quality")
+    def _check(self, label: str, view: str) -> Checked:
+        asset = self._source.add_table_asset(label, table_name=view, schema_name="quality")
         batch = asset.add_batch_definition_whole_table("rows").get_batch()
         made = [get_expectation_impl(item.kind)(**item.kwargs) for item in self._expectations]
         suite = gx.ExpectationSuite(self._name, expectations=made)

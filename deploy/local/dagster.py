@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
+from dagster_project.instance import prepare_instance
 from deploy.environment import inherited
 from deploy.local.process import demand_port
 from schemas.settings import HOST, Settings
 
 MODULE = "dagster_project.definitions"
-INSTANCE = """telemetry:
-  enabled: false
-nux:
-  enabled: false
-run_queue:
-  max_concurrent_runs: 2
-retention:
-  schedule:
-    purge_after_days: 30
-  sensor:
-    purge_after_days: 7
-"""
-
-
-def prepare(settings: Settings) -> Path:
-    """Write Dagster's instance file; its home."""
-    home = settings.home.absolute() / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "dagster.yaml").write_text(INSTANCE)
-    return home
 
 
 def environment(settings: Settings) -> dict[str, str]:
     """What Dagster's processes find in their environment."""
-    return inherited(settings) | {"DAGSTER_HOME": str(prepare(settings))}
+    return inherited(settings) | {"DAGSTER_HOME": str(prepare_instance(settings.home))}
 
 
 def webserver(settings: Settings) -> None:

@@ -1,0 +1,159 @@
+"""`liaowang build`, `release list`, `indicators`: days built, judged and published, and what is published."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from dagster_project.pending import pending as pending_days
+from dagster_project.release import releases
+from dagster_project.spans import Span, gather
+from dagster_project.warehouse import warehouse
+from deploy.environment import load_settings
+from schemas.contract import load_contracts
+from schemas.errors import GateFailed
+from schemas.settings import Settings
+
+BEGINNING = date(2014, 1, 1)
+MOST_RUNS = 4
+DAY_FORMAT = ["%Y-%m-%d"]
+
+release = typer.Typer(help="What is published.", no_args_is_help=True)
+Day = Annotated[datetime | None, typer.Option(formats=DAY_FORMAT)]
+
+
+def build(
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=DAY_FORMAT, help="First day (Asia/Shanghai).")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=DAY_FORMAT, help="Last day, included.")
+    ] = None,
+    pending: Annotated[
+        bool, typer.Option("--pending", help="Only days with landed rows newer than their last build.")
+    ] = False,
+) -> None:
+    """Build days, judge and publish them; exit code 5 when a gate failed and nothing was published."""
+    settings, console = load_settings(), Console(highlight=False)
+    if pending == (first is not None or last is not None):
+        raise typer.BadParameter("give either --from and --to, or --pending")
+    today = (datetime.now(UTC) + timedelta(hours=8)).date()
+    spans = _pending_spans(settings, today, console) if pending else [_span(first, last, today)]
+    if not spans:
+        console.print("nothing to build: every landed row is in a released build")
+    failed = [span for span in spans if not _run(settings, span, console)]
+    if failed:
+        raise GateFailed(f"the gate failed, nothing published of {', '.join(map(str, failed))}")
+
+
+@release.command("list")
+def list_releases(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20) -> None:
+    """List the latest releases, newest first."""
+    with warehouse(load_settings()) as open:
+        found = releases(open, limit)
+    table = Table("release", "published", "days of tables", "tables", "from", "to", "incomplete")
+    for item in found:
+        table.add_row(
+            str(item.seq),
+            f"{item.released:%Y-%m-%d %H:%M:%S}",
+            str(item.days),
+            str(len(item.tables)),
+            str(item.first),
+            str(item.last),
+            str(item.incomplete),
+        )
+    Console().print(table if found else "no release yet")
+
+
+def indicators(
+    release: Annotated[
+        int | None, typer.Option(help="As of this release; the current one if not given.")
+    ] = None,
+    day: Day = None,
+) -> None:
+    """Show each indicator's figures of its latest day, or of a given one."""
+    source = "mart.indicator" if release is None else f"mart.indicator_at(release = {release})"
+    chosen = "" if day is None else f" WHERE day = '{day:%Y-%m-%d}'"
+    latest = f"SELECT indicator, max(day) FROM {source}{chosen} GROUP BY indicator"
+    with warehouse(load_settings()) as open:
+        rows = open.rows(
+            "SELECT i.title_zh, i.unit, i.day, r.name, i.value, i.province, i.level, i.decimals,"
+            f" i.release_seq FROM {source} AS i INNER JOIN mart.region AS r ON r.code = i.region"
+            f" WHERE (i.indicator, i.day) IN ({latest}) ORDER BY i.indicator, i.region"
+        )
+    console = Console()
+    titles = dict.fromkeys((row[0], row[1], row[2], row[8]) for row in rows)
+    for title, unit, on, seq in titles:
+        table = Table("region", "value", "province", "level", title=f"{title} ({unit}), {on}, release {seq}")
+        for row in rows:
+            if row[0] == title:
+                table.add_row(row[3], _figure(row[4], row[7]), _figure(row[5], row[7]), row[6])
+        console.print(table)
+    if not titles:
+        console.print("no figures: nothing is published for that")
+
+
+def _span(first: datetime | None, last: datetime | None, today: date) -> Span:
+    if first is None or last is None:
+        raise typer.BadParameter("give both --from and --to")
+    span = Span(first.date(), last.date())
+    if not BEGINNING <= span.first <= span.last <= today:
+        raise typer.BadParameter(f"days run from {BEGINNING} to {today}, --from not after --to")
+    return span
+
+
+def _pending_spans(settings: Settings, today: date, console: Console) -> list[Span]:
+    with warehouse(settings) as open:
+        days = pending_days(open, load_contracts().values())
+    outside = {day for day in days if not BEGINNING <= day <= today}
+    if outside:
+        console.print(
+            f"{len(outside)} days outside {BEGINNING}..{today} are not built, such as {min(outside)}"
+        )
+    return gather(days - outside, MOST_RUNS)
+
+
+def _run(settings: Settings, span: Span, console: Console) -> bool:
+    """Make one run and tell what came of it; whether the gate passed."""
+    from dagster_project.runs import run_span, steps  # Dagster and GX take seconds to import
+
+    bars = Progress(
+        TextColumn(f"build {span}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+    )
+    with bars:
+        bar = bars.add_task("", total=steps(settings))
+
+        def watch(table: str, what: str) -> None:
+            bars.update(bar, advance=what in ("judged", "published"), description=f"{table} {what}")
+
+        run = run_span(settings, span, watch)
+    table = Table("table", "days", "rows", "duplicates", "corrected", "quarantined", "incomplete", "verdict")
+    for item in run.tables:
+        verdict = (
+            f"[red]{len(item.failed)} days failed" if item.failed else f"[green]{item.passed} days passed"
+        )
+        numbers = (item.days, item.rows, item.duplicates, item.corrected, item.quarantined, item.incomplete)
+        table.add_row(item.table, *map(str, numbers), verdict)
+    console.print(table)
+    for item in run.tables:
+        for day, words in item.failed[:5]:
+            console.print(f"[red]{item.table} {day}: {escape('; '.join(words[:3]))}")
+    if run.passed:
+        news = f"release {run.seq}: {run.published} days of tables" if run.seq else "nothing new to publish"
+        console.print(f"{news} (incomplete days may change when late events arrive)")
+    return run.passed
+
+
+def _figure(value: float | None, decimals: int) -> str:
+    return "" if value is None else f"{value:.{decimals}f}"
