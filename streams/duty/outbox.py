@@ -57,7 +57,7 @@ class Outbox:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = open_sqlite(path, synchronous="FULL")
-        _metadata.create_all(self._engine)
+        make_tables(self._engine, _push)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -151,6 +151,15 @@ def _change(outcome: Outcome, now: float) -> dict[str, Any]:
             return {"state_": PENDING, "next_": at, "error_": reason, "delivered_": None}
         case Dead(reason):
             return {"state_": DEAD, "next_": None, "error_": reason, "delivered_": None}
+
+
+def make_tables(engine: sa.Engine, *tables: sa.Table) -> None:
+    """Make tables and indices that are not there yet, while others may be doing the same."""
+    with engine.begin() as connection:
+        for table in tables:
+            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
 
 
 def open_sqlite(path: Path, synchronous: str) -> sa.Engine:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from streams.duty.outbox import open_sqlite
+from streams.duty.outbox import make_tables, open_sqlite
 
 _metadata = sa.MetaData()
 _received = sa.Table(
@@ -30,7 +30,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = open_sqlite(path, synchronous="NORMAL")
-        _metadata.create_all(self._engine)
+        make_tables(self._engine, _received)
 
     def close(self) -> None:
         """Let go of the file."""

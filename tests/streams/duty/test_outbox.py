@@ -122,3 +122,18 @@ def test_the_file_is_written_through_to_the_disk(outbox: Outbox) -> None:
     with outbox._engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
+
+
+def test_many_may_open_a_new_outbox_at_once(tmp_path: Path) -> None:
+    """Each with connections of its own, which is what counts for SQLite's locks."""
+    with ThreadPoolExecutor(6) as pool:
+        for round in range(20):
+            path = tmp_path / str(round) / "outbox.sqlite"
+            assert sum(pool.map(_open_and_add, [path] * 6, range(6))) == 6
+
+
+def _open_and_add(path: Path, number: int) -> int:
+    outbox = Outbox(path)
+    added = outbox.add([push(number)], 1.0)
+    outbox.close()
+    return added
