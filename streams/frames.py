@@ -11,7 +11,8 @@ Faust's own acknowledgement: Faust acknowledges events it skips while a rebalanc
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import faust
@@ -19,7 +20,12 @@ from aiokafka import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 
+SESSION_SECONDS = 8.0
+"""After so long without a sign a worker's partitions go to another, also to itself after kill -9."""
+
 Frame = list[ConsumerRecord]
+
+SEEK_SECONDS = 0.01
 
 FETCH_WAIT_MS = 100
 """How long the broker may hold a fetch of quiet partitions. Busy ones wait for its answer: Faust's 1500 ms stalls them."""
@@ -56,28 +62,68 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_flight: defaultdict[TP, deque[Message]] = defaultdict(deque)
+        self._seeking = 0
+        self._seeks = 0
 
     def _new_consumer_thread(self) -> FrameConsumerThread:
         return FrameConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+        """Fetch; what was fetched before a seek is dropped after it, for it will be fetched again."""
+        seeks = self._seeks
+        async for tp, message in super().getmany(timeout):
+            if seeks != self._seeks:
+                return
+            if tp.topic in self.app.framed:
+                self._in_flight[tp].append(message)
+            yield tp, message
+
     async def _wait_next_records(self, timeout: float) -> Any:
+        while self._seeking:
+            await self.sleep(SEEK_SECONDS)
         if self.flow_active and self._buffered_partitions:  # Faust would wait a whole second beside them
             if not self._get_active_partitions():
                 await self.sleep(FULL_SECONDS)
                 return {}, set()
             timeout = min(timeout, FULL_SECONDS)
+        seeks = self._seeks
         records, active = await super()._wait_next_records(timeout)
+        if seeks != self._seeks:  # a seek came between: nobody knows which of the two was first
+            while self._seeking:
+                await self.sleep(SEEK_SECONDS)
+            await self.perform_seek()
+            return {}, active
         if records:
             framed = self.app.framed
             records = {tp: [rs] if tp.topic in framed and rs else rs for tp, rs in records.items()}
         return records, active
+
+    async def perform_seek(self) -> None:
+        """Go back to the committed offsets; frames in flight will be read again."""
+        with self._seek_under_way():
+            await super().perform_seek()
+            self._in_flight.clear()
+
+    async def seek(self, partition: TP, offset: int) -> None:
+        """Go to an offset of one partition; its frames in flight will be read again."""
+        with self._seek_under_way():
+            await super().seek(partition, offset)
+            self._in_flight.pop(partition, None)
+
+    @contextmanager
+    def _seek_under_way(self) -> Iterator[None]:
+        self._seeking += 1
+        self._seeks += 1
+        try:
+            yield
+        finally:
+            self._seeking -= 1
 
     def _to_message(self, tp: TP, record: Any) -> Any:
         if not isinstance(record, list):
             return super()._to_message(tp, record)
         message = super()._to_message(tp, record[-1])
         message.value = record
-        self._in_flight[tp].append(message)
         return message
 
     def done(self, message: Message) -> None:
@@ -104,15 +150,11 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
         if tp.topic not in self.app.framed:
             await super()._add_gap(tp, offset_from, offset_to)
 
-    def forget(self, tp: TP) -> None:
-        """Forget the frames in flight of one partition; they are to be read again."""
-        self._in_flight.pop(tp, None)
-
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget the frames of revoked partitions after Faust's own revocation; they will be read again."""
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
-            self.forget(tp)
+            self._in_flight.pop(tp, None)
 
 
 class FrameTransport(driver.Transport):  # type: ignore[misc]
@@ -136,6 +178,8 @@ class FrameApp(faust.App):  # type: ignore[misc]
             "consumer_auto_offset_reset": "earliest",
             "stream_buffer_maxsize": 16,
             "broker_commit_interval": 1.0,
+            "broker_session_timeout": SESSION_SECONDS,
+            "broker_heartbeat_interval": SESSION_SECONDS / 4,
             "producer_acks": -1,
             "producer_linger": 0.005,
             "consumer_max_fetch_size": 1 << 20,
@@ -157,5 +201,4 @@ class FrameApp(faust.App):  # type: ignore[misc]
 
     async def rewind(self, tp: TP, offset: int) -> None:
         """Read a framed partition again from `offset`; frames already on their way still arrive."""
-        self.consumer.forget(tp)
         await self.consumer.seek(tp, offset)

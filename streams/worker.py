@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,11 +12,12 @@ import faust
 
 from schemas.settings import Settings
 
+STOP_SECONDS = 15
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class Calm(logging.Filter):
-    """Passes each message of a library once in a while: a broker away is worth a line, not a hundred a second."""
+    """Pass each message of a library once in a while: a broker away is worth a line, not thousands."""
 
     def __init__(self, seconds: float = 30.0) -> None:
         super().__init__()
@@ -48,9 +51,26 @@ def heartbeat(settings: Settings, worker: str) -> Callable[[], None]:
     return path.touch
 
 
+class WorkerProcess(faust.Worker):  # type: ignore[misc]
+    """A Faust worker that ends when it is told to: Faust can hang when stopped while a rebalance is under way.
+
+    Whatever was not finished then is read again at the next start, as after kill -9.
+    """
+
+    def _schedule_shutdown(self, signal: Any) -> None:
+        timer = threading.Timer(STOP_SECONDS, self._cut_off)
+        timer.daemon = True
+        timer.start()
+        super()._schedule_shutdown(signal)
+
+    def _cut_off(self) -> None:
+        logging.getLogger("liaowang").warning("did not stop within %d s; cut off", STOP_SECONDS)
+        os._exit(0)
+
+
 def run_worker(app: Any, settings: Settings) -> None:
     """Run a Faust app in the foreground until SIGTERM or SIGINT, then stop it cleanly."""
     (settings.home / "faust").mkdir(parents=True, exist_ok=True)
     start_logging()
-    worker = faust.Worker(app, loglevel="WARNING", override_logging=False, redirect_stdouts=False, quiet=True)
+    worker = WorkerProcess(app, loglevel="WARNING", override_logging=False, redirect_stdouts=False, quiet=True)
     worker.execute_from_commandline()

@@ -109,9 +109,11 @@ class Watcher:
         points = []
         for tp, keeper in self._keepers.items():
             point = keeper.checkpoint(self._warned)
+            frames, self._frames[tp] = self._frames[tp], []
             if point is not None:
-                points.append((tp, point, self._frames[tp]))
-                self._frames[tp] = []
+                points.append((tp, point, frames))
+            else:  # read a second time: the last checkpoint holds them already
+                self._done(frames)
         pending, self._pending = self._pending, []
         for sent in await asyncio.gather(*pending):
             self._warned[sent.partition] = max(self._warned.get(sent.partition, 0), sent.offset + 1)
@@ -121,9 +123,12 @@ class Watcher:
         await asyncio.gather(*(self._write(*bucket) for bucket in buckets))
         await asyncio.gather(*(self._write(tp, *point.header) for tp, point, _ in points))
         for _, _, frames in points:
-            for message in frames:
-                self.app.frame_done(message)
+            self._done(frames)
         return len(buckets)
+
+    def _done(self, frames: list[Any]) -> None:
+        for message in frames:
+            self.app.frame_done(message)
 
     async def _write(self, tp: TP, key: bytes, value: bytes | None) -> None:
         if value is None:

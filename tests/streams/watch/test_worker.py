@@ -1,0 +1,181 @@
+"""The watch worker on the real broker: killed and rebalanced, it says exactly what its log says, once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from deploy.environment import as_environment
+from deploy.local.kafka import kafka_running
+from deploy.local.process import free_port
+from deploy.settled import behind, ends
+from deploy.topics import ensure_topics
+from schemas.contract import load_contracts
+from schemas.decoder import Decoder
+from schemas.event import encode_event, encode_tick
+from schemas.settings import Settings
+from schemas.topics import WARNINGS
+from streams.watch.episode import Transition
+from streams.watch.partition import Partition
+from streams.watch.rule import load_rules
+from streams.watch.warning import encode_warning
+
+pytestmark = pytest.mark.stack
+CONTRACTS = load_contracts()
+RULES = load_rules(CONTRACTS)
+AIR = CONTRACTS["ecology.air-quality"]
+START = datetime(2026, 3, 1, tzinfo=UTC)
+WORKER = (
+    "from deploy.environment import load_settings; from streams.watch.worker import main; main(load_settings())"
+)
+
+
+@pytest.fixture
+def broker(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
+    """A broker of its own with the platform's topics, so that offsets and groups start from nothing."""
+    own = replace(settings, home=tmp_path, kafka_port=free_port(), kafka_controller_port=free_port())
+    with kafka_running(own):
+        ensure_topics(own, CONTRACTS)
+        yield own
+
+
+@contextmanager
+def worker(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    with (settings.home / "watch.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", WORKER], env=as_environment(settings), stdout=log, stderr=log
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def air_log(hours: int, stations: int, seed: int) -> list[tuple[str, bytes]]:
+    """Hourly readings with spikes, gaps, copies, late ones and broken bytes, in order of arrival."""
+    random = Random(seed)
+    log = []
+    for hour in range(hours):
+        for station in range(stations):
+            if random.random() < 0.02:
+                continue
+            at = START + timedelta(hours=hour - (5 if random.random() < 0.01 else 0))
+            value = random.choice([30, 60, 99]) if random.random() < 0.95 else random.choice([120, 260, 400])
+            data = {"station": f"S{station}", "region": "330106", "averaging": "1h", "pm25": value}
+            raw = encode_event(id=f"{hour}-{station}", source="/t", type=AIR.event_type, time=at, data=data)
+            copies = 2 if random.random() < 0.01 else 1
+            log += [(f"S{station}", raw if random.random() > 0.005 else b"{")] * copies
+    return log
+
+
+async def produce(settings: Settings, log: list[tuple[str, bytes]], final: datetime | None = None) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=20)
+    await producer.start()
+    for key, value in log:
+        await producer.send(AIR.topic, value, key.encode())
+    if final is not None:
+        await producer.flush()
+        for partition in range(settings.partitions):
+            await producer.send(AIR.topic, encode_tick(id=f"end-{final}", clock=final), partition=partition)
+    await producer.stop()
+
+
+async def read(settings: Settings, topic: str) -> dict[int, list[object]]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+    await consumer.start()
+    partitions = [TopicPartition(topic, number) for number in range(settings.partitions)]
+    consumer.assign(partitions)
+    await consumer.seek_to_beginning(*partitions)
+    end = await consumer.end_offsets(partitions)
+    found: dict[int, list[object]] = {tp.partition: [] for tp in partitions}
+    for tp in partitions:
+        while len(found[tp.partition]) < end[tp]:
+            for records in (await consumer.getmany(tp, timeout_ms=500)).values():
+                found[tp.partition] += records
+    await consumer.stop()
+    return found
+
+
+def expected(log: dict[int, list[object]]) -> Counter[bytes]:
+    """What the same log gives when each partition is observed in one piece, without any worker."""
+    rules = {rule.id: rule for rule in RULES}
+    decode = Decoder(AIR).decode
+    found: list[Transition] = []
+    for number, records in log.items():
+        own = [rule for rule in RULES if rule.feed == AIR.feed]
+        Partition(AIR, decode, own, AIR.topic, number).observe(records, found.append)  # type: ignore[arg-type]
+    return Counter(encode_warning(each, rules) for each in found)
+
+
+def settle(settings: Settings, seconds: float = 40) -> None:
+    goal = ends(settings, [AIR.topic])
+    deadline = time.monotonic() + seconds
+    while behind(settings, "liaowang-watch", goal):
+        assert time.monotonic() < deadline, (settings.home / "watch.log").read_text()[-3000:]
+        time.sleep(0.3)
+
+
+def awaken(settings: Settings, seconds: float = 40) -> None:
+    """Wait until a worker has opened its partitions: what it is sent now it works on at once."""
+    before = told(settings)
+    asyncio.run(produce(settings, [], START - timedelta(days=1)))
+    deadline = time.monotonic() + seconds
+    while told(settings) < before + settings.partitions:
+        assert time.monotonic() < deadline, (settings.home / "watch.log").read_text()[-3000:]
+        time.sleep(0.1)
+
+
+def told(settings: Settings) -> int:
+    return (settings.home / "watch.log").read_text().count("watching from")
+
+
+def warned(settings: Settings) -> Counter[bytes]:
+    found = asyncio.run(read(settings, WARNINGS))
+    return Counter(record.value for records in found.values() for record in records)  # type: ignore[attr-defined]
+
+
+def test_killed_again_and_again_it_warns_of_the_same_things_once(broker: Settings) -> None:
+    log = air_log(hours=120, stations=40, seed=7)
+    third = len(log) // 3
+    for part in (log[:third], log[third : 2 * third]):
+        with worker(broker) as process:
+            awaken(broker)
+            asyncio.run(produce(broker, part))
+            time.sleep(1.5)
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait(10)
+    with worker(broker):
+        asyncio.run(produce(broker, log[2 * third :], START + timedelta(hours=200)))
+        settle(broker)
+    wanted = expected(asyncio.run(read(broker, AIR.topic)))
+    assert len(wanted) > 400
+    assert warned(broker) == wanted
+
+
+def test_workers_that_come_and_go_change_nothing(broker: Settings) -> None:
+    log = air_log(hours=120, stations=40, seed=8)
+    half = len(log) // 2
+    with worker(broker):
+        asyncio.run(produce(broker, log[:half]))
+        with worker(broker):
+            time.sleep(6)
+            asyncio.run(produce(broker, log[half:]))
+            time.sleep(1)
+        asyncio.run(produce(broker, [], START + timedelta(hours=200)))
+        settle(broker)
+    assert warned(broker) == expected(asyncio.run(read(broker, AIR.topic)))
