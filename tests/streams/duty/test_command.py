@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from deploy.cli.duty import app
 from deploy.local.process import free_port
 from streams.duty.outbox import Outbox
-from streams.duty.policy import Dead, Delivered, Retry
+from streams.duty.policy import Dead, Delivered, Outcome, Retry
 from tests.streams.duty.parts import mixed_pushes
 
 
@@ -28,7 +28,11 @@ def home(tmp_path: Path) -> Path:
     """A home with five pushes: one delivered, one dead, three pending."""
     outbox = Outbox(tmp_path / "duty" / "outbox.sqlite")
     outbox.add(mixed_pushes(5), 1_772_352_000.0)
-    outcomes = {"w-0": Delivered(), "w-1": Dead("HTTP 404 no"), "w-2": Retry(1_772_352_100.0, "HTTP 500")}
+    outcomes: dict[str, Outcome] = {
+        "w-0": Delivered(),
+        "w-1": Dead("HTTP 404 no"),
+        "w-2": Retry(1_772_352_100.0, "HTTP 500"),
+    }
     outbox.settle(outcomes, 1_772_352_001.0)
     outbox.close()
     return tmp_path
