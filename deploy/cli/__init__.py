@@ -1,0 +1,51 @@
+"""The one command line, `liaowang`: everything a person does."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from deploy.cli import demo, duty, generate, intake, ledger, rules, stack, warehouse
+from schemas.errors import GateFailed, LiaowangError, Misdeclared, Unavailable
+
+CODES = {Misdeclared: 2, Unavailable: 4, GateFailed: 5}
+"""Exit codes by error; any other error of the platform ends with 1."""
+
+app = typer.Typer(
+    help="Liaowang 瞭望: early warnings within seconds, checked indicators every day.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _liaowang(
+    show_version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
+) -> None:
+    if show_version:
+        typer.echo(f"liaowang {version('liaowang')}")
+        raise typer.Exit
+
+
+for command in (stack.up, stack.down, stack.status, stack.migrate, stack.worker):
+    app.command()(command)
+for command in (intake.send, generate.generate, demo.demo, warehouse.build, warehouse.indicators):
+    app.command()(command)
+app.add_typer(duty.app, name="duty")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(rules.app, name="rules")
+app.add_typer(warehouse.release, name="release")
+
+
+def main() -> None:
+    """Run the command line; an error of the platform is one line on standard error and an exit code."""
+    try:
+        app()
+    except LiaowangError as error:
+        Console(stderr=True, highlight=False).print(f"[red]{escape(str(error))}[/]")
+        sys.exit(CODES.get(type(error), 1))
