@@ -28,7 +28,7 @@ Frame = list[ConsumerRecord]
 SEEK_SECONDS = 0.01
 
 FETCH_WAIT_MS = 100
-"""How long the broker may hold a fetch of quiet partitions. Busy ones wait for its answer: Faust's 1500 ms stalls them."""
+"""How long the broker may hold a fetch of quiet partitions; busy ones wait for it (Faust: 1500 ms)."""
 
 FULL_SECONDS = 0.02
 """How long to wait for records while some partitions are held back, since their agent has enough to do."""
@@ -64,6 +64,7 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
         self._in_flight: defaultdict[TP, deque[Message]] = defaultdict(deque)
         self._seeking = 0
         self._seeks = 0
+        self._rewound: dict[TP, int] = {}
 
     def _new_consumer_thread(self) -> FrameConsumerThread:
         return FrameConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -99,10 +100,17 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
         return records, active
 
     async def perform_seek(self) -> None:
-        """Go back to the committed offsets; frames in flight will be read again."""
+        """Go back to the committed offsets, or to what was rewound; frames in flight will be read again."""
         with self._seek_under_way():
             await super().perform_seek()
+            for tp, offset in self._rewound.items():
+                await super().seek(tp, offset)
             self._in_flight.clear()
+
+    async def rewind(self, partition: TP, offset: int) -> None:
+        """Go to an offset that may be before the committed one, and stay there until a frame is done."""
+        self._rewound[partition] = offset
+        await self.seek(partition, offset)
 
     async def seek(self, partition: TP, offset: int) -> None:
         """Go to an offset of one partition; its frames in flight will be read again."""
@@ -129,6 +137,8 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
     def done(self, message: Message) -> None:
         """Declare a frame fully processed: its offset may be committed once all before it are."""
         message.acked = True
+        if message.offset >= self._rewound.get(message.tp, message.offset):
+            self._rewound.pop(message.tp, None)
         self._acked.setdefault(message.tp, [])  # the commit loop visits the partitions named here
         self._unacked_messages.discard(message)
 
@@ -155,6 +165,7 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._in_flight.pop(tp, None)
+            self._rewound.pop(tp, None)
 
 
 class FrameTransport(driver.Transport):  # type: ignore[misc]
@@ -201,4 +212,4 @@ class FrameApp(faust.App):  # type: ignore[misc]
 
     async def rewind(self, tp: TP, offset: int) -> None:
         """Read a framed partition again from `offset`; frames already on their way still arrive."""
-        await self.consumer.seek(tp, offset)
+        await self.consumer.rewind(tp, offset)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
 from schemas.errors import Unavailable
 from streams.land.ledger import topic_id
@@ -66,3 +66,52 @@ def timestamp_types(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, 
     resources = [ConfigResource(ConfigResourceType.TOPIC, name, [key]) for name in names]
     described = admin.describe_configs(resources, config_filter="all")
     return {name: configs[key]["value"] for name, configs in described["topic"].items()}
+
+
+class Probe:
+    """Looks up which record of a partition is really the next; for one caller at a time."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._consumer: KafkaConsumer | None = None
+
+    def first_at(self, topic: str, partition: int, offset: int) -> int | None:
+        """Offset of the first committed record at `offset` or after it; None where there is none. Blocks.
+
+        Unavailable when the broker does not answer; OffsetOutOfRangeError when it has no more what was there.
+        """
+        tp = TopicPartition(topic, partition)
+        try:
+            consumer = self._started()
+            consumer.assign([tp])
+            consumer.seek(tp, offset)
+            end = consumer.end_offsets([tp])[tp]
+            for _ in range(TIMEOUT // 500):
+                if consumer.position(tp) >= end:
+                    return None
+                for record in consumer.poll(timeout_ms=500, max_records=1).get(tp, ()):
+                    return int(record.offset)
+            raise KafkaTimeoutError(f"nothing came of {topic}/{partition} at {offset}")
+        except OffsetOutOfRangeError:
+            raise
+        except (KafkaError, OSError) as error:
+            self.close()
+            raise Unavailable(f"broker {self._address}: {error or type(error).__name__}") from error
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+    def _started(self) -> KafkaConsumer:
+        if self._consumer is None:
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=self._address,
+                isolation_level="read_committed",
+                auto_offset_reset="none",
+                enable_auto_commit=False,
+                allow_auto_create_topics=False,
+                max_partition_fetch_bytes=1 << 16,
+            )
+        return self._consumer

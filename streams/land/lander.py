@@ -5,79 +5,64 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from schemas.contract import Contract
 from schemas.decoder import Decoder
-from schemas.errors import LiaowangError
 from streams.land.account import MILLISECOND, Feed, Position, Record, check
-from streams.land.broker import administration, describe
 from streams.land.columns import Landed
-from streams.land.ledger import epoch_of, incident, lineage
-from streams.land.warehouse import Warehouse
+from streams.land.ledger import Epoch
+from streams.land.recovery import Incident
 from streams.land.writer import Key, Writer
 
 log = logging.getLogger("liaowang.land")
 
-STALE = 64  # frames of an earlier reading that may still be on their way after a rewind
+AGAIN_SECONDS = 5.0  # a rewind that has not helped by then is repeated
 
 
-class Incident(LiaowangError):
-    """Log and ledger contradict each other; landing on would lose or mix events. A person must look."""
+class Knowledge(Protocol):
+    """What a lander must know from outside; `Recovery` asks broker and ledger. Every call blocks."""
+
+    def stand(self, name: str) -> tuple[Epoch, dict[int, Position]]:
+        """The topic's epoch and the position of each of its partitions."""
+
+    def first_at(self, topic: str, partition: int, offset: int) -> int | None:
+        """Offset of the first record there really is at `offset` or after it."""
+
+    def ids(self, names: Sequence[str]) -> dict[str, str]:
+        """What identifies each topic now."""
 
 
-class Recovery:
-    """Where the partitions of a topic stand, by the ledger; an Incident when the broker contradicts it."""
+class _Gap(NamedTuple):
+    """A hole before a frame: where records really go on after it, and when it was last read again."""
 
-    def __init__(self, broker: str, warehouse: Warehouse) -> None:
-        self._broker, self._warehouse = broker, warehouse
-
-    def __call__(self, name: str) -> tuple[int, dict[int, Position]]:
-        """The topic's epoch, and the position of each of its partitions. Blocks."""
-        with administration(self._broker) as admin:
-            topic = describe(admin, [name])[0]
-        known = self._warehouse.epochs(name)
-        epoch = epoch_of(known, topic.topic_id)
-        if epoch not in known:
-            log.info("%s: epoch %d begins, topic id/partitions %s", name, epoch.number, epoch.topic_id)
-            self._warehouse.record(name, epoch)
-        standings = self._warehouse.standings(name, lineage(known, epoch))
-        positions = {}
-        for partition, (start, end) in topic.offsets.items():
-            standing = standings.get(partition)
-            if standing is None:
-                positions[partition] = Position(start)
-                continue
-            problem = incident(f"{name}/{partition}", standing, start, end)
-            if problem:
-                raise Incident(problem)
-            positions[partition] = Position(standing.next, standing.watermarks)
-        return epoch.number, positions
+    first: int | None
+    reread: float
 
 
 class Lander:
     """Judges frames in the order of their partition, each offset once.
 
     Where a frame does not begin where its partition stands, the records between may have been dropped on
-    their way (Faust does so around rebalances) or skipped by Kafka's own committed offset. They are read
-    again; only what is missing in that reading too is known not to exist and counts as control.
+    their way (Faust does so around rebalances) or skipped by Kafka's own committed offset. The broker is
+    asked which record is really the next: only what it does not have is control, the rest is read again.
     """
 
     def __init__(
         self,
         contracts: Mapping[str, Contract],
-        recovery: Recovery,
+        knowledge: Knowledge,
         writer: Writer,
         rewind: Callable[[str, int, int], Awaitable[None]],
     ) -> None:
         """`contracts` by topic; `rewind` reads a topic's partition again from an offset."""
         self._contracts = contracts
         self._feeds = {t: Feed(Decoder(c).decode, c.lateness // MILLISECOND) for t, c in contracts.items()}
-        self._recovery, self._writer, self._rewind = recovery, writer, rewind
-        self._epochs: dict[str, int] = {}
+        self._knowledge, self._writer, self._rewind = knowledge, writer, rewind
+        self._epochs: dict[str, Epoch] = {}
         self._positions: dict[Key, Position] = {}
-        self._rereading: dict[
-            Key, tuple[int, int]
-        ] = {}  # first offset of the frame that came too early, frames since
+        self._gaps: dict[Key, _Gap] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     def keep(self, partitions: Collection[Key]) -> None:
@@ -85,7 +70,7 @@ class Lander:
         gone = self._positions.keys() - set(partitions)
         for key in gone:
             self._positions.pop(key, None)
-            self._rereading.pop(key, None)
+            self._gaps.pop(key, None)
         self._writer.forget(gone)
 
     def judged(self, topic: str) -> int:
@@ -104,7 +89,7 @@ class Lander:
         lock = self._locks.setdefault(topic, asyncio.Lock())
         async with lock:
             if (topic, partition) not in self._positions:
-                epoch, positions = await self._writer.call(lambda: self._recovery(topic))
+                epoch, positions = await self._writer.call(partial(self._knowledge.stand, topic))
                 self._epochs[topic] = epoch
                 for other, position in positions.items():
                     self._positions.setdefault((topic, other), position)
@@ -118,23 +103,35 @@ class Lander:
         position = self._positions.get(key) or await self.position(topic, partition)
         if frame[0].offset > position.next and not await self._truly_missing(key, position, frame[0].offset):
             return
-        self._rereading.pop(key, None)
+        self._gaps.pop(key, None)
         self._positions[key], batch = check(self._feeds[topic], position, frame)
         if batch is None:
             done()
             return
-        feed = self._contracts[topic].feed
-        await self._writer.add(Landed(topic, feed, self._epochs[topic], partition, batch), done)
+        feed, epoch = self._contracts[topic].feed, self._epochs[topic].number
+        await self._writer.add(Landed(topic, feed, epoch, partition, batch), done)
+
+    async def verify(self) -> None:
+        """Check that the topics are still those that are landed; Incident when one was made anew."""
+        now = await self._writer.call(partial(self._knowledge.ids, sorted(self._epochs)))
+        for name, epoch in self._epochs.items():
+            if now[name] != epoch.topic_id:
+                raise Incident(
+                    f"{name}: the topic or its number of partitions changed from {epoch.topic_id} to "
+                    f"{now[name]}; start the worker again, it begins a new epoch"
+                )
 
     async def _truly_missing(self, key: Key, position: Position, offset: int) -> bool:
-        """Whether the offsets before this one were read again and are not there; if not, they will be."""
-        early, frames = self._rereading.get(key, (0, STALE))
-        if key in self._rereading and offset <= early:
+        """Whether there is no record between the position and this offset; otherwise they are read again."""
+        now, gap = asyncio.get_running_loop().time(), self._gaps.get(key)
+        if gap is None:
+            first = await self._writer.call(partial(self._knowledge.first_at, *key, position.next))
+            gap = _Gap(first, -AGAIN_SECONDS)
+        if offset == gap.first:
             return True
-        if frames < STALE:
-            self._rereading[key] = (early, frames + 1)
-            return False
-        log.warning("%s/%d: frame at %d, expected %d: reading again from there", *key, offset, position.next)
-        self._rereading[key] = (offset, 0)
-        await self._rewind(*key, position.next)
+        if now - gap.reread >= AGAIN_SECONDS:
+            log.warning("%s/%d: frame at %d, expected %d: reading again", *key, offset, gap.first)
+            gap = _Gap(gap.first, now)
+            await self._rewind(*key, position.next)
+        self._gaps[key] = gap
         return False

@@ -21,7 +21,8 @@ from schemas.settings import Settings
 from schemas.topics import REJECTED
 from streams.frames import FrameApp
 from streams.land.broker import Topic, administration, describe, timestamp_types
-from streams.land.lander import Incident, Lander, Recovery
+from streams.land.lander import Lander
+from streams.land.recovery import Incident, Recovery
 from streams.land.refusals import Refusals
 from streams.land.warehouse import Warehouse
 from streams.land.writer import Limits, Writer
@@ -31,6 +32,7 @@ log = logging.getLogger("liaowang.land")
 
 GROUP = "liaowang-land"
 REPORT_SECONDS = 60.0
+VERIFY_SECONDS = 30.0
 PATIENCE = 15.0
 INCIDENT = 3  # exit code: a person must look before landing can go on
 
@@ -106,6 +108,10 @@ class Land:
         @app.task  # type: ignore[untyped-decorator]
         async def write() -> None:
             await self._vital(self.writer.run())
+
+        @app.timer(VERIFY_SECONDS)  # type: ignore[untyped-decorator]
+        async def verify() -> None:
+            await self._vital(self.lander.verify())
 
         @app.timer(REPORT_SECONDS)  # type: ignore[untyped-decorator]
         async def report() -> None:

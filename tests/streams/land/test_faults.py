@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.kafka import kafka_running
 from deploy.local.process import free_port
 from deploy.local.secrets import ensure_secrets
 from deploy.local.warehouse import warehouse_running
@@ -85,3 +86,29 @@ def test_landing_waits_for_a_warehouse_that_is_not_up_yet(own: Settings, tmp_pat
             rig.settle()
         process.terminate()
         assert process.wait(20) == 0
+
+
+def test_a_broker_killed_in_the_middle_of_a_load_loses_and_doubles_nothing(
+    own: Settings, tmp_path: Path
+) -> None:
+    own = replace(own, kafka_port=free_port(), kafka_controller_port=free_port())
+    with warehouse_running(own), kafka_running(own) as broker:
+        migrate(own)
+        rig = Rig(own, tmp_path / "land.log")
+        rig.send(mixed(rig, 20_000))
+        with rig.landing(rows=400) as process:
+            rig.until(lambda: rig.landed() > 2000)
+            broker.kill()
+            broker.wait()
+            time.sleep(3)
+            assert process.poll() is None
+            with kafka_running(own):
+                rig.send(mixed(rig, 2_000))
+                rig.settle()
+                disturbed = rig.everything()
+                process.terminate()
+                process.wait()
+                assert len(rig.said().splitlines()) < 100, "the log is for people"
+                rig.begin_again()
+                rig.land()
+                assert rig.everything() == disturbed

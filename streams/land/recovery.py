@@ -1,0 +1,68 @@
+"""Where partitions stand: the ledger against the broker. A thin shell; every call blocks.
+
+Kafka's committed offsets only speed up a start; the ledger decides.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from kafka.errors import OffsetOutOfRangeError
+
+from schemas.errors import LiaowangError
+from streams.land.account import Position
+from streams.land.broker import Probe, administration, describe
+from streams.land.ledger import Epoch, epoch_of, incident, lineage
+from streams.land.warehouse import Warehouse
+
+log = logging.getLogger("liaowang.land")
+
+
+class Incident(LiaowangError):
+    """Log and ledger contradict each other; landing on would lose or mix events. A person must look."""
+
+
+class Recovery:
+    """What is known of the topics from outside; Unavailable while broker or warehouse are away."""
+
+    def __init__(self, broker: str, warehouse: Warehouse) -> None:
+        self._broker, self._warehouse = broker, warehouse
+        self._probe = Probe(broker)
+
+    def stand(self, name: str) -> tuple[Epoch, dict[int, Position]]:
+        """The topic's epoch and the position of each of its partitions; Incident on a contradiction."""
+        with administration(self._broker) as admin:
+            topic = describe(admin, [name])[0]
+        known = self._warehouse.epochs(name)
+        epoch = epoch_of(known, topic.topic_id)
+        if epoch not in known:
+            log.info("%s: epoch %d begins, topic id/partitions %s", name, epoch.number, epoch.topic_id)
+            self._warehouse.record(name, epoch)
+        standings = self._warehouse.standings(name, lineage(known, epoch))
+        positions = {}
+        for partition, (start, end) in topic.offsets.items():
+            standing = standings.get(partition)
+            if standing is None:
+                positions[partition] = Position(start)
+                continue
+            problem = incident(f"{name}/{partition}", standing, start, end)
+            if problem:
+                raise Incident(problem)
+            positions[partition] = Position(standing.next, standing.watermarks)
+        return epoch, positions
+
+    def first_at(self, topic: str, partition: int, offset: int) -> int | None:
+        """Offset of the first record there really is at `offset` or after it; Incident where it is gone."""
+        try:
+            return self._probe.first_at(topic, partition, offset)
+        except OffsetOutOfRangeError:
+            raise Incident(
+                f"{topic}/{partition}: the broker has offset {offset} no more, and it was not landed yet; "
+                "start the worker again for the details"
+            ) from None
+
+    def ids(self, names: Sequence[str]) -> dict[str, str]:
+        """What identifies each topic now."""
+        with administration(self._broker) as admin:
+            return {topic.name: topic.topic_id for topic in describe(admin, names)}
