@@ -21,6 +21,8 @@ RECORD = (
     "CREATE TABLE IF NOT EXISTS landing.migration (number UInt32, name String, digest String,"
     " applied DateTime64(3, 'Asia/Shanghai') DEFAULT now64(3)) ENGINE = MergeTree ORDER BY number",
 )
+REFUSALS = (192, 193, 516)
+"""Unknown user, wrong password, authentication failed."""
 INDICATORS = "dagster_project.tables"
 
 
@@ -41,6 +43,14 @@ def migrate(settings: Settings) -> Migrated:
         raise Unavailable(
             f"the warehouse does not answer on port {settings.warehouse_port}; "
             f"start it (liaowang up) or set {PREFIX}WAREHOUSE_PORT"
+        ) from error
+    except ServerException as error:
+        if error.code not in REFUSALS:
+            raise
+        raise Misdeclared(
+            "settings",
+            f"{PREFIX}ADMIN_PASSWORD",
+            "the warehouse does not know it; it was started with another",
         ) from error
     finally:
         client.disconnect()

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
+import struct
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kafka.admin import KafkaAdminClient
-from kafka.errors import RetriableError
-
-from deploy.environment import as_environment, load_settings
+from deploy.environment import as_environment
 from deploy.local.jars import fetch_jars, find_java
-from deploy.local.process import CannotStart, demand_port, hold, port_open, running
-from schemas.errors import LiaowangError
+from deploy.local.process import CannotStart, demand_port, hold, running, worker_command
 from schemas.settings import HOST, Settings
 
 HEAP = "-Xmx512m"
 LOGGING = Path(__file__).parent / "broker" / "log4j2.properties"
 NODE = 1
+ANSWER_SECONDS = 3.0
+_API_VERSIONS, _CORRELATION, _NO_CLIENT = 18, 1, -1
 
 
 def server_properties(settings: Settings) -> str:
@@ -84,20 +83,15 @@ def main(settings: Settings) -> None:
 
 
 def answers(settings: Settings) -> bool:
-    """Whether the broker answers a client."""
-    if not port_open(settings.kafka_port):
-        return False
+    """Whether the broker serves requests: it is asked which ones it knows (ApiVersions, version 0)."""
     try:
-        admin = KafkaAdminClient(
-            bootstrap_servers=settings.kafka, request_timeout_ms=2000, bootstrap_timeout_ms=2000
-        )
-        try:
-            admin.list_topics()
-        finally:
-            admin.close()
-    except RetriableError:
+        with socket.create_connection((HOST, settings.kafka_port), timeout=ANSWER_SECONDS) as asked:
+            asked.sendall(struct.pack(">ihhih", 10, _API_VERSIONS, 0, _CORRELATION, _NO_CLIENT))
+            with asked.makefile("rb") as answer:
+                head = answer.read(10)
+    except OSError:
         return False
-    return True
+    return len(head) == 10 and struct.unpack(">iih", head)[1:] == (_CORRELATION, 0)
 
 
 @contextmanager
@@ -105,9 +99,10 @@ def kafka_running(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     """A broker with these settings, ready inside the block and ended after it; its data stay."""
     demand_ports(settings)
     fetch_jars(settings.kafka_jars)
-    command = [sys.executable, "-m", "deploy.local.kafka"]
     log = settings.home / "logs" / "kafka.log"
-    with running(command, as_environment(settings), log, lambda: answers(settings)) as process:
+    with running(
+        worker_command("kafka"), as_environment(settings), log, lambda: answers(settings)
+    ) as process:
         yield process
 
 
@@ -124,10 +119,3 @@ def _format(tool: list[str], properties: Path) -> None:
         raise CannotStart(
             f"kafka: its storage could not be formatted: {said[-1] if said else 'no reason given'}"
         )
-
-
-if __name__ == "__main__":
-    try:
-        main(load_settings())
-    except LiaowangError as error:
-        sys.exit(str(error))

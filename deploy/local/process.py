@@ -17,6 +17,7 @@ from pathlib import Path
 from schemas.errors import LiaowangError
 from schemas.settings import HOST, PREFIX
 
+SUPERVISED = "--supervised"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -74,6 +75,11 @@ def end_with_parent() -> None:
     """Have this process, also after exec, get SIGTERM when its parent ends (Linux; elsewhere nothing)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def worker_command(name: str, python: str = sys.executable) -> list[str]:
+    """The command of one service's process, which ends when the one that starts it ends."""
+    return [python, "-P", "-m", "deploy.local.workers", name, SUPERVISED]
 
 
 def wait_for(ready: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float, log: Path) -> None:

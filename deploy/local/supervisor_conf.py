@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
+from deploy.local.process import worker_command
 from deploy.local.services import SERVERS, SERVICES, Service
 
 
@@ -40,7 +41,7 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 
 
 def _program(service: Service, home: Path, python: str) -> str:
-    command = shlex.join([python, "-P", "-m", "deploy.local.workers", service.name, "--supervised"])
+    command = shlex.join(worker_command(service.name, python))
     return f"""[program:{service.name}]
 command = {_plain(command)}
 autostart = false

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +13,10 @@ from pathlib import Path
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error, ErrorCodes, ServerException
 
-from deploy.environment import as_environment, load_settings
+from deploy.environment import as_environment
 from deploy.local.engine import Engine, changed
-from deploy.local.process import CannotStart, demand_port, hold, port_open, running
+from deploy.local.process import CannotStart, demand_port, hold, port_open, running, worker_command
 from deploy.local.warehouse_config import server_config, users_config
-from schemas.errors import LiaowangError
 from schemas.settings import Settings
 
 SYSTEM = "ATTACH DATABASE _ UUID '00000000-0000-4000-8000-000000000001' ENGINE = Atomic\n"
@@ -92,8 +90,8 @@ def self_test(settings: Settings) -> None:
 
 
 def answers(settings: Settings) -> bool:
-    """Whether the warehouse lets the service in and answers it."""
-    return port_open(settings.warehouse_port) and _admits(settings.warehouse("service"))
+    """Whether the warehouse answers, be it that it does not know the password."""
+    return port_open(settings.warehouse_port) and _admits(settings.warehouse("service")) is not None
 
 
 def demand_ports(settings: Settings) -> None:
@@ -106,9 +104,10 @@ def demand_ports(settings: Settings) -> None:
 def warehouse_running(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     """A server with these settings, ready inside the block and ended after it; its data stay."""
     demand_ports(settings)
-    command = [sys.executable, "-m", "deploy.local.warehouse"]
     log = settings.home / "logs" / "warehouse.log"
-    with running(command, as_environment(settings), log, lambda: answers(settings)) as process:
+    with running(
+        worker_command("warehouse"), as_environment(settings), log, lambda: answers(settings)
+    ) as process:
         yield process
 
 
@@ -125,7 +124,8 @@ def _await(engine: Engine, settings: Settings) -> bool:
     return True
 
 
-def _admits(access: dict[str, object], query: str = "SELECT 1") -> bool:
+def _admits(access: dict[str, object], query: str = "SELECT 1") -> bool | None:
+    """Whether this user may run this query; None when there is no answer."""
     client = Client(**access, connect_timeout=2, send_receive_timeout=5)
     try:
         return bool(client.execute(query))
@@ -133,8 +133,8 @@ def _admits(access: dict[str, object], query: str = "SELECT 1") -> bool:
         if error.code in _REFUSALS:
             return False
         raise
-    except (Error, OSError):
-        return False
+    except (Error, OSError, EOFError):
+        return None
     finally:
         client.disconnect()
 
@@ -147,10 +147,3 @@ def _write_private(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
-
-
-if __name__ == "__main__":
-    try:
-        main(load_settings())
-    except LiaowangError as error:
-        sys.exit(str(error))

@@ -6,12 +6,11 @@ import sys
 from importlib import import_module
 
 from deploy.environment import load_settings
-from deploy.local.process import end_with_parent
+from deploy.local.process import SUPERVISED, end_with_parent
 from deploy.local.services import SERVICES
 from schemas.errors import LiaowangError, Misdeclared
 from schemas.settings import Settings
 
-SUPERVISED = "--supervised"
 FAILED, INTERRUPTED = 1, 130
 
 

@@ -81,3 +81,9 @@ def test_bad_statement_names_the_migration(warehouse: Settings) -> None:
 def test_warehouse_away_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="LIAOWANG_WAREHOUSE_PORT"):
         migrate(Settings(warehouse_port=free_port()))
+
+
+@pytest.mark.stack
+def test_wrong_password_names_the_setting(warehouse: Settings) -> None:
+    with pytest.raises(Misdeclared, match="LIAOWANG_ADMIN_PASSWORD: the warehouse does not know it"):
+        migrate(replace(warehouse, admin_password="wrong"))

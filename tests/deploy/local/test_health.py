@@ -1,0 +1,151 @@
+"""When a service is restarted, and when it is left alone."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from supervisor.states import ProcessStates
+
+from deploy.local import docs
+from deploy.local.control import Control, Process
+from deploy.local.health import FIRST_PAUSE, Patience, decide
+from deploy.local.probe import Finding, Health, judge_beat, last_beat, probe
+from deploy.local.process import free_port
+from deploy.local.services import SERVICES, Service
+from schemas.settings import Settings
+
+HUNG, WELL = Finding(Health.hung, "no answer"), Finding(Health.ok)
+NOW = 1_000_000.0
+
+
+def process(name: str, code: int = ProcessStates.RUNNING, uptime: float = 1000.0) -> Process:
+    return Process(name, code, 1, NOW - uptime, 0.0, NOW, "")
+
+
+SERVERS = {"kafka": process("kafka"), "warehouse": process("warehouse")}
+
+
+def rounds(number: int, findings: dict[str, Finding], **kwargs: float) -> list[dict[str, str]]:
+    """What is restarted in each of several like rounds."""
+    memory: dict[str, Patience] = {}
+    restarts = []
+    for _ in range(number):
+        land = process("land", uptime=kwargs.get("uptime", 1000.0))
+        outcome = decide(memory, {**SERVERS, "land": land}, findings, NOW, limit=3)
+        memory = dict(outcome.memory)
+        restarts.append(outcome.restart)
+    return restarts
+
+
+def test_hung_so_often_in_a_row_is_restarted_once() -> None:
+    assert rounds(5, {"land": HUNG}) == [{}, {}, {"land": "no answer"}, {}, {}]
+
+
+def test_one_good_probe_starts_the_count_again() -> None:
+    memory = {"land": Patience(failures=2)}
+    outcome = decide(memory, {**SERVERS, "land": process("land")}, {"land": WELL}, NOW, limit=3)
+    assert outcome.memory["land"].failures == 0
+
+
+def test_unwell_by_its_own_word_is_left_alone() -> None:
+    assert not any(rounds(9, {"land": Finding(Health.unwell, "HTTP 503")}))
+
+
+def test_young_process_may_still_be_starting() -> None:
+    assert not any(rounds(9, {"land": HUNG}, uptime=60))
+
+
+@pytest.mark.parametrize("server", ["kafka", "warehouse"])
+def test_workers_wait_for_a_hung_server_which_is_restarted(server: str) -> None:
+    assert rounds(3, {"land": HUNG, server: HUNG})[-1] == {server: "no answer"}
+
+
+def test_workers_wait_while_a_server_is_down() -> None:
+    down = {**SERVERS, "kafka": process("kafka", ProcessStates.BACKOFF), "land": process("land")}
+    assert not decide({"land": Patience(9)}, down, {"land": HUNG}, NOW, limit=3).restart
+
+
+def test_given_up_is_started_again_with_longer_and_longer_pauses() -> None:
+    memory: dict[str, Patience] = {}
+    starts = []
+    given_up = {**SERVERS, "land": process("land", ProcessStates.FATAL)}
+    for second in range(0, 600, 10):
+        outcome = decide(memory, given_up, {}, NOW + second)
+        memory = dict(outcome.memory)
+        if outcome.start:
+            starts.append(second)
+    assert starts == [0, FIRST_PAUSE, 3 * FIRST_PAUSE, 7 * FIRST_PAUSE, 15 * FIRST_PAUSE]
+
+
+@pytest.mark.parametrize(
+    ("beat", "uptime", "health"),
+    [
+        (NOW - 1, 500, Health.ok),
+        (NOW - 61, 500, Health.hung),
+        (None, 500, Health.hung),
+        (None, 5, Health.unwell),
+        (NOW - 500, 5, Health.unwell),
+    ],
+    ids=["fresh", "old", "never", "starting", "of an earlier run"],
+)
+def test_heartbeat_is_judged_by_age_within_this_run(
+    beat: float | None, uptime: float, health: Health
+) -> None:
+    assert judge_beat(beat, uptime, NOW).health is health
+
+
+def test_heartbeat_is_the_age_of_a_file(tmp_path: Path) -> None:
+    assert last_beat("land", tmp_path) is None
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "land.heartbeat").touch()
+    os.utime(tmp_path / "run" / "land.heartbeat", (NOW, NOW))
+    assert last_beat("land", tmp_path) == NOW
+
+
+def serving(settings: Settings) -> tuple[ThreadingHTTPServer, Thread]:
+    server = docs.server(settings)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    return server, thread
+
+
+def test_docs_are_served_and_probed_over_http(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, docs_port=free_port())
+    service = next(service for service in SERVICES if service.name == "docs")
+    assert probe(service, settings, 100, NOW).health is Health.hung
+    server, thread = serving(settings)
+    (tmp_path / "docs" / "index.html").write_text("figures")
+    try:
+        with urlopen(f"http://127.0.0.1:{settings.docs_port}/") as answer:
+            assert answer.read() == b"figures"
+        assert probe(service, settings, 100, NOW) == WELL
+        unwell = probe(replace(service, path="/nothing"), settings, 100, NOW)
+        assert unwell.health is Health.unwell and unwell.detail.startswith("HTTP 404")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    with pytest.raises(URLError):
+        urlopen(f"http://127.0.0.1:{settings.docs_port}/")
+
+
+def test_what_cannot_be_asked_is_unknown() -> None:
+    assert probe(Service("x", "x:x", "process"), Settings(), 100, NOW).health is Health.unknown
+
+
+@pytest.mark.parametrize("name", ["kafka", "warehouse"])
+def test_absent_servers_are_hung(name: str) -> None:
+    settings = Settings(kafka_port=free_port(), warehouse_port=free_port())
+    service = next(service for service in SERVICES if service.name == name)
+    assert probe(service, settings, 100, NOW).health is Health.hung
+
+
+def test_no_supervisor_no_processes(tmp_path: Path) -> None:
+    assert Control(tmp_path).processes() is None

@@ -1,0 +1,55 @@
+"""What supervisord is told."""
+
+from __future__ import annotations
+
+from configparser import RawConfigParser
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from deploy.local.services import SERVICES, Service
+from deploy.local.supervisor_conf import supervisor_config
+from deploy.local.workers import run_worker
+from schemas.errors import Misdeclared
+from schemas.settings import Settings
+
+
+def parsed(home: str = "/home/x") -> RawConfigParser:
+    parser = RawConfigParser()
+    parser.read_string(supervisor_config(Path(home), "/usr/bin/python"))
+    return parser
+
+
+def test_every_service_is_a_program_that_starts_only_when_told() -> None:
+    config = parsed()
+    for service in SERVICES:
+        program = config[f"program:{service.name}"]
+        assert program["autostart"] == "false" and program["autorestart"] == "true"
+        assert program["command"].split()[-2:] == [service.name, "--supervised"]
+
+
+def test_every_log_rotates() -> None:
+    config = parsed()
+    logs = [config["supervisord"], *(config[f"program:{service.name}"] for service in SERVICES)]
+    sizes = [key for section in logs for key in section if key.endswith("logfile_maxbytes")]
+    assert len(sizes) == len(logs)
+
+
+def test_a_home_with_percent_and_spaces_is_left_as_it_is() -> None:
+    assert parsed("/home/100% x")["supervisord"]["pidfile"] == "/home/100%% x/run/supervisor.pid"
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_every_service_is_there_to_run(service: Service) -> None:
+    module, function = service.run.split(":")
+    assert callable(getattr(import_module(module), function))
+
+
+def test_every_port_is_a_setting() -> None:
+    assert all(isinstance(getattr(Settings(), port), int) for s in SERVICES for port in s.ports)
+
+
+def test_unknown_service_names_those_there_are() -> None:
+    with pytest.raises(Misdeclared, match="worker: nope: no such service; there are kafka, warehouse"):
+        run_worker("nope", Settings())
