@@ -50,6 +50,8 @@ def catch_up(
         if now < left:
             moved = time.monotonic()
         elif time.monotonic() - moved > seconds:
-            raise Unavailable(f"{what}: {now} records wait and nothing moves for {seconds:.0f} s; see its log")
+            raise Unavailable(
+                f"{what}: {now} records wait and nothing moves for {seconds:.0f} s; see its log"
+            )
         left = now
         show(total - left, total)

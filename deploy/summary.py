@@ -19,7 +19,9 @@ from streams.land.warehouse import Warehouse
 
 LEVELS = ("red", "orange", "yellow", "blue")
 
-REJECTIONS = "SELECT feed, field, rule, count() FROM landing.rejected FINAL GROUP BY ALL ORDER BY feed, 4 DESC"
+REJECTIONS = (
+    "SELECT feed, field, rule, count() FROM landing.rejected FINAL GROUP BY ALL ORDER BY feed, 4 DESC"
+)
 WARNINGS = (
     "SELECT rule, level, uniqExact(episode), countIf(last = 'recovered') FROM ("
     " SELECT rule, episode, argMax(kind, ordinal) AS last, argMax(level, indexOf({levels}, level) * -1) AS level"
@@ -130,7 +132,10 @@ def _places(settings: Settings) -> Table:
         ("Data Docs", f"http://{HOST}:{settings.docs_port}/"),
         ("pushes received", f"http://{HOST}:{settings.receiver_port}/"),
         ("gateway", f"http://{HOST}:{settings.gateway_port}/v1/feeds/<feed>/events"),
-        ("ClickHouse", f"{HOST}:{settings.warehouse_port} native, http://{HOST}:{settings.warehouse_http_port}/"),
+        (
+            "ClickHouse",
+            f"{HOST}:{settings.warehouse_port} native, http://{HOST}:{settings.warehouse_http_port}/",
+        ),
         ("BI user", f"bi; its password: {password}"),
         ("figures", "liaowang indicators, or: SELECT * FROM mart.indicator ORDER BY day DESC"),
     ]

@@ -72,7 +72,9 @@ class Settings:
 
     def warehouse(self, user: str) -> dict[str, Any]:
         """Arguments for `clickhouse_driver.Client` as user `admin`, `service` or `bi`."""
-        password = {"admin": self.admin_password, "service": self.service_password, "bi": self.bi_password}[user]
+        password = {"admin": self.admin_password, "service": self.service_password, "bi": self.bi_password}[
+            user
+        ]
         return {"host": HOST, "port": self.warehouse_port, "user": user, "password": password}
 
     def tokens(self) -> dict[str, str]:
@@ -81,8 +83,8 @@ class Settings:
         return {department: token for department, token in pairs}
 
 
-def _convert(key: str, text: str, kind: type) -> Any:
+def _convert(key: str, text: str, kind: type[Any]) -> Any:
     try:
-        return kind(text) if kind is not Path and not issubclass(kind, Path) else Path(text)
+        return kind(text)
     except ValueError:
         raise Misdeclared("settings", key, f"{text!r} is not {kind.__name__}") from None

@@ -72,5 +72,7 @@ def run_worker(app: Any, settings: Settings) -> None:
     """Run a Faust app in the foreground until SIGTERM or SIGINT, then stop it cleanly."""
     (settings.home / "faust").mkdir(parents=True, exist_ok=True)
     start_logging()
-    worker = WorkerProcess(app, loglevel="WARNING", override_logging=False, redirect_stdouts=False, quiet=True)
+    worker = WorkerProcess(
+        app, loglevel="WARNING", override_logging=False, redirect_stdouts=False, quiet=True
+    )
     worker.execute_from_commandline()

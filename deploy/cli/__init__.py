@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
@@ -32,9 +33,19 @@ def _liaowang(
         raise typer.Exit
 
 
-for command in (stack.up, stack.down, stack.status, stack.migrate, stack.worker):
-    app.command()(command)
-for command in (intake.send, generate.generate, demo.demo, warehouse.build, warehouse.indicators):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    demo.demo,
+    stack.up,
+    stack.down,
+    stack.status,
+    stack.migrate,
+    stack.worker,
+    generate.generate,
+    intake.send,
+    warehouse.build,
+    warehouse.indicators,
+)
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(duty.app, name="duty")
 app.add_typer(ledger.app, name="ledger")

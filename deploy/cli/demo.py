@@ -74,7 +74,11 @@ def _settle(settings: Settings, console: Console) -> None:
     feeds = [feed_topic(feed) for feed in load_contracts() if feed_topic(feed) != feed_topic("duty.warning")]
     sent = ends(settings, feeds)
     with Progress(
-        TextColumn("{task.description:28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+        TextColumn("{task.description:28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
     ) as bars:
         _follow(bars, "watched", lambda: behind(settings, "liaowang-watch", sent))
         warned = ends(settings, [WARNINGS])

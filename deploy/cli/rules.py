@@ -21,9 +21,7 @@ def list_() -> None:
         table.add_column(column, overflow="fold")
     for rule in load_rules(load_contracts()):
         levels = ", ".join(f"{LEVELS[rank]} {bound:g}" for rank, bound in reversed(rule.bounds))
-        table.add_row(
-            rule.id, str(rule.version), rule.title, rule.feed, rule.kind, levels, rule.duty_role
-        )
+        table.add_row(rule.id, str(rule.version), rule.title, rule.feed, rule.kind, levels, rule.duty_role)
     Console().print(table)
 
 

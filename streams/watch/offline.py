@@ -43,8 +43,15 @@ def _example_values(contract: Contract, example: Example) -> Iterator[tuple[date
         step = parse_duration(event.get("every", "PT0S")) or timedelta(0)
         for again in range(event.get("repeat", 1)):
             at = start + again * step
-            yield at, encode_event(
-                id=f"{number}-{again}", source="/example", type=contract.event_type, time=at, data=event["data"]
+            yield (
+                at,
+                encode_event(
+                    id=f"{number}-{again}",
+                    source="/example",
+                    type=contract.event_type,
+                    time=at,
+                    data=event["data"],
+                ),
             )
     if example.until:
         at = datetime.fromisoformat(example.until)

@@ -29,9 +29,17 @@ _BEGINNING = -(1 << 62)
 class LogRecord(Protocol):
     """What is needed of a Kafka record: place, LogAppendTime in ms, bytes."""
 
-    offset: int
-    timestamp: int
-    value: bytes | None
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Its LogAppendTime, ms."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The event as received."""
 
 
 @dataclass

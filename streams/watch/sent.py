@@ -25,7 +25,9 @@ async def _reader(broker: str) -> AsyncIterator[tuple[AIOKafkaConsumer, list[Top
     consumer = AIOKafkaConsumer(WARNINGS, bootstrap_servers=broker, enable_auto_commit=False)
     await consumer.start()
     try:
-        partitions = [TopicPartition(WARNINGS, each) for each in consumer.partitions_for_topic(WARNINGS) or ()]
+        partitions = [
+            TopicPartition(WARNINGS, each) for each in consumer.partitions_for_topic(WARNINGS) or ()
+        ]
         if not partitions:
             raise Unavailable(f"{broker}: the topic {WARNINGS} does not exist yet")
         consumer.unsubscribe()

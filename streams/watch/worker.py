@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -23,7 +24,7 @@ from schemas.topics import WARNINGS
 from streams.frames import FrameApp
 from streams.watch.episode import Transition
 from streams.watch.partition import Partition
-from streams.watch.rule import Rule, load_rules
+from streams.watch.rule import RULES, Rule, load_rules
 from streams.watch.sent import already_sent, ends
 from streams.watch.state import StateKeeper
 from streams.watch.warning import encode_warning
@@ -148,10 +149,10 @@ class Watcher:
         return " ".join(f"{name}={sum(getattr(tally, name) for tally in tallies)}" for name in names)
 
 
-def make_app(settings: Settings) -> tuple[FrameApp, Watcher]:
-    """The Faust app of the watch worker, wired; nothing is started."""
+def make_app(settings: Settings, folder: Path = RULES) -> tuple[FrameApp, Watcher]:
+    """The Faust app of the watch worker with the rules of a folder, wired; nothing is started."""
     contracts = load_contracts()
-    rules = load_rules(contracts)
+    rules = load_rules(contracts, folder)
     watched = sorted({contracts[rule.feed].topic for rule in rules})
     app = FrameApp(
         "liaowang-watch",

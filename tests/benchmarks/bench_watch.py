@@ -1,7 +1,8 @@
 """Rule events a second and core: three stateful rules with recoverable state, from a real topic, JSON checked.
 
-Three hourly-air rules watch 4 partitions; the figure is events by process CPU second of the worker (all its threads), from the
-first frame to the last checkpoint. The baseline is a bare aiokafka fetch loop over the same topic, same run.
+The figure is events by process CPU second of the worker (all its threads), from the first frame to the last
+checkpoint. One rule of each kind watches every
+event. The baseline is a bare aiokafka fetch loop over the same topic, same run.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -31,15 +33,55 @@ TOPIC = feed_topic(FEED)
 STATIONS = 1000
 
 
+RULE = """
+rule: bench.{name}
+version: 1
+title: {{zh: 基准, en: benchmark}}
+feed: ecology.air-quality
+subject: [station]
+condition: {condition}
+levels: {levels}
+runbook: none
+duty_role: none
+"""
+RULES = {
+    "threshold": ("{kind: threshold, field: pm25}", "{blue: 115, red: 350}\nrecovery: 100"),
+    "count": ("{kind: count, window: PT6H}", "{yellow: 7}"),
+    "absence": ("{kind: absence}", "{yellow: PT6H, orange: P1D}"),
+}
+"""One rule of each kind; all three keep state for every station."""
+
+
+def write_rules(folder: Path) -> Path:
+    (folder / "bench").mkdir(parents=True, exist_ok=True)
+    for name, (condition, levels) in RULES.items():
+        text = RULE.format(name=name, condition=condition, levels=levels)
+        (folder / "bench" / f"{name}.yaml").write_text(text)
+    return folder
+
+
 def values(number: int) -> Any:
     """Hourly events of 1,000 stations; one in a thousand is high, one in 10,000 is missing for long."""
     start = datetime(2026, 1, 1, tzinfo=UTC)
     for each in range(number):
         hour, station = divmod(each, STATIONS)
         value = 120.0 + hour % 200 if (each * 7919) % 1000 == 0 else 20.0 + each % 60
-        data = {"station": f"3301{station:04}", "region": "330106", "averaging": "1h", "pm25": value, "aqi": 60}
-        yield data["station"], encode_event(
-            id=f"{each}", source="/hangzhou/ecology/air", type=f"{FEED}.v1", time=start + timedelta(hours=hour), data=data
+        data = {
+            "station": f"3301{station:04}",
+            "region": "330106",
+            "averaging": "1h",
+            "pm25": value,
+            "aqi": 60,
+        }
+        yield (
+            data["station"],
+            encode_event(
+                id=f"{each}",
+                source="/hangzhou/ecology/air",
+                type=f"{FEED}.v1",
+                time=start + timedelta(hours=hour),
+                data=data,
+            ),
         )
 
 
@@ -71,7 +113,7 @@ async def fetch(settings: Settings, number: int) -> float:
 
 def watch(settings: Settings, number: int) -> None:
     """Run the real worker until it has watched all and written its last checkpoint."""
-    app, watcher = make_app(settings)
+    app, watcher = make_app(settings, write_rules(settings.home / "rules"))
     found: dict[str, float] = {}
 
     @app.task

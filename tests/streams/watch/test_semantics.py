@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,9 +30,7 @@ minutes = st.lists(st.integers(0, 300), min_size=1, max_size=60)
 
 def air_event(number: int, at: datetime, station: int, value: int, timeline: str = "") -> bytes:
     data = {"station": f"S{station}", "region": "330106", "averaging": "1h", "pm25": value}
-    return encode_event(
-        id=f"a{number}", source="/t", type=f"{AIR}.v1", time=at, data=data, timeline=timeline
-    )
+    return encode_event(id=f"a{number}", source="/t", type=f"{AIR}.v1", time=at, data=data, timeline=timeline)
 
 
 def request_event(number: int, at: datetime, region: str) -> bytes:
@@ -50,7 +49,10 @@ def air_logs(draw: st.DrawFn) -> list[bytes]:
     for number, step in enumerate(draw(minutes)):
         at += timedelta(minutes=step)
         kind = draw(st.sampled_from(["event"] * 8 + ["late", "tick", "broken", "replay"]))
-        station, value = draw(st.integers(1, 4)), draw(st.sampled_from([20, 99, 100, 114, 115, 160, 251, 400]))
+        station, value = (
+            draw(st.integers(1, 4)),
+            draw(st.sampled_from([20, 99, 100, 114, 115, 160, 251, 400])),
+        )
         if kind == "event":
             values.append(air_event(number, at, station, value))
         elif kind == "late":
@@ -80,7 +82,7 @@ def run(feed: str, log: list[Entry], cuts: Iterable[int] = ()) -> list[Transitio
     found: list[Transition] = []
     partition = fresh(feed)
     places = [0, *sorted(cuts), len(log)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in itertools.pairwise(places):
         partition.observe(log[start:end], found.append)
     return found
 

@@ -40,7 +40,9 @@ RULES = load_rules(CONTRACTS)
 AIR = CONTRACTS["ecology.air-quality"]
 START = datetime(2026, 3, 1, tzinfo=UTC)
 WORKER = (
-    "from deploy.environment import load_settings; from streams.watch.worker import main; main(load_settings())"
+    "from deploy.environment import load_settings\n"
+    "from streams.watch.worker import main\n"
+    "main(load_settings())\n"
 )
 
 
