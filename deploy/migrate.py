@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 
 from clickhouse_driver import Client
 from clickhouse_driver.errors import NetworkError, ServerException, SocketTimeoutError
 
+from dagster_project.tables import statements
 from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared, Unavailable
 from schemas.migrations import Migration, read_migrations
@@ -23,7 +22,6 @@ RECORD = (
 )
 REFUSALS = (192, 193, 516)
 """Unknown user, wrong password, authentication failed."""
-INDICATORS = "dagster_project.tables"
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def migrate(settings: Settings) -> Migrated:
     """Apply what is missing as `admin`; safe to run twice. Unavailable while the warehouse is away."""
     client = Client(**settings.warehouse("admin"))
     try:
-        return run(client, read_migrations(), load_contracts(), indicator_statements())
+        return run(client, read_migrations(), load_contracts(), statements())
     except (NetworkError, SocketTimeoutError, EOFError) as error:
         raise Unavailable(
             f"the warehouse does not answer on port {settings.warehouse_port}; "
@@ -91,13 +89,6 @@ def missing(migrations: Sequence[Migration], recorded: Mapping[int, str]) -> lis
             "was applied to this warehouse and is not here: this code is older than the warehouse",
         )
     return [migration for migration in migrations if migration.number not in recorded]
-
-
-def indicator_statements() -> list[str]:
-    """The statements of indicator tables and mart views, from their declarations."""
-    if find_spec(INDICATORS) is None:
-        return []
-    return list(import_module(INDICATORS).statements())
 
 
 def _apply(client: Client, migration: Migration) -> str:
