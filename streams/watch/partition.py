@@ -1,9 +1,10 @@
 """The watch of one input partition: rows in, transitions out; nothing here reads a clock or a network.
 
 Time is data. Each timeline (live, or one replay) has a watermark: the latest event time or tick seen, where an
-event counts at most as its arrival plus SKEW, so one fast clock makes nobody else late. An event strictly below
-the watermark (minus its rule's `wait`) is late and judged by no rule. Ids at or above it are remembered, so an
-event sent twice counts once. The transitions are a function of the log alone, whatever the frames were.
+event counts at most as its arrival plus SKEW, so one fast clock makes nobody else late. An event below the
+watermark by more than the feed's lateness is late and judged by no rule; what a rule makes of one that is merely
+out of order is the condition's to say. Ids are remembered as long as a copy could count again. The transitions
+are a function of the log alone, whatever the frames were.
 """
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ class Partition:
         self.tally = Tally()
         self._decode = decode
         self._region_field = contract.region_field
-        self._wait = max((rule.wait for rule in rules), default=0) * 1000
+        lateness = int(contract.lateness.total_seconds())
+        self._horizon = max([lateness, *(rule.wait for rule in rules)]) * 1000
+        self._memory = self._horizon if any(rule.kind == "count" for rule in rules) else 0
 
     def observe(self, records: Iterable[LogRecord], emit: Emit) -> None:
         """Apply the records not applied yet, in log order; emit what the rules decide."""
@@ -110,19 +113,20 @@ class Partition:
             timeline = event.timeline
             lane = self.lanes.get(timeline) or self.lane(timeline)
             time = milliseconds(event.time)
-            if time < lane.watermark - self._wait:
+            if time < lane.watermark - self._horizon:
                 tally.late += 1
                 continue
-            key = f"{event.source}\x1f{event.id}"
             seen = lane.seen
-            if key in seen:
-                tally.duplicates += 1
-                continue
-            seen[key] = time
+            if time >= lane.watermark - self._memory:
+                key = f"{event.source}\x1f{event.id}"
+                if key in seen:
+                    tally.duplicates += 1
+                    continue
+                seen[key] = time
             if time > lane.watermark:
                 lane.watermark = max(lane.watermark, min(time, self.arrival + SKEW))
                 if len(seen) > lane.forget_at:
-                    lane.forget(lane.watermark - self._wait)
+                    lane.forget(lane.watermark - self._memory)
             row = (event.data, time, lane.watermark, offset)
             if timeline in rows:
                 rows[timeline].append(row)
@@ -156,9 +160,9 @@ class Partition:
         return self.lanes[timeline]
 
     def forget_late(self) -> None:
-        """Drop ids below every lane's watermark; done before the state is written."""
+        """Drop ids that no copy can come of any more; done before the state is written."""
         for lane in self.lanes.values():
-            lane.forget(lane.watermark - self._wait)
+            lane.forget(lane.watermark - self._memory)
 
 
 def milliseconds(time: datetime) -> int:

@@ -40,7 +40,7 @@ class Rule:
 
     `bounds` holds (rank, bound) from the highest rank down: a value for threshold and count, seconds of silence
     for absence. `recovery` ends an episode when the value falls below it. `window` is the length of a tumbling
-    window in seconds (count only), aligned to the Unix epoch; `wait` is how many seconds late an event may be.
+    window in seconds (count only), aligned to the Unix epoch; `wait` keeps a window open for late events.
     """
 
     id: str

@@ -139,11 +139,11 @@ def main(number: int) -> None:
         rig = Rig(settings, settings.home / "land.log", partitions=4)
         raws = events(number, rig.contract.event_type)
         rig.send(raws)
+        baseline = plain_inserts(rig, raws)
+        rig.query(f"TRUNCATE TABLE landing.{rig.contract.table}")
         course = landing(rig, number)
         rows, wall, cpu = max(point for point in course.points if point[0] <= number - Limits().rows)
         assert rig.landed() == number
-        rig.query(f"TRUNCATE TABLE landing.{rig.contract.table}")
-        baseline = plain_inserts(rig, raws)
     print(
         json.dumps(
             {

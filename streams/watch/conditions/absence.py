@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from streams.watch.conditions.base import Condition, Row, matcher, subject_of
-from streams.watch.episode import LEVEL, OWN, Emit, move
+from streams.watch.episode import LEVEL, OWN, START, Emit, move
 
 
 class Absence(Condition):
     """Remembers each subject's last report (a record's own part, ms); silence is told by the watermark.
 
     A subject is silent at level L when the watermark has passed its last report by more than L's bound: an
-    event exactly at the bound is still in time. The transition's time is last report + bound.
+    event exactly at the bound is still in time. The transition's time is last report + bound. A report that comes
+    out of order counts if it is newer than the subject's last; it ends an episode unless it is itself too old.
     """
 
     _next_due: int | None = None
@@ -25,22 +26,21 @@ class Absence(Condition):
         for data, time, watermark, offset in rows:
             if self._next_due is not None and watermark > self._next_due:
                 self._expire(watermark, offset, emit)
-            if data is None or time < watermark or (matches is not None and not matches(data)):
+            if data is None or (matches is not None and not matches(data)):
                 continue
             name = subject(data)
             record = records.get(name)
-            touched.add(name)
             if record is None:
+                touched.add(name)
                 self._record(name, data, time)
                 self._expect(time + first_bound)
-                continue
-            if record[LEVEL]:
-                silence = (time - record[OWN]) / 1000
-                moment = self._moment(offset, watermark)
-                move(self.rule, name, record, "recovered", 0, silence, time, moment, emit)
-                self._expect(time + first_bound)
-            if time > record[OWN]:
-                record[OWN] = time
+            elif time > record[OWN]:
+                touched.add(name)
+                silence, record[OWN] = (time - record[OWN]) / 1000, time
+                if record[LEVEL] and time + first_bound >= watermark:
+                    moment, at = self._moment(offset, watermark), max(time, record[START])
+                    move(self.rule, name, record, "recovered", 0, silence, at, moment, emit)
+                    self._expect(time + first_bound)
 
     def _expect(self, due: int) -> None:
         if self._next_due is None or due < self._next_due:

@@ -11,9 +11,9 @@ from streams.watch.episode import LEVEL, OWN, Emit, judge
 class Count(Condition):
     """Counts events by window `[start, start + window)`; a record's own part is {window start: count}.
 
-    Without `wait` a level is reached the moment the count reaches it; with it, and for lowering and recovering,
-    a window is judged when the watermark has passed its end by `wait`. A subject with an open episode and no
-    event in a window had a count of zero there.
+    A level is reached the moment the count reaches it; for lowering and recovering, a window is judged when it
+    closes: when the watermark has passed its end by `wait`. Until then events out of order are counted. A subject
+    with an open episode and no event in a window had a count of zero there.
     """
 
     _next_close: int | None = None
@@ -22,20 +22,22 @@ class Count(Condition):
         """Count the events on time, and close the windows the watermark has passed."""
         rule, records, wait = self.rule, self.records, self._wait
         subject, matches = subject_of(rule), matcher(rule)
-        window, lowest, at_once = rule.window * 1000, rule.lowest, not rule.wait
+        window, lowest = rule.window * 1000, rule.lowest
         for data, time, watermark, offset in rows:
             if self._next_close is not None and watermark >= self._next_close:
                 self._close(watermark, offset, emit)
-            if data is None or time < watermark - wait or (matches is not None and not matches(data)):
+            if data is None or (matches is not None and not matches(data)):
+                continue
+            start = time - time % window
+            if start + window + wait <= watermark:
                 continue
             name = subject(data)
             record = records.get(name) or self._record(name, data, {})
             self.touched.add(name)
-            start = time - time % window
             count = record[OWN][start] = record[OWN].get(start, 0) + 1
             if self._next_close is None or start + window + wait < self._next_close:
                 self._next_close = start + window + wait
-            if at_once and count >= lowest and rule.rank(count) > record[LEVEL]:
+            if count >= lowest and rule.rank(count) > record[LEVEL]:
                 judge(rule, name, record, count, time, self._moment(offset, watermark), emit)
 
     def restored(self) -> None:

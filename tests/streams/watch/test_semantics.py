@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -220,3 +221,34 @@ def test_a_correction_below_the_watermark_makes_no_second_warning() -> None:
 
     log = entries([event("a", 1, 500), event("b", 2, 50), event("c", 1, 450, corrects="a")])
     assert [each.kind for each in run(feed, log)] == ["opened", "recovered"]
+
+
+@given(minutes, st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_subjects_out_of_order_with_each_other_lose_nothing(steps: list[int], random: Random) -> None:
+    """Each station in its own order, the stations up to an hour out of order among themselves."""
+    at, events = START, []
+    for number, step in enumerate(steps):
+        at += timedelta(minutes=step)
+        station = random.randrange(4)
+        events.append((at, station, air_event(number, at, station, random.choice([20, 120, 260, 400]))))
+    delays = [timedelta(minutes=random.randrange(60)) for _ in range(4)]
+    delayed = sorted(events, key=lambda event: event[0] + delays[event[1]])
+    end = encode_tick(id="end", clock=at)
+    threshold = [rule for rule in RULES if rule.id == "ecology.pm25-high"]
+
+    def warned(log: list[tuple[datetime, int, bytes]]) -> list[Transition]:
+        found: list[Transition] = []
+        contract = CONTRACTS[AIR]
+        partition = Partition(contract, DECODERS[AIR], threshold, contract.topic, 0)
+        partition.observe(entries([*(value for _, _, value in log), end]), found.append)
+        return plain(found)
+
+    assert warned(delayed) == warned(events)
+
+
+def test_requests_out_of_order_within_their_hour_are_counted_once_each() -> None:
+    times = [START + timedelta(seconds=80 * number) for number in range(45)]
+    values = [request_event(number, at, "330106") for number, at in enumerate(times)]
+    shuffled = [*values[20:], *values[:20], *values[5:25]]
+    assert [each.kind for each in run(REQUESTS, entries(shuffled))] == ["opened"]
