@@ -75,4 +75,5 @@ def run_worker(app: Any, settings: Settings) -> None:
     worker = WorkerProcess(
         app, loglevel="WARNING", override_logging=False, redirect_stdouts=False, quiet=True
     )
+    worker.spinner = None  # it would write control characters into logs and results
     worker.execute_from_commandline()
