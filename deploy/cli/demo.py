@@ -10,9 +10,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 from deploy.cli import generate, intake, stack, warehouse
+from deploy.cli.bars import progress_bars
 from deploy.environment import load_settings
 from deploy.settled import behind, catch_up, ends
 from deploy.summary import summary
@@ -73,13 +74,7 @@ def _settle(settings: Settings, console: Console) -> None:
     """Wait, showing it, until everything sent is landed, watched and pushed."""
     feeds = [feed_topic(feed) for feed in load_contracts() if feed_topic(feed) != feed_topic("duty.warning")]
     sent = ends(settings, feeds)
-    with Progress(
-        TextColumn("{task.description:28}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    ) as bars:
+    with progress_bars(console) as bars:
         _follow(bars, "watched", lambda: behind(settings, "liaowang-watch", sent))
         warned = ends(settings, [WARNINGS])
         _follow(bars, "landed", lambda: behind(settings, "liaowang-land", sent | warned))

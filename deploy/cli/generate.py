@@ -11,9 +11,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
+from deploy.cli.bars import progress_bars
 from deploy.environment import load_settings
 from schemas.regions import load_regions
 from streams.generate.model import City, County, Places, Span, Tally
@@ -38,13 +39,7 @@ def generate(
     span = Span(days, until.date() if until else DEFAULT_UNTIL, seed)
     console = Console()
     world = make_world(all_places(), span, Random(seed))
-    bars = Progress(
-        TextColumn("{task.description:28}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    )
+    bars = progress_bars(console)
     try:
         with bars:
             tallies = write_world(world, span, folder, _follow(bars))

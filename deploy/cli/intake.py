@@ -14,9 +14,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 from rich.table import Table
 
+from deploy.cli.bars import progress_bars
 from deploy.environment import load_settings
 from schemas.contract import Contract, load_contracts
 from schemas.declaration import parse_duration
@@ -84,13 +85,7 @@ def send(
 
 def run(request: Request, kafka: str, timeout: float, console: Console) -> list[Outcome]:
     """Carry a sending out and show it: a progress bar, then a table a timeline."""
-    with Progress(
-        TextColumn("{task.description:28}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    ) as bars:
+    with progress_bars(console) as bars:
         watcher = _Screen(bars)
         patience = Patience(Clock(time.monotonic, asyncio.sleep), timeout, watcher.say)
         outcomes = asyncio.run(carry_out(request, kafka, patience, watcher))
