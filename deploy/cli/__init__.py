@@ -8,10 +8,9 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from deploy.cli import demo, duty, generate, intake, ledger, rules, stack, warehouse
+from deploy.cli.complaint import complain
 from schemas.errors import GateFailed, LiaowangError, Misdeclared, Unavailable
 
 CODES = {Misdeclared: 2, Unavailable: 4, GateFailed: 5}
@@ -58,5 +57,5 @@ def main() -> None:
     try:
         app()
     except LiaowangError as error:
-        Console(stderr=True, highlight=False).print(f"[red]{escape(str(error))}[/]")
+        complain(str(error))
         sys.exit(CODES.get(type(error), 1))

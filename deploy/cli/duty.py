@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deploy.cli.complaint import complain
 from deploy.environment import load_settings
 from schemas.errors import LiaowangError
 from streams.duty.outbox import Outbox
@@ -39,7 +40,7 @@ def receiver(
             settings, lambda push, new: _print(console, push, new), Trouble(fail_first, fail_share, delay)
         )
     except LiaowangError as error:
-        console.print(f"[red]{error}[/]", highlight=False)
+        complain(str(error))
         raise typer.Exit(1) from error
 
 

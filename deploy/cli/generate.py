@@ -15,6 +15,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from deploy.cli.bars import progress_bars
+from deploy.cli.complaint import complain
 from deploy.environment import load_settings
 from schemas.regions import load_regions
 from streams.generate.model import City, County, Places, Span, Tally
@@ -44,7 +45,7 @@ def generate(
         with bars:
             tallies = write_world(world, span, folder, _follow(bars))
     except OSError as error:
-        console.print(f"[red]cannot write to {folder}: {error.strerror or error}[/]", highlight=False)
+        complain(f"cannot write to {folder}: {error.strerror or error}")
         raise typer.Exit(1) from error
     console.print(_summary(tallies, len(world.anomalies), folder))
 

@@ -18,6 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from deploy.cli.bars import progress_bars
+from deploy.cli.complaint import complain
 from deploy.environment import load_settings
 from schemas.contract import Contract, load_contracts
 from schemas.declaration import parse_duration
@@ -74,10 +75,10 @@ def send(
         )
         outcomes = run(request, load_settings().kafka, timeout, console)
     except Misdeclared as error:
-        console.print(f"[red]{escape(str(error))}[/]")
+        complain(str(error))
         raise typer.Exit(WRONG_INPUT) from error
     except Unavailable as error:
-        console.print(f"[red]{escape(str(error))}[/]; send again when it is back, nothing counts twice")
+        complain(f"{error}; send again when it is back, nothing counts twice")
         raise typer.Exit(BROKER_AWAY) from error
     if any(outcome.tally.unreadable for outcome in outcomes):
         raise typer.Exit(UNREADABLE_ROWS)
