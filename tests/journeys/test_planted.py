@@ -1,0 +1,142 @@
+"""Everything planted in generated feeds, and nothing else, comes out at the other end."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.journeys.stack import CONTRACTS, FEEDS, Stack, generated, moment
+
+LEVELS = ("blue", "yellow", "orange", "red")
+TIMELINE = "planted"
+TABLES = {feed: CONTRACTS[feed].table for feed in FEEDS}
+Key = tuple[str, str]
+
+
+@pytest.mark.journey
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("days", "seed"), [(20, 41), (12, 7)])
+def test_what_was_planted_comes_out(stack: Stack, tmp_path: Path, days: int, seed: int) -> None:
+    planted = generated(stack, tmp_path, days, seed)
+    stack.liaowang("up")
+    for feed in FEEDS:
+        stack.liaowang("send", feed, tmp_path / f"{feed}.jsonl", "--order", "file", "--timeline", TIMELINE)
+    stack.settle()
+    stack.liaowang("build", "--pending", seconds=600)
+    stack.liaowang("ledger", "check")
+    _each_anomaly_is_one_episode(stack, planted["anomalies"])
+    _each_warning_is_pushed_once(stack)
+    for feed in FEEDS:
+        lines = (tmp_path / f"{feed}.jsonl").read_bytes().splitlines()
+        dirt = [each for each in planted["dirt"] if each["feed"] == feed]
+        assert len(lines) == planted["counts"][feed]["lines"]
+        _rejected_for_the_planted_reason(stack, feed, lines, dirt)
+        _late_ones_are_told(stack, feed, dirt)
+        _nothing_is_lost_or_doubled(stack, feed, lines, dirt, planted["counts"][feed])
+
+
+def _each_anomaly_is_one_episode(stack: Stack, anomalies: list[dict[str, Any]]) -> None:
+    rows = stack.rows(
+        "SELECT id, rule, subject, episode, ordinal, kind, level, at, timeline FROM landing.duty_warning FINAL"
+    )
+    assert len({row[0] for row in rows}) == len(rows), "a transition stands twice on the topic"
+    assert {row[-1] for row in rows} == {TIMELINE}
+    episodes: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    for _, rule, subject, episode, _, kind, level, at, _ in sorted(rows, key=lambda row: row[4]):
+        episodes[episode].append((rule, subject, kind, level, at))
+    found = Counter(_told(steps) for steps in episodes.values())
+    expected = Counter(
+        (
+            each["rule"],
+            each["subject"],
+            each["level"],
+            moment(each["opened_at"]),
+            moment(each["recovered_at"]),
+        )
+        for each in anomalies
+    )
+    assert len(anomalies) > 5 and {each["level"] for each in anomalies} == set(LEVELS)
+    assert found == expected, f"missing {expected - found}, not planted {found - expected}"
+
+
+def _told(steps: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """An episode in the words of planted.json."""
+    rule, subject, kind, _, opened = steps[0]
+    *_, last, _, recovered = steps[-1]
+    assert (kind, last) == ("opened", "recovered"), steps
+    assert Counter(step[2] for step in steps) >= Counter(["opened", "recovered"])
+    assert sum(step[2] in ("opened", "recovered") for step in steps) == 2, steps
+    highest = max((step[3] for step in steps), key=LEVELS.index)
+    return rule, subject, highest, opened, recovered
+
+
+def _each_warning_is_pushed_once(stack: Stack) -> None:
+    ids = {id for (id,) in stack.rows("SELECT id FROM landing.duty_warning FINAL")}
+    received = stack.received()
+    assert {each["key"] for each in received} == ids
+    assert len(received) == len(ids)
+    assert sum(each["copies"] for each in received) == 0
+    assert all(each["push"]["id"] == each["key"] for each in received)
+
+
+def _rejected_for_the_planted_reason(
+    stack: Stack, feed: str, lines: list[bytes], dirt: list[dict[str, Any]]
+) -> None:
+    expected = Counter(
+        (sent(lines[each["line"] - 1]), reason["field"], reason["rule"])
+        for each in dirt
+        if (reason := each["expected"].get("rejected"))
+    )
+    rows = stack.rows(f"SELECT raw, field, rule FROM landing.rejected FINAL WHERE feed = '{feed}'")
+    found = Counter((_bytes(raw), field, rule) for raw, field, rule in rows)
+    assert expected
+    assert found == expected, f"missing {expected - found}, not planted {found - expected}"
+
+
+def _late_ones_are_told(stack: Stack, feed: str, dirt: list[dict[str, Any]]) -> None:
+    rows = stack.rows(f"SELECT source, id FROM landing.{TABLES[feed]} FINAL WHERE late = 1")
+    assert Counter(rows) == Counter(_keys(dirt, "late"))
+
+
+def _nothing_is_lost_or_doubled(
+    stack: Stack, feed: str, lines: list[bytes], dirt: list[dict[str, Any]], counts: dict[str, int]
+) -> None:
+    wrong = {each["line"] for each in dirt if "rejected" in each["expected"]}
+    valid = Counter(identity(line) for at, line in enumerate(lines, 1) if at not in wrong)
+    copies = Counter(_keys(dirt, "duplicate"))
+    assert valid == Counter(set(valid)) + copies, "the list of duplicates is not that of the file"
+    assert len(valid) == counts["valid_unique"]
+    landed = stack.rows(f"SELECT source, id, count() FROM landing.{TABLES[feed]} FINAL GROUP BY ALL")
+    assert {(source, id): number for source, id, number in landed} == valid
+    built = stack.rows(f"SELECT source, id FROM mart.{TABLES[feed]}", user="bi")
+    assert len(built) == len(valid)
+    assert set(built) == set(valid)
+
+
+def sent(line: bytes) -> bytes:
+    """The bytes that a line becomes: an object gets its timeline, anything else stays as it is."""
+    try:
+        document = json.loads(line)
+    except ValueError:
+        return line
+    assert isinstance(document, dict) and "timeline" not in document
+    return b'{"timeline":"' + TIMELINE.encode() + b'",' + line[1:]
+
+
+def identity(line: bytes) -> Key:
+    """Source and id of an event."""
+    document = json.loads(line)
+    return document["source"], document["id"]
+
+
+def _keys(dirt: list[dict[str, Any]], outcome: str) -> Iterator[Key]:
+    return ((each["source"], each["id"]) for each in dirt if each["expected"].get(outcome))
+
+
+def _bytes(raw: str | bytes) -> bytes:
+    return raw.encode() if isinstance(raw, str) else raw
