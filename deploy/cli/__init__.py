@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -54,6 +55,9 @@ app.add_typer(warehouse.release, name="release")
 
 def main() -> None:
     """Run the command line; an error of the platform is one line on standard error and an exit code."""
+    logging.getLogger("clickhouse_driver").setLevel(
+        logging.CRITICAL
+    )  # it would tell the same with a traceback
     try:
         app()
     except LiaowangError as error:
