@@ -3,6 +3,7 @@
 Everything is partitioned by day, and a run over many days is one run. The build id of a run is its run id.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from dagster import (
     MaterializeResult,
     asset,
 )
+from dagster_shared.utils.warnings import BetaWarning
 
 from dagster_project.attempt import Attempt, begin
 from dagster_project.build import Built, build_feed
@@ -52,14 +54,16 @@ class Shop:
     def attempt(self, open: Warehouse, context: AssetExecutionContext) -> Attempt:
         """The attempt of this run, begun by whichever of its assets comes first."""
         first, last = (datetime.fromisoformat(key).date() for key in _range(context))
-        return begin(open, context.run_id, Span(first, last), self.contracts.values(), datetime.now(UTC))
+        return begin(open, context.run.run_id, Span(first, last), self.contracts.values(), datetime.now(UTC))
 
 
 def make_assets(shop: Shop) -> list[AssetsDefinition]:
     """All assets, from the declarations alone."""
-    feeds = [_feed_asset(shop, contract) for contract in shop.contracts.values()]
-    indicators = [_indicator_asset(shop, indicator) for indicator in shop.indicators.values()]
-    return [*feeds, *indicators, _release_asset(shop)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BetaWarning)  # of backfill policies
+        feeds = [_feed_asset(shop, contract) for contract in shop.contracts.values()]
+        indicators = [_indicator_asset(shop, indicator) for indicator in shop.indicators.values()]
+        return [*feeds, *indicators, _release_asset(shop)]
 
 
 def _feed_asset(shop: Shop, contract: Contract) -> AssetsDefinition:
@@ -125,7 +129,7 @@ def _asset(
             built, judged = make(open, shop.attempt(open, context))
         if judged.result is not None:
             label = f"{table} {built[0].day} {built[-1].day}"
-            keep_result(shop.settings.home, context.run_id, label, judged.result, datetime.now(UTC))
+            keep_result(shop.settings.home, context.run.run_id, label, judged.result, datetime.now(UTC))
         shop.watch(table, "judged")
         return MaterializeResult(metadata=_summary(built), check_results=[_check(judged)])
 

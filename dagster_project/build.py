@@ -42,6 +42,12 @@ class Built:
     content_hash: str
     complete: bool
     version: str
+    landed: int = 0
+
+    @property
+    def emptied(self) -> bool:
+        """Whether all that landed on the day has moved to others by corrections: no rows, and none missing."""
+        return self.landed > 0 and self.rows == self.quarantined == 0
 
     @property
     def blank(self) -> bool:
@@ -134,6 +140,7 @@ def _contents(
                 content_hash=content,
                 complete=complete(day, attempt.vectors[contract.topic], contract.lateness, attempt.ended),
                 version=contract.version,
+                landed=landed.get(day, 0),
             )
         )
     return found

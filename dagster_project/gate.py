@@ -36,7 +36,6 @@ def indicator_suite(indicator: Indicator) -> Suite:
     codes = [PROVINCE, *sorted(load_regions().codes([indicator.regions]))]
     low, high = indicator.bounds
     expectations = (
-        Expectation("expect_table_row_count_to_be_between", {"min_value": 1}),
         Expectation("expect_compound_columns_to_be_unique", {"column_list": ["event_day", "region"]}),
         Expectation("expect_column_values_to_be_in_set", {"column": "region", "value_set": codes}),
         Expectation(
@@ -111,6 +110,7 @@ def _judge(
     now: datetime,
 ) -> Judged:
     days = [item.day for item in built if not item.blank]
-    judged = judge(settings, warehouse.rows, table, attempt.build_id, days, suite, beyond)
+    empty = {item.day for item in built if item.emptied}
+    judged = judge(settings, warehouse.rows, table, attempt.build_id, days, suite, beyond, empty)
     warehouse.insert("quality.verdict", VERDICT_COLUMNS, [verdict.row(now) for verdict in judged.verdicts])
     return judged

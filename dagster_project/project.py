@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import timedelta, timezone
 
 from dagster import (
     AssetSelection,
@@ -21,14 +21,16 @@ from dagster import (
 from dagster import DagsterRunStatus as Status
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from dagster_project.assets import DAYS, Shop, Watch, make_assets
+from dagster_project.assets import Shop, Watch, make_assets
 from dagster_project.indicator import load_indicators
+from dagster_project.ledger import LOCAL
 from dagster_project.spans import DAY, Span
 from quality.docs import write_docs
 from schemas.contract import load_contracts
 from schemas.settings import Settings
 
 JOB = "daily"
+SHANGHAI = timezone(LOCAL)
 
 
 def make_definitions(settings: Settings, watch: Watch = lambda table, what: None) -> Definitions:
@@ -38,7 +40,6 @@ def make_definitions(settings: Settings, watch: Watch = lambda table, what: None
     daily = define_asset_job(
         JOB,
         selection=AssetSelection.all(),
-        partitions_def=DAYS,
         description="Build, judge and release a span of days.",
     )
     reach = 1 + max(contract.lateness for contract in contracts.values()) // DAY
@@ -51,7 +52,7 @@ def make_definitions(settings: Settings, watch: Watch = lambda table, what: None
         description="Yesterday, and the days before it that the contracts' lateness still leaves open.",
     )
     def every_night(context: ScheduleEvaluationContext) -> RunRequest:
-        yesterday = context.scheduled_execution_time.date() - DAY
+        yesterday = context.scheduled_execution_time.astimezone(SHANGHAI).date() - DAY
         return RunRequest(tags=range_tags(Span(yesterday - timedelta(days=reach - 1), yesterday)))
 
     @run_status_sensor(

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from clickhouse_driver import Client
-from clickhouse_driver.errors import NetworkError, SocketTimeoutError
+from clickhouse_driver.errors import NetworkError, ServerException, SocketTimeoutError
 
-from schemas.errors import Unavailable
-from schemas.settings import Settings
+from schemas.errors import Misdeclared, Unavailable
+from schemas.settings import PREFIX, Settings
 
 SESSION = {
     "max_partitions_per_insert_block": 0,
@@ -20,6 +20,7 @@ SESSION = {
     "insert_block_size": 10_000_000,  # rows a block: one insert is one block, so one release is one part
     "server_side_params": True,
 }
+REFUSALS = (192, 193, 516)  # no such user, wrong password, one of both
 External = Mapping[str, tuple[Sequence[tuple[str, str]], Sequence[Sequence[Any]]]]
 
 
@@ -70,4 +71,13 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except (NetworkError, SocketTimeoutError, EOFError, ConnectionError) as error:
-        raise Unavailable(f"warehouse: {' '.join(str(error).split())}") from error
+        reason = (str(error).strip() or "no reason given").splitlines()[0]
+        raise Unavailable(f"the warehouse does not answer ({reason}); liaowang status tells more") from error
+    except ServerException as error:
+        if error.code not in REFUSALS:
+            raise
+        raise Misdeclared(
+            "settings",
+            f"{PREFIX}SERVICE_PASSWORD",
+            "the warehouse does not know it; it was started with another",
+        ) from error

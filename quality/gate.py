@@ -6,7 +6,7 @@ found. Row counts and uniqueness are one statement grouped by day.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -75,24 +75,28 @@ def judge(
     days: Iterable[date],
     suite: Suite,
     beyond: Mapping[date, Sequence[str]],
+    empty: Collection[date] = (),
 ) -> Judged:
-    """Judge these days of a build. `rows` runs SQL; `beyond` are failures by day that GX cannot see."""
+    """Judge these days of a build. `rows` runs SQL; `beyond` are failures by day that GX cannot see.
+
+    Days in `empty` may have no rows, as nothing is missing there.
+    """
     days = sorted(days)
     if not days:
         return Judged((), None)
-    checks = RowChecks(settings, rows, suite)
-
-    def run(part: Sequence[date]) -> Checked:
-        return checks.run(f"{table} {part[0]} {part[-1]}", _select(table, build_id, part))
-
-    whole = run(days)
     failed: dict[date, list[str]] = {day: list(beyond.get(day, ())) for day in days}
-    if whole.failed:
+    with RowChecks(settings, rows, suite) as checks:
+
+        def run(part: Sequence[date]) -> Checked:
+            return checks.run(f"{table} {part[0]} {part[-1]}", _select(table, build_id, part))
+
+        whole = run(days)
         for day, words in _guilty(lambda part: run(part).failed, days, whole.failed):
             failed[day].extend(words)
     counts = _counts(rows, table, build_id, days, _unique_columns(suite))
     for day in days:
-        failed[day].extend(_of_the_whole(suite, *counts.get(day, (0, 0))))
+        if day in counts or day not in empty:
+            failed[day].extend(_of_the_whole(suite, *counts.get(day, (0, 0))))
     return Judged(
         tuple(
             Verdict(
@@ -116,7 +120,7 @@ def _guilty(
 ) -> list[tuple[date, tuple[str, ...]]]:
     """The days that fail, found by halving; days not told apart within ROW_RUNS runs all count as failed."""
     found: list[tuple[date, tuple[str, ...]]] = []
-    open_parts = [(list(days), failed)]
+    open_parts = [(list(days), failed)] if failed else []
     runs = 0
     while open_parts:
         part, words = open_parts.pop()

@@ -16,6 +16,7 @@ from great_expectations.data_context.types.base import (
     ProgressBarsConfig,
 )
 from great_expectations.expectations.registry import get_expectation_impl
+from sqlalchemy import event
 
 from quality.suites import Expectation, Suite
 from schemas.settings import Settings
@@ -48,9 +49,19 @@ class RowChecks:
             ),
         )
         self._source = context.data_sources.add_sql("warehouse", connection_string=_address(settings))
+        self._engines = (self._source.get_engine(), self._source.get_execution_engine().engine)
+        for engine in self._engines:
+            event.listen(engine, "close", _disconnect)
         self._name = suite.name
         self._expectations = [item for item in suite.expectations if item.by_row and _is_gx(item)]
         self._execute = execute
+
+    def __enter__(self) -> RowChecks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for engine in self._engines:
+            engine.dispose()
 
     def run(self, label: str, query: str) -> Checked:
         """Check the rows of a query; `label` names them in the Data Docs."""
@@ -62,12 +73,17 @@ class RowChecks:
             self._execute(f"DROP VIEW quality.{view}")
 
     def _check(self, label: str, view: str) -> Checked:
-        asset = self._source.add_table_asset(label, table_name=view, schema_name="quality")
+        asset = self._source.add_table_asset(label, table_name=view)
         batch = asset.add_batch_definition_whole_table("rows").get_batch()
         made = [get_expectation_impl(item.kind)(**item.kwargs) for item in self._expectations]
         suite = gx.ExpectationSuite(self._name, expectations=made)
         result = batch.validate(suite, result_format=COUNTS)
         return Checked(tuple(_words(item) for item in result.results if not item.success), result)
+
+
+def _disconnect(connection: Any, _: object) -> None:
+    """Close the socket, which the connection's own `close` leaves open."""
+    connection.transport.disconnect()
 
 
 def _is_gx(expectation: Expectation) -> bool:
@@ -77,7 +93,7 @@ def _is_gx(expectation: Expectation) -> bool:
 def _address(settings: Settings) -> str:
     access = settings.warehouse("service")
     user, password = quote(access["user"], safe=""), quote(access["password"], safe="")
-    return f"clickhouse+native://{user}:{password}@{access['host']}:{access['port']}/built"
+    return f"clickhouse+native://{user}:{password}@{access['host']}:{access['port']}/quality"
 
 
 def _words(item: Any) -> str:

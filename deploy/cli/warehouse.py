@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
@@ -40,6 +41,7 @@ def build(
     ] = False,
 ) -> None:
     """Build days, judge and publish them; exit code 5 when a gate failed and nothing was published."""
+    _calm()
     settings, console = load_settings(), Console(highlight=False)
     if pending == (first is not None or last is not None):
         raise typer.BadParameter("give either --from and --to, or --pending")
@@ -55,6 +57,7 @@ def build(
 @release.command("list")
 def list_releases(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20) -> None:
     """List the latest releases, newest first."""
+    _calm()
     with warehouse(load_settings()) as open:
         found = releases(open, limit)
     table = Table("release", "published", "days of tables", "tables", "from", "to", "incomplete")
@@ -78,6 +81,7 @@ def indicators(
     day: Day = None,
 ) -> None:
     """Show each indicator's figures of its latest day, or of a given one."""
+    _calm()
     source = "mart.indicator" if release is None else f"mart.indicator_at(release = {release})"
     chosen = "" if day is None else f" WHERE day = '{day:%Y-%m-%d}'"
     latest = f"SELECT indicator, max(day) FROM {source}{chosen} GROUP BY indicator"
@@ -153,6 +157,11 @@ def _run(settings: Settings, span: Span, console: Console) -> bool:
         news = f"release {run.seq}: {run.published} days of tables" if run.seq else "nothing new to publish"
         console.print(f"{news} (incomplete days may change when late events arrive)")
     return run.passed
+
+
+def _calm() -> None:
+    """Leave it to the error that ends the command to say that the warehouse is away."""
+    logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
 
 
 def _figure(value: float | None, decimals: int) -> str:
