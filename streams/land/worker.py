@@ -105,6 +105,10 @@ class Land:
             for topic, partition in sorted(keys):
                 app.add_future(self._vital(self.lander.position(topic, partition)))
 
+        @app.on_before_shutdown.connect  # type: ignore[untyped-decorator]
+        async def on_shutdown(sender: Any, **_: Any) -> None:
+            await self._refusals.stop()
+
         @app.task  # type: ignore[untyped-decorator]
         async def write() -> None:
             await self._vital(self.writer.run())

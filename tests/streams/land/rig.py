@@ -84,7 +84,7 @@ class Rig:
 
     @contextmanager
     def landing(self, instance: str = "one", **limits: float) -> Iterator[subprocess.Popen[bytes]]:
-        """The land worker, started; ended after the block, if it has not been by then."""
+        """The land worker, started; killed after the block, which it must survive anyway."""
         plan = {"feeds": self.feeds, "limits": limits, "group": self.group, "instance": instance}
         command = [sys.executable, "-m", "tests.streams.land.process", json.dumps(plan)]
         with self.log.open("ab") as out:
@@ -92,12 +92,8 @@ class Rig:
         try:
             yield process
         finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.kill()
+            process.wait()
 
     def land(self, seconds: float = 60, **limits: float) -> list[Balance]:
         """Land everything there is."""
