@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 DATA ?=
-export LIAOWANG_KAFKA_LIBS ?= $(CURDIR)/$(VENV)/kafka
 
 .PHONY: help setup demo up down test journeys check bench clean
 

@@ -116,10 +116,10 @@ def _indicators(found: Iterable[tuple[Any, ...]]) -> Table:
 
     rows = [
         (
-            f"{title} ({indicator})", unit, day, shown(province, decimals), regions,
+            title, unit, day, shown(province, decimals), regions,
             f"{least} {shown(low, decimals)}", f"{most} {shown(high, decimals)}",
         )
-        for indicator, title, unit, day, decimals, province, regions, least, low, most, high in found
+        for _, title, unit, day, decimals, province, regions, least, low, most, high in found
     ]  # fmt: skip
     heads = ("indicator", "unit", "day", "province", "regions", "lowest", "highest")
     return _table("Indicators of the current release, last day of each year", heads, rows)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from schemas.contract import load_contracts
 from streams.watch.offline import evaluate, example_log
-from streams.watch.rule import LEVELS, load_rules
+from streams.watch.rule import LEVELS, Rule, load_rules
 
 app = typer.Typer(help="The early-warning rules.", no_args_is_help=True)
 
@@ -20,9 +22,14 @@ def list_() -> None:
     for column in ("rule", "version", "title", "feed", "condition", "levels", "duty role"):
         table.add_column(column, overflow="fold")
     for rule in load_rules(load_contracts()):
-        levels = ", ".join(f"{LEVELS[rank]} {bound:g}" for rank, bound in reversed(rule.bounds))
+        levels = ", ".join(f"{LEVELS[rank]} {_bound(rule, bound)}" for rank, bound in reversed(rule.bounds))
         table.add_row(rule.id, str(rule.version), rule.title, rule.feed, rule.kind, levels, rule.duty_role)
     Console().print(table)
+
+
+def _bound(rule: Rule, bound: float) -> str:
+    """A bound as people read it: a span of silence, or a figure."""
+    return str(timedelta(seconds=bound)) if rule.kind == "absence" else f"{bound:g}"
 
 
 @app.command()

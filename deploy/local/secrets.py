@@ -5,32 +5,42 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from deploy.environment import SECRETS, read_secrets
+from schemas.contract import load_contracts
 from schemas.settings import PREFIX
+from schemas.topics import feed_topic
 
-DEPARTMENTS = ("ecology", "health", "governance")
 SINGLE = ("admin_password", "service_password", "bi_password", "webhook_key")
+TOKENS = f"{PREFIX}DEPARTMENT_TOKENS"
 
 
 def ensure_secrets(home: Path, token: Callable[[], str] = secrets.token_urlsafe) -> Path:
     """Make what is missing of the secrets and keep what is there; the file, readable by its owner only."""
     path = home / SECRETS
     known = read_secrets(home)
-    made = {key: value for key, value in make_secrets(token).items() if key not in known}
-    if made:
+    wanted = complete(known, token)
+    if wanted != known:
         home.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f"{SECRETS}.{os.getpid()}")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump({**known, **made}, file, indent=2)
+            json.dump(wanted, file, indent=2)
         fresh.replace(path)
     return path
 
 
-def make_secrets(token: Callable[[], str]) -> dict[str, str]:
-    """Every secret as a setting: a password a user, the key of the webhook, a token a department."""
-    tokens = ",".join(f"{department}={token()}" for department in DEPARTMENTS)
-    single = {f"{PREFIX}{name.upper()}": token() for name in SINGLE}
-    return {**single, f"{PREFIX}DEPARTMENT_TOKENS": tokens}
+def complete(known: Mapping[str, str], token: Callable[[], str]) -> dict[str, str]:
+    """Every secret as a setting: a password a user, the key of the webhook, a token a department with a feed."""
+    single = {name: known.get(name) or token() for name in (f"{PREFIX}{each.upper()}" for each in SINGLE)}
+    pairs = [pair for pair in known.get(TOKENS, "").split(",") if pair]
+    named = {pair.partition("=")[0] for pair in pairs}
+    pairs += [f"{department}={token()}" for department in departments() if department not in named]
+    return {**known, **single, TOKENS: ",".join(pairs)}
+
+
+def departments() -> list[str]:
+    """The departments whose feeds come in from outside, as their contracts say."""
+    contracts = load_contracts().values()
+    return sorted({each.department for each in contracts if each.topic == feed_topic(each.feed)})

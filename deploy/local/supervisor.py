@@ -48,7 +48,7 @@ class State:
 
 
 def up(settings: Settings, say: Say) -> bool:
-    """Bring the stack up, migrated and healthy; False when it was up already. On failure nothing stays up."""
+    """Bring the stack up, migrated and healthy; False when it ran already. On failure nothing stays up."""
     home = settings.home
     _demand_home(home)
     control = Control(home)
@@ -59,6 +59,7 @@ def up(settings: Settings, say: Say) -> bool:
             ensure_secrets(home)
             _launch(settings, control)
         elif all(process.up for process in running.values()):
+            _bring_to_form(settings, say)
             return False
         try:
             _start_all(load_settings(), control, say)
@@ -100,15 +101,19 @@ def _start_all(settings: Settings, control: Control, say: Say) -> None:
     say("starting kafka and warehouse")
     control.start([service.name for service in SERVERS])
     _await(settings, control, SERVERS)
-    done = migrate(settings)
-    say(f"warehouse: {len(done.applied)} migrations applied")
-    made = ensure_topics(settings, load_contracts())
-    say(f"kafka: {len(made)} topics made")
+    _bring_to_form(settings, say)
     say("starting the workers")
     control.start([service.name for service in WORKERS])
     _await(settings, control, [service for service in WORKERS if service.awaited])
     others = ", ".join(service.name for service in WORKERS if not service.awaited)
     say(f"may still be starting: {others}")
+
+
+def _bring_to_form(settings: Settings, say: Say) -> None:
+    """Migrate the warehouse and make the topics that are missing."""
+    done = migrate(settings)
+    made = ensure_topics(settings, load_contracts())
+    say(f"warehouse: {len(done.applied)} migrations applied; kafka: {len(made)} topics made")
 
 
 def _await(settings: Settings, control: Control, services: Sequence[Service]) -> None:

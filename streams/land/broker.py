@@ -49,7 +49,7 @@ def describe(admin: KafkaAdminClient, names: Iterable[str]) -> list[Topic]:
     for topic in admin.describe_topics(list(names)):
         if topic["error_code"]:
             raise Unavailable(
-                f"broker: topic {topic['name']} does not exist yet; liaowang migrate makes the topics"
+                f"broker: topic {topic['name']} does not exist yet; liaowang up makes it"
             )
         partitions = sorted(p["partition_index"] for p in topic["partitions"])
         tps = [TopicPartition(topic["name"], p) for p in partitions]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.environment import as_environment, inherited, settings_from
-from deploy.local.secrets import DEPARTMENTS, ensure_secrets
+from deploy.local.secrets import departments, ensure_secrets
 from schemas.errors import Misdeclared
 from schemas.settings import Settings
 
@@ -36,8 +36,8 @@ def test_every_secret_setting_gets_a_value(tmp_path: Path) -> None:
     ensure_secrets(tmp_path)
     settings = settings_from({"LIAOWANG_HOME": str(tmp_path)})
     assert all(getattr(settings, field.name) for field in fields(Settings) if not field.repr)
-    assert set(settings.tokens()) == set(DEPARTMENTS)
-    assert len(set(settings.tokens().values())) == len(DEPARTMENTS)
+    assert set(settings.tokens()) == set(departments())
+    assert len(set(settings.tokens().values())) == len(departments())
 
 
 def test_environment_goes_over_the_file(tmp_path: Path) -> None:
