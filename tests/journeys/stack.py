@@ -23,6 +23,7 @@ with warnings.catch_warnings():  # kafka-python reads its message schemas in a w
 from clickhouse_driver import Client
 
 from deploy.environment import load_settings, settings_from
+from deploy.local.control import Control
 from deploy.local.process import free_port
 from deploy.local.services import SERVICES
 from deploy.settled import behind, catch_up, ends
@@ -34,7 +35,7 @@ from streams.duty.push_worker import outbox_path
 from streams.duty.receiver import store_path
 from streams.duty.store import Store
 
-LIAOWANG = [sys.executable, "-P", "-c", "from deploy.cli import main; main()"]
+LIAOWANG = [str(Path(sys.executable).parent / "liaowang")]
 PATIENCE = 180.0
 CONTRACTS = load_contracts()
 FEEDS = ("ecology.air-quality", "health.infectious-disease", "governance.citizen-request")
@@ -97,15 +98,16 @@ class Stack:
 
     def kill(self, name: str) -> None:
         """`kill -9` one service and wait until the supervisor has started it again."""
-        before = self.services()[name]["pid"]
+        before = self._pid(name)
         assert before, f"{name} does not run"
         os.kill(before, signal.SIGKILL)
+        eventually(lambda: self._pid(name) not in (0, before), f"{name} to be started again")
 
-        def again() -> bool:
-            pid = self.services()[name]["pid"]
-            return pid is not None and pid != before
-
-        eventually(again, f"{name} to be started again")
+    def _pid(self, name: str) -> int:
+        """What `liaowang status` tells, but without the seconds that a command takes to start."""
+        processes = Control(self.home).processes()
+        assert processes is not None, "the supervisor does not answer"
+        return processes[name].pid
 
     def well(self) -> None:
         """Wait until the services on the way of the data run and are healthy."""
