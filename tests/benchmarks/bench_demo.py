@@ -1,4 +1,4 @@
-"""Wall time of `liaowang demo` on generated feeds, in a fresh home on free ports, beside that of starting the stack.
+"""Wall time of `liaowang demo` on generated feeds, in a fresh home, beside that of starting the stack alone.
 
 The demo starts the stack itself, so its baseline is a part of it.
 """
@@ -30,7 +30,11 @@ def timed(settings: Settings, *command: str) -> float:
     }
     begun = time.monotonic()
     subprocess.run(
-        [*LIAOWANG, *command], env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*LIAOWANG, *command],
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     return time.monotonic() - begun
 
