@@ -167,7 +167,7 @@ def test_two_releases_at_once_take_numbers_of_their_own(house: House) -> None:
 
 def test_no_statement_ever_sees_two_releases_mixed(house: House) -> None:
     """Each release sets every row of two marts to its own number; readers look at both in one statement."""
-    rounds = 25
+    rounds = 15
     questions = [
         "SELECT a.pm25, b.cases, a.release_seq FROM mart.ecology_air_quality AS a"
         " CROSS JOIN mart.health_infectious_disease AS b",
