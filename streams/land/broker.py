@@ -48,9 +48,7 @@ def describe(admin: KafkaAdminClient, names: Iterable[str]) -> list[Topic]:
     found = []
     for topic in admin.describe_topics(list(names)):
         if topic["error_code"]:
-            raise Unavailable(
-                f"broker: topic {topic['name']} does not exist yet; liaowang up makes it"
-            )
+            raise Unavailable(f"broker: topic {topic['name']} does not exist yet; liaowang up makes it")
         partitions = sorted(p["partition_index"] for p in topic["partitions"])
         tps = [TopicPartition(topic["name"], p) for p in partitions]
         starts = admin.list_partition_offsets(dict.fromkeys(tps, OffsetSpec.EARLIEST))
