@@ -126,7 +126,7 @@ def test_taken_port(down: Stack) -> None:
 
 def test_a_stack_that_is_up(stack: Stack, tmp_path: Path) -> None:
     stack.liaowang("up")
-    assert one_line(stack, "up", code=0) == "already up"
+    assert stack.liaowang("up").stderr.strip().splitlines()[-1] == "already up"
     for server in ("kafka", "warehouse"):
         other = Stack(stack.home)
         said = one_line(other, "worker", server, code=ERROR)
