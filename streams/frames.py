@@ -63,19 +63,18 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._in_flight: defaultdict[TP, deque[Message]] = defaultdict(deque)
         self._seeking = 0
-        self._seeks = 0
+        self._seeks = self._fetched = 0
         self._rewound: dict[TP, int] = {}
 
     def _new_consumer_thread(self) -> FrameConsumerThread:
         return FrameConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        """Fetch; what was fetched before a seek is dropped after it, for it will be fetched again."""
-        seeks = self._seeks
+        """Fetch; frames fetched before a seek are dropped after it, for they will be fetched again."""
         async for tp, message in super().getmany(timeout):
-            if seeks != self._seeks:
-                return
             if tp.topic in self.app.framed:
+                if self._fetched != self._seeks:
+                    continue
                 self._in_flight[tp].append(message)
             yield tp, message
 
@@ -93,7 +92,8 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
             while self._seeking:
                 await self.sleep(SEEK_SECONDS)
             await self.perform_seek()
-            return {}, active
+            records = {tp: rs for tp, rs in (records or {}).items() if tp.topic not in self.app.framed}
+        self._fetched = self._seeks
         if records:
             framed = self.app.framed
             records = {tp: [rs] if tp.topic in framed and rs else rs for tp, rs in records.items()}
@@ -103,6 +103,9 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
         """Go back to the committed offsets, or to what was rewound; frames in flight will be read again."""
         with self._seek_under_way():
             await super().perform_seek()
+            for tp in self.assignment():
+                if tp.topic in self.app.framed and not self._committed_offset.get(tp):
+                    await super().seek(tp, 0)  # where nothing is committed Faust does not seek
             for tp, offset in self._rewound.items():
                 await super().seek(tp, offset)
             self._in_flight.clear()
