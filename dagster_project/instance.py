@@ -7,6 +7,7 @@ batches; this storage then writes each batch in two transactions.
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,22 @@ retention:
 
 
 def prepare_instance(home: Path) -> Path:
-    """Write the instance's file; the folder that is DAGSTER_HOME."""
+    """Write the instance's file and make its storage, one process at a time; the folder that is DAGSTER_HOME.
+
+    Dagster itself does not guard the making: two processes that start together both mark the schema's version,
+    and with two marks the storage can never be opened again.
+    """
     folder = home.absolute() / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     text = CONFIG.format(base=folder)
-    path = folder / "dagster.yaml"
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
+    path, made = folder / "dagster.yaml", folder / "storage.made"
+    with (folder / "prepare.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+        if not made.exists():
+            DagsterInstance.from_config(str(folder)).dispose()
+            made.touch()
     return folder
 
 
