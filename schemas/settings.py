@@ -53,6 +53,8 @@ class Settings:
             if name not in known:
                 raise Misdeclared("settings", key, f"no such setting; there are {', '.join(sorted(known))}")
             given[name] = _convert(key, text, type(known[name].default))
+            if name.endswith("_port") and not 0 < given[name] < 65536:
+                raise Misdeclared("settings", key, f"{text} is no port; 1 to 65535 are")
         return cls(**given)
 
     @property

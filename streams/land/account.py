@@ -14,13 +14,10 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from schemas.errors import Rejected
-from schemas.event import LIVE, Tick, decode_tick
+from schemas.event import LIVE, SKEW, Tick, decode_tick
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
-SKEW = (
-    5 * 60_000
-)  # an event's own time counts at most so far past its arrival: a fast clock makes nobody late
 TIMELINES = (
     256  # watermarks kept a partition; an invented timeline an event must not grow the ledger for ever
 )

@@ -16,13 +16,10 @@ from typing import Any, Protocol
 
 from schemas.contract import Contract
 from schemas.errors import Rejected
-from schemas.event import decode_tick
+from schemas.event import SKEW, decode_tick
 from streams.watch.conditions import Condition, Row, condition
 from streams.watch.episode import Emit
 from streams.watch.rule import Rule
-
-SKEW = 300_000
-"""How far (ms) an event's time may run ahead of its arrival and still move the watermark."""
 
 _BEGINNING = -(1 << 62)
 
@@ -144,7 +141,7 @@ class Partition:
             return
         self.tally.ticks += 1
         lane = self.lanes.get(tick.timeline) or self.lane(tick.timeline)
-        clock = milliseconds(tick.data.clock)
+        clock = min(milliseconds(tick.data.clock), self.arrival + SKEW)
         lane.watermark = max(lane.watermark, clock)
         rows.setdefault(tick.timeline, []).append((None, clock, lane.watermark, offset))
 

@@ -23,8 +23,8 @@ _ids = msgspec.json.Decoder(_Id)
 async def _reader(broker: str) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
     """A consumer of all partitions of `warnings`, in no group."""
     consumer = AIOKafkaConsumer(WARNINGS, bootstrap_servers=broker, enable_auto_commit=False)
-    await consumer.start()
     try:
+        await consumer.start()
         partitions = [
             TopicPartition(WARNINGS, each) for each in consumer.partitions_for_topic(WARNINGS) or ()
         ]

@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
+from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.topics import WARNINGS
 from streams.frames import FrameApp
@@ -28,11 +30,12 @@ from streams.watch.rule import RULES, Rule, load_rules
 from streams.watch.sent import already_sent, ends
 from streams.watch.state import StateKeeper
 from streams.watch.warning import encode_warning
-from streams.worker import heartbeat, run_worker
+from streams.worker import heartbeat, run_worker, start_logging
 
 log = logging.getLogger("liaowang.watch")
 
 CHECKPOINT_SECONDS = 1.0
+WAIT_SECONDS = 1.0
 CHECKPOINT_SHARE = 0.1
 """A checkpoint may take a tenth of the time: the next one waits ten times as long as the last one took."""
 
@@ -49,6 +52,7 @@ class Watcher:
         self._silenced: dict[TP, set[str]] = {}
         self._frames: dict[TP, list[Any]] = {}
         self._pending: list[Any] = []
+        self._sending: set[TP] = set()
         self._warned: dict[int, int] = {}
         self._sent: tuple[int, dict[int, int], set[str]] = (-1, {}, set())
         self.table: Any = app.Table("state", key_type=bytes, value_type=bytes)
@@ -56,17 +60,23 @@ class Watcher:
 
     async def observe(self, event: Any) -> None:
         """Apply one frame and send what the rules decide."""
-        tp = event.message.tp
+        tp, generation = event.message.tp, event.message.generation_id
         if not self._keepers:
             self._warned = await ends(self.app.bootstrap)
         keeper = self._keepers.get(tp) or await self._open(tp)
+        if generation != self.app.consumer_generation_id:  # revoked meanwhile; it will be read again
+            return
         decided: list[Transition] = []
-        keeper.partition.observe(event.value, decided.append)
-        self._frames[tp].append(event.message)
         silenced = self._silenced[tp]
-        for transition in decided:
-            if transition.id not in silenced:
-                await self._send(transition)
+        self._sending.add(tp)  # no checkpoint of this partition before all it decided is on its way
+        try:
+            keeper.partition.observe(event.value, decided.append)
+            self._frames[tp].append(event.message)
+            for transition in decided:
+                if transition.id not in silenced:
+                    await self._send(transition)
+        finally:
+            self._sending.discard(tp)
 
     async def _send(self, transition: Transition) -> None:
         value = encode_warning(transition, self.rules)
@@ -74,12 +84,16 @@ class Watcher:
 
     async def _open(self, tp: TP) -> StateKeeper:
         """The state of a partition as of its last checkpoint, from the table Faust has recovered."""
+        generation = self.app.consumer_generation_id
         contract = self._contracts[tp.topic]
         rules = [rule for rule in self.rules.values() if rule.feed == contract.feed]
         partition = Partition(contract, self._decoders[tp.topic], rules, tp.topic, tp.partition)
         keeper = StateKeeper(partition)
         warned = keeper.restore(dict(self.table.data.items()))
-        self._silenced[tp] = await self._already_sent(warned)
+        silenced = await self._already_sent(warned)
+        if generation != self.app.consumer_generation_id:
+            return keeper
+        self._silenced[tp] = silenced
         self._frames[tp] = []
         self._keepers[tp] = keeper
         log.info(
@@ -109,6 +123,8 @@ class Watcher:
         generation = self.app.consumer_generation_id
         points = []
         for tp, keeper in self._keepers.items():
+            if tp in self._sending:
+                continue
             point = keeper.checkpoint(self._warned)
             frames, self._frames[tp] = self._frames[tp], []
             if point is not None:
@@ -179,7 +195,10 @@ def make_app(settings: Settings, folder: Path = RULES) -> tuple[FrameApp, Watche
             await asyncio.sleep(pause)
             started = time.monotonic()
             await watcher.checkpoint()
-            beat()
+            if not (
+                app.in_recovery or app.rebalancing
+            ):  # neither may last; the health probe sees that it does
+                beat()
             pause = max(CHECKPOINT_SECONDS, (time.monotonic() - started) / CHECKPOINT_SHARE)
             if started - spoken >= 60:
                 spoken = started
@@ -195,7 +214,24 @@ def _watch(app: FrameApp, watcher: Watcher, topic: str) -> None:
             await watcher.observe(event)
 
 
+async def _wait_for_broker(broker: str, beat: Callable[[], None]) -> None:
+    """Return when the broker answers: Faust's own start would end in an error instead."""
+    said = False
+    while True:
+        try:
+            await ends(broker)
+            return
+        except (KafkaError, OSError, Unavailable) as error:
+            if not said:
+                log.warning("%s; waiting for it", error or type(error).__name__)
+            said = True
+        beat()
+        await asyncio.sleep(WAIT_SECONDS)
+
+
 def main(settings: Settings) -> None:
-    """Watch all feeds with rules until SIGTERM."""
+    """Watch all feeds with rules until SIGTERM. Waits for a broker that is away."""
+    start_logging()
+    asyncio.run(_wait_for_broker(settings.kafka, heartbeat(settings, "watch")))
     app, _ = make_app(settings)
     run_worker(app, settings)
