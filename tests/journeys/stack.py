@@ -98,8 +98,8 @@ class Stack:
 
     def kill(self, name: str) -> None:
         """`kill -9` one service and wait until the supervisor has started it again."""
+        eventually(lambda: self._pid(name) != 0, f"{name} to run")
         before = self._pid(name)
-        assert before, f"{name} does not run"
         os.kill(before, signal.SIGKILL)
         eventually(lambda: self._pid(name) not in (0, before), f"{name} to be started again")
 
