@@ -23,7 +23,7 @@ from streams.generate.report import planted
 from streams.generate.world import Feed, World, make_world
 
 CHUNK = 2000
-DEFAULT_UNTIL = date(2026, 6, 30)
+DEFAULT_UNTIL = date(2025, 6, 30)
 MILLIONS_UNKNOWN = 5.0
 
 
@@ -31,7 +31,7 @@ def generate(
     days: Annotated[int, typer.Option(min=1, max=3660, help="Number of days.")] = 30,
     seed: Annotated[int, typer.Option(help="Same seed, days and until: same bytes.")] = 1,
     until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (2026-06-30).")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (2025-06-30).")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to (<home>/generated).")] = None,
 ) -> None:

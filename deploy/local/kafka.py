@@ -112,7 +112,15 @@ def _home(settings: Settings) -> Path:
 
 def _format(tool: list[str], properties: Path) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    command = [*tool, "format", "--standalone", "--ignore-formatted", "-t", cluster, "-c", str(properties)]
+    command = [
+        *tool,
+        "format",
+        "--standalone",
+        "--ignore-formatted",
+        f"--cluster-id={cluster}",
+        "-c",
+        str(properties),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = (done.stdout + done.stderr).strip().splitlines()
