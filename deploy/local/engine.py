@@ -35,20 +35,26 @@ def changed(what: str) -> CannotStart:
     )
 
 
-def load_module() -> Any:
-    """The extension module itself; `import chdb` would open an engine of its own at import."""
+def library() -> Path:
+    """The file of the extension module, in the folder of the package chdb."""
     package = importlib.util.find_spec("chdb")
     if package is None or package.origin is None:
         raise changed("the package chdb is not there")
-    library = Path(package.origin).parent / f"{MODULE}.abi3.so"
-    if not library.exists():
-        raise changed(f"{library.name} is not there")
+    path = Path(package.origin).parent / f"{MODULE}.abi3.so"
+    if not path.exists():
+        raise changed(f"{path.name} is not there")
+    return path
+
+
+def load_module() -> Any:
+    """The extension module itself; `import chdb` would open an engine of its own at import."""
+    path = library()
     if sys.platform == "linux":  # as chdb itself does: its allocator must win over libstdc++'s
-        ctypes.CDLL(str(library), mode=sys.getdlopenflags() | _RTLD_DEEPBIND)
-    loader = importlib.machinery.ExtensionFileLoader(MODULE, str(library))
-    spec = importlib.util.spec_from_file_location(MODULE, library, loader=loader)
+        ctypes.CDLL(str(path), mode=sys.getdlopenflags() | _RTLD_DEEPBIND)
+    loader = importlib.machinery.ExtensionFileLoader(MODULE, str(path))
+    spec = importlib.util.spec_from_file_location(MODULE, path, loader=loader)
     if spec is None:
-        raise changed(f"{library.name} cannot be loaded")
+        raise changed(f"{path.name} cannot be loaded")
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
     if not hasattr(module, "query"):

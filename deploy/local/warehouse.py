@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +15,9 @@ from pathlib import Path
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error, ErrorCodes, ServerException
 
-from deploy.environment import as_environment
-from deploy.local.engine import Engine, changed
+from deploy.environment import SECRETS, as_environment
+from deploy.local.confine import confine
+from deploy.local.engine import Engine, changed, library
 from deploy.local.process import CannotStart, demand_port, hold, port_open, running, worker_command
 from deploy.local.warehouse_config import server_config, users_config
 from schemas.settings import Settings
@@ -30,6 +33,22 @@ _REFUSALS = {
     ErrorCodes.QUOTA_EXPIRED,
 }
 _STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+SYSTEM_FILES = tuple(
+    Path(path)
+    for path in (
+        *("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache"),
+        "/usr/share/zoneinfo",
+        "/etc/localtime",
+        "/sys/fs/cgroup",
+        "/proc/self/statm",  # of /proc single files only: a folder of it holds the environment of a process
+        *(f"/proc/{name}" for name in ("meminfo", "cpuinfo", "stat", "loadavg", "uptime")),
+    )
+)
+"""What the engine and Python read of the system: libraries, time zones, how much memory there is."""
+UNCONFINED = (
+    "warehouse: WARNING: this kernel has no Landlock, so every file that this server's user can read "
+    "can be read in SQL, with file(), by whoever can connect"
+)
 
 
 def prepare(settings: Settings) -> Path:
@@ -55,11 +74,12 @@ def main(settings: Settings) -> None:
     os.chdir(prepare(settings))
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     engine = Engine(_home(settings))
+    confined = shut_in(settings)
     try:
         engine.start()
         if not _await(engine, settings):
             return
-        self_test(settings)
+        self_test(settings, confined)
         print("warehouse: ready", flush=True)
         while engine.alive and signal.sigtimedwait(_STOP_SIGNALS, 0.5) is None:
             pass
@@ -70,7 +90,24 @@ def main(settings: Settings) -> None:
         print("warehouse: ended" if clean else "warehouse: did not end in time", flush=True)
 
 
-def self_test(settings: Settings) -> None:
+def shut_in(settings: Settings) -> bool:
+    """Take every file from this process that the server does not need; False, with a warning, if it cannot.
+
+    SQL's scalar function file() asks for no grant in this engine, and even `default` may call it.
+    """
+    read = [
+        *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        Path(sys.base_prefix) / "lib",
+        library().parent.parent,
+        *SYSTEM_FILES,
+    ]
+    confined = confine(read, [_home(settings)], record=[settings.home.absolute() / "logs"])
+    if not confined:
+        print(UNCONFINED, file=sys.stderr, flush=True)
+    return confined
+
+
+def self_test(settings: Settings, confined: bool) -> None:
     """Check that what came up is the server this project needs; CannotStart names the first difference."""
     admin = Client(**settings.warehouse("admin"))
     engines = dict(admin.execute("SELECT name, engine FROM system.databases"))
@@ -87,6 +124,9 @@ def self_test(settings: Settings) -> None:
         raise changed("it lets the engine's own user in from outside")
     if not _admits(settings.warehouse("bi")):
         raise changed("it does not let bi in with the right password")
+    for path in (settings.home.absolute() / SECRETS, Path("/etc/passwd"), Path("/proc/self/environ")):
+        if confined and _reads(settings.warehouse("bi"), path):
+            raise changed(f"bi can read {path} with file()")
 
 
 def answers(settings: Settings) -> bool:
@@ -137,6 +177,18 @@ def _admits(access: dict[str, object], query: str = "SELECT 1") -> bool | None:
         return None
     finally:
         client.disconnect()
+
+
+def _reads(access: dict[str, object], path: Path) -> bool:
+    """Whether the server gives this user the bytes of a file that is none of its own."""
+    client = Client(**access)
+    try:
+        client.execute("SELECT length(file(%(path)s))", {"path": str(path)})
+    except ServerException:
+        return False
+    finally:
+        client.disconnect()
+    return True
 
 
 def _home(settings: Settings) -> Path:

@@ -59,13 +59,17 @@ PROFILES = f"""  <profiles>
 
 
 def server_config(settings: Settings, folder: Path, log: Path) -> str:
-    """The server's config.xml: loopback only, system tables by grant only, logs that rotate."""
+    """The server's config.xml: loopback only, system tables by grant only, logs that rotate.
+
+    ThreadStatus is silent: confined, it cannot read the counters of its threads and would say so in each query.
+    """
     return f"""<clickhouse>
   <log-level>information</log-level>
   <logger>
     <log>{escape(str(log))}</log>
     <size>20M</size>
     <count>5</count>
+    <levels><logger><name>ThreadStatus</name><level>none</level></logger></levels>
   </logger>
   <listen_host>{HOST}</listen_host>
   <tcp_port>{settings.warehouse_port}</tcp_port>
@@ -94,7 +98,9 @@ def users_config(settings: Settings) -> str:
     """The server's users.xml: admin, service and bi, each with rights of its own; passwords as sha256 only.
 
     `default` is the engine's own session, which can only come in with an empty password: its quota, of
-    fifty years, is as many statements as the start has, so that nobody else can read anything by that name.
+    fifty years, is as many statements as the start has, so that nobody else can read a table by that name.
+    A SELECT without FROM is not counted, and the scalar function file() asks for no grant in this engine:
+    which files it reaches is up to what the process may open (`warehouse.shut_in`).
     """
     users = "\n".join(
         [

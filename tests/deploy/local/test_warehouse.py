@@ -9,12 +9,17 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import clickhouse_connect
 import pytest
 from clickhouse_driver import Client
 from clickhouse_driver.errors import ErrorCodes, ServerException
 
+from deploy.environment import SECRETS
+from deploy.local.confine import available
 from deploy.local.process import CannotStart, free_port
 from deploy.local.warehouse import answers, warehouse_running
 from deploy.local.warehouse_config import server_config, users_config
@@ -159,6 +164,44 @@ class TestRights:
     def test_files_with_hashes_are_private(self, marts: Settings) -> None:
         mode = (marts.home / "warehouse" / "users.xml").stat().st_mode
         assert stat.S_IMODE(mode) == 0o600
+
+
+@pytest.fixture(params=[SECRETS, "logs/warehouse-server.log", "/etc/passwd", "/proc/self/environ"])
+def foreign(request: pytest.FixtureRequest, marts: Settings) -> Path:
+    """A file that is there, readable by the server's user, and none of the warehouse's own."""
+    if not (marts.home / SECRETS).exists():
+        (marts.home / SECRETS).write_text("{}")
+    path = marts.home.absolute() / str(request.param)
+    assert path.is_file()
+    return path
+
+
+@pytest.mark.stack
+@pytest.mark.skipif(
+    not available(), reason="this kernel has no Landlock: the warehouse warns and is not confined"
+)
+class TestFiles:
+    @pytest.mark.parametrize("name", ["bi", "default"])
+    def test_no_file_over_the_native_protocol(self, marts: Settings, foreign: Path, name: str) -> None:
+        password = marts.bi_password if name == "bi" else ""
+        client = Client(**marts.warehouse("bi") | {"user": name, "password": password})
+        with pytest.raises(ServerException, match="Permission denied") as caught:
+            client.execute("SELECT file(%(path)s)", {"path": str(foreign)})
+        assert caught.value.code == ErrorCodes.CANNOT_OPEN_FILE
+        client.disconnect()
+
+    @pytest.mark.parametrize("name", ["bi", ""])
+    def test_no_file_over_http(self, marts: Settings, foreign: Path, name: str) -> None:
+        query = quote(f"SELECT file('{foreign}')")
+        url = f"http://127.0.0.1:{marts.warehouse_http_port}/?query={query}"
+        bi = {"X-ClickHouse-User": name, "X-ClickHouse-Key": marts.bi_password}
+        with pytest.raises(HTTPError) as caught:
+            urlopen(Request(url, headers=bi if name else {}), timeout=10)
+        assert "Permission denied" in caught.value.read().decode()
+
+    def test_its_own_files_are_within_reach(self, marts: Settings) -> None:
+        with user(marts, "bi") as run:
+            assert run(f"SELECT length(file('{marts.home.absolute()}/warehouse/config.xml')) > 0") == [(1,)]
 
 
 @pytest.fixture
