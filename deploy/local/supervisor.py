@@ -59,7 +59,7 @@ def up(settings: Settings, say: Say) -> bool:
             ensure_secrets(home)
             _launch(settings, control)
         elif all(process.up for process in running.values()):
-            _bring_to_form(settings, say)
+            _bring_to_form(load_settings(), say)
             return False
         try:
             _start_all(load_settings(), control, say)
