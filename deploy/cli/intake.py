@@ -23,8 +23,9 @@ from deploy.environment import load_settings
 from schemas.contract import Contract, load_contracts
 from schemas.declaration import parse_duration
 from schemas.errors import Misdeclared, Unavailable
+from schemas.fields import SHANGHAI
 from streams.intake.patience import Clock, Patience
-from streams.intake.sending import SHANGHAI, Outcome, Request, carry_out
+from streams.intake.sending import Outcome, Request, carry_out
 
 WRONG_INPUT, UNREADABLE_ROWS, BROKER_AWAY = 2, 3, 4
 

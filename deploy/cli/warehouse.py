@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated
 
 import typer
@@ -19,6 +19,7 @@ from dagster_project.warehouse import warehouse
 from deploy.environment import load_settings
 from schemas.contract import load_contracts
 from schemas.errors import GateFailed
+from schemas.fields import SHANGHAI
 from schemas.settings import Settings
 
 BEGINNING = date(2014, 1, 1)
@@ -45,7 +46,7 @@ def build(
     settings, console = load_settings(), Console(highlight=False)
     if pending == (first is not None or last is not None):
         raise typer.BadParameter("give either --from and --to, or --pending")
-    today = (datetime.now(UTC) + timedelta(hours=8)).date()
+    today = datetime.now(SHANGHAI).date()
     spans = _pending_spans(settings, today, console) if pending else [_span(first, last, today)]
     if not spans:
         console.print("nothing to build: every landed row is in a released build")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-CHINA = timezone(timedelta(hours=8))
+from schemas.fields import SHANGHAI
+
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
@@ -57,7 +58,7 @@ class Span:
     @property
     def end(self) -> datetime:
         """Midnight at which the last day is over."""
-        return datetime(self.until.year, self.until.month, self.until.day, tzinfo=CHINA) + DAY
+        return datetime(self.until.year, self.until.month, self.until.day, tzinfo=SHANGHAI) + DAY
 
     @property
     def tag(self) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from schemas.contract import Contract
+from schemas.fields import SHANGHAI
 from streams.intake.bulk import BulkProducer
 from streams.intake.files import Source, inspect
 from streams.intake.mapping import Outgoing
@@ -17,8 +18,6 @@ from streams.intake.order import STEP, Clockwork, by_time, default_after, with_t
 from streams.intake.patience import Patience
 from streams.intake.replay import TOLD_EVERY, Pace, Tally, read_events, send
 from streams.intake.replays import Done, read_replays, record_replays
-
-SHANGHAI = timezone(timedelta(hours=8))
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class Lane:
     forget_at: int = 10_000
 
     def forget(self, horizon: int) -> None:
-        """Drop the ids of events that would be late by now."""
+        """Drop the ids of events before the horizon, of which no copy could count again."""
         self.seen = {key: time for key, time in self.seen.items() if time >= horizon}
         self.forget_at = 2 * len(self.seen) + 10_000
 

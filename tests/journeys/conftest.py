@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.journeys.stack import Stack
+from tests.journeys.stack import Stack, fresh_stack
 
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:
     """A stack that has never been up."""
-    with TemporaryDirectory(prefix="liaowang-journey-") as folder:
-        stack = Stack(Path(folder) / "home")
-        try:
-            yield stack
-        finally:
-            stack.close()
+    with fresh_stack() as stack:
+        yield stack

@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 with warnings.catch_warnings():  # kafka-python reads its message schemas in a way that Python has deprecated
@@ -200,3 +201,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.kill()
     process.wait()
+
+
+@contextmanager
+def fresh_stack() -> Iterator[Stack]:
+    """A stack that has never been up; closed afterwards, whatever happened."""
+    with TemporaryDirectory(prefix="liaowang-journey-") as folder:
+        stack = Stack(Path(folder) / "home")
+        try:
+            yield stack
+        finally:
+            stack.close()

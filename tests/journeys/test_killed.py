@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
-from tests.journeys.stack import CONTRACTS, FEEDS, Stack, different, eventually, generated
+from tests.journeys.stack import CONTRACTS, FEEDS, Stack, different, eventually, fresh_stack, generated
 
 DAYS, SEED = 7, 5
 TIMELINE = "killed"
@@ -44,7 +43,7 @@ def test_kills_in_the_middle_change_nothing(stack: Stack, tmp_path: Path) -> Non
     lines = sum(len((tmp_path / f"{feed}.jsonl").read_bytes().splitlines()) for feed in FEEDS)
     assert lines > 60_000
     disturbed = _run(stack, tmp_path, lambda: _send_and_kill(stack, tmp_path, lines))
-    with another() as calm:
+    with fresh_stack() as calm:
         undisturbed = _run(calm, tmp_path, lambda: _send(calm, tmp_path))
     differences = {
         name: words
@@ -55,17 +54,6 @@ def test_kills_in_the_middle_change_nothing(stack: Stack, tmp_path: Path) -> Non
     assert disturbed.tables.keys() == undisturbed.tables.keys()
     assert disturbed.pushes == undisturbed.pushes and undisturbed.pushes
     assert disturbed.copies >= undisturbed.copies
-
-
-@contextmanager
-def another() -> Iterator[Stack]:
-    """A second stack, after the first one is down."""
-    with TemporaryDirectory(prefix="liaowang-journey-") as folder:
-        stack = Stack(Path(folder) / "home")
-        try:
-            yield stack
-        finally:
-            stack.close()
 
 
 def _run(stack: Stack, folder: Path, send: Callable[[], None]) -> Outcome:
