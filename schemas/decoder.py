@@ -71,31 +71,30 @@ def _event_struct(contract: Contract, data: type[msgspec.Struct]) -> type[Event]
 
 def _broken(contract: Contract, codes: frozenset[str]) -> Callable[[Event], bool]:
     """What msgspec cannot check, as one function: whether an event breaks the contract all the same."""
-    checks = [check for field in contract.fields for check in _checks(field, contract, codes)]
-    low, high = TIMES
+    wrong = [check for field in contract.fields for check in _checks(field)]
+    region = attrgetter(contract.region_field) if contract.region_field else None
+    outside = _outside(TIMES)
 
     def broken(event: Event) -> bool:
-        if not low <= event.time <= high:
-            return True
         data = event.data
-        for get, wrong in checks:
+        if outside(event.time):
+            return True
+        if region is not None and region(data) not in codes and region(data) is not None:
+            return True
+        for get, is_wrong in wrong:
             value = get(data)
-            if value is not None and wrong(value):
+            if value is not None and is_wrong(value):
                 return True
         return False
 
     return broken
 
 
-def _checks(
-    field: Field, contract: Contract, codes: frozenset[str]
-) -> list[tuple[Callable[[Any], Any], Callable[[Any], bool]]]:
+def _checks(field: Field) -> list[tuple[Callable[[Any], Any], Callable[[Any], bool]]]:
     get = attrgetter(field.name)
     checks: list[tuple[Callable[[Any], Any], Callable[[Any], bool]]] = []
     if field.missing:
         checks.append((get, frozenset(field.missing).__contains__))
-    if field.name == contract.region_field:
-        checks.append((get, lambda value: value not in codes))
     if field.kind == "timestamp":
         checks.append((get, _outside(TIMESTAMPS)))
     if field.kind == "date":
@@ -104,5 +103,7 @@ def _checks(
 
 
 def _outside(bounds: tuple[Any, Any]) -> Callable[[Any], bool]:
+    """Whether a moment is outside; the year alone decides, but for moments a day from the bounds' years."""
     low, high = bounds
-    return lambda value: not low <= value <= high
+    first, last = low.year, high.year
+    return lambda value: not (first < value.year < last) and not low <= value <= high

@@ -1,8 +1,8 @@
 """Frames: the records of one poll of one partition arrive as ONE Faust event.
 
 Faust hands over events one at a time at about 0.2 ms each. A frame carries a whole poll of a partition instead:
-its value is the list of aiokafka records, its offset that of the last one. Topics that do not ask for frames
-(changelogs, the leader topic) keep Faust's own way.
+its value is the list of records (`streams/record_batches.py`), its offset that of the last one. Topics that do
+not ask for frames (changelogs, the leader topic) keep Faust's own way.
 
 Offsets of framed topics are committed only for frames the agent has declared `done`, contiguously, and never on
 Faust's own acknowledgement: Faust acknowledges events it skips while a rebalance is under way.
@@ -13,17 +13,18 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import faust
-from aiokafka import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
+from faust.types.tuples import ConsumerMessage
+
+from streams.record_batches import FetchedBatches
 
 SESSION_SECONDS = 8.0
 """After so long without a sign a worker's partitions go to another, also to itself after kill -9."""
-
-Frame = list[ConsumerRecord]
 
 SEEK_SECONDS = 0.01
 
@@ -47,13 +48,19 @@ class FrameSchema(faust.Schema):  # type: ignore[misc]
 
 
 class FrameConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Faust's thread around aiokafka, with two settings that Faust does not let through."""
+    """Faust's thread around aiokafka, with two settings that Faust does not let through, and batches."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         consumer._isolation_level = "read_committed"
         return consumer
+
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+        fetcher = consumer._fetcher
+        if not isinstance(fetcher._records, FetchedBatches):
+            fetcher._records = FetchedBatches(self.app.framed, fetcher._records)
+        return await super()._fetch_records(consumer, *args, **kwargs)
 
 
 class FrameConsumer(driver.Consumer):  # type: ignore[misc]
@@ -96,7 +103,10 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
         self._fetched = self._seeks
         if records:
             framed = self.app.framed
-            records = {tp: [rs] if tp.topic in framed and rs else rs for tp, rs in records.items()}
+            records = {
+                tp: [list(chain.from_iterable(rs))] if tp.topic in framed and rs else rs
+                for tp, rs in records.items()
+            }
         return records, active
 
     async def perform_seek(self) -> None:
@@ -133,9 +143,20 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
     def _to_message(self, tp: TP, record: Any) -> Any:
         if not isinstance(record, list):
             return super()._to_message(tp, record)
-        message = super()._to_message(tp, record[-1])
-        message.value = record
-        return message
+        last = record[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000,
+            last.timestamp_type,
+            (),
+            None,
+            record,
+            None,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
 
     def done(self, message: Message) -> None:
         """Declare a frame fully processed: its offset may be committed once all before it are."""

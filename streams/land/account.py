@@ -26,7 +26,7 @@ _NEVER = -(2**62)
 
 
 class Record(Protocol):
-    """What is read of a Kafka record; aiokafka's ConsumerRecord has it."""
+    """What is read of a Kafka record; the records of a frame have it."""
 
     offset: int
     timestamp: int
