@@ -138,7 +138,7 @@ def _asset(
 
 
 def _release_asset(shop: Shop) -> AssetsDefinition:
-    lookback = max((item.lookback for item in shop.indicators.values()), default=1)
+    lookback = max((item.reach for item in shop.indicators.values()), default=1)
     tables = [contract.table for contract in shop.contracts.values()]
     tables += [indicator.table for indicator in shop.indicators.values()]
 

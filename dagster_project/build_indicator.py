@@ -1,18 +1,26 @@
-"""Build indicators: figures from the builds of this attempt, and from released ones for days outside it."""
+"""Build indicators: figures from the builds of this attempt, and from released ones for days outside it.
+
+An attempt makes the periods its days lie in, and again every released period that reads them: whose input
+reaches back so far, or whose growth or stand-in is of a figure that is made again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
-from dagster_project import indicator_sql
+from dagster_project import indicator_sql, periods
 from dagster_project.attempt import Attempt
 from dagster_project.build import BUILD_COLUMNS, Built, Progress
+from dagster_project.figures import NAMES, Count, Figure, figures, observed
 from dagster_project.indicator import Indicator
 from dagster_project.spans import DAY, Span
 from dagster_project.warehouse import External, Warehouse
+from schemas.regions import Regions, load_regions
 
-CHUNK_DAYS = 366
+CHUNK = 366
+GAP = timedelta(days=92)
+Candidates = Sequence[tuple[str, date, str]]
 _CANDIDATES = """
 SELECT table, day, argMax(build_id, rank) FROM
 (
@@ -21,31 +29,57 @@ SELECT table, day, argMax(build_id, rank) FROM
     SELECT table, day, build_id, seq AS rank FROM release.pointer WHERE seq <= {parent:UInt64}
 )
 WHERE table IN {tables:Array(String)} AND day BETWEEN {first:Date} AND {last:Date}
-GROUP BY table, day"""
+GROUP BY table, day ORDER BY table, day"""
 _RELEASED = """
-SELECT DISTINCT day FROM release.pointer
-WHERE table = {table:String} AND seq <= {parent:UInt64} AND day BETWEEN {first:Date} AND {last:Date}"""
+SELECT day, argMax(build_id, seq) FROM release.pointer
+WHERE table = {table:String} AND seq <= {parent:UInt64} AND day >= {first:Date} GROUP BY day ORDER BY day"""
 
 
 def build_indicator(
     warehouse: Warehouse, indicator: Indicator, attempt: Attempt, progress: Progress = lambda span: None
 ) -> list[Built]:
-    """Build the attempt's days of an indicator, and the released days after them that its input reaches."""
-    wanted = sorted({*attempt.span.days, *_dependent(warehouse, indicator, attempt)})
-    for at in range(0, len(wanted), CHUNK_DAYS):
-        days = wanted[at : at + CHUNK_DAYS]
-        span = Span(days[0], days[-1])
-        external = external_tables(_candidates(warehouse, indicator, attempt, span), days)
-        warehouse.rows(
-            indicator_sql.insert(indicator, attempt.build_id), external, first=span.first, last=span.last
-        )
-        progress(span)
-    built = _contents(warehouse, indicator, attempt, wanted)
+    """Build the attempt's periods of an indicator, and the released ones after them that depend on its days."""
+    reach = timedelta(days=indicator.reach)
+    released = _released(warehouse, indicator, attempt, attempt.span.first - reach)
+    wanted = wanted_periods(indicator, attempt.span, released)
+    known: dict[tuple[date, str], float] = {}
+    through: dict[date, date] = {}
+    regions = load_regions()
+    for days in periods.groups(wanted, CHUNK, GAP):
+        made = _chunk(warehouse, indicator, attempt, regions, days, (set(wanted), released, known))
+        warehouse.insert(f"built.{indicator.table}", ("build_id", *NAMES), _rows(attempt, made))
+        known.update(observed(made))
+        through.update((item.event_day, item.through) for item in made)
+        progress(Span(days[0], days[-1]))
+    built = _contents(warehouse, indicator, attempt, wanted, set(released), through)
     warehouse.insert("release.build", BUILD_COLUMNS, [item.row for item in built])
     return built
 
 
-def external_tables(candidates: Sequence[tuple[str, date, str]], wanted: Sequence[date]) -> External:
+def wanted_periods(indicator: Indicator, span: Span, released: Iterable[date]) -> list[date]:
+    """The periods to make, by last day: those the span touches, and released ones that depend on them."""
+    period, own = indicator.period, periods.ends(indicator.period, span)
+    later = [day for day in released if day > own[-1]]
+    reaching = {
+        day
+        for day in later
+        if periods.whole(period, day).first - timedelta(days=indicator.lookback - 1) <= span.last
+    }
+    changed = {*own, *reaching}
+    following = {day for day in later if changed & set(compared(indicator, day))}
+    return sorted(changed | following)
+
+
+def compared(indicator: Indicator, day: date) -> list[date]:
+    """The periods whose figures one period's figure is compared with, or may stand in for it."""
+    back = range(1, max(1, indicator.impute) + 1)
+    return [
+        periods.year_before(indicator.period, day),
+        *(periods.before(indicator.period, day, count) for count in back),
+    ]
+
+
+def external_tables(candidates: Candidates, wanted: Iterable[date]) -> External:
     """The external tables an indicator's SQL reads."""
     return {
         "candidate": (indicator_sql.EXTERNAL["candidate"], candidates),
@@ -53,16 +87,68 @@ def external_tables(candidates: Sequence[tuple[str, date, str]], wanted: Sequenc
     }
 
 
-def _dependent(warehouse: Warehouse, indicator: Indicator, attempt: Attempt) -> set[date]:
-    last = attempt.span.last
+def input_span(indicator: Indicator, days: Sequence[date]) -> Span:
+    """The days of input that the figures of these periods (at least one, in order) are made of."""
+    first = periods.whole(indicator.period, days[0]).first
+    return Span(first - timedelta(days=indicator.lookback - 1), days[-1])
+
+
+def count(
+    warehouse: Warehouse, indicator: Indicator, candidates: Candidates, days: Sequence[date]
+) -> list[Count]:
+    """What the indicator's SQL counts in these periods, reading nothing but the candidate builds."""
     rows = warehouse.rows(
-        _RELEASED,
-        table=indicator.table,
-        parent=attempt.parent,
-        first=last + DAY,
-        last=last + timedelta(days=indicator.lookback - 1),
+        indicator_sql.counts(indicator),
+        external_tables(candidates, days),
+        first=periods.whole(indicator.period, days[0]).first,
+        last=days[-1],
     )
-    return {day for (day,) in rows}
+    return [Count(day, region, numerator, denominator) for day, region, numerator, denominator in rows]
+
+
+def last_input(indicator: Indicator, candidates: Candidates, days: Iterable[date]) -> dict[date, date]:
+    """For each period the last day with input to its figure; the day before its input begins if there is none."""
+    with_input = sorted({day for _, day, _ in candidates})
+    found = {}
+    for end in days:
+        span = input_span(indicator, [end])
+        found[end] = max((day for day in with_input if day in span), default=span.first - DAY)
+    return found
+
+
+def read_earlier(
+    warehouse: Warehouse, indicator: Indicator, builds: Mapping[date, str]
+) -> dict[tuple[date, str], float]:
+    """Observed values of these days as these builds hold them, by day and region."""
+    if not builds:
+        return {}
+    candidates = [(indicator.table, day, build_id) for day, build_id in sorted(builds.items())]
+    rows = warehouse.rows(indicator_sql.earlier(indicator), external_tables(candidates, sorted(builds)))
+    return {(day, region): value for day, region, value in rows}
+
+
+def _chunk(
+    warehouse: Warehouse,
+    indicator: Indicator,
+    attempt: Attempt,
+    regions: Regions,
+    days: Sequence[date],
+    memory: tuple[set[date], Mapping[date, str], Mapping[tuple[date, str], float]],
+) -> list[Figure]:
+    wanted, released, known = memory
+    candidates = _candidates(warehouse, indicator, attempt, input_span(indicator, days))
+    needed = {day for end in days for day in compared(indicator, end)} - wanted
+    earlier = read_earlier(warehouse, indicator, {day: released[day] for day in needed if day in released})
+    counts = count(warehouse, indicator, candidates, days)
+    return figures(indicator, regions, counts, {**known, **earlier}, last_input(indicator, candidates, days))
+
+
+def _rows(attempt: Attempt, made: Iterable[Figure]) -> list[tuple[object, ...]]:
+    return [(attempt.build_id, *item.row) for item in made]
+
+
+def _released(warehouse: Warehouse, indicator: Indicator, attempt: Attempt, first: date) -> dict[date, str]:
+    return dict(warehouse.rows(_RELEASED, table=indicator.table, parent=attempt.parent, first=first))
 
 
 def _candidates(
@@ -73,54 +159,54 @@ def _candidates(
         build=attempt.build_id,
         parent=attempt.parent,
         tables=list(indicator.reads),
-        first=span.first - timedelta(days=indicator.lookback - 1),
+        first=span.first,
         last=span.last,
     )
     return [(str(table), day, str(build_id)) for table, day, build_id in rows]
 
 
 def _contents(
-    warehouse: Warehouse, indicator: Indicator, attempt: Attempt, wanted: Sequence[date]
+    warehouse: Warehouse,
+    indicator: Indicator,
+    attempt: Attempt,
+    wanted: Sequence[date],
+    released: set[date],
+    through: Mapping[date, date],
 ) -> list[Built]:
-    held = {
-        day: (rows, content)
-        for day, rows, content in warehouse.rows(indicator_sql.contents(indicator), build=attempt.build_id)
-    }
-    released = {
-        day
-        for (day,) in warehouse.rows(
-            _RELEASED, table=indicator.table, parent=attempt.parent, first=wanted[0], last=wanted[-1]
+    rows = warehouse.rows(indicator_sql.contents(indicator), build=attempt.build_id)
+    held = {day: (count, content) for day, count, content in rows}
+    open_days = _open_days(warehouse, indicator, attempt)
+    return [
+        Built(
+            table=indicator.table,
+            day=day,
+            build_id=attempt.build_id,
+            rows=held.get(day, (0, "0"))[0],
+            duplicates=0,
+            corrected=0,
+            quarantined=0,
+            content_hash=held.get(day, (0, "0"))[1],
+            complete=_complete(indicator, day, through, open_days),
+            version=indicator.version,
         )
-    }
-    whole = _complete(warehouse, indicator, attempt)
-    found = []
-    for day in wanted:
-        if day not in held and day not in released:
-            continue
-        rows, content = held.get(day, (0, "0"))
-        found.append(
-            Built(
-                table=indicator.table,
-                day=day,
-                build_id=attempt.build_id,
-                rows=rows,
-                duplicates=0,
-                corrected=0,
-                quarantined=0,
-                content_hash=content,
-                complete=whole.get(day, True),
-                version=indicator.version,
-            )
-        )
-    return found
+        for day in wanted
+        if day in held or day in released
+    ]
 
 
-def _complete(warehouse: Warehouse, indicator: Indicator, attempt: Attempt) -> Mapping[date, bool]:
-    """Whether the day's own input is complete; days outside the attempt were judged when they were built."""
+def _complete(indicator: Indicator, day: date, through: Mapping[date, date], open_days: set[date]) -> bool:
+    """Whether all input of the period's own days is there; days outside the attempt were judged when built."""
+    own = periods.whole(indicator.period, day)
+    ended = indicator.period == "day" or through.get(day, day) >= day
+    return ended and not any(other in own for other in open_days)
+
+
+def _open_days(warehouse: Warehouse, indicator: Indicator, attempt: Attempt) -> set[date]:
+    """Days of this attempt whose input may still grow."""
     rows = warehouse.rows(
-        "SELECT day, min(complete) FROM release.build WHERE build_id = {build:String}"
-        " AND table IN {tables:Array(String)} GROUP BY day",
+        "SELECT DISTINCT day FROM release.build WHERE build_id = {build:String}"
+        " AND table IN {tables:Array(String)} AND NOT complete",
         build=attempt.build_id,
         tables=list(indicator.reads),
     )
-    return {day: bool(flag) for day, flag in rows}
+    return {day for (day,) in rows}

@@ -33,7 +33,7 @@ def feed_suite(contract: Contract) -> Suite:
 
 def indicator_suite(indicator: Indicator) -> Suite:
     """What must hold for an indicator's figures: known regions, each once a day, values within bounds."""
-    codes = [PROVINCE, *sorted(load_regions().codes([indicator.regions]))]
+    codes = [PROVINCE, *sorted(load_regions().codes(indicator.regions))]
     low, high = indicator.bounds
     expectations = (
         Expectation("expect_compound_columns_to_be_unique", {"column_list": ["event_day", "region"]}),

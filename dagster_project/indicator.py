@@ -6,6 +6,7 @@ the engine's. What it depends on is read from the SQL itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -14,33 +15,49 @@ from pathlib import Path
 from typing import Any
 
 from dagster_project.dependencies import dependencies
+from dagster_project.periods import PERIODS, parse, whole
 from schemas.declaration import Entry, parse_yaml
 from schemas.errors import Misdeclared
 
 INDICATORS = Path(__file__).parent / "indicators"
 _KEYS = (
     *("id", "title", "description", "unit", "factor", "decimals", "direction", "bounds", "regions", "period"),
-    *("lookback", "owner", "limits", "sql", "examples"),
+    *("owner", "limits", "sql", "examples"),
 )
+_MORE_KEYS = ("lookback", "target", "tolerance", "impute")
+EXPECTED = (
+    *("value", "numerator", "denominator", "province", "level", "target", "achievement", "reached"),
+    *("year_ago", "year_on_year", "period_ago", "period_on_period", "faster", "rank", "ranked"),
+    *("missing", "imputed"),
+)
+"""What an example may expect of a figure."""
 _EXAMPLE = ("name", "day", "given", "expect")
+_LEVELS = ("city", "county")
+_LONGEST = {"day": 1, "month": 31, "quarter": 92, "year": 366}
 
 
 @dataclass(frozen=True)
 class Example:
-    """Rows of feeds (`given`, by feed) and the figures they must make on one day, by region."""
+    """Rows of feeds (`given`, by feed) and the figures they must make of one period, by region.
+
+    `day` is the last day of the period. `earlier` are values of other periods, by their last day and region.
+    """
 
     name: str
     day: date
     given: Mapping[str, tuple[Mapping[str, Any], ...]]
     expect: Mapping[str, Mapping[str, Any]]
+    earlier: Mapping[tuple[date, str], float]
 
 
 @dataclass(frozen=True)
 class Indicator:
-    """One indicator: `value = numerator / denominator * factor` per day and region of its level.
+    """One indicator: `value = numerator / denominator * factor` per period and region of its levels.
 
-    `lookback` is how many days of input, the day itself included, a day's figure is made of. `reads` are the
-    tables in `built` its SQL reads. `direction` says which values are better: higher or lower.
+    `lookback` is how many days of input a figure is made of, counted back from the first day of its period,
+    that day included. `reads` are the tables in `built` its SQL reads. `direction` says which values are
+    better: higher or lower. Values no further than `tolerance` (in its unit) from the province's are level
+    with it. A region without data shows its last value for up to `impute` periods.
     """
 
     id: str
@@ -52,7 +69,7 @@ class Indicator:
     decimals: int
     direction: str
     bounds: tuple[float, float | None]
-    regions: str
+    regions: tuple[str, ...]
     period: str
     lookback: int
     owner: str
@@ -61,6 +78,9 @@ class Indicator:
     reads: tuple[str, ...]
     examples: tuple[Example, ...]
     target: float | None = None
+    targets: tuple[tuple[int, float], ...] = ()
+    tolerance: float = 0.0
+    impute: int = 0
     path: Path = Path()
 
     @property
@@ -71,8 +91,30 @@ class Indicator:
     @property
     def version(self) -> str:
         """Changes with whatever changes the figures."""
-        parts = (self.sql, self.factor, self.decimals, self.direction, self.lookback)
+        parts = (
+            *(self.sql, self.factor, self.decimals, self.direction, self.lookback, self.period, self.regions),
+            *(self.target, self.targets, self.tolerance, self.impute),
+        )
         return sha256(repr(parts).encode()).hexdigest()[:12]
+
+    @property
+    def sign(self) -> int:
+        """1 where higher is better, -1 where lower is."""
+        return 1 if self.direction == "higher" else -1
+
+    @property
+    def reach(self) -> int:
+        """How many days before the last of its period a figure reads, input and earlier figures together."""
+        longest = _LONGEST[self.period]
+        return max(longest + self.lookback, longest * (self.impute + 1), 366 + longest)
+
+    def target_of(self, year: int) -> float | None:
+        """The value to reach in a year; None where none is declared."""
+        return dict(self.targets).get(year, self.target)
+
+    def shown(self, value: float) -> float:
+        """A value as it is shown, rounded; figures are compared so."""
+        return round(value, self.decimals)
 
 
 def load_indicators(tables: Collection[str], root: Path = INDICATORS) -> dict[str, Indicator]:
@@ -92,7 +134,9 @@ def load_indicator(path: Path, tables: Collection[str]) -> Indicator:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Misdeclared(str(path), "file", f"cannot be read as UTF-8 text: {error}") from None
-    parts = parse_yaml(text, str(path)).mapping(_KEYS, ["target"])
+    parts = parse_yaml(text, str(path)).mapping(_KEYS, _MORE_KEYS)
+    period = parts["period"].text(PERIODS)
+    target, targets = _targets(parts["target"]) if "target" in parts else (None, ())
     title = parts["title"].mapping(["zh", "en"], [])
     id = parts["id"].text()
     if id != f"{path.parent.name}.{path.stem}":
@@ -104,18 +148,21 @@ def load_indicator(path: Path, tables: Collection[str]) -> Indicator:
         description=_prose(parts["description"]),
         unit=parts["unit"].text(),
         factor=_positive(parts["factor"]),
-        decimals=parts["decimals"].integer(),
+        decimals=_whole(parts["decimals"], 0),
         direction=parts["direction"].text(["higher", "lower"]),
         bounds=_bounds(parts["bounds"]),
-        regions=parts["regions"].text(["city", "county"]),
-        period=parts["period"].text(["day"]),
-        lookback=int(_positive(parts["lookback"])),
+        regions=_regions(parts["regions"]),
+        period=period,
+        lookback=_whole(parts["lookback"], 1) if "lookback" in parts else 1,
         owner=parts["owner"].text(),
         limits=_prose(parts["limits"]),
         sql=parts["sql"].text(),
         reads=_reads(parts["sql"], tables),
-        examples=tuple(_example(item) for item in parts["examples"].items()),
-        target=float(parts["target"].number()) if "target" in parts else None,
+        examples=_examples(parts["examples"], period),
+        target=target,
+        targets=targets,
+        tolerance=_tolerance(parts["tolerance"]) if "tolerance" in parts else 0.0,
+        impute=_whole(parts["impute"], 1) if "impute" in parts else 0,
         path=path,
     )
 
@@ -146,25 +193,83 @@ def _reads(entry: Entry, tables: Collection[str]) -> tuple[str, ...]:
     return found
 
 
-def _example(entry: Entry) -> Example:
-    parts = entry.mapping(_EXAMPLE, [])
+def _whole(entry: Entry, least: int) -> int:
+    if entry.integer() < least:
+        raise entry.wrong(f"must be {least} or more")
+    return entry.integer()
+
+
+def _tolerance(entry: Entry) -> float:
+    if entry.number() < 0:
+        raise entry.wrong("must not be below 0")
+    return float(entry.number())
+
+
+def _regions(entry: Entry) -> tuple[str, ...]:
+    """Levels of regions: one name, or a list of those to show; SQL gives rows of the lowest."""
+    if isinstance(entry.value, str):
+        return (entry.text(_LEVELS),)
+    for item in entry.items():
+        item.text(_LEVELS)
+    return entry.texts()
+
+
+def _targets(entry: Entry) -> tuple[float | None, tuple[tuple[int, float], ...]]:
+    """The target of any year, or those of single years (`{2024: 90, 2025: 93}`, quoted or not)."""
+    if not isinstance(entry.value, dict):
+        return float(entry.number()), ()
+    found = {}
+    for year, value in entry.value.items():
+        item = Entry(entry.where, f"{entry.key}.{year}", value)
+        if not re.fullmatch(r"\d{4}", str(year)):
+            raise item.wrong("must be a year such as 2025")
+        found[int(year)] = float(item.number())
+    if not found or len(found) < len(entry.value):
+        raise entry.wrong("must be one number, or a mapping of years, each once, to numbers")
+    return None, tuple(sorted(found.items()))
+
+
+def _examples(entry: Entry, period: str) -> tuple[Example, ...]:
+    found = tuple(_example(item, period) for item in entry.items())
+    names = [example.name for example in found]
+    if not found or len(set(names)) < len(names):
+        raise entry.wrong("must hold one or more examples, each with a name of its own")
+    return found
+
+
+def _example(entry: Entry, period: str) -> Example:
+    parts = entry.mapping(_EXAMPLE, ["earlier"])
     given = {
         feed: tuple(_plain(row) for row in rows.items()) for feed, rows in parts["given"].mapping().items()
     }
+    earlier = parts["earlier"].mapping().items() if "earlier" in parts else ()
     return Example(
         name=parts["name"].text(),
-        day=_date(parts["day"]),
+        day=_last_day(parts["day"], period),
         given=given,
-        expect={region: _plain(figure) for region, figure in parts["expect"].mapping().items()},
+        expect={region: _expected(figure) for region, figure in parts["expect"].mapping().items()},
+        earlier={
+            (_last_day(Entry(values.where, values.key, when), period), region): float(value.number())
+            for when, values in earlier
+            for region, value in values.mapping().items()
+        },
     )
+
+
+def _expected(entry: Entry) -> dict[str, Any]:
+    return {key: item.value for key, item in entry.mapping([], EXPECTED).items()}
 
 
 def _plain(entry: Entry) -> dict[str, Any]:
     return {key: item.value for key, item in entry.mapping().items()}
 
 
-def _date(entry: Entry) -> date:
+def _last_day(entry: Entry, period: str) -> date:
+    """The last day of the period in an entry, written as the period is, or as a day of it."""
     try:
-        return date.fromisoformat(entry.text())
-    except ValueError:
-        raise entry.wrong("must be a day such as 2024-03-01") from None
+        written, last = parse(entry.text())
+    except ValueError as error:
+        raise entry.wrong(str(error)) from None
+    if written not in (period, "day"):
+        raise entry.wrong(f"is a {written}, but the indicator is by {period}")
+    return whole(period, last).last

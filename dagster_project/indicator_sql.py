@@ -1,29 +1,47 @@
-"""The SQL of an indicator: its figures from candidate builds, its table, its content. Pure."""
+"""The SQL of an indicator: what it counts in candidate builds, its table, its content. Pure."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from dagster_project.dependencies import on_candidates
 from dagster_project.feed_sql import content_hash
 from dagster_project.indicator import Indicator
-from quality.rows import quote
+from dagster_project.periods import last_day
+from schemas.tables import NAME
 
 PROVINCE = "330000"
+FLOAT = "Nullable(Float64)"
+FLAG = "Nullable(UInt8)"
 FIGURE = (
-    ("event_day", "Date", "Day the figure is of (Asia/Shanghai)"),
-    ("region", "LowCardinality(String)", "GB/T 2260 code of the region"),
-    ("value", "Nullable(Float64)", "numerator / denominator * factor; empty where the denominator is 0"),
-    ("numerator", "Float64", "What is counted"),
-    ("denominator", "Float64", "Out of how much"),
+    ("event_day", "Date", "Last day of the period the figure is of (Asia/Shanghai); a day is its own"),
+    ("region", NAME, "GB/T 2260 code of the region; 330000 is the province"),
+    ("value", FLOAT, "numerator / denominator * factor; empty where there are no data"),
+    ("numerator", FLOAT, "What is counted; empty where there are no data"),
+    ("denominator", FLOAT, "Out of how much; empty where there are no data"),
+    ("province", FLOAT, "The provincial value of the period, from the sums of both over all regions"),
+    ("level", NAME, "领先 ahead of, 持平 level with, 落后 behind the province; empty where not judged"),
+    ("target", FLOAT, "Value to reach in the year, where there is one"),
+    ("achievement", FLOAT, "Per cent of the target that is reached; target / value where lower is better"),
+    ("reached", FLAG, "Whether the target is reached; empty without target or value"),
+    ("year_ago", FLOAT, "Value of the same period a year before"),
+    ("year_on_year", FLOAT, "同比: growth over it in per cent; empty where there is nothing to compare"),
+    ("period_ago", FLOAT, "Value of the period before"),
+    ("period_on_period", FLOAT, "环比: growth over it in per cent; empty where there is nothing to compare"),
     (
-        "province",
-        "Nullable(Float64)",
-        "The provincial value of the day, from the sums of both over all regions",
+        "faster",
+        FLAG,
+        "快于省平均增幅: of a region behind, whether it improves by more than the province, 同比",
     ),
     (
-        "level",
-        "LowCardinality(String)",
-        "领先 ahead of, 持平 level with, 落后 behind the province; empty for itself",
+        "rank",
+        "Nullable(UInt16)",
+        "Place among the regions of its level, 1 is best; equals share one (1, 1, 3)",
     ),
+    ("ranked", "UInt16", "How many regions of its level are ranked"),
+    ("missing", "UInt8", "Whether the region has no data in the period; it is not ranked"),
+    ("imputed", "UInt8", "Whether the value is the last one from before, standing in; it is not ranked"),
+    ("through", "Date", "Last day with input; before the last day of the period the figure is provisional"),
 )
 EXTERNAL = {
     "candidate": [("name", "String"), ("day", "Date"), ("build_id", "String")],
@@ -31,48 +49,43 @@ EXTERNAL = {
 }
 
 
-def ddl(indicator: Indicator) -> str:
-    """Create `built.<table>`."""
+def ddl(indicator: Indicator) -> list[str]:
+    """Create `built.<table>`, or bring one that is there to its present columns; safe to run twice."""
     columns = ", ".join(f"`{name}` {kind}" for name, kind, _ in FIGURE)
-    return (
-        f"CREATE TABLE IF NOT EXISTS built.{indicator.table} (build_id String, {columns})"
-        " ENGINE = MergeTree PARTITION BY toYYYYMM(event_day) ORDER BY (event_day, build_id, region)"
+    name = f"built.{indicator.table}"
+    added = ", ".join(
+        f"ADD COLUMN IF NOT EXISTS `{name}` {kind} AFTER `{before}`"
+        for (before, *_), (name, kind, _) in pairwise(FIGURE)
     )
+    changed = ", ".join(f"MODIFY COLUMN `{name}` {FLOAT}" for name in ("numerator", "denominator"))
+    return [
+        f"CREATE TABLE IF NOT EXISTS {name} (build_id String, {columns})"
+        " ENGINE = MergeTree PARTITION BY toYYYYMM(event_day) ORDER BY (event_day, build_id, region)",
+        f"ALTER TABLE {name} {added}",
+        f"ALTER TABLE {name} {changed}",
+    ]
 
 
-def insert(indicator: Indicator, build_id: str) -> str:
-    """Write the figures of the wanted days under a build id."""
-    names = ", ".join(name for name, _, _ in FIGURE)
+def counts(indicator: Indicator) -> str:
+    """What is counted in the wanted periods: (last day of the period, region, numerator, denominator).
+
+    Takes the parameters `first` and `last`, days, and the external tables `candidate` and `wanted`.
+    """
     return (
-        f"INSERT INTO built.{indicator.table} (build_id, {names})"
-        f" SELECT {quote(build_id)}, {names} FROM ({figures(indicator)})"
-    )
-
-
-def figures(indicator: Indicator) -> str:
-    """The figures of the wanted days between `first` and `last`, the province's among them."""
-    counted = (
-        f"SELECT day AS event_day, arrayJoin([toString(region), '{PROVINCE}']) AS code,"
-        " sum(toFloat64(numerator)) AS n, sum(toFloat64(denominator)) AS d"
+        f"SELECT {last_day(indicator.period, 'day')} AS ends, toString(region) AS code,"
+        " round(sum(toFloat64(numerator)), 9), round(sum(toFloat64(denominator)), 9)"
         f" FROM ({on_candidates(indicator.sql, indicator.lookback)})"
-        " WHERE day BETWEEN {first:Date} AND {last:Date} AND day IN (SELECT day FROM wanted)"
-        " GROUP BY event_day, code"
+        " WHERE day BETWEEN {first:Date} AND {last:Date} AND ends IN (SELECT day FROM wanted)"
+        " GROUP BY ends, code ORDER BY ends, code"
     )
-    valued = (
-        "SELECT event_day, code AS region, round(n, 9) AS numerator, round(d, 9) AS denominator,"
-        f" if(d = 0, NULL, round(n / d * {indicator.factor}, 9)) AS value FROM ({counted})"
-    )
-    compared = (
-        f"SELECT *, max(if(region = '{PROVINCE}', value, NULL)) OVER (PARTITION BY event_day) AS province"
-        f" FROM ({valued})"
-    )
-    mine, its = (f"round({name}, {indicator.decimals})" for name in ("value", "province"))
-    better = f"{mine} {'>' if indicator.direction == 'higher' else '<'} {its}"
+
+
+def earlier(indicator: Indicator) -> str:
+    """Observed values of the days in `wanted`, as the builds in `candidate` hold them: (day, region, value)."""
     return (
-        "SELECT event_day, region, value, numerator, denominator, province,"
-        f" multiIf(region = '{PROVINCE}' OR value IS NULL, '',"
-        f" {mine} = {its}, '持平', {better}, '领先', '落后') AS level"
-        f" FROM ({compared})"
+        f"SELECT event_day, region, assumeNotNull(value) FROM built.{indicator.table}"
+        " WHERE event_day IN (SELECT day FROM wanted) AND value IS NOT NULL AND NOT missing AND NOT imputed"
+        " AND (event_day, build_id) IN (SELECT day, build_id FROM candidate)"
     )
 
 

@@ -78,7 +78,7 @@ def all_indicators(indicators: Sequence[Indicator]) -> list[str]:
         Column("unit", NAME, "Unit of value, province and target"),
         Column("direction", NAME, "Which values are better: higher or lower"),
         Column("decimals", "UInt8", "Decimals to show"),
-        Column("target", "Nullable(Float64)", "Value to reach, where there is one"),
+        Column("period", NAME, "What a figure is of: day, month, quarter or year"),
         Column("owner", NAME, "Department that answers for it"),
     ]
     columns = [*titles, Column("day", *FIGURE[0][1:]), *(Column(*figure) for figure in FIGURE[1:])]
@@ -111,19 +111,17 @@ def releases() -> list[str]:
 
 
 def _titles(item: Indicator) -> str:
-    target = "NULL" if item.target is None else str(item.target)
     texts = (
         ("indicator", item.id),
         ("title_zh", item.title_zh),
         ("title_en", item.title_en),
         ("unit", item.unit),
         ("direction", item.direction),
+        ("period", item.period),
+        ("owner", item.owner),
     )
     named = ", ".join(f"{quote(text)} AS {name}" for name, text in texts)
-    return (
-        f"{named}, toUInt8({item.decimals}) AS decimals, CAST({target} AS Nullable(Float64)) AS target,"
-        f" {quote(item.owner)} AS owner"
-    )
+    return f"{named}, toUInt8({item.decimals}) AS decimals"
 
 
 def _mart(table: str, columns: Iterable[Column], comment: str) -> list[str]:

@@ -27,7 +27,11 @@ def statements() -> list[str]:
     """DDL for indicator tables, the region dimension and all marts, in the order they need each other."""
     contracts = load_contracts().values()
     indicators = list(load_indicators([contract.table for contract in contracts]).values())
-    found = [*regions(), *marts.releases(), *(indicator_sql.ddl(indicator) for indicator in indicators)]
+    found = [
+        *regions(),
+        *marts.releases(),
+        *(text for item in indicators for text in indicator_sql.ddl(item)),
+    ]
     for contract in contracts:
         found += marts.feed_mart(contract)
     for indicator in indicators:

@@ -74,10 +74,11 @@ def test_one_run_goes_all_the_way(house: House) -> None:
     house.land(reading("a", DAY, 30), reading("b", NEXT, 90))
     done = run(house, Span(DAY, NEXT))
     assert done.passed
-    assert (done.seq, done.published) == (1, 4)
+    assert (done.seq, done.published) == (1, 5)
     assert [(table.table, table.days, table.passed) for table in done.tables] == [
         ("ecology_air_quality", 2, 2),
         ("ecology_good_air_days", 2, 2),
+        ("ecology_pm25_quarterly", 1, 1),
     ]
     figures = house.warehouse.rows(
         "SELECT day, value FROM mart.ecology_good_air_days WHERE region = '330100' ORDER BY day"
