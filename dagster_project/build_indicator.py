@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
-from dagster_project import indicator_sql, periods
+from dagster_project import indicator_sql, periods, provenance
 from dagster_project.attempt import Attempt
 from dagster_project.build import BUILD_COLUMNS, Built, Progress
 from dagster_project.figures import NAMES, Count, Figure, figures, observed
@@ -32,7 +32,8 @@ WHERE table IN {tables:Array(String)} AND day BETWEEN {first:Date} AND {last:Dat
 GROUP BY table, day ORDER BY table, day"""
 _RELEASED = """
 SELECT day, argMax(build_id, seq) FROM release.pointer
-WHERE table = {table:String} AND seq <= {parent:UInt64} AND day >= {first:Date} GROUP BY day ORDER BY day"""
+WHERE table = {table:String} AND seq <= {parent:UInt64} AND day >= {first:Date}
+GROUP BY day HAVING argMax(build_id, seq) != '' ORDER BY day"""
 
 
 def build_indicator(
@@ -140,7 +141,22 @@ def _chunk(
     needed = {day for end in days for day in compared(indicator, end)} - wanted
     earlier = read_earlier(warehouse, indicator, {day: released[day] for day in needed if day in released})
     counts = count(warehouse, indicator, candidates, days)
-    return figures(indicator, regions, counts, {**known, **earlier}, last_input(indicator, candidates, days))
+    made = figures(indicator, regions, counts, {**known, **earlier}, last_input(indicator, candidates, days))
+    builds = {**released, **dict.fromkeys(wanted, attempt.build_id)}
+    read = {
+        day: _read(indicator, candidates, builds, day) for day in sorted({item.event_day for item in made})
+    }
+    provenance.record(warehouse, indicator.table, attempt.build_id, read)
+    return made
+
+
+def _read(
+    indicator: Indicator, candidates: Candidates, builds: Mapping[date, str], end: date
+) -> list[tuple[str, date, str]]:
+    """The days of builds one period's figures are made of: its input, and the figures it is compared with."""
+    span = input_span(indicator, [end])
+    own = [(table, day, build_id) for table, day, build_id in candidates if day in span]
+    return own + [(indicator.table, day, builds[day]) for day in compared(indicator, end) if day in builds]
 
 
 def _rows(attempt: Attempt, made: Iterable[Figure]) -> list[tuple[object, ...]]:
