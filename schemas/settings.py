@@ -32,9 +32,11 @@ class Settings:
     receiver_port: int = 18090
     docs_port: int = 18070
     dagster_port: int = 13000
+    duty_port: int = 18061
     partitions: int = 4
     tick_seconds: float = 5.0
     webhook_url: str = ""
+    duty_database_url: str = field(default="", repr=False)
     admin_password: str = field(default="", repr=False)
     service_password: str = field(default="", repr=False)
     bi_password: str = field(default="", repr=False)
@@ -71,6 +73,11 @@ class Settings:
     def webhook(self) -> str:
         """Where warnings are pushed: the set address, or the local receiver."""
         return self.webhook_url or f"http://{HOST}:{self.receiver_port}/warnings"
+
+    @property
+    def duty_database(self) -> str:
+        """SQLAlchemy URL of the state of duty: the set one (PostgreSQL), or a SQLite file of the home."""
+        return self.duty_database_url or f"sqlite:///{self.home.absolute() / 'duty' / 'duty.sqlite'}"
 
     def warehouse(self, user: str) -> dict[str, Any]:
         """Arguments for `clickhouse_driver.Client` as user `admin`, `service` or `bi`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 WARNINGS = "warnings"
 REJECTED = "rejected"
 REPLAYS = "replays"
+DISPOSITIONS = "dispositions"
 
 
 def feed_topic(feed: str) -> str:

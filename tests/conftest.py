@@ -28,6 +28,7 @@ PORTS = (
     "receiver_port",
     "docs_port",
     "dagster_port",
+    "duty_port",
 )
 
 

@@ -7,10 +7,11 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
@@ -18,6 +19,7 @@ from schemas.errors import Unavailable
 from schemas.settings import Settings
 from streams.duty.courier import CONCURRENCY, Courier
 from streams.duty.outbox import Outbox
+from streams.duty.push import push_of
 from streams.duty.reader import Reader
 from streams.duty.stopping import stop_on_signals
 from streams.duty.webhook import Webhook
@@ -44,7 +46,11 @@ async def _run(settings: Settings, clock: Callable[[], float], rng: Random) -> N
     try:
         async with Webhook(settings.webhook, settings.webhook_key, CONCURRENCY) as webhook:
             courier = Courier(outbox, webhook, clock, rng)
-            reader = Reader(settings, outbox, courier.wake, clock, rng)
+
+            def take(warnings: Sequence[Any]) -> int:
+                return outbox.add([push_of(warning) for warning in warnings], clock())
+
+            reader = Reader(settings, "push", take, courier.wake, clock, rng)
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(courier.run(stop))

@@ -1,16 +1,17 @@
-"""Reading warnings: from the topic into the outbox, through any absence of the broker.
+"""Reading warnings: from the topic to where they are written down, through any absence of the broker.
 
-A warning's offset is committed after its push is on disk, so a crash at any moment repeats work, loses none;
-what is read again is known by its id.
+A warning's offset is committed after it is on disk, so a crash at any moment repeats work, loses none; what is
+read again is known by its id.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from random import Random
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import CommitFailedError, KafkaError
@@ -21,14 +22,9 @@ from schemas.errors import Rejected
 from schemas.event import decode_tick
 from schemas.settings import Settings
 from schemas.topics import WARNINGS
-from streams.duty.outbox import Outbox
 from streams.duty.policy import backoff
-from streams.duty.push import Push, push_of
 from streams.worker import heartbeat
 
-log = logging.getLogger("liaowang.push")
-
-GROUP = "push"
 BATCH = 500
 POLL_MS = 500
 PROBE_SECONDS = 5.0
@@ -36,20 +32,30 @@ PROBE_PATIENCE = 10.0
 METADATA_MS = 10_000
 
 
+Take = Callable[[Sequence[Any]], int]
+"""Writes decoded warnings down, in their order; returns how many of them were new."""
+
+
 class Reader:
-    """Reads warnings into the outbox until it is stopped, through any absence of the broker."""
+    """Gives warnings to `take` (in a thread) until it is stopped, through any absence of the broker.
+
+    `name` is the consumer group and the worker whose heart beats.
+    """
 
     def __init__(
         self,
         settings: Settings,
-        outbox: Outbox,
+        name: str,
+        take: Take,
         wake: Callable[[], None],
         clock: Callable[[], float],
         rng: Random,
     ) -> None:
-        self._settings, self._outbox, self._wake, self._clock, self._rng = settings, outbox, wake, clock, rng
+        self._settings, self._name, self._take, self._wake = settings, name, take, wake
+        self._clock, self._rng = clock, rng
         self._decoder = Decoder(load_contracts()["duty.warning"])
-        self._beat = heartbeat(settings, "push")
+        self._beat = heartbeat(settings, name)
+        self._log = logging.getLogger(f"liaowang.{name}")
         self._broker_away = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -59,10 +65,10 @@ class Reader:
             consumer = AIOKafkaConsumer(
                 WARNINGS,
                 bootstrap_servers=self._settings.kafka,
-                group_id=GROUP,
+                group_id=self._name,
                 # Known to the group by its home: started again after a crash, it need not wait to be missed.
-                group_instance_id=_member(self._settings),
-                client_id="liaowang-push",
+                group_instance_id=_member(self._name, self._settings),
+                client_id=f"liaowang-{self._name}",
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 metadata_max_age_ms=METADATA_MS,
@@ -74,9 +80,9 @@ class Reader:
             except KafkaError as error:
                 failures += 1
                 self._mark_broker(away=True, why=repr(error))
-                await _sleep(backoff(failures, self._rng), stop, self._beat)
+                await sleep(backoff(failures, self._rng), stop, self._beat)
             finally:
-                await _stop_consumer(consumer)
+                await self._stop(consumer)
 
     async def _read(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         """Read with one consumer: it finds an absent broker again by itself."""
@@ -87,7 +93,7 @@ class Reader:
             values = [record.value for batch in records.values() for record in batch]
             if values:
                 uncommitted = True
-                if await asyncio.to_thread(self._outbox.add, list(self._pushes(values)), self._clock()):
+                if await asyncio.to_thread(self._take, list(self._warnings(values))):
                     self._wake()
             # An absent broker gives nothing, as an idle one does: now and then ask it something.
             if uncommitted:
@@ -108,38 +114,37 @@ class Reader:
         self._mark_broker(away=False, why="")
         return True
 
-    def _pushes(self, values: Iterable[bytes | None]) -> Iterator[Push]:
-        """The pushes of those messages that are warnings; ticks are passed over, broken ones named."""
+    def _warnings(self, values: Iterable[bytes | None]) -> Iterator[Any]:
+        """Those messages that are warnings, decoded; ticks are passed over, broken ones named."""
         for value in values:
             if value is None or decode_tick(value) is not None:
                 continue
             try:
-                yield push_of(self._decoder.decode(value))
+                yield self._decoder.decode(value)
             except Rejected as error:
-                log.error("a message on %s is no warning: %s", WARNINGS, error)
+                self._log.error("a message on %s is no warning: %s", WARNINGS, error)
 
     def _mark_broker(self, *, away: bool, why: str) -> None:
         """One log line at each change."""
         if away != self._broker_away:
-            log.warning("broker %s is %s", self._settings.kafka, f"away: {why}" if away else "back")
+            self._log.warning("broker %s is %s", self._settings.kafka, f"away: {why}" if away else "back")
         self._broker_away = away
 
+    async def _stop(self, consumer: AIOKafkaConsumer) -> None:
+        """Stop a consumer, within a time: the broker may be away.
 
-async def _stop_consumer(consumer: AIOKafkaConsumer) -> None:
-    """Stop a consumer, within a time: the broker may be away.
-
-    As a task of its own, because aiokafka 0.14 lets the cancellation of its inner tasks out of `stop`, which
-    would look as if this worker itself was cancelled.
-    """
-    stopping = asyncio.create_task(consumer.stop())
-    await asyncio.wait({stopping}, timeout=PROBE_PATIENCE)
-    if not stopping.done():
-        stopping.cancel()
-    elif stopping.cancelled() or stopping.exception():
-        log.info("left the broker without a word")
+        As a task of its own, because aiokafka 0.14 lets the cancellation of its inner tasks out of `stop`, which
+        would look as if this worker itself was cancelled.
+        """
+        stopping = asyncio.create_task(consumer.stop())
+        await asyncio.wait({stopping}, timeout=PROBE_PATIENCE)
+        if not stopping.done():
+            stopping.cancel()
+        elif stopping.cancelled() or stopping.exception():
+            self._log.info("left the broker without a word")
 
 
-async def _sleep(seconds: float, stop: asyncio.Event, beat: Callable[[], None]) -> None:
+async def sleep(seconds: float, stop: asyncio.Event, beat: Callable[[], None]) -> None:
     """Sleep that ends at once when stopped; a worker that waits is alive."""
     remaining = seconds
     while remaining > 0 and not stop.is_set():
@@ -152,6 +157,6 @@ async def _sleep(seconds: float, stop: asyncio.Event, beat: Callable[[], None]) 
             continue
 
 
-def _member(settings: Settings) -> str:
+def _member(name: str, settings: Settings) -> str:
     """A name in the group that stays the same from start to start and differs from home to home."""
-    return f"push-{blake2b(str(settings.home.absolute()).encode(), digest_size=8).hexdigest()}"
+    return f"{name}-{blake2b(str(settings.home.absolute()).encode(), digest_size=8).hexdigest()}"

@@ -1,0 +1,51 @@
+"""The application: every route under /api/v1, tokens only, everything refused that is not allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from streams.duty.api import cases
+from streams.duty.api.parts import Parts
+from streams.duty.api.problems import Problem, install
+
+VERSION = "1.0.0"
+
+
+def make_api(parts: Parts) -> FastAPI:
+    """The API on these parts."""
+    app = FastAPI(
+        title="Liaowang duty",
+        version=VERSION,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.parts = parts
+    app.include_router(cases.router)
+    install(app)
+    app.add_api_route("/healthz", health, include_in_schema=False)
+    app.add_api_route("/api/v1/healthz", health, summary="Whether it is up", tags=["service"])
+    _describe(app)
+    return app
+
+
+def health() -> dict[str, str]:
+    """It is up."""
+    return {"status": "ok"}
+
+
+def _describe(app: FastAPI) -> None:
+    """OpenAPI with the one schema of problems, which no route returns by itself."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+            schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+            schemas["Problem"] = Problem.model_json_schema()
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,139 @@
+"""What the routes are given: the parts of a running duty, and who asks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import Depends, Header, Request
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.orm import Session
+
+from streams.duty.database import Database
+from streams.duty.desk import Desk, Desks
+from streams.duty.models import Reply
+from streams.duty.officers import bearer
+from streams.duty.refusals import Invalid, Refused
+from streams.duty.rights import Actor
+
+BEARER = HTTPBearer(auto_error=False, description="A token from `liaowang duty token LOGIN`.")
+KEY_LENGTH = 255
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a running duty."""
+
+    database: Database
+    desks: Desks
+    clock: Callable[[], datetime]
+
+
+class Unauthorised(Refused):
+    """No token, or one that is unknown or over."""
+
+    status, title = 401, "Who are you?"
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts this application was made with."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One request: who asks, when, and what is known then."""
+
+    parts: Parts
+    actor: Actor
+    now: datetime
+    desk: Desk
+
+
+def asking(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+) -> Asking:
+    """Who asks, by the bearer token."""
+    return identify(request, credentials.credentials if credentials else "")
+
+
+def identify(request: Request, token: str, scope: str = "api") -> Asking:
+    """Who bears this token; Unauthorised where nobody does."""
+    parts = parts_of(request)
+    now = parts.clock()
+    where = f"api {request.client.host}" if request.client else "api"
+    with parts.database.reading() as session:
+        actor = bearer(session, token, now, where, scope) if token else None
+    if actor is None:
+        raise Unauthorised("a bearer token that is known and not over must be given")
+    return Asking(parts, actor, now, parts.desks.now())
+
+
+Who = Annotated[Asking, Depends(asking)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=KEY_LENGTH,
+        description="The same key and request again give the same answer, and change nothing again.",
+    ),
+]
+
+
+def once(
+    asked: Asking,
+    key: str | None,
+    request: Request,
+    body: Any,
+    act: Callable[[Session], Any],
+    status: int = 200,
+) -> JSONResponse:
+    """Change something in one transaction; with a key, a repeated request gets the answer of the first."""
+    asks = hashlib.sha256(
+        json.dumps([request.url.path, body], sort_keys=True, default=str).encode()
+    ).hexdigest()
+    with asked.parts.database.writing() as session:
+        known = _known(session, asked, key, asks)
+        if known is not None:
+            return JSONResponse(json.loads(known.body), known.status, {"Idempotency-Replayed": "true"})
+        said = act(session)
+        if key is not None and asked.actor.officer_id is not None:
+            session.add(
+                Reply(
+                    officer_id=asked.actor.officer_id,
+                    key=key,
+                    request=asks,
+                    status=status,
+                    body=json.dumps(said, ensure_ascii=False),
+                    created=asked.now,
+                )
+            )
+    return JSONResponse(said, status)
+
+
+def _known(session: Session, asked: Asking, key: str | None, asks: str) -> Reply | None:
+    if key is None:
+        return None
+    query = sa.select(Reply).where(Reply.officer_id == asked.actor.officer_id, Reply.key == key)
+    known = session.scalars(query).one_or_none()
+    if known is not None and known.request != asks:
+        raise Invalid("this key was used for another request", "Idempotency-Key")
+    return known
+
+
+def forget_replies(session: Session, now: datetime, kept: timedelta = timedelta(days=7)) -> None:
+    """Answers are kept for a week; they are no part of the record."""
+    session.execute(sa.delete(Reply).where(Reply.created < now - kept))
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)

@@ -1,0 +1,89 @@
+"""Errors as problem details (RFC 9457), `application/problem+json`: what was refused, and why."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from schemas.errors import Unavailable
+from streams.duty.refusals import Refused
+
+MEDIA_TYPE = "application/problem+json"
+log = logging.getLogger("liaowang.duty")
+
+
+class Problem(BaseModel):
+    """A problem detail (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, Any]] | None = None
+
+
+def problem(
+    status: int, title: str, detail: str, headers: dict[str, str] | None = None, **more: Any
+) -> JSONResponse:
+    """One problem as an answer."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of these statuses: a problem each."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    words = {
+        400: "The request cannot be read",
+        401: "No valid token",
+        403: "Not allowed by role and region",
+        404: "There is none, or none you may see",
+        409: "The state does not allow it",
+        413: "Too large",
+        415: "Not a media type that is taken",
+        422: "A value is wrong",
+        503: "The database is away",
+    }
+    return {
+        each: {"description": words[each], "content": {MEDIA_TYPE: {"schema": schema}}} for each in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of the application answered as a problem."""
+
+    @app.exception_handler(Refused)
+    def refused(_: Request, error: Refused) -> JSONResponse:
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+        return problem(error.status, error.title, str(error), headers)
+
+    @app.exception_handler(Unavailable)
+    def away(_: Request, error: Unavailable) -> JSONResponse:
+        log.error("%s", error)
+        return problem(503, "Unavailable", "the duty database is away; try again", {"Retry-After": "5"})
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        found = [{"key": _key(each["loc"]), "problem": each["msg"]} for each in error.errors()]
+        first = f"{found[0]['key']}: {found[0]['problem']}" if found else "the request cannot be read"
+        return problem(422, "Invalid", first, errors=found)
+
+    @app.exception_handler(HTTPException)
+    def http(_: Request, error: HTTPException) -> JSONResponse:
+        headers = dict(error.headers) if error.headers else None
+        return problem(error.status_code, "Refused", str(error.detail), headers)
+
+    @app.exception_handler(Exception)
+    def failed(request: Request, error: Exception) -> JSONResponse:
+        log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+        return problem(500, "Failed", "an error of the service; its log says more")
+
+
+def _key(steps: Any) -> str:
+    return ".".join(str(step) for step in steps)

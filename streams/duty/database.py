@@ -1,0 +1,105 @@
+"""The database of duty: SQLite in the home, or PostgreSQL where a setting says so; migrated by Alembic.
+
+On SQLite: WAL, synchronous FULL (what is committed survives the machine), foreign keys on, and a writing
+transaction takes its lock at once, so that two writers wait for each other instead of failing half way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from schemas.errors import Misdeclared, Unavailable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+PATIENCE = 30
+_LOCK = 6_174_001
+"""Number of the advisory lock in PostgreSQL that one migration at a time holds."""
+
+
+class Database:
+    """Sessions on the state of duty. Thread-safe; a session is for one thread."""
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.make_url(url)
+        if self.url.get_backend_name() not in ("sqlite", "postgresql"):
+            raise Misdeclared(
+                "settings", "LIAOWANG_DUTY_DATABASE_URL", "must be sqlite:///… or postgresql://…"
+            )
+        if self.url.drivername == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite(self.url) if self.sqlite else _postgresql(self.url)
+        self._writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that changes nothing; Unavailable where the database is away."""
+        with _away(self.url), Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session whose changes are committed together at the end, or none of them."""
+        with _away(self.url), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def migrate(self) -> None:
+        """Bring the tables to their declared form; harmless when they are, and while others do the same."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        with _away(self.url), self._writer.begin() as connection:
+            if not self.sqlite:
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(url.database, os.O_CREAT | os.O_RDWR, 0o600))
+    engine = sa.create_engine(url, connect_args={"timeout": PATIENCE, "isolation_level": None})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute("PRAGMA foreign_keys=ON")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    return engine
+
+
+def _postgresql(url: sa.URL) -> sa.Engine:
+    return sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+
+
+@contextmanager
+def _away(url: sa.URL) -> Iterator[None]:
+    """An absent database is Unavailable; its address is told without the password."""
+    try:
+        yield
+    except OperationalError as error:
+        raise Unavailable(f"the duty database {url.render_as_string()}: {str(error.orig).strip()}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable(f"the duty database {url.render_as_string()} went away") from error
+        raise

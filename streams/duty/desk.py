@@ -1,0 +1,93 @@
+"""The desk: what is declared for duty in a home (the roster), beside the region tree; kept up to date."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from schemas.errors import Misdeclared
+from schemas.regions import Regions, load_regions
+from schemas.settings import Settings
+from streams.duty.models import Officer, Override
+from streams.duty.roster import Roster
+from streams.duty.roster_yaml import load_roster
+from streams.duty.who import Plan, Substitution
+
+log = logging.getLogger("liaowang.duty")
+
+EXAMPLE = Path(__file__).parent / "example"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the service layer decides by."""
+
+    roster: Roster
+    regions: Regions
+
+
+def roster_path(settings: Settings) -> Path:
+    """Where the roster of a home stands."""
+    return settings.home / "duty" / "roster.yaml"
+
+
+def ensure_roster(settings: Settings) -> Path:
+    """The roster's file; where there is none yet, the example becomes it."""
+    path = roster_path(settings)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"roster.yaml.{os.getpid()}")
+        fresh.write_bytes((EXAMPLE / "roster.yaml").read_bytes())
+        fresh.replace(path)
+    return path
+
+
+def open_desk(settings: Settings) -> Desk:
+    """The desk of a home as its files say now; a wrong roster is Misdeclared."""
+    regions = load_regions()
+    return Desk(load_roster(ensure_roster(settings), regions), regions)
+
+
+class Desks:
+    """The desk of a home, read again when the roster's file changes; a wrong new one is not taken."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._desk = open_desk(settings)
+        self._path = roster_path(settings)
+        self._seen = self._stamp()
+
+    def now(self) -> Desk:
+        """The desk of this moment."""
+        stamp = self._stamp()
+        if stamp != self._seen:
+            self._seen = stamp
+            try:
+                self._desk = Desk(load_roster(self._path, self._desk.regions), self._desk.regions)
+                log.info("read %s again", self._path)
+            except Misdeclared as error:
+                log.error("the roster stays as it was: %s", error)
+        return self._desk
+
+    def _stamp(self) -> tuple[int, int]:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return (0, 0)
+        return (found.st_mtime_ns, found.st_ino)
+
+
+def plan_of(session: Session, desk: Desk, since: datetime) -> Plan:
+    """What `who` is answered from: the desk, the changes that end after `since`, the active officers."""
+    changes = session.scalars(sa.select(Override).where(Override.withdrawn.is_(None), Override.ends > since))
+    substitutions = tuple(
+        Substitution(each.id, each.team, each.officer.login if each.officer else "", each.starts, each.ends)
+        for each in changes
+    )
+    able = frozenset(session.scalars(sa.select(Officer.login).where(Officer.active)))
+    return Plan(desk.roster, desk.regions, substitutions, able)

@@ -1,0 +1,201 @@
+"""Officers, the roles they hold in regions, their passwords and tokens. Nothing of it is deleted: it ends.
+
+Passwords are kept as argon2id (RFC 9106), tokens as SHA-256: a token is 256 random bits, which no list holds.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy.orm import Session
+
+from schemas.regions import Regions
+from streams.duty.models import Office, Officer, Token
+from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
+from streams.duty.rights import ADMIN, Actor, Grant, may
+
+LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+PREFIX = "lw_"
+SCOPES = ("api", "calendar")
+SHORTEST_PASSWORD = 12
+
+
+def add_officer(
+    session: Session,
+    actor: Actor,
+    now: datetime,
+    regions: Regions,
+    *,
+    login: str,
+    name: str,
+    grants: list[Grant],
+    phone: str = "",
+    email: str = "",
+) -> Officer:
+    """A new officer with his roles; the actor must administer every region they are held in."""
+    if not LOGIN.fullmatch(login):
+        raise Invalid(f"{login!r} must be lower-case letters, digits, dots, hyphens, underscores", "login")
+    if session.scalars(sa.select(Officer.id).where(Officer.login == login)).first() is not None:
+        raise Conflict(f"there is an officer {login} already")
+    if not name.strip():
+        raise Invalid("must be given", "name")
+    officer = Officer(
+        login=login,
+        name=name.strip(),
+        phone=phone,
+        email=email,
+        active=True,
+        password_hash="",
+        created=now,
+        created_by=actor.who,
+    )
+    session.add(officer)
+    session.flush()
+    for grant in grants:
+        give(session, actor, now, regions, officer, grant)
+    return officer
+
+
+def give(
+    session: Session, actor: Actor, now: datetime, regions: Regions, officer: Officer, grant: Grant
+) -> None:
+    """One more role of an officer; harmless where he holds it."""
+    _check(grant, actor, regions)
+    if grant in grants_of(officer):
+        return
+    office = Office(role=grant.role, region=grant.region, granted=now, granted_by=actor.who)
+    officer.offices.append(office)
+    session.flush()
+
+
+def take(
+    session: Session, actor: Actor, now: datetime, regions: Regions, officer: Officer, grant: Grant
+) -> None:
+    """He holds this role no more."""
+    _check(grant, actor, regions)
+    held = [each for each in officer.offices if each.revoked is None]
+    found = [each for each in held if (each.role, each.region) == (grant.role, grant.region)]
+    if not found:
+        raise NotFound(f"{officer.login} does not hold {grant.role} in {grant.region}")
+    for each in found:
+        each.revoked, each.revoked_by = now, actor.who
+
+
+def set_active(officer: Officer, actor: Actor, regions: Regions, active: bool) -> None:
+    """Whether he may sign in and be on duty."""
+    for grant in grants_of(officer) or (Grant(ADMIN, regions.province.code),):
+        _check(grant, actor, regions)
+    officer.active = active
+
+
+def set_password(officer: Officer, password: str) -> None:
+    """His password from now on."""
+    if not SHORTEST_PASSWORD <= len(password) <= 1024:
+        raise Invalid(f"must have at least {SHORTEST_PASSWORD} characters", "password")
+    officer.password_hash = PasswordHasher().hash(password)
+
+
+def check_password(session: Session, login: str, password: str) -> bool:
+    """Whether this is the password of an active officer; an unknown login takes as long as a known one."""
+    officer = session.scalars(sa.select(Officer).where(Officer.login == login)).one_or_none()
+    hasher = PasswordHasher()
+    known = officer.password_hash if officer and officer.active and officer.password_hash else ""
+    try:
+        hasher.verify(known or hasher.hash("nobody"), password)
+    except (VerificationError, InvalidHashError):
+        return False
+    return bool(known)
+
+
+def add_token(
+    session: Session,
+    actor: Actor,
+    now: datetime,
+    officer: Officer,
+    secret: str,
+    *,
+    scope: str = "api",
+    label: str = "",
+    lasts: timedelta | None = None,
+) -> str:
+    """A new token of an officer, to be told once: `secret` is at least 256 random bits as text."""
+    if scope not in SCOPES:
+        raise Invalid(f"{scope!r} must be one of {', '.join(SCOPES)}", "scope")
+    text = PREFIX + secret
+    session.add(
+        Token(
+            officer_id=officer.id,
+            hash=_hash(text),
+            scope=scope,
+            label=label,
+            created=now,
+            created_by=actor.who,
+            expires=now + lasts if lasts else None,
+        )
+    )
+    session.flush()
+    return text
+
+
+def revoke_token(session: Session, now: datetime, token_id: int) -> Token:
+    """The token is good for nothing from now on."""
+    token = session.get(Token, token_id)
+    if token is None:
+        raise NotFound(f"no token {token_id}")
+    token.revoked = token.revoked or now
+    return token
+
+
+def bearer(session: Session, text: str, now: datetime, where: str, scope: str = "api") -> Actor | None:
+    """Who bears a token; None where it is unknown, over, of another scope, or its officer is not active."""
+    query = sa.select(Token, Officer).join(Officer, Officer.id == Token.officer_id)
+    found = session.execute(query.where(Token.hash == _hash(text))).one_or_none()
+    if found is None:
+        return None
+    token, officer = found
+    over = token.revoked is not None or (token.expires is not None and token.expires <= now)
+    if over or not officer.active or (token.scope != scope and scope != "calendar"):
+        return None
+    return actor_for(officer, where)
+
+
+def actor_of(session: Session, login: str, where: str) -> Actor:
+    """An active officer as an actor."""
+    return actor_for(find(session, login, active=True), where)
+
+
+def actor_for(officer: Officer, where: str) -> Actor:
+    """The officer as an actor, with the roles he holds now."""
+    return Actor(officer.login, where, officer.id, grants_of(officer))
+
+
+def find(session: Session, login: str, *, active: bool = False) -> Officer:
+    """The officer with this login; NotFound where there is none."""
+    officer = session.scalars(sa.select(Officer).where(Officer.login == login)).one_or_none()
+    if officer is None or (active and not officer.active):
+        raise NotFound(f"no {'active ' if active else ''}officer {login}")
+    return officer
+
+
+def grants_of(officer: Officer) -> tuple[Grant, ...]:
+    """The roles he holds now."""
+    held = [each for each in officer.offices if each.revoked is None]
+    return tuple(sorted((Grant(each.role, each.region) for each in held), key=lambda g: (g.role, g.region)))
+
+
+def _check(grant: Grant, actor: Actor, regions: Regions) -> None:
+    if not LOGIN.fullmatch(grant.role):
+        raise Invalid(f"{grant.role!r} must be lower-case letters, digits, hyphens", "role")
+    if regions.get(grant.region) is None:
+        raise Invalid(f"{grant.region!r} is no region code", "region")
+    if not may(actor.grants, "admin", grant.role, grant.region, regions):
+        raise Forbidden(f"{actor.who} does not administer {grant.region}")
+
+
+def _hash(token: str) -> str:
+    return sha256(token.encode()).hexdigest()

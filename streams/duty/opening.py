@@ -1,0 +1,179 @@
+"""Warnings become cases: every transition of an episode counts once, whatever is read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from streams.duty.desk import Desk
+from streams.duty.escalation import steps_of
+from streams.duty.lifecycle import CLOSED, CONFIRMED, DISPOSED, NEW, worse
+from streams.duty.models import Case, Heard
+from streams.duty.records import notify, record
+from streams.duty.rights import Actor
+from streams.duty.waiting import Shift, schedule, shift_of, wait
+
+TOPIC = Actor("platform", "topic warnings")
+_CHUNK = 500
+
+
+def hear(session: Session, desk: Desk, now: datetime, warnings: Sequence[Any], actor: Actor = TOPIC) -> int:
+    """Take decoded events of `duty.warning`, in order; those heard before are passed over. How many were new."""
+    known = _known(session, [warning.id for warning in warnings])
+    shift: Shift | None = None
+    new = 0
+    for warning in warnings:
+        if warning.id in known:
+            continue
+        known.add(warning.id)
+        shift = shift or shift_of(session, desk, now)
+        case = _apply(session, shift, warning, now, actor)
+        case_id = case.id if case else None
+        session.add(Heard(id=warning.id, case_id=case_id, kind=warning.data.kind, at=now))
+        new += 1
+    return new
+
+
+def _known(session: Session, ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for chunk in _chunks(ids):
+        found.update(session.scalars(sa.select(Heard.id).where(Heard.id.in_(chunk))))
+    return found
+
+
+def _chunks(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[at : at + _CHUNK] for at in range(0, len(ids), _CHUNK))
+
+
+def _apply(session: Session, shift: Shift, warning: Any, now: datetime, actor: Actor) -> Case | None:
+    """The case after the transition; None where the end of an episode is heard of that was never a case."""
+    data = warning.data
+    query = sa.select(Case).where(Case.episode == data.episode).with_for_update(of=Case)
+    case = session.scalars(query).unique().one_or_none()
+    if case is None:
+        if data.kind in ("recovered", "cancelled"):
+            return None
+        return _open(session, shift, warning, now, actor)
+    detail = {
+        "warning": warning.id,
+        "value": data.value,
+        "threshold": data.threshold,
+        "at": data.at.isoformat(),
+    }
+    if data.kind in ("recovered", "cancelled"):
+        case.recovered = case.recovered or data.at
+        record(session, case, data.kind, actor, now, detail=detail)
+    elif data.kind in ("raised", "lowered", "opened") and data.level != case.level:
+        _change_level(session, shift, case, warning, now, actor, detail)
+    return case
+
+
+def _open(session: Session, shift: Shift, warning: Any, now: datetime, actor: Actor) -> Case:
+    data = warning.data
+    case = new_case(
+        shift.desk,
+        now,
+        uid=str(uuid5(NAMESPACE_URL, f"liaowang:{data.episode}")),
+        kind="warning",
+        episode=data.episode,
+        timeline=warning.timeline,
+        rule=data.rule,
+        rule_version=data.rule_version,
+        title=data.title,
+        runbook=data.runbook,
+        subject=data.subject,
+        region=data.region or "",
+        role=data.duty_role,
+        level=data.level,
+        value=data.value,
+        threshold=data.threshold,
+        evidence=data.evidence,
+        occurred=data.at,
+    )
+    open_case(session, shift, case, now, actor, detail={"warning": warning.id})
+    return case
+
+
+def new_case(desk: Desk, now: datetime, **given: Any) -> Case:
+    """A case that is not stored yet, with the limits of its level."""
+    limits = desk.roster.limits[given["level"]]
+    return Case(
+        **{"state": NEW, "peak": given["level"], "opened": now, "changed": now},
+        **{"acknowledge_by": now + limits.acknowledge, "close_by": now + limits.close},
+        **{"step": 0, "round": 0, "reopened": 0, "entries": 0, "version": 0},
+        **given,
+    )
+
+
+def open_case(
+    session: Session,
+    shift: Shift,
+    case: Case,
+    now: datetime,
+    actor: Actor,
+    *,
+    text: str = "",
+    detail: Any = None,
+) -> None:
+    """Store a new case, say that it is there, and let it wait for its officer."""
+    session.add(case)
+    session.flush()
+    record(session, case, "opened", actor, now, text=text, detail=detail)
+    wait(session, shift, case, now)
+
+
+def _change_level(
+    session: Session,
+    shift: Shift,
+    case: Case,
+    warning: Any,
+    now: datetime,
+    actor: Actor,
+    detail: dict[str, Any],
+) -> None:
+    """A higher level asks for attention again, in whatever state the case is; a lower one is noted."""
+    data, before = warning.data, case.level
+    higher = worse(data.level, before) == data.level
+    case.level, case.peak = data.level, worse(case.peak, data.level)
+    if not higher:
+        record(session, case, "lowered", actor, now, detail={**detail, "from": before})
+        schedule(case, shift.desk)
+        return
+    case.value, case.threshold, case.evidence = data.value, data.threshold, data.evidence
+    case.close_by = min(case.close_by, now + shift.desk.roster.limits[case.level].close)
+    record(session, case, "raised", actor, now, detail={**detail, "from": before})
+    if case.state in (DISPOSED, CONFIRMED, CLOSED) and case.merged_into_id is None:
+        reopen(session, case, now, actor, f"the warning rose to {case.level}", shift.desk)
+        wait(session, shift, case, now)
+    elif case.state == NEW:
+        wait(session, shift, case, now)
+    else:
+        _tell_raised(session, shift, case, now)
+        schedule(case, shift.desk)
+
+
+def reopen(session: Session, case: Case, now: datetime, actor: Actor, text: str, desk: Desk) -> None:
+    """The case is new again, with a new limit for closing."""
+    case.reopened += 1
+    case.verdict = None
+    case.disposed = case.confirmed = case.closed = case.overdue = None
+    case.close_by = now + desk.roster.limits[case.level].close
+    record(session, case, "reopened", actor, now, state=NEW, text=text)
+
+
+def _tell_raised(session: Session, shift: Shift, case: Case, now: datetime) -> None:
+    notify(
+        session,
+        case,
+        now,
+        kind="raised",
+        step=case.step,
+        officer_id=case.assignee_id,
+        channels=steps_of(shift.desk.roster, case.level)[0].channels,
+        part=f"raised/{case.entries}",
+    )

@@ -1,0 +1,54 @@
+"""What duty refuses, named for what the caller does about it; the API answers with the same words.
+
+Refused
+├── NotFound    404: no such case, officer, team, or none that this actor may see
+├── Forbidden   403: the actor's roles and regions do not allow it
+├── Conflict    409: the state does not allow it now; look again
+├── Invalid     422: a value is wrong; says which and what would be right
+└── TooLarge    413: an attachment beyond the limit
+"""
+
+from __future__ import annotations
+
+from schemas.errors import LiaowangError
+
+
+class Refused(LiaowangError):
+    """A request that is not carried out; nothing was changed."""
+
+    status = 400
+    title = "Refused"
+
+    def __init__(self, reason: str, key: str = "") -> None:
+        super().__init__(f"{key}: {reason}" if key else reason)
+        self.reason, self.key = reason, key
+
+
+class NotFound(Refused):
+    """There is none, or none that the actor may see."""
+
+    status, title = 404, "Not found"
+
+
+class Forbidden(Refused):
+    """The actor's roles and regions do not allow it."""
+
+    status, title = 403, "Not allowed"
+
+
+class Conflict(Refused):
+    """The state of things does not allow it now."""
+
+    status, title = 409, "Conflict"
+
+
+class Invalid(Refused):
+    """A value is wrong."""
+
+    status, title = 422, "Invalid"
+
+
+class TooLarge(Refused):
+    """More bytes than are taken."""
+
+    status, title = 413, "Too large"

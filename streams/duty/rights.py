@@ -1,0 +1,67 @@
+"""Who may do what: by role and region, refused by default. Pure; the API, the console and the CLI ask here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from schemas.regions import Regions
+
+ADMIN, SUPERVISOR, VIEWER = "admin", "supervisor", "viewer"
+VERBS = ("see", "handle", "roster", "admin")
+_SPECIAL = {
+    ADMIN: frozenset(VERBS),
+    SUPERVISOR: frozenset(("see", "handle", "roster")),
+    VIEWER: frozenset(("see",)),
+}
+_OF_A_DUTY = frozenset(("see", "handle"))
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A role in a region and all below it: a duty role such as `ecology-duty`, or one of the special ones."""
+
+    role: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, and from where: a login with his grants, or `operator:<user>` at the machine itself."""
+
+    who: str
+    where: str
+    officer_id: int | None = None
+    grants: tuple[Grant, ...] = ()
+
+
+def may(grants: Iterable[Grant], verb: str, role: str, region: str, regions: Regions) -> bool:
+    """Whether these grants allow a verb (see, handle, roster, admin) on what is `role`'s in `region`."""
+    return any(verb in _verbs(grant.role, role) and covers(grant.region, region, regions) for grant in grants)
+
+
+def covers(above: str, below: str, regions: Regions) -> bool:
+    """Whether a region is another one or contains it; what lies in no known region is the province's."""
+    return above in path(below, regions)
+
+
+def path(region: str, regions: Regions) -> tuple[str, ...]:
+    """A region's code and those above it, up to the province; the province alone where it is unknown."""
+    found: list[str] = []
+    here = regions.get(region)
+    while here is not None:
+        found.append(here.code)
+        here = regions.get(here.parent)
+    return tuple(found) or (regions.province.code,)
+
+
+def below(region: str, regions: Regions) -> frozenset[str]:
+    """A region's code and those of all regions in it."""
+    return frozenset(each.code for each in regions.all if region in path(each.code, regions))
+
+
+def _verbs(held: str, asked: str) -> frozenset[str]:
+    special = _SPECIAL.get(held)
+    if special is not None:
+        return special
+    return _OF_A_DUTY if held == asked else frozenset()

@@ -1,0 +1,170 @@
+"""Cases that wait: the steps of their chain as time goes, and the limit for closing; nobody is forgotten."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from streams.duty.desk import Desk, plan_of
+from streams.duty.escalation import ASSIGNED, Link, Notice, next_steps, next_time, resolve, steps_of
+from streams.duty.lifecycle import CLOSED, NEW
+from streams.duty.models import Case, Officer
+from streams.duty.records import notify, record
+from streams.duty.rights import ADMIN, Actor
+from streams.duty.roster import LAST_RESORT
+from streams.duty.who import Plan, who
+
+log = logging.getLogger("liaowang.duty")
+
+CLOCK = Actor("platform", "escalation")
+BATCH = 200
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What one transaction decides by: the desk and the plan as they are now, officers' ids by login."""
+
+    desk: Desk
+    plan: Plan
+    ids: Mapping[str, int]
+
+
+def shift_of(session: Session, desk: Desk, now: datetime) -> Shift:
+    """Everything needed to say who is on duty, read once a transaction."""
+    ids = {login: id for login, id in session.execute(sa.select(Officer.login, Officer.id))}
+    return Shift(desk, plan_of(session, desk, now - timedelta(days=1)), ids)
+
+
+def wait(session: Session, shift: Shift, case: Case, now: datetime) -> None:
+    """From now on the case waits for somebody to take it: the first step is taken at once."""
+    case.waiting_since, case.step, case.round = now, 0, case.round + 1
+    case.acknowledge_by = now + shift.desk.roster.limits[case.level].acknowledge
+    advance(session, shift, case, now)
+
+
+def taken(case: Case, desk: Desk) -> None:
+    """Somebody has the case: its chain stops."""
+    case.waiting_since = None
+    schedule(case, desk)
+
+
+def schedule(case: Case, desk: Desk) -> None:
+    """Set when the case is to be looked at again: its next step, or the passing of its limit."""
+    step = next_time(case, [step.after for step in steps_of(desk.roster, case.level)])
+    limit = None if case.overdue or case.state == CLOSED else case.close_by
+    times = [each for each in (step, limit) if each is not None]
+    case.next_step = min(times) if times else None
+
+
+def advance(
+    session: Session, shift: Shift, case: Case, now: datetime, actor: Actor = CLOCK, text: str = ""
+) -> None:
+    """Take the steps of a case that are due, and note that its limit has passed."""
+    if case.waiting_since is not None:
+        due = next_steps(case, chain_of(session, shift, case, now), now)
+        for notice in due.notices:
+            _tell(session, shift, case, notice, now, actor, text)
+        case.step = due.step
+    if case.overdue is None and case.state != CLOSED and now >= case.close_by:
+        case.overdue = now
+        record(session, case, "overdue", CLOCK, now)
+        _tell_overdue(session, shift, case, now)
+    schedule(case, shift.desk)
+
+
+def advance_due(session: Session, desk: Desk, now: datetime) -> int:
+    """Advance up to a batch of cases whose time has come; returns how many these were."""
+    query = sa.select(Case).where(Case.next_step <= now).order_by(Case.next_step, Case.id).limit(BATCH)
+    cases = session.scalars(query.with_for_update(of=Case, skip_locked=True)).unique().all()
+    if cases:
+        shift = shift_of(session, desk, now)
+        for case in cases:
+            advance(session, shift, case, now)
+    return len(cases)
+
+
+def any_due(session: Session, now: datetime) -> bool:
+    """Whether there is a case whose time has come; asked before a transaction that writes is begun."""
+    return session.scalars(sa.select(Case.id).where(Case.next_step <= now).limit(1)).first() is not None
+
+
+def chain_of(session: Session, shift: Shift, case: Case, now: datetime) -> tuple[Link, ...]:
+    """The chain of a case, with who is on duty now."""
+
+    def on_duty(role: str, region: str) -> str | None:
+        answer = who(shift.plan, role, region, now)
+        return answer.login if answer else None
+
+    steps = steps_of(shift.desk.roster, case.level)
+    last = last_resort(session, shift)
+    links = resolve(steps, case.role, case.region, on_duty, last, shift.desk.regions)
+    able = shift.plan.able
+    return tuple(
+        link if link.login in able else Link(link.after, link.to, None, link.channels) for link in links
+    )
+
+
+def last_resort(session: Session, shift: Shift) -> str | None:
+    """Who gets what nobody takes: the first active one declared, else any active admin; None only without both."""
+    for login in shift.desk.roster.last_resort.officers:
+        if login in shift.plan.able:
+            return login
+    query = (
+        sa.select(Officer)
+        .join(Officer.offices)
+        .where(Officer.active, sa.text("office.role = :role AND office.revoked IS NULL"))
+        .order_by(Officer.id)
+        .limit(1)
+    )
+    admin = session.scalars(query, {"role": ADMIN}).first()
+    return admin.login if admin else None
+
+
+def _tell(
+    session: Session, shift: Shift, case: Case, notice: Notice, now: datetime, actor: Actor, text: str
+) -> None:
+    officer_id = shift.ids.get(notice.login) if notice.login else None
+    if officer_id is None:
+        log.error("case %s: nobody is there, not even a last resort with an active account", case.id)
+    else:
+        case.assignee_id = officer_id
+    if notice.kind == ASSIGNED:
+        answer = who(shift.plan, case.role, case.region, now)
+        case.team = answer.team if answer else None
+    kind = "assigned" if notice.kind == ASSIGNED else "escalated"
+    detail = {"step": notice.step, "kind": notice.kind, "to": notice.login, "by": notice.to}
+    record(session, case, kind, actor, now, state=NEW, text=text, detail=detail)
+    notify(
+        session,
+        case,
+        now,
+        kind=notice.kind,
+        step=notice.step,
+        officer_id=officer_id,
+        channels=notice.channels,
+        part=f"{case.round}/{notice.step}",
+    )
+
+
+def _tell_overdue(session: Session, shift: Shift, case: Case, now: datetime) -> None:
+    """Both he who has the case and the officer of the province hear that its limit has passed."""
+    channels = steps_of(shift.desk.roster, case.level)[0].channels
+    province = who(shift.plan, case.role, shift.desk.regions.province.code, now)
+    told = {case.assignee_id, shift.ids.get(province.login) if province else None} - {None}
+    for officer_id in sorted(told, key=str) or [None]:
+        part = f"{LAST_RESORT}/overdue/{officer_id}"
+        notify(
+            session,
+            case,
+            now,
+            kind="overdue",
+            step=case.step,
+            officer_id=officer_id,
+            channels=channels,
+            part=part,
+        )

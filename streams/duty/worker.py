@@ -1,0 +1,157 @@
+"""The duty service: warnings become cases, cases escalate, what changed goes to Kafka, and the API answers."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from schemas.errors import Unavailable
+from schemas.settings import HOST, Settings
+from streams.duty.api.app import make_api
+from streams.duty.api.parts import Parts, forget_replies, utc_now
+from streams.duty.holes import Holes
+from streams.duty.home import open_home
+from streams.duty.opening import hear
+from streams.duty.policy import backoff
+from streams.duty.publisher import Publisher
+from streams.duty.reader import Reader, sleep
+from streams.duty.roles import roles_of_rules
+from streams.duty.stopping import stop_on_signals
+from streams.duty.waiting import advance_due, any_due
+from streams.worker import start_logging
+
+TICK = 1.0
+ROSTER_CHECK = timedelta(hours=1)
+log = logging.getLogger("liaowang.duty")
+
+
+class Server(uvicorn.Server):
+    """uvicorn that leaves the signals to the service."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing is captured."""
+        yield
+
+
+def main(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; a taken port or a database that is away is Unavailable."""
+    start_logging()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # this worker says once that the broker is away
+    asyncio.run(_run(settings, utc_now, Random()))
+
+
+async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -> None:
+    stop = stop_on_signals()
+    listener = listen(settings.duty_port, "LIAOWANG_DUTY_PORT")
+    database, desks = open_home(settings, clock())
+    parts = Parts(database, desks, clock)
+    reader = Reader(settings, "duty", lambda warnings: take(parts, warnings, rng), _nothing, time.time, rng)
+    publisher = Publisher(settings, database, clock, rng, _nothing)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(serve(make_api(parts), listener, stop))
+            group.create_task(reader.run(stop))
+            group.create_task(publisher.run(stop))
+            group.create_task(tick(parts, roles_of_rules(), stop))
+    finally:
+        database.close()
+
+
+async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Answer on this socket until `stop`."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+        server_header=False,
+    )
+    server = Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    stopping.cancel()
+    await serving
+
+
+def listen(port: int, setting: str) -> socket.socket:
+    """A socket on 127.0.0.1; a taken port is Unavailable."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        listener.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise Unavailable(f"port {port} is taken; stop what uses it or set {setting}") from None
+    return listener
+
+
+def take(parts: Parts, warnings: Sequence[Any], rng: Random) -> int:
+    """Write warnings down as cases, however long the database may be away: they are not read past."""
+    failures = 0
+    while True:
+        try:
+            with parts.database.writing() as session:
+                return hear(session, parts.desks.now(), parts.clock(), warnings)
+        except Unavailable as error:
+            failures += 1
+            if failures == 1:
+                log.warning("%s; warnings wait", error)
+            time.sleep(min(5.0, backoff(failures, rng)))
+
+
+async def tick(parts: Parts, roles: Collection[str], stop: asyncio.Event) -> None:
+    """Each second advance the cases whose time has come; each hour look for holes in the roster."""
+    holes, checked, failures = Holes(), datetime.min.replace(tzinfo=parts.clock().tzinfo), 0
+    while not stop.is_set():
+        try:
+            while await asyncio.to_thread(advance_once, parts):
+                pass
+            now = parts.clock()
+            if now - checked >= ROSTER_CHECK:
+                await asyncio.to_thread(check_roster, parts, holes, roles, now)
+                checked = now
+            failures = 0
+        except Unavailable as error:
+            failures += 1
+            if failures == 1:
+                log.warning("%s; escalation waits", error)
+        await sleep(TICK, stop, _nothing)
+
+
+def advance_once(parts: Parts) -> int:
+    """One batch of cases that are due; how many there were."""
+    with parts.database.reading() as session:
+        if not any_due(session, parts.clock()):
+            return 0
+    with parts.database.writing() as session:
+        return advance_due(session, parts.desks.now(), parts.clock())
+
+
+def check_roster(parts: Parts, holes: Holes, roles: Collection[str], now: datetime) -> None:
+    """Warn of holes as they are now; forget old answers to repeated posts."""
+    with parts.database.writing() as session:
+        forget_replies(session, now)
+        found = holes.warn(session, parts.desks.now(), roles, now)
+    if found:
+        log.warning("the roster has %d holes ahead; see liaowang duty holes", found)
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""
