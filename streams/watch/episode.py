@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from streams.watch.rule import LEVELS, Rule
+from streams.watch.levels import LEVELS
+from streams.watch.rule import Rule
 
-START, LEVEL, ORDINAL, REGION, OWN = range(5)
-"""A record: start of the last episode, its open level's rank (0: none open), transitions so far, region, and
-what the condition keeps for itself."""
+START, LEVEL, ORDINAL, REGION, OWN, DWELL, HELD = range(7)
+"""A record: start of the last episode, its open level's rank (0: none open), transitions so far, region, what the
+condition keeps for itself, what is pending or falling (`dwell.py`), and events held back until `wait` is over."""
 
 Record = list[Any]
 
 
 def new_record(region: str, own: Any) -> Record:
     """The record of a subject seen for the first time."""
-    return [0, 0, 0, region, own]
+    return [0, 0, 0, region, own, None, None]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Transition:
     """One step of an episode, with the evidence it was decided on.
 
     `at` is event time in milliseconds; `value` and `threshold` are in the unit of the rule's condition (seconds
-    for an absence). `offset` is the record that brought it about, `watermark` the event time reached then.
+    for an absence; None where a window was empty). `offset` is the record that brought it about, `watermark` the
+    event time reached then. `details` is what else the decision rests on, by name.
     """
 
     rule: str
@@ -44,12 +46,13 @@ class Transition:
     episode: str
     ordinal: int
     at: int
-    value: float
+    value: float | None
     threshold: float
     topic: str
     partition: int
     offset: int
     watermark: int
+    details: tuple[tuple[str, Any], ...] = ()
 
     @property
     def id(self) -> str:
@@ -69,23 +72,7 @@ class Moment:
 
 
 Emit = Callable[[Transition], None]
-
-
-def judge(rule: Rule, subject: str, record: Record, value: float, at: int, now: Moment, emit: Emit) -> None:
-    """Move a subject's episode to what its value says, with hysteresis: it stays open down to `recovery`."""
-    rank = rule.rank(value)
-    open_rank = record[LEVEL]
-    if open_rank and not rank and value >= rule.recovery:
-        rank = rule.bounds[-1][0]
-    if rank == open_rank:
-        return
-    if not open_rank:
-        move(rule, subject, record, "opened", rank, value, at, now, emit)
-    elif not rank:
-        move(rule, subject, record, "recovered", 0, value, at, now, emit)
-    else:
-        kind = "raised" if rank > open_rank else "lowered"
-        move(rule, subject, record, kind, rank, value, at, now, emit)
+Details = tuple[tuple[str, Any], ...]
 
 
 def move(
@@ -94,10 +81,11 @@ def move(
     record: Record,
     kind: str,
     rank: int,
-    value: float,
+    value: float | None,
     at: int,
     now: Moment,
     emit: Emit,
+    details: Details = (),
 ) -> None:
     """Make one transition: change the record and emit it. An episode reopened at its own start goes on."""
     previous = record[LEVEL]
@@ -125,8 +113,16 @@ def move(
             partition=now.partition,
             offset=now.offset,
             watermark=now.watermark,
+            details=details,
         )
     )
+
+
+def cancel(rule: Rule, subject: str, record: Record, reason: str, now: Moment, emit: Emit) -> None:
+    """Close an open episode for a reason that is not its subject's, such as `rule-changed`."""
+    at = max(now.watermark, record[START])
+    move(rule, subject, record, "cancelled", 0, None, at, now, emit, (("reason", reason),))
+    record[DWELL] = record[HELD] = None
 
 
 def episode_id(rule: Rule, timeline: str, subject: str, start: int) -> str:

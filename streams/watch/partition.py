@@ -84,10 +84,10 @@ class Partition:
         self.lanes: dict[str, Lane] = {}
         self.tally = Tally()
         self._decode = decode
-        self._region_field = contract.region_field
+        self._region_field, self._feed = contract.region_field, contract.feed
         lateness = int(contract.lateness.total_seconds())
         self._horizon = max([lateness, *(rule.wait for rule in rules)]) * 1000
-        self._memory = self._horizon if any(rule.kind == "count" for rule in rules) else 0
+        self._memory = self._horizon if any(rule.remembers for rule in rules) else 0
 
     def observe(self, records: Iterable[LogRecord], emit: Emit) -> None:
         """Apply the records not applied yet, in log order; emit what the rules decide."""
@@ -113,7 +113,7 @@ class Partition:
             if time < lane.watermark - self._horizon:
                 tally.late += 1
                 continue
-            seen = lane.seen
+            seen, key = lane.seen, ""
             if time >= lane.watermark - self._memory:
                 key = f"{event.source}\x1f{event.id}"
                 if key in seen:
@@ -124,7 +124,7 @@ class Partition:
                 lane.watermark = max(lane.watermark, min(time, self.arrival + SKEW))
                 if len(seen) > lane.forget_at:
                     lane.forget(lane.watermark - self._memory)
-            row = (event.data, time, lane.watermark, offset)
+            row = (event.data, time, lane.watermark, offset, key, self._feed)
             if timeline in rows:
                 rows[timeline].append(row)
             else:
@@ -143,7 +143,7 @@ class Partition:
         lane = self.lanes.get(tick.timeline) or self.lane(tick.timeline)
         clock = min(milliseconds(tick.data.clock), self.arrival + SKEW)
         lane.watermark = max(lane.watermark, clock)
-        rows.setdefault(tick.timeline, []).append((None, clock, lane.watermark, offset))
+        rows.setdefault(tick.timeline, []).append((None, clock, lane.watermark, offset, "", self._feed))
 
     def lane(self, timeline: str) -> Lane:
         """The lane of a timeline; a new one starts with nothing seen."""

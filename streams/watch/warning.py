@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from schemas.event import encode_event
 from streams.watch.episode import Transition
 from streams.watch.rule import Rule
+from streams.watch.templates import render
 
 SOURCE = "/liaowang/watch"
 TYPE = "duty.warning.v1"
@@ -23,6 +24,7 @@ def encode_warning(transition: Transition, rules: Mapping[str, Rule]) -> bytes:
         "partition": transition.partition,
         "offset": transition.offset,
         "watermark": transition.watermark,
+        **dict(transition.details),
     }
     data = {
         "rule": transition.rule,
@@ -37,11 +39,20 @@ def encode_warning(transition: Transition, rules: Mapping[str, Rule]) -> bytes:
         "at": at.isoformat(),
         "value": transition.value,
         "threshold": transition.threshold,
-        "evidence": json.dumps(evidence, separators=(",", ":")),
-        "title": rule.title,
-        "runbook": rule.runbook,
+        "evidence": json.dumps(evidence, separators=(",", ":"), ensure_ascii=False, default=str),
+        "title": render(rule.title, _words(transition)),
+        "runbook": render(rule.runbook, _words(transition)),
         "duty_role": rule.duty_role,
     }
     return encode_event(
         id=transition.id, source=SOURCE, type=TYPE, time=at, data=data, timeline=transition.timeline
     )
+
+
+def _words(transition: Transition) -> dict[str, object]:
+    """What a title or runbook may speak of."""
+    value = "" if transition.value is None else f"{transition.value:g}"
+    return {
+        "subject": transition.subject, "region": transition.region, "level": transition.level,
+        "value": value, "threshold": f"{transition.threshold:g}",
+    }  # fmt: skip

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from streams.watch.conditions.base import Condition, Row, matcher, subject_of
-from streams.watch.episode import LEVEL, OWN, START, Emit, move
+from streams.watch.calendar import maintained_until
+from streams.watch.conditions.base import Condition, Row
+from streams.watch.dwell import VALUE
+from streams.watch.episode import DWELL, LEVEL, OWN, REGION, Emit, Moment, Record
 
 
 class Absence(Condition):
@@ -14,62 +17,78 @@ class Absence(Condition):
     A subject is silent at level L when the watermark has passed its last report by more than L's bound: an
     event exactly at the bound is still in time. The transition's time is last report + bound. A report that comes
     out of order counts if it is newer than the subject's last; it ends an episode unless it is itself too old.
+    Maintenance counts as a report at its end.
     """
-
-    _next_due: int | None = None
 
     def observe(self, rows: Iterable[Row], emit: Emit) -> None:
         """Note who reports, end the silence of who does again, and find out who is silent."""
-        records, first_bound = self.records, int(self.rule.lowest * 1000)
-        subject, matches = subject_of(self.rule), matcher(self.rule)
-        touched = self.touched
-        for data, time, watermark, offset in rows:
-            if self._next_due is not None and watermark > self._next_due:
-                self._expire(watermark, offset, emit)
+        if self._wait or self.rule.maintenance:
+            super().observe(rows, emit)
+            return
+        records, touched = self.records, self.touched
+        _, matches, subject = self._readers[self.rule.feed][0]
+        for data, time, watermark, offset, key, _ in rows:
+            if watermark > self._due:
+                self._pass(watermark, offset, emit)
             if data is None or (matches is not None and not matches(data)):
                 continue
             name = subject(data)
             record = records.get(name)
-            if record is None:
+            if record is None or record[LEVEL] or record[DWELL] is not None:
+                self._arrive(0, name, data, time, watermark, offset, key, emit)
+            elif time > record[OWN]:  # the planned look at this subject stays; it will find nothing due
+                record[OWN] = time
                 touched.add(name)
-                self._record(name, data, time)
-                self._expect(time + first_bound)
-            elif time > record[OWN]:
-                touched.add(name)
-                silence, record[OWN] = (time - record[OWN]) / 1000, time
-                if record[LEVEL] and time + first_bound >= watermark:
-                    moment, at = self._moment(offset, watermark), max(time, record[START])
-                    move(self.rule, name, record, "recovered", 0, silence, at, moment, emit)
-                    self._expect(time + first_bound)
 
-    def _expect(self, due: int) -> None:
-        if self._next_due is None or due < self._next_due:
-            self._next_due = due
+    def _pick(self, number: int, data: Any) -> Any:
+        return True
 
-    def restored(self) -> None:
-        """Find out when the next subject may fall silent."""
-        dues = [due for record in self.records.values() if (due := self._due(record)) is not None]
-        self._next_due = min(dues) if dues else None
+    def _begin(self, time: int) -> Any:
+        return time
 
-    def _due(self, record: list[int]) -> int | None:
+    def _apply(
+        self,
+        name: str,
+        record: Record,
+        number: int,
+        picked: Any,
+        time: int,
+        passed: int,
+        now: Moment,
+        emit: Emit,
+    ) -> None:
+        """Note a report; it ends the silence unless it is itself too old."""
+        silence = (time - record[OWN]) / 1000
+        if time < record[OWN] or self._maintained(name, record, time) is not None:
+            return
+        record[OWN] = time
+        if time + self.rule.lowest * 1000 >= passed:
+            self.judge.judge(name, record, 0.0, time, now, emit, shown=silence)
+
+    def _value(self, record: Record, at: int) -> float | None:
+        return (at - int(record[OWN])) / 1000
+
+    def _changes(self, record: Record) -> int | None:
         """When this record reaches its next level, or None where it stands at the highest."""
+        dwell = record[DWELL]
+        reached = record[LEVEL] if dwell is None else self.rule.rank(dwell[VALUE] or 0.0)
         for rank, bound in reversed(self.rule.bounds):
-            if rank > record[LEVEL]:
+            if rank > reached:
                 return int(record[OWN] + bound * 1000)
         return None
 
-    def _expire(self, watermark: int, offset: int, emit: Emit) -> None:
-        """Make the transitions of all levels passed by the watermark, in order of time, then subject."""
-        passed = [
-            (int(record[OWN] + bound * 1000), name, rank, bound)
-            for name, record in self.records.items()
-            for rank, bound in self.rule.bounds
-            if rank > record[LEVEL] and record[OWN] + bound * 1000 < watermark
-        ]
-        moment = self._moment(offset, watermark)
-        for due, name, rank, bound in sorted(passed):
-            record = self.records[name]
-            kind = "raised" if record[LEVEL] else "opened"
-            self.touched.add(name)
-            move(self.rule, name, record, kind, rank, bound, due, moment, emit)
-        self.restored()
+    def _lapse(self, name: str, record: Record, at: int, now: Moment, emit: Emit) -> None:
+        ended = max((span.end for span in self.rule.maintenance if span.end <= at), default=None)
+        if (
+            ended is not None
+            and ended > record[OWN]
+            and not record[LEVEL]
+            and self._ended(name, record, ended)
+        ):
+            record[OWN] = ended
+        else:
+            self.judge.judge(name, record, self._value(record, at), at, now, emit)
+
+    def _ended(self, name: str, record: Record, end: int) -> bool:
+        """Whether a maintenance of this subject ended at this moment."""
+        return maintained_until(self.rule.maintenance, end - 1, name, record[REGION]) == end

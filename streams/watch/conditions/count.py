@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from streams.watch.conditions.base import Condition, Row, matcher, subject_of
-from streams.watch.episode import LEVEL, OWN, Emit, judge
+from streams.watch.conditions.base import Condition, Row
+from streams.watch.dwell import VALUE
+from streams.watch.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
 
 
 class Count(Condition):
@@ -16,63 +18,77 @@ class Count(Condition):
     with an open episode and no event in a window had a count of zero there.
     """
 
-    _next_close: int | None = None
+    def __init__(self, *place: Any) -> None:
+        super().__init__(*place)
+        self._window = self.rule.window * 1000
 
     def observe(self, rows: Iterable[Row], emit: Emit) -> None:
         """Count the events on time, and close the windows the watermark has passed."""
-        rule, records, wait = self.rule, self.records, self._wait
-        subject, matches = subject_of(rule), matcher(rule)
-        window, lowest = rule.window * 1000, rule.lowest
-        for data, time, watermark, offset in rows:
-            if self._next_close is not None and watermark >= self._next_close:
-                self._close(watermark, offset, emit)
+        if self._wait or self.rule.maintenance or self.rule.below:
+            super().observe(rows, emit)
+            return
+        records, touched, window, lowest = self.records, self.touched, self._window, self.rule.lowest
+        _, matches, subject = self._readers[self.rule.feed][0]
+        for data, time, watermark, offset, key, _ in rows:
+            if watermark > self._due:
+                self._pass(watermark, offset, emit)
             if data is None or (matches is not None and not matches(data)):
                 continue
-            start = time - time % window
-            if start + window + wait <= watermark:
-                continue
             name = subject(data)
-            record = records.get(name) or self._record(name, data, {})
-            self.touched.add(name)
-            count = record[OWN][start] = record[OWN].get(start, 0) + 1
-            if self._next_close is None or start + window + wait < self._next_close:
-                self._next_close = start + window + wait
-            if count >= lowest and rule.rank(count) > record[LEVEL]:
-                judge(rule, name, record, count, time, self._moment(offset, watermark), emit)
+            record = records.get(name)
+            start = time - time % window
+            if record is not None and start in record[OWN] and record[OWN][start] + 1 < lowest:
+                record[OWN][start] += 1
+                touched.add(name)
+            else:
+                self._arrive(0, name, data, time, watermark, offset, key, emit)
 
-    def restored(self) -> None:
-        """Find the next window to close."""
-        starts = [start for record in self.records.values() for start in record[OWN]]
-        self._next_close = min(starts) + self._length if starts else None
+    def _pick(self, number: int, data: Any) -> Any:
+        return True
 
-    @property
-    def _length(self) -> int:
-        return self.rule.window * 1000 + self._wait
+    def _begin(self, time: int) -> Any:
+        return {}
 
-    def _close(self, watermark: int, offset: int, emit: Emit) -> None:
-        """Judge every window whose end (and wait) the watermark has reached, oldest first."""
-        window, moment = self.rule.window * 1000, self._moment(offset, watermark)
-        while self._next_close is not None and self._next_close <= watermark:
-            start = self._next_close - self._length
-            for name in sorted(self.records):
-                record = self.records[name]
-                count = record[OWN].pop(start, None)
-                if count is not None or record[LEVEL]:
-                    self.touched.add(name)
-                    judge(self.rule, name, record, count or 0, start + window, moment, emit)
-            self._forget()
-            self._next_close = self._following(start + window)
+    def _resume(self, at: int) -> Any:
+        return {at - at % self._window: 0}
 
-    def _following(self, start: int) -> int | None:
-        """When to close next: the next window while episodes are open, else the oldest with events."""
-        if any(record[LEVEL] for record in self.records.values()):
-            return start + self._length
-        self.restored()
-        return self._next_close
+    def _apply(
+        self,
+        name: str,
+        record: Record,
+        number: int,
+        picked: Any,
+        time: int,
+        passed: int,
+        now: Moment,
+        emit: Emit,
+    ) -> None:
+        """Count an event whose window is open still; the count can lift a level at once."""
+        start = time - time % self._window
+        if start + self._window <= passed or self._maintained(name, record, time) is not None:
+            return
+        count = record[OWN][start] = record[OWN].get(start, 0) + 1
+        if not self.rule.below and count >= self.rule.lowest:
+            self.judge.judge(name, record, count, time, now, emit, rising=True)
 
-    def _forget(self) -> None:
-        """Drop subjects with nothing open: no window and no episode."""
-        idle = [name for name, record in self.records.items() if not record[OWN] and not record[LEVEL]]
-        for name in idle:
-            del self.records[name]
-            self.touched.add(name)
+    def _changes(self, record: Record) -> int | None:
+        """The last moment of the oldest open window: it closes when the watermark reaches its end."""
+        return min(record[OWN]) + self._window - 1 if record[OWN] else None
+
+    def _lapse(self, name: str, record: Record, at: int, now: Moment, emit: Emit) -> None:
+        """Judge a window that closes by its whole count; a dwell that is over by what was judged last."""
+        closing = self._changes(record)
+        if closing is not None and at >= closing:
+            count = record[OWN].pop(closing + 1 - self._window)
+            self.judge.judge(name, record, count, max(at, closing + 1), now, emit)
+        elif record[DWELL] is not None:
+            self.judge.judge(name, record, record[DWELL][VALUE], at, now, emit)
+        if closing is not None and (record[LEVEL] or record[DWELL] is not None):
+            record[OWN].setdefault(closing + 1, 0)
+
+    def _spent(self, record: Record) -> bool:
+        return not record[OWN]
+
+    def _details(self, record: Record, at: int) -> Details:
+        start = at - 1 - (at - 1) % self._window
+        return (("window", [start, start + self._window]),)

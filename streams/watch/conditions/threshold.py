@@ -4,24 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from operator import attrgetter
+from typing import Any
 
-from streams.watch.conditions.base import Condition, Row, matcher, subject_of
-from streams.watch.episode import LEVEL, OWN, Emit, judge
+from streams.watch.conditions.base import Instant, Row
+from streams.watch.episode import DWELL, LEVEL, OWN, Emit, Record
+from streams.watch.rule import Rule
 
 
-class Threshold(Condition):
+class Threshold(Instant):
     """Judges each event by its value as it arrives; a record's own part is the subject's newest event (ms).
 
     An event older than its subject's newest says nothing new. Events of other subjects do not matter: a station
     that reports a little after its neighbour is heard, also where the watermark has passed its time.
     """
 
+    def __init__(self, rule: Rule, topic: str, partition: int, timeline: str, region_field: str) -> None:
+        super().__init__(rule, topic, partition, timeline, region_field)
+        self._value_of = attrgetter(rule.field)
+        self._picked: float = 0.0
+
     def observe(self, rows: Iterable[Row], emit: Emit) -> None:
         """Open, raise, lower and recover as each event's value says. An absent value says nothing."""
-        rule, records, touched = self.rule, self.records, self.touched
-        value_of, subject, matches = attrgetter(rule.field), subject_of(rule), matcher(rule)
-        lowest = rule.lowest
-        for data, time, watermark, offset in rows:
+        if self._wait or self.rule.maintenance:
+            super().observe(rows, emit)
+            return
+        records, touched, value_of, below = self.records, self.touched, self._value_of, self.rule.below
+        lowest = self.rule.lowest
+        _, matches, subject = self._readers[self.rule.feed][0]
+        for data, time, watermark, offset, key, _ in rows:
+            if watermark > self._due:
+                self._pass(watermark, offset, emit)
             if data is None or (matches is not None and not matches(data)):
                 continue
             value = value_of(data)
@@ -29,12 +41,26 @@ class Threshold(Condition):
                 continue
             name = subject(data)
             record = records.get(name)
-            if record is None:
-                record = self._record(name, data, time)
-            elif time > record[OWN]:
-                record[OWN] = time
-            elif time < record[OWN] or time < watermark:  # older, or (its id forgotten) perhaps a copy
-                continue
-            touched.add(name)
-            if value >= lowest or record[LEVEL]:
-                judge(rule, name, record, value, time, self._moment(offset, watermark), emit)
+            quiet = value > lowest if below else value < lowest
+            if quiet and record is not None and not record[LEVEL] and record[DWELL] is None:
+                if time > record[OWN]:  # nothing open, nothing to open: only the newest event is noted
+                    record[OWN] = time
+                    touched.add(name)
+            else:
+                self._arrive(0, name, data, time, watermark, offset, key, emit)
+
+    def _begin(self, time: int) -> Any:
+        return None
+
+    def _pick(self, number: int, data: Any) -> Any:
+        return self._value_of(data)
+
+    def _note(self, record: Record, number: int, picked: Any, time: int, passed: int) -> int | None:
+        newest = record[OWN]
+        if newest is not None and (time < newest or (time == newest and time < passed)):
+            return None  # older, or (its id forgotten) perhaps a copy
+        record[OWN], self._picked = time, picked
+        return time
+
+    def _value(self, record: Record, at: int) -> float | None:
+        return self._picked

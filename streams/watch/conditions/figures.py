@@ -1,0 +1,45 @@
+"""Aggregates of the values of a window, exact where they are sums: neither order nor restarts change a bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor, fsum
+from typing import Any
+
+from streams.watch.spec import Aggregate
+
+
+def figure(part: Aggregate, values: Sequence[Any]) -> float | None:
+    """The aggregate of some values; an empty window has a count, sum and number of distinct values only."""
+    if part.name == "count":
+        return len(values)
+    if part.name == "distinct":
+        return len(set(values))
+    if part.name == "sum":
+        return total(values)
+    if not values:
+        return None
+    if part.name == "mean":
+        return total(values) / len(values)
+    if part.name == "quantile":
+        return quantile(values, part.quantile)
+    return float(min(values) if part.name == "min" else max(values))
+
+
+def total(values: Sequence[float]) -> float:
+    """The sum, rounded once; infinite where it is beyond what a float holds."""
+    try:
+        return fsum(values)
+    except OverflowError:
+        return float(sum(values))
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The quantile by linear interpolation between order statistics (type 7 of Hyndman and Fan, 1996)."""
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    below = floor(place)
+    rest = place - below
+    if not rest:
+        return float(ordered[below])
+    return float(ordered[below] * (1 - rest) + ordered[below + 1] * rest)

@@ -1,0 +1,41 @@
+"""A set of rules: members of composites are there, nothing is made of itself, and the order to evaluate in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
+
+from schemas.errors import Misdeclared
+from streams.watch.rule import Rule
+
+
+def check_members(rules: Iterable[Rule]) -> None:
+    """Raise Misdeclared for an id that stands twice, a member that is not there, or a cycle among composites."""
+    known: dict[str, Rule] = {}
+    for rule in rules:
+        if rule.id in known:
+            raise Misdeclared(rule.id, "rule", "two files declare this id; give each its own")
+        known[rule.id] = rule
+    for rule in known.values():
+        for member in rule.members:
+            if member not in known:
+                raise Misdeclared(
+                    rule.id, "condition.of", f"no such rule: {member}; there are {', '.join(known)}"
+                )
+            if rule.status == "active" and known[member].status != "active":
+                raise Misdeclared(rule.id, "condition.of", f"{member} is a draft; let this rule be one, too")
+    ordered(known.values())
+
+
+def ordered(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """The rules with every member before the composites it is part of; a cycle is Misdeclared."""
+    known = {rule.id: rule for rule in rules}
+    graph = {id: [member for member in rule.members if member in known] for id, rule in known.items()}
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        names = list(reversed(error.args[1]))
+        raise Misdeclared(
+            names[0], "condition.of", f"the rules are made of each other: {' -> '.join(names)}"
+        ) from None
+    return tuple(known[id] for id in order)

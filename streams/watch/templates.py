@@ -1,0 +1,79 @@
+"""Templates over an event's fields: `station`, `{region:city}`, `{region}-{disease}`.
+
+A plain name is the field itself. In braces, `:city` and `:province` are the regions a region code lies in (GB/T
+2260: the first four and two digits), which is how counties are watched by city.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+_HOLE = re.compile(r"\{([a-z][a-z0-9_]*)(?::([a-z]+))?\}")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+ROLL_UPS: dict[str, Callable[[Any], str]] = {
+    "city": lambda code: str(code)[:4] + "00",
+    "province": lambda code: str(code)[:2] + "0000",
+}
+
+
+def names(template: str) -> tuple[str, ...]:
+    """The fields a template reads, in order; ValueError says what is wrong with it."""
+    if _NAME.fullmatch(template):
+        return (template,)
+    found = _HOLE.findall(template)
+    rest = _HOLE.sub("", template)
+    if not found or "{" in rest or "}" in rest:
+        raise ValueError(
+            f"{template!r} must be a field, or a text with fields in braces such as {{region:city}}"
+        )
+    for _, roll_up in found:
+        if roll_up and roll_up not in ROLL_UPS:
+            raise ValueError(f"{template!r}: after the colon stands one of {', '.join(ROLL_UPS)}")
+    return tuple(name for name, _ in found)
+
+
+def keeps(template: str) -> tuple[str, ...]:
+    """The fields whose value a template keeps whole, so that events of two values never share its text."""
+    if _NAME.fullmatch(template):
+        return (template,)
+    return tuple(name for name, roll_up in _HOLE.findall(template) if not roll_up)
+
+
+def reader(templates: Sequence[str]) -> Callable[[Any], str]:
+    """How to read the text of some templates, joined by `|`, from an event's data."""
+    if all(_NAME.fullmatch(each) for each in templates):
+        if len(templates) == 1:
+            one = attrgetter(templates[0])
+            return lambda data: str(one(data))
+        many = attrgetter(*templates)
+        return lambda data: "|".join(map(str, many(data)))
+    each = [_one(template) for template in templates]
+    return lambda data: "|".join(read(data) for read in each)
+
+
+def _one(template: str) -> Callable[[Any], str]:
+    if _NAME.fullmatch(template):
+        get = attrgetter(template)
+        return lambda data: str(get(data))
+
+    def fill(data: Any) -> str:
+        return _HOLE.sub(lambda hole: _filled(getattr(data, hole[1]), hole[2]), template)
+
+    return fill
+
+
+def _filled(value: Any, roll_up: str | None) -> str:
+    if value is None:
+        return ""
+    return ROLL_UPS[roll_up](value) if roll_up else str(value)
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """A text with `{name}` filled from values; a name that is not there stays as it stands."""
+    return _HOLE.sub(
+        lambda hole: _filled(values[hole[1]], hole[2]) if hole[1] in values else hole[0], template
+    )
