@@ -1,0 +1,303 @@
+"""What goes out now, to whom and together with what: pure, over the notifications that wait.
+
+Red before blue, of one level the oldest first, each channel for itself. Notifications of one rule for the same
+reader that wait at the same time become one message (one for forty counties of one typhoon); once tried, a message
+stays what it was, so a copy has the same key and says the same. What is silenced or inhibited goes nowhere and
+says why. A part of each quota is kept for red.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+from streams.duty.channels.config import Channel, Channels, Inhibition
+from streams.duty.channels.message import LEVEL_ZH, Message, Recipient
+from streams.duty.channels.quota import reserved, room
+from streams.duty.policy import FIRST_WAIT
+
+RED = "red"
+ASKING = frozenset({"assigned", "escalated", "last_resort"})
+"""Kinds that ask somebody to take a case; once it is taken nobody has to be woken for it."""
+MOST_AGE = {"red": 300.0, "orange": 900.0, "yellow": 3600.0, "blue": 6 * 3600.0}
+"""Seconds after which a notification that could not be delivered is dead and goes another way."""
+
+
+NOBODY = Recipient()
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One notification that waits. `message` names the message it was first tried in, empty before that.
+
+    Times are seconds since 1970. `case` holds region, rule, subject, episode, title, runbook, what …; `url` leads
+    to the case (or acknowledges it); `waits` says whether nobody has taken the case yet.
+    """
+
+    id: int
+    key: str
+    channel: str
+    kind: str
+    level: str
+    rank: int
+    created: float
+    next_attempt: float
+    attempts: int
+    message: str
+    case_id: int
+    case: Mapping[str, Any]
+    to: Recipient = NOBODY
+    url: str = ""
+    waits: bool = True
+
+
+@dataclass(frozen=True)
+class Open:
+    """An open case, as far as it can silence others."""
+
+    id: int
+    level: str
+    rule: str
+    region: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A time in which notifications of these rules, regions (and all below) and levels are not sent."""
+
+    id: int
+    starts: float
+    ends: float
+    reason: str
+    rules: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+
+    def covers(self, notice: Notice, now: float) -> bool:
+        """Whether it holds for a notice now. A region's code begins with the digits of the one above."""
+        region = str(notice.case.get("region") or "")
+        return (
+            self.starts <= now < self.ends
+            and (not self.rules or notice.case.get("rule") in self.rules)
+            and (not self.levels or notice.level in self.levels)
+            and (not self.regions or any(_within(region, each) for each in self.regions))
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One message to be sent: its key, and the notices it carries (one or more)."""
+
+    key: str
+    channel: str
+    notices: tuple[Notice, ...]
+
+    @property
+    def rank(self) -> int:
+        """The most urgent of its notices."""
+        return min(notice.rank for notice in self.notices)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is decided now: batches in the order they go, notices that go nowhere with the reason."""
+
+    batches: tuple[Batch, ...] = ()
+    dropped: tuple[tuple[Notice, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class World:
+    """What the decision depends on beside the notices."""
+
+    channels: Channels
+    open: Sequence[Open] = ()
+    silences: Sequence[Silence] = ()
+    sent: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    busy: Collection[str] = ()
+    slots: Mapping[str, int] = field(default_factory=dict)
+
+
+def plan(notices: Iterable[Notice], world: World, now: float) -> Plan:
+    """What goes out at `now`. `world.busy` are keys of messages under way; `world.slots` room by channel."""
+    dropped, waiting = [], []
+    for notice in notices:
+        why = reason_not_to(notice, world, now)
+        if why:
+            dropped.append((notice, why))
+        else:
+            waiting.append(notice)
+    batches = sorted(_batches(waiting, world, now), key=lambda batch: (batch.rank, _oldest(batch)))
+    return Plan(tuple(_admitted(batches, world, now)), tuple(dropped))
+
+
+def reason_not_to(notice: Notice, world: World, now: float) -> str:
+    """Why a notice that was never tried goes nowhere; empty where it goes."""
+    if notice.attempts or notice.message:
+        return ""
+    if notice.kind in ASKING and not notice.waits:
+        return "the case is taken"
+    for silence in world.silences:
+        if silence.covers(notice, now):
+            return f"silence {silence.id}: {silence.reason}"
+    for rule in world.channels.inhibitions:
+        source = next((each for each in world.open if _inhibits(rule, each, notice)), None)
+        if source is not None:
+            return f"case {source.id} is {source.level}"
+    return ""
+
+
+def _inhibits(rule: Inhibition, source: Open, notice: Notice) -> bool:
+    if source.level not in rule.source or notice.level not in rule.target or source.id == notice.case_id:
+        return False
+    theirs = {"rule": source.rule, "region": source.region, "subject": source.subject}
+    theirs["domain"] = source.rule.partition(".")[0]
+    ours = {name: str(notice.case.get(name) or "") for name in ("rule", "region", "subject")}
+    ours["domain"] = ours["rule"].partition(".")[0]
+    return all(theirs[name] == ours[name] for name in rule.equal)
+
+
+def _within(region: str, above: str) -> bool:
+    digits = 2 if above.endswith("0000") else 4 if above.endswith("00") else 6
+    return region[:digits] == above[:digits]
+
+
+def _batches(waiting: Iterable[Notice], world: World, now: float) -> list[Batch]:
+    """Messages tried before as they were, then new ones whose gathering is over."""
+    tried: dict[tuple[str, str], list[Notice]] = {}
+    fresh: dict[tuple[Any, ...], list[Notice]] = {}
+    for notice in waiting:
+        if notice.message:
+            tried.setdefault((notice.channel, notice.message), []).append(notice)
+        else:
+            fresh.setdefault(_group(notice, world.channels.channels.get(notice.channel)), []).append(notice)
+    found = [
+        Batch(key, channel, tuple(members))
+        for (channel, key), members in tried.items()
+        if key not in world.busy and min(member.next_attempt for member in members) <= now
+    ]
+    for members in fresh.values():
+        due = min(member.created + world.channels.gather[member.level] for member in members)
+        if due <= now:
+            ordered = tuple(sorted(members, key=lambda member: (member.rank, member.created, member.id)))
+            found.append(Batch(message_key(ordered), ordered[0].channel, ordered))
+    return found
+
+
+def _group(notice: Notice, channel: Channel | None) -> tuple[Any, ...]:
+    """Notices with the same answer share a message."""
+    if channel is None or not channel.group:
+        return (notice.id,)
+    return (notice.channel, notice.to.login, notice.case.get("rule"), notice.kind)
+
+
+def message_key(notices: Sequence[Notice]) -> str:
+    """The key of a message: that of its only notice, or a digest of all of theirs."""
+    if len(notices) == 1:
+        return notices[0].key
+    digest = blake2b("\n".join(notice.key for notice in notices).encode(), digest_size=16)
+    return f"group-{digest.hexdigest()}"
+
+
+def _oldest(batch: Batch) -> float:
+    return min(notice.created for notice in batch.notices)
+
+
+def _admitted(batches: Sequence[Batch], world: World, now: float) -> list[Batch]:
+    """As many batches as each channel has room for; what is kept for red only red may use."""
+    left: dict[str, int] = {}
+    admitted: list[Batch] = []
+    for batch in batches:
+        channel = world.channels.channels.get(batch.channel)
+        if batch.channel not in left:
+            quota, per = (channel.quota, channel.per) if channel else (0, 60.0)
+            left[batch.channel] = room(world.sent.get(batch.channel, ()), quota, per, now)
+        slots = world.slots.get(batch.channel, 1)
+        kept = reserved(channel.quota) if channel and batch.rank > 0 else 0
+        taken = sum(1 for each in admitted if each.channel == batch.channel)
+        if taken < slots and left[batch.channel] > kept:
+            left[batch.channel] -= 1
+            admitted.append(batch)
+    return admitted
+
+
+def message_of(batch: Batch) -> Message:
+    """What the batch says: one case in full, or the list of them under what they share."""
+    first = batch.notices[0]
+    return _one(batch, first) if len(batch.notices) == 1 else _many(batch, first)
+
+
+def _one(batch: Batch, notice: Notice) -> Message:
+    case = notice.case
+    said = [f"{name}：{case[key]}" for name, key in _LINES if case.get(key)]
+    return Message(
+        key=batch.key,
+        level=notice.level,
+        title=_words(notice, str(case.get("title") or case.get("rule"))),
+        lines=tuple(said),
+        url=notice.url,
+        at=datetime.fromtimestamp(notice.created, UTC),
+        to=notice.to,
+        labels=_labels(notice),
+        runbook=str(case.get("runbook") or ""),
+        ended=notice.kind == "ended",
+    )
+
+
+_LINES = (
+    ("地区", "region_name"),
+    ("对象", "subject"),
+    ("发生", "at"),
+    ("数值", "value"),
+    ("阈值", "threshold"),
+    ("处置", "runbook"),
+)
+_KINDS = {"escalated": "升级", "last_resort": "升级", "overdue": "超时", "raised": "升高", "ended": "结束"}
+
+
+def _words(notice: Notice, title: str) -> str:
+    kind = _KINDS.get(notice.kind)
+    return f"（{kind}）{title}" if kind else title
+
+
+def _labels(notice: Notice) -> dict[str, str]:
+    names = ("rule", "region", "subject", "episode")
+    return {name: str(notice.case[name]) for name in names if notice.case.get(name)}
+
+
+def _many(batch: Batch, first: Notice) -> Message:
+    """The list, the most urgent first, each with its place; counts by level in the title."""
+    counts: dict[str, int] = {}
+    for notice in batch.notices:
+        counts[notice.level] = counts.get(notice.level, 0) + 1
+    said = "、".join(f"{LEVEL_ZH[level]} {number}" for level, number in counts.items())
+    places = tuple(
+        " ".join(
+            str(part)
+            for part in (
+                f"[{LEVEL_ZH[notice.level]}]",
+                notice.case.get("region_name") or notice.case.get("region"),
+                notice.case.get("subject"),
+            )
+            if part
+        )
+        for notice in batch.notices
+    )
+    single = _one(batch, first)
+    title = f"{single.title}：{len(batch.notices)} 起（{said}）"
+    labels = {"rule": str(first.case.get("rule") or "")}
+    return replace(single, title=title, lines=places, labels=labels)
+
+
+def dead_at(notice: Notice) -> float:
+    """When a notice that cannot be delivered is given up here."""
+    return notice.created + MOST_AGE[notice.level]
+
+
+def gone(notices: Sequence[Notice], now: float) -> bool:
+    """Whether all that can be waited for these is over; one try is always made."""
+    return all(notice.attempts > 0 and now + FIRST_WAIT > dead_at(notice) for notice in notices)
