@@ -225,7 +225,11 @@ class Message(Base):
 
 
 class Notification(Base):
-    """Something an officer has to be told by a channel, written with the change that asks for it."""
+    """Something an officer has to be told by a channel, written with the change that asks for it.
+
+    `message` names the message it was first tried in: that of several notifications where they were gathered.
+    `suppressed` ones are never sent; `last_error` says why.
+    """
 
     __tablename__ = "notification"
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -240,15 +244,36 @@ class Notification(Base):
     payload: Mapped[str]
     created: Mapped[datetime]
     state: Mapped[str] = mapped_column(default="pending")
+    message: Mapped[str] = mapped_column(default="")
     attempts: Mapped[int] = mapped_column(default=0)
+    last_attempt: Mapped[datetime | None]
     next_attempt: Mapped[datetime]
     last_error: Mapped[str] = mapped_column(default="")
     delivered_at: Mapped[datetime | None]
     __table_args__ = (
-        sa.CheckConstraint("state IN ('pending','delivered','dead')", "state"),
+        sa.CheckConstraint("state IN ('pending','delivered','dead','suppressed')", "state"),
         sa.Index("ix_notification_due", "state", "rank", "id"),
         {"sqlite_autoincrement": True},
     )
+
+
+class Silence(Base):
+    """A time in which notifications of these rules, regions and levels are not sent; ended, never deleted."""
+
+    __tablename__ = "silence"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    rules: Mapped[str] = mapped_column(default="[]")
+    regions: Mapped[str] = mapped_column(default="[]")
+    levels: Mapped[str] = mapped_column(default="[]")
+    starts: Mapped[datetime]
+    ends: Mapped[datetime] = mapped_column(index=True)
+    reason: Mapped[str]
+    created: Mapped[datetime]
+    created_by: Mapped[str]
+    origin: Mapped[str]
+    ended: Mapped[datetime | None]
+    ended_by: Mapped[str | None]
+    __table_args__ = (sa.CheckConstraint("starts < ends", "span"), {"sqlite_autoincrement": True})
 
 
 class Override(Base):

@@ -18,7 +18,6 @@ from streams.duty.lifecycle import LEVELS
 from streams.duty.rights import ADMIN, SUPERVISOR, VIEWER
 from streams.duty.roster import DAYS, LastResort, Limits, Roster, Shift, Step, Team
 
-CHANNELS = ("console", "webhook", "dingtalk", "dingtalk_work", "wecom", "sms", "email", "alertmanager")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _START = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 _LONGEST = timedelta(days=31)
@@ -171,7 +170,7 @@ def _to(entry: Entry) -> str:
 
 def _channels(entry: Entry) -> tuple[str, ...]:
     for item in entry.items():
-        item.text(CHANNELS)
+        name(item)
     return entry.texts()
 
 

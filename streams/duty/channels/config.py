@@ -48,6 +48,8 @@ _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "alertmanager": (("url",), ()),
     "alertmanager-webhook": (("url",), ("receiver",)),
 }
+MACHINES = ("webhook", "alertmanager", "alertmanager-webhook")
+"""Kinds that speak to machines: each notification for itself, unless `group` says otherwise."""
 _COMMON = ("quota", "regions", "roles", "instead", "group")
 
 
@@ -158,7 +160,7 @@ def _channel(name: str, entry: Entry) -> Channel:
         regions=parts["regions"].texts() if "regions" in parts else (),
         roles=parts["roles"].texts() if "roles" in parts else (),
         instead=parts["instead"].text() if "instead" in parts else "",
-        group=parts["group"].flag() if "group" in parts else True,
+        group=parts["group"].flag() if "group" in parts else kind not in MACHINES,
     )
 
 

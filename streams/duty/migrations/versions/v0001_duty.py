@@ -12,7 +12,7 @@ down_revision = None
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 INSTANT = sa.DateTime(timezone=True)
-KEPT = ("officer", "office", "token", "cases", "message", "notification", "override", "hole")
+KEPT = ("officer", "office", "token", "cases", "message", "notification", "silence", "override", "hole")
 RECORDS = ("entry", "heard", "attachment", "handover")
 
 
@@ -42,6 +42,25 @@ def _make_tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hole")),
         sa.UniqueConstraint("episode", name=op.f("uq_hole_episode")),
     )
+    op.create_table(
+        "silence",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("rules", sa.Text(), nullable=False),
+        sa.Column("regions", sa.Text(), nullable=False),
+        sa.Column("levels", sa.Text(), nullable=False),
+        sa.Column("starts", INSTANT, nullable=False),
+        sa.Column("ends", INSTANT, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("created", INSTANT, nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("ended", INSTANT, nullable=True),
+        sa.Column("ended_by", sa.Text(), nullable=True),
+        sa.CheckConstraint("starts < ends", name=op.f("ck_silence_span")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_silence")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_silence_ends"), "silence", ["ends"], unique=False)
     op.create_table(
         "message",
         sa.Column("id", KEY, nullable=False),
@@ -278,11 +297,15 @@ def _make_tables() -> None:
         sa.Column("payload", sa.Text(), nullable=False),
         sa.Column("created", INSTANT, nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("last_attempt", INSTANT, nullable=True),
         sa.Column("next_attempt", INSTANT, nullable=False),
         sa.Column("last_error", sa.Text(), nullable=False),
         sa.Column("delivered_at", INSTANT, nullable=True),
-        sa.CheckConstraint("state IN ('pending','delivered','dead')", name=op.f("ck_notification_state")),
+        sa.CheckConstraint(
+            "state IN ('pending','delivered','dead','suppressed')", name=op.f("ck_notification_state")
+        ),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_notification_case_id_cases")),
         sa.ForeignKeyConstraint(
             ["officer_id"], ["officer.id"], name=op.f("fk_notification_officer_id_officer")

@@ -1,0 +1,232 @@
+"""Notifications in the database: what waits, what is under way, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from schemas.regions import Regions
+from streams.duty.channels.config import PERSONAL, Channel, Channels
+from streams.duty.channels.message import Recipient
+from streams.duty.dispatch import NOBODY, Batch, Notice, Open, Silence
+from streams.duty.lifecycle import CLOSED
+from streams.duty.links import make_link
+from streams.duty.models import Case, Notification, Officer
+from streams.duty.models import Silence as SilenceRow
+from streams.duty.policy import Dead, Delivered, Outcome, Retry
+from streams.duty.records import record
+from streams.duty.rights import Actor
+
+PENDING, DELIVERED, DEAD, SUPPRESSED = "pending", "delivered", "dead", "suppressed"
+PUSH = Actor("platform", "push")
+MOST = 1000
+CONSOLE = "console"
+"""The channel that is the console itself: what goes there is there already."""
+INSTEAD = "~"
+"""Parts the keys of a notification and of the one that goes another way instead."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """What links into the console are made of: its address, and the key acknowledge links are signed with."""
+
+    base: str
+    key: str
+
+    def of(self, case_id: int, officer_id: int | None, now: datetime) -> str:
+        """A link by which this officer takes the case; without an officer one to look at it."""
+        if officer_id is None or not self.key:
+            return f"{self.base}/cases/{case_id}"
+        return make_link(self.base, self.key, str(case_id), str(officer_id), now.timestamp())
+
+
+def waiting(session: Session, regions: Regions, links: Links, now: datetime) -> list[Notice]:
+    """Notifications whose time has come, the most urgent first; those of one message all together."""
+    pending = (
+        sa.select(Notification, Case, Officer)
+        .join(Case, Case.id == Notification.case_id)
+        .outerjoin(Officer, Officer.id == Notification.officer_id)
+        .where(Notification.state == PENDING)
+        .order_by(Notification.rank, Notification.id)
+    )
+    rows = list(session.execute(pending.where(Notification.next_attempt <= now).limit(MOST)))
+    if len(rows) == MOST:  # a message must not be cut in two
+        messages = {row.message for row, _, _ in rows if row.message}
+        known = {row.id for row, _, _ in rows}
+        others = session.execute(pending.where(Notification.message.in_(messages)))
+        rows += [found for found in others if found[0].id not in known]
+    return [_notice(row, case, officer, regions, links, now) for row, case, officer in rows]
+
+
+def any_due(session: Session, now: datetime) -> bool:
+    """Whether a notification's time has come."""
+    query = sa.select(Notification.id).where(Notification.state == PENDING, Notification.next_attempt <= now)
+    return session.execute(query.limit(1)).first() is not None
+
+
+def _notice(
+    row: Notification, case: Case, officer: Officer | None, regions: Regions, links: Links, now: datetime
+) -> Notice:
+    said: dict[str, Any] = json.loads(row.payload)
+    place = regions.get(case.region)
+    said["region_name"] = place.name if place else case.region
+    return Notice(
+        id=row.id,
+        key=row.key,
+        channel=row.channel,
+        kind=row.kind,
+        level=row.level,
+        rank=row.rank,
+        created=row.created.timestamp(),
+        next_attempt=row.next_attempt.timestamp(),
+        attempts=row.attempts,
+        message=row.message,
+        case_id=row.case_id,
+        case=said,
+        to=NOBODY
+        if officer is None
+        else Recipient(officer.login, officer.name, officer.phone, officer.email),
+        url=links.of(row.case_id, row.officer_id, now),
+        waits=case.waiting_since is not None,
+    )
+
+
+def open_cases(session: Session, levels: Iterable[str]) -> list[Open]:
+    """Open cases of these levels, which may silence others."""
+    query = sa.select(Case.id, Case.level, Case.rule, Case.region, Case.subject).where(
+        Case.state != CLOSED, Case.recovered.is_(None), Case.level.in_(tuple(levels))
+    )
+    return [Open(*row) for row in session.execute(query)]
+
+
+def silences(session: Session, now: datetime) -> list[Silence]:
+    """The silences that hold now."""
+    query = sa.select(SilenceRow).where(
+        SilenceRow.starts <= now, SilenceRow.ends > now, SilenceRow.ended.is_(None)
+    )
+    return [
+        Silence(
+            row.id,
+            row.starts.timestamp(),
+            row.ends.timestamp(),
+            row.reason,
+            tuple(json.loads(row.rules)),
+            tuple(json.loads(row.regions)),
+            tuple(json.loads(row.levels)),
+        )
+        for row in session.scalars(query)
+    ]
+
+
+def recently_sent(session: Session, channels: Mapping[str, Channel], now: datetime) -> dict[str, list[float]]:
+    """When messages went out by channel within its quota's time: a start anew does not forget them."""
+    found: dict[str, list[float]] = {}
+    for name, channel in channels.items():
+        since = now - timedelta(seconds=channel.per)
+        query = (
+            sa.select(sa.func.max(Notification.last_attempt))
+            .where(Notification.channel == name, Notification.last_attempt > since)
+            .group_by(Notification.message)
+        )
+        moments = [row[0] for row in session.execute(query)]
+        found[name] = [_aware(moment).timestamp() for moment in moments if moment is not None]
+    return found
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def suppress(session: Session, dropped: Sequence[tuple[Notice, str]], now: datetime) -> None:
+    """These are never sent, and why."""
+    for notice, why in dropped:
+        _change(session, [notice.id], state=SUPPRESSED, last_error=why, last_attempt=None)
+
+
+def begin(session: Session, batches: Sequence[Batch], now: datetime) -> None:
+    """Before anything is sent: which message each belongs to. A copy after a crash has the same key."""
+    for batch in batches:
+        ids = [notice.id for notice in batch.notices]
+        _change(session, ids, message=batch.key, last_attempt=now)
+
+
+def settle(
+    session: Session, batch: Batch, outcome: Outcome, channels: Channels, now: datetime
+) -> list[Notice]:
+    """Write down what became of a message; gives the notices that are dead and have no other way to go."""
+    ids = [notice.id for notice in batch.notices]
+    attempts = Notification.attempts + 1
+    match outcome:
+        case Delivered():
+            _change(session, ids, state=DELIVERED, attempts=attempts, delivered_at=now, last_error="")
+        case Retry(at, reason):
+            later = datetime.fromtimestamp(at, UTC)
+            _change(session, ids, attempts=attempts, next_attempt=later, last_error=reason)
+        case Dead(reason):
+            _change(session, ids, state=DEAD, attempts=attempts, last_error=reason)
+            return [
+                notice
+                for notice in batch.notices
+                if not _go_another_way(session, notice, reason, channels, now)
+            ]
+    return []
+
+
+def _change(session: Session, ids: Sequence[int], **values: Any) -> None:
+    session.execute(sa.update(Notification).where(Notification.id.in_(ids)).values(**values))
+
+
+def other_channel(notice: Notice, channels: Mapping[str, Channel]) -> str | None:
+    """Where a notice goes that is dead here: the declared channel, else the first other one that reaches him."""
+    tried = {notice.channel, *notice.key.split(INSTEAD)[1:], notice.key.split(INSTEAD)[0].rpartition("/")[2]}
+    declared = channels[notice.channel].instead if notice.channel in channels else ""
+    for name in (declared, *channels):
+        if name and name not in tried and _reaches(channels[name], notice):
+            return name
+    return None
+
+
+def _reaches(channel: Channel, notice: Notice) -> bool:
+    needed = PERSONAL.get(channel.kind)
+    role = str(notice.case.get("duty_role") or "")
+    return (not needed or bool(getattr(notice.to, needed))) and (not channel.roles or role in channel.roles)
+
+
+def _go_another_way(session: Session, notice: Notice, reason: str, channels: Channels, now: datetime) -> bool:
+    """Leave the same notification for another channel, and say so in the case; False where there is none."""
+    case = session.get_one(Case, notice.case_id)
+    name = other_channel(notice, channels.channels)
+    detail = {"channel": notice.channel, "reason": reason, "instead": name, "to": notice.to.login or None}
+    record(session, case, "undelivered", PUSH, now, detail=detail)
+    if name is None:
+        return False
+    row = session.get_one(Notification, notice.id)
+    session.add(
+        Notification(
+            key=f"{row.key}{INSTEAD}{name}",
+            channel=name,
+            officer_id=row.officer_id,
+            case_id=row.case_id,
+            kind=row.kind,
+            step=row.step,
+            level=row.level,
+            rank=row.rank,
+            payload=row.payload,
+            created=now,
+            next_attempt=now,
+        )
+    )
+    return True
+
+
+def counts(session: Session) -> dict[str, int]:
+    """Number of notifications in each state."""
+    query = sa.select(Notification.state, sa.func.count()).group_by(Notification.state)
+    found = {state: int(number) for state, number in session.execute(query)}
+    return {state: found.get(state, 0) for state in (PENDING, DELIVERED, DEAD, SUPPRESSED)}

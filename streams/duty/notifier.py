@@ -1,0 +1,205 @@
+"""The notifier: what the duty service has left to be told goes to officers by their channels.
+
+It looks into the database many times a second, decides (`dispatch`), writes down which message each notification
+belongs to, and only then sends. Channels do not wait for each other; one that is away is knocked at by one message
+at a time. What was sent and not written down (kill -9) is sent again under the same key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+
+from sqlalchemy.orm import Session
+
+from schemas.errors import Unavailable
+from schemas.regions import Regions
+from streams.duty.channels.config import Channel, Channels
+from streams.duty.channels.sender import Sender
+from streams.duty.database import Database
+from streams.duty.dispatch import Batch, World, gone, message_of, plan
+from streams.duty.notices import (
+    CONSOLE,
+    Links,
+    any_due,
+    begin,
+    open_cases,
+    recently_sent,
+    settle,
+    silences,
+    suppress,
+    waiting,
+)
+from streams.duty.policy import Answer, Dead, Delivered, Line, Outcome, Retry, outcome
+
+log = logging.getLogger("liaowang.push")
+
+LOOK_SECONDS = 0.05
+CONCURRENCY = 16
+LONGEST_PAUSE = 5.0
+
+
+@dataclass
+class Post:
+    """The state of one channel: its line, what is under way, and when the last messages went."""
+
+    line: Line = field(default_factory=Line)
+    under_way: dict[asyncio.Task[Answer], Batch] = field(default_factory=dict)
+    sent: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))
+
+
+class Notifier:
+    """Tells officers what they have to be told, until it is stopped."""
+
+    def __init__(
+        self,
+        database: Database,
+        regions: Regions,
+        channels: Channels,
+        sender: Sender,
+        links: Links,
+        clock: Callable[[], float],
+        rng: Random,
+    ) -> None:
+        self._database, self._regions, self._channels = database, regions, channels
+        self._sender, self._links, self._clock, self._rng = sender, links, clock, rng
+        self._posts: defaultdict[str, Post] = defaultdict(Post)
+        self._remembered = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Tell until `stop`; what is under way then is finished and settled first."""
+        failures = 0
+        while not stop.is_set() or self._under_way():
+            try:
+                await self._round(admit=not stop.is_set())
+                if failures:
+                    log.warning("the duty database is back")
+                failures = 0
+            except Unavailable as error:
+                failures += 1
+                if failures == 1:
+                    log.warning("%s; notifications wait", error)
+            await self._pause(min(LONGEST_PAUSE, LOOK_SECONDS * 2.0**failures), stop)
+
+    def _under_way(self) -> dict[asyncio.Task[Answer], Batch]:
+        return {task: batch for post in self._posts.values() for task, batch in post.under_way.items()}
+
+    async def _pause(self, seconds: float, stop: asyncio.Event) -> None:
+        """Wait for an answer, for the stop, or until it is time to look again."""
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            watched = {*self._under_way(), *(() if stop.is_set() else (stopping,))}
+            await asyncio.wait(watched or {stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+
+    async def _round(self, *, admit: bool) -> None:
+        """Write down what was answered, then start what may go."""
+        await self._settle()
+        if not admit:
+            return
+        for batch in await asyncio.to_thread(self._admit, self._clock()):
+            channel = self._channels.channels[batch.channel]
+            self._start(batch, channel)
+
+    def _start(self, batch: Batch, channel: Channel) -> None:
+        now, post = self._clock(), self._posts[batch.channel]
+        post.sent.append(now)
+        task = asyncio.create_task(self._sender.send(channel, message_of(batch), now))
+        post.under_way[task] = batch
+
+    def _admit(self, now: float) -> list[Batch]:
+        """Decide what goes now, and write it down."""
+        moment = datetime.fromtimestamp(now, UTC)
+        with self._database.reading() as session:
+            if not any_due(session, moment):
+                return []
+            if not self._remembered:
+                for name, times in recently_sent(session, self._channels.channels, moment).items():
+                    self._posts[name].sent.extend(sorted(times))
+                self._remembered = True
+            notices = waiting(session, self._regions, self._links, moment)
+            levels = {level for rule in self._channels.inhibitions for level in rule.source}
+            world = World(
+                channels=self._channels,
+                open=open_cases(session, levels) if levels else (),
+                silences=silences(session, moment),
+                sent={name: post.sent for name, post in self._posts.items()},
+                busy={batch.key for batch in self._under_way().values()},
+                slots=self._slots(now, {notice.channel for notice in notices}),
+            )
+        decided = plan(notices, world, now)
+        known = [batch for batch in decided.batches if batch.channel in self._channels.channels]
+        with self._database.writing() as session:
+            suppress(session, decided.dropped, moment)
+            begin(session, known, moment)
+            for batch in decided.batches:
+                if batch.channel not in self._channels.channels:
+                    self._nowhere(session, batch, moment)
+        return known
+
+    def _slots(self, now: float, names: set[str]) -> Mapping[str, int]:
+        """Room by channel; one that is not declared has room for all, since nothing is sent there."""
+        return {
+            name: self._posts[name].line.slots(now, CONCURRENCY) - len(self._posts[name].under_way)
+            if name in self._channels.channels
+            else 1 << 30
+            for name in names
+        }
+
+    def _nowhere(self, session: Session, batch: Batch, now: datetime) -> None:
+        """The console shows it anyway; any other name must be declared."""
+        result: Outcome = Delivered()
+        if batch.channel != CONSOLE:
+            result = Dead(f"no channel {batch.channel} is declared in channels.yaml")
+        self._write(session, batch, result, now)
+
+    def _write(self, session: Session, batch: Batch, result: Outcome, now: datetime) -> None:
+        lost = settle(session, batch, result, self._channels, now)
+        for notice in lost:
+            reason = result.reason if isinstance(result, Dead) else ""
+            log.error("notification %s is dead and has no other way: %s", notice.key, reason)
+
+    async def _settle(self) -> None:
+        """Write down in one transaction what became of the messages that were answered."""
+        done = [
+            (name, task, batch)
+            for name, post in self._posts.items()
+            for task, batch in post.under_way.items()
+            if task.done()
+        ]
+        if not done:
+            return
+        now = self._clock()
+        results = [(batch, self._outcome(batch, task.result(), now)) for _, task, batch in done]
+        await asyncio.to_thread(self._write_all, results, datetime.fromtimestamp(now, UTC))
+        for name, task, _ in done:
+            self._learn(name, task.result(), now)
+            del self._posts[name].under_way[task]
+
+    def _write_all(self, results: list[tuple[Batch, Outcome]], now: datetime) -> None:
+        with self._database.writing() as session:
+            for batch, result in results:
+                self._write(session, batch, result, now)
+
+    def _outcome(self, batch: Batch, answer: Answer, now: float) -> Outcome:
+        """What the answer means for these notices; nobody waits longer than its level allows."""
+        attempts = max(notice.attempts for notice in batch.notices) + 1
+        found = outcome(answer, attempts, now, self._rng)
+        if isinstance(found, Retry) and gone(batch.notices, now):
+            return Dead(f"given up after {attempts} tries: {found.reason}")
+        return found
+
+    def _learn(self, name: str, answer: Answer, now: float) -> None:
+        """Keep in mind whether somebody is there; one log line at each change."""
+        post = self._posts[name]
+        before, post.line = post.line, post.line.after(answer, now, self._rng)
+        if post.line.broken and not before.broken:
+            log.warning("channel %s is away: %s", name, answer.reason)
+        elif before.broken and not post.line.broken:
+            log.warning("channel %s is back", name)

@@ -1,0 +1,274 @@
+"""Notifications reach officers: once per key, red first, another way when one is dead, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import sqlalchemy as sa
+from aiohttp import web
+
+from schemas.regions import Regions
+from streams.duty.channels.config import Channels, parse_channels
+from streams.duty.channels.sender import Sender
+from streams.duty.database import Database
+from streams.duty.desk import Desk
+from streams.duty.models import Case, Entry, Notification, Silence
+from streams.duty.notices import Links, counts
+from streams.duty.notifier import Notifier
+from streams.duty.opening import hear
+from streams.duty.signature import KEY_HEADER
+from tests.streams.duty.moments import warning
+from tests.streams.duty.parts import SPEED, fast_clock, until
+
+YAML = """
+channels:
+  webhook: {{kind: webhook, url: "{base}/first", instead: second{quota}}}
+  second: {{kind: webhook, url: "{base}/second"}}
+{more}
+"""
+SECRETS = {"webhook": {"key": "k"}, "second": {"key": "k"}}
+
+
+@dataclass
+class Place:
+    """Two webhooks; `answer` says how the first one answers by number of the post."""
+
+    answer: Callable[[int], int] = lambda _: 200
+    first: list[str] = field(default_factory=list)
+    taken: Counter[str] = field(default_factory=Counter)
+    second: list[str] = field(default_factory=list)
+    bodies: dict[str, Any] = field(default_factory=dict)
+
+    async def _first(self, request: web.Request) -> web.Response:
+        key = request.headers[KEY_HEADER]
+        self.first.append(key)
+        status = self.answer(len(self.first))
+        if status == 200:
+            self.taken[key] += 1
+            self.bodies[key] = json.loads(await request.read())
+        return web.Response(status=status)
+
+    async def _second(self, request: web.Request) -> web.Response:
+        self.second.append(request.headers[KEY_HEADER])
+        return web.Response()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[str]:
+        app = web.Application()
+        app.add_routes([web.post("/first", self._first), web.post("/second", self._second)])
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
+
+
+@asynccontextmanager
+async def telling(
+    database: Database, regions: Regions, channels: Channels, clock: Callable[[], float]
+) -> AsyncIterator[None]:
+    """A notifier at work for as long as the block lasts."""
+    stop = asyncio.Event()
+    async with Sender(SECRETS, lambda: "n") as sender:
+        links = Links("http://127.0.0.1:18060", "a key for links")
+        running = asyncio.create_task(
+            Notifier(database, regions, channels, sender, links, clock, Random(1)).run(stop)
+        )
+        try:
+            yield
+        finally:
+            stop.set()
+            await asyncio.wait_for(running, 60)
+
+
+def told(
+    place: Place,
+    database: Database,
+    regions: Regions,
+    work: Callable[[], Awaitable[None]],
+    *,
+    quota: str = "",
+    more: str = "",
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Run work while a notifier tells what there is to tell."""
+
+    async def whole() -> None:
+        async with place.open() as base:
+            channels = parse_channels(YAML.format(base=base, quota=quota, more=more), "channels.yaml")
+            async with telling(database, regions, channels, clock):
+                await work()
+
+    asyncio.run(whole())
+
+
+def hear_warnings(database: Database, desk: Desk, *found: Any) -> None:
+    with database.writing() as session:
+        hear(session, desk, datetime.now(UTC), list(found))
+
+
+def states(database: Database) -> dict[str, int]:
+    with database.reading() as session:
+        return counts(session)
+
+
+def drained(database: Database) -> Callable[[], bool]:
+    return lambda: states(database)["pending"] == 0
+
+
+def test_a_warning_reaches_its_officer_with_a_link_of_his_own(
+    database: Database, desk: Desk, regions: Regions
+) -> None:
+    place = Place()
+    hear_warnings(database, desk, warning("e1", level="red"))
+
+    async def work() -> None:
+        await until(lambda: bool(place.first))
+
+    told(place, database, regions, work)
+    body = next(iter(place.bodies.values()))
+    assert body["level"] == "red"
+    with database.reading() as session:
+        assignee = session.scalars(sa.select(Case)).unique().one().assignee
+        assert assignee is not None
+        assert body["to"] == assignee.login
+    assert body["url"].startswith("http://127.0.0.1:18060/a/")
+    assert "evidence" not in json.dumps(body)
+    assert states(database)["delivered"] == 1
+
+
+def test_half_of_the_answers_are_500_and_every_key_arrives_once(
+    database: Database, desk: Desk, regions: Regions
+) -> None:
+    place, rng = Place(), Random(3)
+    place.answer = lambda _: 500 if rng.random() < 0.5 else 200
+    hear_warnings(database, desk, *(warning(f"e{number}", level="blue") for number in range(40)))
+
+    async def work() -> None:
+        await until(drained(database))
+
+    told(place, database, regions, work, clock=fast_clock())
+    assert len(place.taken) == 40
+    assert set(place.taken.values()) == {1}
+    assert place.second == []
+
+
+def test_what_is_refused_for_good_goes_another_way_and_the_case_says_so(
+    database: Database, desk: Desk, regions: Regions
+) -> None:
+    place = Place(answer=lambda _: 403)
+    hear_warnings(database, desk, warning("e1", level="orange"))
+
+    async def work() -> None:
+        await until(lambda: bool(place.second))
+        await until(drained(database))
+
+    told(place, database, regions, work, clock=fast_clock())
+    assert len(place.first) == 1
+    assert place.second == [f"{place.first[0]}~second"]
+    with database.reading() as session:
+        entry = session.scalars(sa.select(Entry).where(Entry.kind == "undelivered")).one()
+        assert json.loads(entry.detail)["instead"] == "second"
+    assert states(database) == {"pending": 0, "delivered": 1, "dead": 1, "suppressed": 0}
+
+
+def test_a_receiver_that_stays_away_is_given_up_after_the_levels_time(
+    database: Database, desk: Desk, regions: Regions
+) -> None:
+    place = Place(answer=lambda _: 503)
+    hear_warnings(database, desk, warning("e1", level="red"))
+    clock = fast_clock()
+    start = clock()
+
+    async def work() -> None:
+        await until(lambda: bool(place.second))
+
+    told(place, database, regions, work, clock=lambda: start + 10 * (clock() - start))
+    assert len(place.first) > 1
+
+
+def test_red_goes_first_and_the_quota_holds(database: Database, desk: Desk, regions: Regions) -> None:
+    place = Place()
+    found = [warning(f"b{number}", level="blue") for number in range(6)]
+    hear_warnings(database, desk, *found, *(warning(f"r{number}", level="red") for number in range(3)))
+    clock = fast_clock()
+
+    async def work() -> None:
+        await until(lambda: len(place.first) >= 4)
+        hear_warnings(database, desk, warning("late", level="red"))
+        await until(lambda: len(place.first) >= 5)
+
+    begun = clock() + 31
+    quota = ", quota: {messages: 5, per: PT10M}"
+    told(place, database, regions, work, quota=quota, clock=lambda: begun + (clock() - begun) / SPEED)
+    order = [place.bodies[key]["level"] for key in place.first]
+    assert order[:3] == ["red"] * 3
+    assert (order[3], order[4]) == ("blue", "red")
+    assert len(place.first) == 5
+
+
+def test_silences_and_inhibition_keep_quiet_and_say_why(
+    database: Database, desk: Desk, regions: Regions
+) -> None:
+    place, now = Place(), datetime.now(UTC)
+    with database.writing() as session:
+        session.add(
+            Silence(
+                rules='["ecology.pm25-high"]',
+                regions='["330200"]',
+                levels="[]",
+                starts=now - timedelta(hours=1),
+                ends=now + timedelta(hours=1),
+                reason="sensors are calibrated",
+                created=now,
+                created_by="test",
+                origin="test",
+            )
+        )
+    hear_warnings(
+        database,
+        desk,
+        warning("calibrated", level="orange", region="330203"),
+        warning("flood", level="red"),
+        warning("puddle", level="blue"),
+    )
+
+    async def work() -> None:
+        await until(drained(database))
+
+    more = "inhibit:\n  - {source: [red], target: [blue], equal: [rule, region]}"
+    told(place, database, regions, work, more=more, clock=fast_clock())
+    assert [place.bodies[key]["level"] for key in place.first] == ["red"]
+    with database.reading() as session:
+        query = sa.select(Notification.last_error).where(Notification.state == "suppressed")
+        reasons = sorted(session.scalars(query))
+        red = session.scalars(sa.select(Case.id).where(Case.level == "red")).one()
+    assert reasons == [f"case {red} is red", "silence 1: sensors are calibrated"]
+
+
+def test_a_channel_nobody_declared_is_dead_with_its_name(
+    database: Database, desk: Desk, regions: Regions
+) -> None:
+    place = Place()
+    hear_warnings(database, desk, warning("e1", level="red"))
+    with database.writing() as session:
+        session.execute(sa.update(Notification).values(channel="pigeon"))
+
+    async def work() -> None:
+        await until(lambda: bool(place.second))
+
+    told(place, database, regions, work)
+    with database.reading() as session:
+        row = session.scalars(sa.select(Notification).where(Notification.channel == "pigeon")).one()
+        assert row.last_error == "no channel pigeon is declared in channels.yaml"
