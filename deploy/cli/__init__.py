@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli import demo, duty, generate, intake, ledger, rules, stack, warehouse
+from deploy.cli import demo, duty, generate, index, intake, ledger, rules, stack, warehouse
 from deploy.cli.complaint import complain
 from schemas.errors import GateFailed, LiaowangError, Misdeclared, Unavailable
 
@@ -48,6 +48,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(duty.app, name="duty")
+app.add_typer(index.app, name="index")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(rules.app, name="rules")
 app.add_typer(warehouse.release, name="release")
