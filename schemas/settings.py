@@ -33,10 +33,18 @@ class Settings:
     docs_port: int = 18070
     dagster_port: int = 13000
     duty_port: int = 18061
+    console_port: int = 18060
     partitions: int = 4
     tick_seconds: float = 5.0
     webhook_url: str = ""
     duty_database_url: str = field(default="", repr=False)
+    console_url: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_claim: str = "preferred_username"
+    oidc_client_secret: str = field(default="", repr=False)
+    console_admin_password: str = field(default="", repr=False)
+    console_key: str = field(default="", repr=False)
     admin_password: str = field(default="", repr=False)
     service_password: str = field(default="", repr=False)
     bi_password: str = field(default="", repr=False)
@@ -78,6 +86,11 @@ class Settings:
     def duty_database(self) -> str:
         """SQLAlchemy URL of the state of duty: the set one (PostgreSQL), or a SQLite file of the home."""
         return self.duty_database_url or f"sqlite:///{self.home.absolute() / 'duty' / 'duty.sqlite'}"
+
+    @property
+    def console(self) -> str:
+        """The console's address as browsers know it, without a slash at its end."""
+        return (self.console_url or f"http://{HOST}:{self.console_port}").rstrip("/")
 
     def warehouse(self, user: str) -> dict[str, Any]:
         """Arguments for `clickhouse_driver.Client` as user `admin`, `service` or `bi`."""

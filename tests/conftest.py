@@ -29,6 +29,7 @@ PORTS = (
     "docs_port",
     "dagster_port",
     "duty_port",
+    "console_port",
 )
 
 

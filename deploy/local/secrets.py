@@ -13,7 +13,10 @@ from schemas.contract import load_contracts
 from schemas.settings import PREFIX
 from schemas.topics import feed_topic
 
-SINGLE = ("admin_password", "service_password", "bi_password", "webhook_key")
+SINGLE = (
+    *("admin_password", "service_password", "bi_password", "webhook_key"),
+    *("console_admin_password", "console_key"),
+)
 TOKENS = f"{PREFIX}DEPARTMENT_TOKENS"
 
 

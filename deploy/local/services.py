@@ -54,6 +54,7 @@ WORKERS = (
     Service("watch", "streams.watch.worker:main", "heartbeat", stop_seconds=40),
     Service("push", "streams.duty.push_worker:main", "heartbeat"),
     Service("duty", "streams.duty.worker:main", "http", ("duty_port",)),
+    Service("console", "streams.duty.console.service:main", "http", ("console_port",)),
     Service("docs", "deploy.local.docs:main", "http", ("docs_port",), path="/"),
     Service(
         "dagster-webserver",

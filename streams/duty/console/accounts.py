@@ -1,0 +1,148 @@
+"""Who is signed in: passwords checked with lock-out, outside identities bound, sessions by token.
+
+A session's token is kept as SHA-256 only: who reads the database cannot sign in with what he finds there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from streams.duty.console.lockout import Attempts
+from streams.duty.console.tables import BrowserSession, SignIn
+from streams.duty.database import Database
+from streams.duty.models import Officer
+from streams.duty.officers import check_password
+
+IDLE = timedelta(hours=12)
+LIFE = timedelta(days=7)
+SEEN_EVERY = timedelta(minutes=1)
+LONGEST_PASSWORD = 1024
+
+
+class SignInRefused(Exception):
+    """Why somebody is not signed in: `wrong`, `locked`, or `unknown` (an outside identity nobody here has)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who a browser is: `csrf` must come back with every change."""
+
+    login: str
+    officer_id: int
+    name: str
+    csrf: str
+
+
+class Accounts:
+    """Sign-in and sessions of one database. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def sign_in(self, login: str, password: str, now: datetime) -> str:
+        """The token of a new session for a right password; SignInRefused otherwise.
+
+        A lock refuses right and wrong passwords alike. The password is checked outside of the transaction that
+        writes: it takes a while, and nobody shall wait for it.
+        """
+        with self._database.reading() as session:
+            known = session.execute(
+                sa.select(SignIn.failures, SignIn.locked_until).join(Officer).where(Officer.login == login)
+            ).first()
+            if known is not None and Attempts(*known).locked(now):
+                raise SignInRefused("locked")
+            right = len(password) <= LONGEST_PASSWORD and check_password(session, login, password)
+        with self._database.writing() as session:
+            row = _row(session, session.scalar(sa.select(Officer).where(Officer.login == login)))
+            if row is not None and right:
+                row.failures, row.locked_until = 0, None
+                return _open(session, row, now)
+            if row is not None:
+                after = Attempts(row.failures, row.locked_until).failed(now)
+                row.failures, row.locked_until = after.failures, after.locked_until
+        raise SignInRefused("wrong")
+
+    def sign_in_outside(self, issuer: str, subject: str, login: str, now: datetime) -> str:
+        """The token of a new session for an identity that a provider vouches for.
+
+        The first time the identity is bound to the officer of that login; from then on only its own
+        subject counts, whatever login it claims.
+        """
+        with self._database.writing() as session:
+            bound = sa.select(SignIn).where(SignIn.issuer == issuer, SignIn.subject == subject)
+            row = session.scalar(bound)
+            if row is None:
+                row = _row(session, session.scalar(sa.select(Officer).where(Officer.login == login)))
+                if row is None or row.subject is not None:
+                    raise SignInRefused("unknown")
+                row.issuer, row.subject = issuer, subject
+            if not session.get_one(Officer, row.officer_id).active:
+                raise SignInRefused("unknown")
+            return _open(session, row, now)
+
+    def visitor(self, token: str, now: datetime) -> Visitor | None:
+        """Whose token this is; None where it is nobody's, too old, unused for too long, or not active any more."""
+        query = (
+            sa.select(BrowserSession, Officer)
+            .join(Officer, Officer.id == BrowserSession.officer_id)
+            .where(BrowserSession.token_hash == _digest(token))
+        )
+        with self._database.reading() as session:
+            found = session.execute(query).first()
+        if found is None:
+            return None
+        browser, officer = found
+        if not officer.active or browser.seen < now - IDLE or browser.created < now - LIFE:
+            return None
+        if browser.seen < now - SEEN_EVERY:
+            with self._database.writing() as session:
+                this = BrowserSession.token_hash == browser.token_hash
+                session.execute(sa.update(BrowserSession).where(this).values(seen=now))
+        return Visitor(officer.login, officer.id, officer.name, browser.csrf)
+
+    def sign_out(self, token: str) -> None:
+        """End a session."""
+        with self._database.writing() as session:
+            session.execute(sa.delete(BrowserSession).where(BrowserSession.token_hash == _digest(token)))
+
+
+def _row(session: Session, officer: Officer | None) -> SignIn | None:
+    """How this officer signs in; made where it is the first time."""
+    if officer is None:
+        return None
+    row = session.get(SignIn, officer.id)
+    if row is None:
+        row = SignIn(officer_id=officer.id, failures=0)
+        session.add(row)
+    return row
+
+
+def _open(session: Session, row: SignIn, now: datetime) -> str:
+    """A new session; those that have ended are swept away."""
+    token = secrets.token_urlsafe(32)
+    ended = (BrowserSession.seen < now - IDLE) | (BrowserSession.created < now - LIFE)
+    session.execute(sa.delete(BrowserSession).where(ended))
+    session.add(
+        BrowserSession(
+            token_hash=_digest(token),
+            officer_id=row.officer_id,
+            csrf=secrets.token_urlsafe(24),
+            created=now,
+            seen=now,
+        )
+    )
+    return token
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,210 @@
+"""The door: who comes in, in which language, how often, and what becomes of refusals.
+
+Nobody sees a page without a session, and nobody changes anything without the session's own CSRF token coming
+back from this origin. A handler is a plain function of a `Visit`; it runs in a thread, since it asks a database.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from schemas.errors import Unavailable
+from streams.duty.console.accounts import Visitor
+from streams.duty.console.i18n import LANGUAGES, Words, negotiate
+from streams.duty.console.parts import Parts
+from streams.duty.officers import actor_of
+from streams.duty.refusals import Refused, TooLarge
+from streams.duty.rights import Actor
+
+log = logging.getLogger("liaowang.console")
+
+LANGUAGE_COOKIE = "liaowang_language"
+NOBODY = Actor("", "")
+MOST_FIELDS = 60
+FORM_OVERHEAD = 160 * 1024
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A request of whoever it is: the parts of the console, the words of his language, the time."""
+
+    parts: Parts
+    request: Request
+    words: Words
+    now: datetime
+    visitor: Visitor | None = None
+
+    def render(self, template: str, status: int = 200, **context: Any) -> Response:
+        """A page of a template."""
+        other = next(name for name in LANGUAGES if name != self.words.language)
+        path = self.request.url.path
+        here = f"{path}?{self.request.url.query}" if self.request.url.query else path
+        given = {
+            "t": self.words,
+            "me": self.visitor,
+            "other": other,
+            "other_lang": LANGUAGES[other],
+            "here": here if self.request.method == "GET" else "/",
+            "now": self.now,
+            "active": "",
+            "wall": False,
+        }
+        return HTMLResponse(self.parts.templates.get_template(template).render(given | context), status)
+
+    def message(self, heading: str, text: str, status: int, **context: Any) -> Response:
+        """A page that says one thing."""
+        return self.render(
+            "message.html", status, heading=heading, text=text, **{"signable": False} | context
+        )
+
+
+@dataclass(frozen=True)
+class Visit(Guest):
+    """A request of somebody who is signed in, with what he may do."""
+
+    actor: Actor = NOBODY
+
+
+def origin_of(request: Request) -> str:
+    """Where a request comes from, for the audit."""
+    return f"console:{request.client.host if request.client else '?'}"
+
+
+def language_of(request: Request) -> str:
+    """The language of a request."""
+    cookie = request.cookies.get(LANGUAGE_COOKIE, "")
+    return negotiate(cookie, request.headers.get("accept-language", ""))
+
+
+def guest_of(parts: Parts, request: Request) -> Guest:
+    """The request as the console sees it before it knows whose it is."""
+    now = parts.clock()
+    visitor = parts.accounts.visitor(request.cookies.get(parts.cookie, ""), now)
+    return Guest(parts, request, parts.words[language_of(request)], now, visitor)
+
+
+def open_door(parts: Parts, handler: Callable[[Guest], Response]) -> Endpoint:
+    """An endpoint for anybody, signed in or not."""
+
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(answer, parts, request, lambda guest: handler(guest))
+
+    return endpoint
+
+
+def page(parts: Parts, handler: Callable[[Visit], Response]) -> Endpoint:
+    """An endpoint that only shows, to those who are signed in; others are sent to sign in first."""
+
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(answer, parts, request, lambda guest: handler(_known(guest)))
+
+    return endpoint
+
+
+def action(parts: Parts, handler: Callable[[Visit, FormData], Response], most: int = 0) -> Endpoint:
+    """An endpoint that changes something; `most` is the size of a file that may come with it, in bytes."""
+
+    async def endpoint(request: Request) -> Response:
+        check_length(request, most)
+        async with request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=FORM_OVERHEAD) as form:
+
+            def handle(guest: Guest) -> Response:
+                visit = _known(guest)
+                check_csrf(request, str(form.get("csrf", "")), visit.visitor.csrf if visit.visitor else "")
+                return handler(visit, form)
+
+            return await run_in_threadpool(answer, parts, request, handle)
+
+    return endpoint
+
+
+def check_length(request: Request, most: int = 0) -> None:
+    """Refuse a form that is too large before it is read."""
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal() or int(length) > most + FORM_OVERHEAD:
+        raise HTTPException(413 if length else 411)
+
+
+def check_csrf(request: Request, given: str, wanted: str) -> None:
+    """Refuse what does not come from a page of this console that was made for this session."""
+    origin = request.headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
+    if foreign or not wanted or not hmac.compare_digest(given.encode(), wanted.encode()):
+        raise HTTPException(403, "csrf")
+
+
+def local_path(given: str, otherwise: str = "/") -> str:
+    """A path on this console to go to; anything else would lead elsewhere and is not followed."""
+    parts = urlsplit(given)
+    safe = given.startswith("/") and not given.startswith(("//", "/\\")) and "\\" not in given
+    return given if safe and not parts.netloc and given.isprintable() else otherwise
+
+
+def go(path: str) -> Response:
+    """Go to a page after a change."""
+    return RedirectResponse(path, 303)
+
+
+class _SignInFirst(Exception):
+    """Nobody is signed in."""
+
+
+def _known(guest: Guest) -> Visit:
+    if guest.visitor is None:
+        raise _SignInFirst
+    with guest.parts.database.reading() as session:
+        actor = actor_of(session, guest.visitor.login, origin_of(guest.request))
+    return Visit(guest.parts, guest.request, guest.words, guest.now, guest.visitor, actor)
+
+
+def answer(parts: Parts, request: Request, handler: Callable[[Guest], Response]) -> Response:
+    """The handler's answer, or a page that says why there is none."""
+    words = parts.words[language_of(request)]
+    guest = Guest(parts, request, words, parts.clock())
+    try:
+        guest = guest_of(parts, request)
+        key = guest.visitor.login if guest.visitor else origin_of(request)
+        wait = parts.requests.wait(key, guest.now.timestamp())
+        if wait:
+            return too_many(guest, wait)
+        return handler(guest)
+    except _SignInFirst:
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        here = path if request.method == "GET" else "/"
+        return RedirectResponse(f"/sign-in?next={quote(here)}", 303)
+    except Refused as refused:
+        text = words.texts.get(f"refused_{refused.status}", refused.reason)
+        return guest.message(text, refused.reason, refused.status)
+    except Unavailable as error:
+        log.warning("%s %s: %s", request.method, request.url.path, error)
+        return guest.message(words("unavailable"), words("unavailable_text"), 503)
+
+
+def too_many(guest: Guest, wait: float) -> Response:
+    """A page that says when to come again."""
+    seconds = int(wait) + 1
+    reply = guest.message(guest.words("too_many"), guest.words("too_many_text", seconds=seconds), 429)
+    reply.headers["Retry-After"] = str(seconds)
+    return reply
+
+
+def size_of(form: Mapping[str, Any], name: str, most: int) -> bytes:
+    """The bytes of a file in a form; TooLarge beyond the limit."""
+    file = form.get(name)
+    content = b"" if file is None or isinstance(file, str) else bytes(file.file.read(most + 1))
+    if len(content) > most:
+        raise TooLarge(f"at most {most} bytes")
+    return content

@@ -1,0 +1,41 @@
+"""How often somebody may do something: token buckets in memory, one a key. Pure: time comes in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So many at once, and so many a minute after that."""
+
+    burst: int
+    per_minute: float
+
+
+class Limiter:
+    """Token buckets of one limit; forgets keys that are full again."""
+
+    def __init__(self, limit: Limit, keys: int = 10_000) -> None:
+        self._limit, self._keys = limit, keys
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def wait(self, key: str, now: float) -> float:
+        """Take one token of the key: 0 where there was one, else the seconds until there is."""
+        rate = self._limit.per_minute / 60
+        tokens, then = self._buckets.get(key, (float(self._limit.burst), now))
+        tokens = min(self._limit.burst, tokens + max(0.0, now - then) * rate)
+        if tokens < 1:
+            self._buckets[key] = (tokens, now)
+            return (1 - tokens) / rate
+        self._buckets[key] = (tokens - 1, now)
+        if len(self._buckets) > self._keys:
+            self._forget(now, rate)
+        return 0.0
+
+    def _forget(self, now: float, rate: float) -> None:
+        """Drop the keys that are full again; where none are, the half that was seen longest ago."""
+        full = [k for k, (n, t) in self._buckets.items() if n + (now - t) * rate >= self._limit.burst]
+        oldest = sorted(self._buckets, key=lambda key: self._buckets[key][1])[: self._keys // 2]
+        for key in full or oldest:
+            del self._buckets[key]

@@ -1,0 +1,75 @@
+"""Live pages: one look at the audit for all browsers, and a server-sent event to each when it has grown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+
+from schemas.errors import Unavailable
+
+log = logging.getLogger("liaowang.console")
+
+INTERVAL = 0.5
+BEAT = 15.0
+MOST = 2_000
+
+Changes = Callable[[int | None], tuple[int, tuple[int, ...]]]
+"""From a sequence number (None: the newest) to the newest one and the cases changed since."""
+
+
+class Hub:
+    """Tells listening browsers of changes. To be used from one event loop."""
+
+    def __init__(self, changes: Changes, interval: float = INTERVAL) -> None:
+        self._changes, self._interval = changes, interval
+        self._queues: set[asyncio.Queue[str | None]] = set()
+
+    @property
+    def listening(self) -> int:
+        """How many browsers listen."""
+        return len(self._queues)
+
+    async def run(self) -> None:
+        """Look for changes until cancelled; a database that is away is looked at again later."""
+        seq: int | None = None
+        while True:
+            try:
+                latest, cases = await asyncio.to_thread(self._changes, seq)
+                if seq is not None and latest != seq:
+                    self.tell(latest, cases)
+                seq = latest
+            except Unavailable as error:
+                log.warning("no news of changes: %s", error)
+            await asyncio.sleep(self._interval)
+
+    def tell(self, seq: int, cases: tuple[int, ...]) -> None:
+        """Tell everybody; whoever has not taken the last news yet will fetch this with it."""
+        said = json.dumps({"seq": seq, "cases": cases[:100]}, separators=(",", ":"))
+        event = f"id: {seq}\nevent: change\ndata: {said}\n\n"
+        for queue in self._queues:
+            if queue.empty():
+                queue.put_nowait(event)
+
+    def stop(self) -> None:
+        """End every stream, so that the server can stop."""
+        for queue in self._queues:
+            queue.put_nowait(None)
+
+    async def listen(self) -> AsyncIterator[str]:
+        """The events for one browser, with a comment now and then, so that a dead connection is noticed."""
+        queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self._queues.add(queue)
+        try:
+            yield "retry: 2000\n\n"
+            while True:
+                try:
+                    event = await asyncio.wait_for(queue.get(), BEAT)
+                except TimeoutError:
+                    event = ": still here\n\n"
+                if event is None:
+                    return
+                yield event
+        finally:
+            self._queues.discard(queue)

@@ -1,0 +1,51 @@
+"""Everything the console is made of, put together once and handed to every page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from jinja2 import Environment
+
+from schemas.contract import Contract
+from schemas.regions import Regions
+from streams.duty.console.accounts import Accounts
+from streams.duty.console.cached import Cached
+from streams.duty.console.facts import FeedState, Standing, Trust
+from streams.duty.console.i18n import Words
+from streams.duty.console.limits import Limiter
+from streams.duty.console.live import Hub
+from streams.duty.console.oidc import Provider
+from streams.duty.console.reading import Reading
+from streams.duty.console.tiles import Tile
+from streams.duty.database import Database
+from streams.duty.desk import Desk
+from streams.watch.rule import Rule
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The console's parts. `desk` gives the roster of the moment; `key` signs links and cookies."""
+
+    database: Database
+    desk: Callable[[], Desk]
+    accounts: Accounts
+    words: Mapping[str, Words]
+    templates: Environment
+    regions: Regions
+    rules: Mapping[str, Rule]
+    contracts: Mapping[str, Contract]
+    tiles: tuple[Tile, ...]
+    service: Reading
+    standings: Cached[tuple[Standing, ...]]
+    feeds: Cached[tuple[FeedState, ...]]
+    trust: Cached[Trust]
+    hub: Hub
+    requests: Limiter
+    sign_ins: Limiter
+    taps: Limiter
+    clock: Callable[[], datetime]
+    key: str
+    cookie: str
+    provider: Provider | None

@@ -1,0 +1,222 @@
+"""The service `console`: puts the parts together, serves pages and API on 127.0.0.1 until told to stop."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from types import FrameType
+
+import httpx
+import sqlalchemy as sa
+import uvicorn
+from starlette.types import ASGIApp
+
+from schemas.contract import Contract, load_contracts
+from schemas.errors import Misdeclared, Unavailable
+from schemas.settings import HOST, Settings
+from streams.duty import queries
+from streams.duty.api.app import make_api
+from streams.duty.api.parts import Parts as ApiParts
+from streams.duty.console import facts
+from streams.duty.console.accounts import Accounts
+from streams.duty.console.app import hosts_of, make_console
+from streams.duty.console.cached import Cached
+from streams.duty.console.i18n import load_words
+from streams.duty.console.limits import Limit, Limiter
+from streams.duty.console.live import Hub
+from streams.duty.console.oidc import Client, Provider
+from streams.duty.console.parts import Parts
+from streams.duty.console.reading import Reading, knock
+from streams.duty.console.rendering import environment
+from streams.duty.console.tiles import load_tiles
+from streams.duty.database import Database
+from streams.duty.desk import Desks
+from streams.duty.home import open_home, operator
+from streams.duty.models import Entry, Officer
+from streams.duty.officers import add_officer, set_password
+from streams.duty.rights import ADMIN, Grant
+from streams.land.broker import administration, describe
+from streams.watch.rule import load_rules
+from streams.worker import start_logging
+
+log = logging.getLogger("liaowang.console")
+
+ADMINISTRATOR = "admin"
+STANDINGS_SECONDS, FEEDS_SECONDS, TRUST_SECONDS = 30.0, 10.0, 30.0
+REQUESTS, SIGN_INS, TAPS = Limit(300, 1200), Limit(10, 10), Limit(20, 20)
+STOP_SECONDS = 3
+
+
+@dataclass(frozen=True)
+class Console:
+    """A console that is put together; to be closed after use."""
+
+    app: ASGIApp
+    parts: Parts
+    close: Callable[[], None]
+
+
+def open_console(settings: Settings, clock: Callable[[], datetime], requests: Limit = REQUESTS) -> Console:
+    """The console of a home; its database is made and the first account, where they are missing."""
+    if not settings.console_key:
+        raise Misdeclared("settings", "LIAOWANG_CONSOLE_KEY", "must be given; liaowang up makes it")
+    database, desks = open_home(settings, clock())
+    ensure_administrator(settings, database, desks, clock())
+    contracts = load_contracts()
+    rules = {rule.id: rule for rule in load_rules(contracts)}
+    service = Reading(settings.warehouse("service"), time.time)
+    mart = Reading(settings.warehouse("bi"), time.time)
+    http = httpx.Client(timeout=5.0, trust_env=False)
+    executor = ThreadPoolExecutor(3, "console-facts")
+    regions = desks.now().regions
+    parts = Parts(
+        database=database,
+        desk=desks.now,
+        accounts=Accounts(database),
+        words=load_words(),
+        templates=environment(),
+        regions=regions,
+        rules=rules,
+        contracts=contracts,
+        tiles=load_tiles(regions),
+        service=service,
+        standings=Cached(partial(facts.standings, mart), STANDINGS_SECONDS, time.time, executor),
+        feeds=Cached(partial(_feeds, settings, service, contracts), FEEDS_SECONDS, time.time, executor),
+        trust=Cached(partial(facts.trust, service, mart), TRUST_SECONDS, time.time, executor),
+        hub=Hub(partial(changes, database)),
+        requests=Limiter(requests),
+        sign_ins=Limiter(SIGN_INS),
+        taps=Limiter(TAPS),
+        clock=clock,
+        key=settings.console_key,
+        cookie=f"liaowang_session_{settings.console_port}",
+        provider=_provider(settings, http),
+    )
+    api = make_api(ApiParts(database, desks, clock))
+
+    def close() -> None:
+        executor.shutdown(cancel_futures=True)
+        http.close()
+        service.close()
+        mart.close()
+        database.close()
+
+    return Console(make_console(parts, hosts_of(settings.console), api), parts, close)
+
+
+def ensure_administrator(settings: Settings, database: Database, desks: Desks, now: datetime) -> None:
+    """The account `admin` with the password of the secrets, made where nobody may administer yet."""
+    if not settings.console_admin_password:
+        return
+    regions = desks.now().regions
+    actor = operator("operator:first start", "first start", regions)
+    with database.writing() as session:
+        officer = session.scalar(sa.select(Officer).where(Officer.login == ADMINISTRATOR))
+        if officer is None:
+            grants = [Grant(ADMIN, regions.province.code)]
+            officer = add_officer(
+                session, actor, now, regions, login=ADMINISTRATOR, name="管理员", grants=grants
+            )
+        if not officer.password_hash:
+            set_password(officer, settings.console_admin_password)
+            log.info("account %s: its password is LIAOWANG_CONSOLE_ADMIN_PASSWORD", ADMINISTRATOR)
+
+
+def changes(database: Database, seq: int | None) -> tuple[int, tuple[int, ...]]:
+    """The newest audit entry, and the cases changed since `seq`."""
+    with database.reading() as session:
+        if seq is None:
+            return session.scalar(sa.select(sa.func.max(Entry.id))) or 0, ()
+        latest, cases = queries.changes_since(session, seq)
+        return latest, tuple(cases)
+
+
+def _feeds(
+    settings: Settings, service: Reading, contracts: dict[str, Contract]
+) -> tuple[facts.FeedState, ...]:
+    """Every feed; without lag while the broker is away."""
+    topics = sorted({contract.topic for contract in contracts.values()})
+    ends: dict[tuple[str, int], int] | None = None
+    try:
+        knock(HOST, settings.kafka_port)
+        with administration(settings.kafka) as admin:
+            found = describe(admin, topics)
+        ends = {(t.name, partition): end for t in found for partition, (_, end) in t.offsets.items()}
+    except (Unavailable, OSError) as error:
+        log.warning("lag is not known: %s", error)
+    return facts.feed_states(service, contracts, ends)
+
+
+def _provider(settings: Settings, http: httpx.Client) -> Provider | None:
+    if not settings.oidc_issuer:
+        return None
+    client = Client(
+        issuer=settings.oidc_issuer,
+        id=settings.oidc_client_id,
+        secret=settings.oidc_client_secret,
+        redirect=f"{settings.console}/oidc/callback",
+        claim=settings.oidc_claim,
+    )
+    return Provider(client, http)
+
+
+class Server(uvicorn.Server):
+    """A server that ends the streams of live pages when it is told to stop; else it would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
+        super().__init__(config)
+        self._parts = parts
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM or SIGINT came."""
+        self._parts.hub.stop()
+        super().handle_exit(sig, frame)
+
+
+def make_server(console: Console) -> Server:
+    """The server of a console, without a socket yet."""
+    config = uvicorn.Config(
+        console.app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    return Server(config, console.parts)
+
+
+def listen(port: int) -> socket.socket:
+    """A socket on 127.0.0.1; a taken port is Unavailable."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((HOST, port))
+    except OSError as error:
+        made.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        message = f"port {port} is taken; stop what uses it or set LIAOWANG_CONSOLE_PORT"
+        raise Unavailable(message) from None
+    return made
+
+
+def main(settings: Settings) -> None:
+    """Serve the console until SIGTERM or SIGINT."""
+    start_logging()
+    logging.getLogger("kafka").setLevel(
+        logging.CRITICAL
+    )  # the console says by itself that the broker is away
+    with listen(settings.console_port) as place:
+        console = open_console(settings, partial(datetime.now, UTC))
+        try:
+            make_server(console).run(sockets=[place])
+        finally:
+            console.close()

@@ -1,0 +1,170 @@
+"""Signing in and out, by password or by an OpenID provider; and the choice of language."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any
+
+from itsdangerous import BadData, URLSafeSerializer
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from streams.duty.console.accounts import LIFE, SignInRefused
+from streams.duty.console.door import (
+    LANGUAGE_COOKIE,
+    Guest,
+    Visit,
+    action,
+    answer,
+    check_csrf,
+    check_length,
+    go,
+    local_path,
+    open_door,
+    origin_of,
+    too_many,
+)
+from streams.duty.console.i18n import LANGUAGES
+from streams.duty.console.oidc import IdentityRefused, Pending
+from streams.duty.console.parts import Parts
+
+log = logging.getLogger("liaowang.console")
+
+FORM_COOKIE, OIDC_COOKIE = "liaowang_form", "liaowang_oidc"
+OIDC_SECONDS = 600
+YEAR = 365 * 86400
+
+
+def routes(parts: Parts) -> list[Route]:
+    """The routes of signing in."""
+    return [
+        Route("/sign-in", open_door(parts, show)),
+        Route("/sign-in", _submit(parts), methods=["POST"]),
+        Route("/sign-out", action(parts, sign_out), methods=["POST"]),
+        Route("/language/{language}", open_door(parts, choose_language)),
+        Route("/oidc/begin", open_door(parts, begin)),
+        Route("/oidc/callback", open_door(parts, finish)),
+    ]
+
+
+def show(guest: Guest, fault: str = "", login: str = "", status: int = 200) -> Response:
+    """The form to sign in; those who are signed in already go on."""
+    path = local_path(guest.request.query_params.get("next", "/"))
+    if guest.visitor is not None:
+        return go(path)
+    token = guest.request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(24)
+    oidc = guest.parts.provider is not None
+    reply = guest.render("sign_in.html", status, fault=fault, login=login, next=path, csrf=token, oidc=oidc)
+    _keep(guest, reply, FORM_COOKIE, token, samesite="strict")
+    return reply
+
+
+def _submit(parts: Parts) -> Any:
+    """The endpoint that takes the form: there is no session yet, so its token is compared with a cookie's."""
+
+    async def endpoint(request: Request) -> Response:
+        check_length(request)
+        async with request.form(max_files=0, max_fields=10) as form:
+            check_csrf(request, str(form.get("csrf", "")), request.cookies.get(FORM_COOKIE, ""))
+            return await run_in_threadpool(answer, parts, request, lambda guest: sign_in(guest, form))
+
+    return endpoint
+
+
+def sign_in(guest: Guest, form: FormData) -> Response:
+    """Sign in with a password. Tries are limited by where they come from and by the login they are for."""
+    login, password = str(form.get("login", "")).strip(), str(form.get("password", ""))
+    moment = guest.now.timestamp()
+    for key in (origin_of(guest.request), f"login:{login}"):
+        wait = guest.parts.sign_ins.wait(key, moment)
+        if wait:
+            return too_many(guest, wait)
+    try:
+        token = guest.parts.accounts.sign_in(login, password, guest.now)
+    except SignInRefused as refused:
+        log.warning("sign-in of %.64r refused from %s: %s", login, origin_of(guest.request), refused.reason)
+        return show(guest, refused.reason, login, 403)
+    log.info("%s signed in from %s", login, origin_of(guest.request))
+    return _signed_in(guest, token, str(form.get("next", "/")))
+
+
+def sign_out(visit: Visit, _: FormData) -> Response:
+    """End the session, here and on the server."""
+    visit.parts.accounts.sign_out(visit.request.cookies.get(visit.parts.cookie, ""))
+    reply = go("/sign-in")
+    reply.delete_cookie(visit.parts.cookie)
+    return reply
+
+
+def choose_language(guest: Guest) -> Response:
+    """Remember a language and go back."""
+    reply = go(local_path(guest.request.query_params.get("next", "/")))
+    language = guest.request.path_params["language"]
+    if language in LANGUAGES:
+        _keep(guest, reply, LANGUAGE_COOKIE, language, max_age=YEAR)
+    return reply
+
+
+def begin(guest: Guest) -> Response:
+    """Send the browser to the provider; what comes back is checked against a signed cookie."""
+    provider = guest.parts.provider
+    if provider is None:
+        return guest.message(guest.words("not_found"), guest.words("not_found_text"), 404)
+    path = local_path(guest.request.query_params.get("next", "/"))
+    try:
+        address, pending = provider.begin(path)
+    except IdentityRefused as refused:
+        return _not_by_oidc(guest, refused)
+    reply = RedirectResponse(address, 303)
+    kept = _serializer(guest.parts).dumps([pending.as_json(), int(guest.now.timestamp()) + OIDC_SECONDS])
+    _keep(guest, reply, OIDC_COOKIE, kept, max_age=OIDC_SECONDS, path="/oidc")
+    return reply
+
+
+def finish(guest: Guest) -> Response:
+    """The provider sends the browser back: verify who it is, and open a session for the officer."""
+    provider = guest.parts.provider
+    try:
+        fields, until = _serializer(guest.parts).loads(guest.request.cookies.get(OIDC_COOKIE, ""))
+        if provider is None or guest.now.timestamp() >= until:
+            raise IdentityRefused("the sign-in took too long")
+        pending = Pending(**fields)
+        identity = provider.finish(pending, dict(guest.request.query_params), guest.now)
+        token = guest.parts.accounts.sign_in_outside(
+            identity.issuer, identity.subject, identity.login, guest.now
+        )
+    except (BadData, IdentityRefused, SignInRefused) as refused:
+        return _not_by_oidc(guest, refused)
+    log.info("%s signed in by %s from %s", identity.login, identity.issuer, origin_of(guest.request))
+    return _signed_in(guest, token, pending.next)
+
+
+def _not_by_oidc(guest: Guest, refused: Exception) -> Response:
+    log.warning("sign-in by the provider refused from %s: %s", origin_of(guest.request), refused)
+    key = "unknown" if isinstance(refused, SignInRefused) else "oidc_failed"
+    reply = show(guest, key, status=403)
+    reply.delete_cookie(OIDC_COOKIE, path="/oidc")
+    return reply
+
+
+def _signed_in(guest: Guest, token: str, path: str) -> Response:
+    reply = go(local_path(path))
+    _keep(guest, reply, guest.parts.cookie, token, max_age=int(LIFE.total_seconds()))
+    reply.delete_cookie(FORM_COOKIE)
+    reply.delete_cookie(OIDC_COOKIE, path="/oidc")
+    return reply
+
+
+def _keep(guest: Guest, reply: Response, name: str, value: str, **how: Any) -> None:
+    """Set a cookie that no script reads and no other site sends; over TLS it stays there."""
+    secure = guest.request.url.scheme == "https"
+    given: dict[str, Any] = {"httponly": True, "secure": secure, "samesite": "lax"} | how
+    reply.set_cookie(name, value, **given)
+
+
+def _serializer(parts: Parts) -> URLSafeSerializer:
+    return URLSafeSerializer(parts.key, salt="liaowang.oidc")

@@ -1,0 +1,191 @@
+"""A console of its own for tests: real server and database, officers with passwords, warnings of `watch`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+
+from deploy.environment import settings_from
+from deploy.local.process import free_port
+from deploy.local.secrets import ensure_secrets
+from schemas.contract import load_contracts
+from schemas.decoder import Decoder
+from schemas.event import encode_event
+from schemas.settings import Settings
+from streams.duty import opening
+from streams.duty.console.limits import Limit
+from streams.duty.console.service import Console, listen, make_server, open_console
+from streams.duty.home import operator
+from streams.duty.models import Case, Officer
+from streams.duty.officers import add_officer, find, set_password
+from streams.duty.rights import Grant
+
+PASSWORD = "correct horse battery"
+PATIENCE = 20.0
+GENEROUS = Limit(100_000, 100_000)
+
+
+@dataclass
+class Clock:
+    """The real time, moved by what a test asks for."""
+
+    ahead: timedelta = field(default_factory=timedelta)
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@dataclass(frozen=True)
+class House:
+    """A running console: its address, its parts, its time."""
+
+    address: str
+    settings: Settings
+    console: Console
+    clock: Clock
+
+    def officer(self, login: str, role: str, region: str, name: str = "") -> int:
+        """An officer with the password of the tests; made where he is not there yet."""
+        parts = self.console.parts
+        actor = operator("operator:test", "test", parts.regions)
+        with parts.database.writing() as session:
+            officer = session.scalar(sa.select(Officer).where(Officer.login == login))
+            if officer is None:
+                grants = [Grant(role, region)]
+                officer = add_officer(
+                    session,
+                    actor,
+                    self.clock(),
+                    parts.regions,
+                    login=login,
+                    name=name or login,
+                    grants=grants,
+                )
+            set_password(officer, PASSWORD)
+            return officer.id
+
+    def warn(self, number: int, **how: str) -> int:
+        """Let a warning become a case; its number."""
+        self.hear([warning(number, **how)])
+        return self.case(f"episode-{number}")
+
+    def hear(self, warnings: Sequence[Any]) -> None:
+        """Let warnings become cases."""
+        with self.console.parts.database.writing() as session:
+            opening.hear(session, self.console.parts.desk(), self.clock(), warnings)
+
+    def case(self, episode: str) -> int:
+        """The number of the case of an episode."""
+        with self.console.parts.database.reading() as session:
+            return session.scalars(sa.select(Case.id).where(Case.episode == episode)).one()
+
+    def stored(self, case: int) -> Case:
+        """A case as the database has it."""
+        with self.console.parts.database.reading() as session:
+            return session.get_one(Case, case)
+
+    def assign(self, case: int, login: str) -> None:
+        """Give a case to an officer, without a word of it anywhere."""
+        with self.console.parts.database.writing() as session:
+            officer = find(session, login)
+            session.execute(sa.update(Case).where(Case.id == case).values(assignee_id=officer.id))
+
+    @contextmanager
+    def visitor(self, login: str = "", password: str = PASSWORD) -> Iterator[httpx.Client]:
+        """An HTTP client, signed in where a login is given."""
+        with httpx.Client(base_url=self.address, trust_env=False, timeout=20) as client:
+            if login:
+                token = self.console.parts.accounts.sign_in(login, password, self.clock())
+                client.cookies.set(self.console.parts.cookie, token)
+            yield client
+
+
+def sign_in(
+    client: httpx.Client, login: str, password: str = PASSWORD, next_path: str = "/"
+) -> httpx.Response:
+    """Fill in the form."""
+    form = client.get("/sign-in").text
+    return client.post(
+        "/sign-in",
+        data={"csrf": field_of(form, "csrf"), "login": login, "password": password, "next": next_path},
+    )
+
+
+def field_of(page: str, name: str) -> str:
+    """The value of a hidden field."""
+    return page.split(f'name="{name}" value="', 1)[1].split('"', 1)[0]
+
+
+def warning(number: int, **how: str) -> Any:
+    """A transition as an event of `duty.warning`, decoded as the reader does it."""
+    at = datetime.fromisoformat(how.get("at", "2026-03-01T08:00:00+08:00"))
+    data = {
+        "rule": how.get("rule", "ecology.pm25-high"),
+        "rule_version": 1,
+        "subject": how.get("subject", f"station-{number}"),
+        "region": how.get("region", "330110"),
+        "kind": how.get("kind", "opened"),
+        "level": how.get("level", "yellow"),
+        "previous": None,
+        "episode": f"episode-{number}",
+        "ordinal": int(how.get("ordinal", "0")),
+        "at": at.isoformat(),
+        "value": 160.5,
+        "threshold": 150.0,
+        "evidence": how.get("evidence", '{"topic":"feed.ecology.air-quality","partition":0,"offset":17}'),
+        "title": how.get("title", "站点细颗粒物小时浓度超限"),
+        "runbook": "核对站点仪器状态与周边站点；排查施工、焚烧与工业排放。",
+        "duty_role": how.get("role", "ecology-duty"),
+    }
+    raw = encode_event(
+        id=f"episode-{number}#{how.get('ordinal', '0')}",
+        source="/liaowang/watch",
+        type="duty.warning.v1",
+        time=at,
+        data=data,
+    )
+    return Decoder(load_contracts()["duty.warning"]).decode(raw)
+
+
+def settings_for(home: Path, **more: str) -> Settings:
+    """The settings of a fresh home with free ports; nothing else runs there."""
+    ensure_secrets(home)
+    names = ("CONSOLE", "WAREHOUSE", "WAREHOUSE_HTTP", "KAFKA")
+    ports = {f"LIAOWANG_{name}_PORT": str(free_port()) for name in names}
+    return settings_from({"LIAOWANG_HOME": str(home), **ports, **more})
+
+
+@contextmanager
+def house_open(settings: Settings, clock: Clock | None = None, requests: Limit = GENEROUS) -> Iterator[House]:
+    """A console behind a real server for as long as the block lasts."""
+    clock = clock or Clock()
+    console = open_console(settings, clock, requests)
+    server = make_server(console)
+    with listen(settings.console_port) as place:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [place]}, daemon=True)
+        thread.start()
+        try:
+            until(lambda: server.started)
+            yield House(settings.console, settings, console, clock)
+        finally:
+            console.parts.hub.stop()
+            server.should_exit = True
+            thread.join(PATIENCE)
+            console.close()
+
+
+def until(fulfilled: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    end = time.monotonic() + PATIENCE
+    while not fulfilled():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)

@@ -1,0 +1,182 @@
+"""What officers see and do: their regions only, every step of a case, refusals that lose nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.streams.duty.console.house import House, field_of, house_open, settings_for, warning
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house_open(settings_for(tmp_path_factory.mktemp("home"))) as opened:
+        opened.officer("hangzhou", "ecology-duty", "330100", "杭州员")
+        opened.officer("ningbo", "ecology-duty", "330200", "宁波员")
+        opened.officer("linan", "ecology-duty", "330112")
+        opened.officer("viewer", "viewer", "330000")
+        opened.officer("head", "supervisor", "330000")
+        yield opened
+
+
+def act(client: httpx.Client, case: int, verb: str, **fields: str) -> httpx.Response:
+    token = field_of(client.get("/rules").text, "csrf")
+    return client.post(f"/cases/{case}/{verb}", data={"csrf": token, **fields})
+
+
+def listed(client: httpx.Client, query: str = "whose=all") -> set[int]:
+    page = client.get(f"/cases?{query}").text
+    return {int(part.split('"')[0]) for part in page.split('href="/cases/')[1:]}
+
+
+def test_city_and_county_officers_see_their_own_regions_only(house: House) -> None:
+    linan, xiaoshan, ningbo = (
+        house.warn(n, region=r) for n, r in ((1, "330112"), (2, "330109"), (3, "330203"))
+    )
+    for case in (linan, xiaoshan, ningbo):
+        house.assign(case, "head")
+    with house.visitor("hangzhou") as city, house.visitor("linan") as county, house.visitor("viewer") as all_:
+        assert {linan, xiaoshan} <= listed(city) and ningbo not in listed(city)
+        assert listed(county) & {linan, xiaoshan, ningbo} == {linan}
+        assert {linan, xiaoshan, ningbo} <= listed(all_)
+        assert county.get(f"/cases/{ningbo}").status_code == 404
+        assert act(county, ningbo, "acknowledge").status_code == 404
+        assert 'id="do-acknowledge"' not in all_.get(f"/cases/{linan}").text
+        assert act(all_, linan, "acknowledge").status_code in (403, 404)
+    assert house.stored(ningbo).state == house.stored(linan).state == "new"
+
+
+def test_a_case_goes_all_its_way_by_the_buttons_of_its_page(house: House) -> None:
+    case = house.warn(10, region="330102")
+    house.assign(case, "hangzhou")
+    with house.visitor("hangzhou") as client:
+        steps = (
+            ("acknowledge", {}, "acknowledged"),
+            ("start", {}, "in_disposal"),
+            ("dispose", {"done": "已关停施工工地 <b>三处</b>"}, "disposed"),
+            ("confirm", {"verdict": "true", "text": "属实"}, "confirmed"),
+            ("close", {}, "closed"),
+        )
+        for verb, fields, state in steps:
+            assert f'id="do-{verb}"' in client.get(f"/cases/{case}").text
+            answer = act(client, case, verb, **fields)
+            assert (answer.status_code, answer.headers["location"]) == (303, f"/cases/{case}")
+            assert house.stored(case).state == state
+        page = client.get(f"/cases/{case}").text
+        assert (
+            "已关停施工工地 &lt;b&gt;三处&lt;/b&gt;" in page
+            and "杭州员" in page
+            and "console:127.0.0.1" in page
+        )
+        assert act(client, case, "reopen", text="复发").status_code == 303
+    assert house.stored(case).state == "new"
+
+
+def test_a_refusal_says_why_and_keeps_what_was_typed(house: House) -> None:
+    case = house.warn(11, region="330102")
+    house.assign(case, "hangzhou")
+    with house.visitor("hangzhou") as client:
+        early = act(client, case, "close")
+        assert early.status_code == 409 and 'role="alert"' in early.text
+        act(client, case, "acknowledge")
+        long = "很长" * 6000
+        refused = act(client, case, "dispose", done=long)
+        assert refused.status_code == 422 and long in refused.text
+        assert act(client, case, "reassign", to="nobody-at-all").status_code == 422
+        assert act(client, case, "merge", into="x").status_code == 422
+        assert act(client, case, "merge", into=str(case)).status_code == 422
+    assert house.stored(case).state == "acknowledged"
+
+
+def test_comments_reassignment_merging_and_feedback(house: House) -> None:
+    case, twin = house.warn(12, region="330102"), house.warn(13, region="330102")
+    with house.visitor("head") as client:
+        assert act(client, case, "comment", text="请速核").status_code == 303
+        assert act(client, case, "reassign", to="hangzhou", text="换人").status_code == 303
+        assert house.stored(case).assignee.login == "hangzhou"  # type: ignore[union-attr]
+        assert act(client, twin, "merge", into=str(case)).status_code == 303
+        assert f'href="/cases/{case}"' in client.get(f"/cases/{twin}").text
+        for verb, fields in (("acknowledge", {}), ("start", {}), ("dispose", {"done": "x"})):
+            assert act(client, case, verb, **fields).status_code == 303
+        answer = act(client, case, "feedback", question="查同类工地", regions="330200")
+        assert answer.status_code == 303
+        page = client.get(f"/cases/{case}").text
+        assert "请速核" in page and "→" in page and "查同类工地" in page
+
+
+def test_lists_are_narrowed_by_their_address_and_nonsense_narrows_nothing(house: House) -> None:
+    red = house.warn(20, region="330702", level="red")
+    blue = house.warn(21, region="330703", level="blue", rule="ecology.pm25-daily")
+    with house.visitor("viewer") as client:
+        everything = {red, blue}
+        assert listed(client, "whose=all&level=red") & everything == {red}
+        assert listed(client, "whose=all&region=330703") & everything == {blue}
+        assert listed(client, "whose=all&region=330700") & everything == everything
+        assert listed(client, "whose=all&rule=ecology.pm25-daily") & everything == {blue}
+        assert listed(client, "whose=all&state=closed") & everything == set()
+        assert listed(client, "whose=mine") == set()
+        for odd in ("level=purple", "state=x", "page=-1", "page=x", "region=%27", "page=99999999"):
+            assert client.get(f"/cases?whose=all&{odd}").status_code == 200
+        assert "<script>" not in client.get("/cases?whose=all&rule=<script>").text.split("<body>")[1]
+
+
+def test_long_lists_come_in_pages(house: House) -> None:
+    house.hear([warning(number, region="331102") for number in range(100, 155)])
+    with house.visitor("viewer") as client:
+        first, second = (
+            listed(client, "whose=all&region=331102"),
+            listed(client, "whose=all&region=331102&page=2"),
+        )
+        assert (len(first), len(second)) == (50, 5) and not first & second
+
+
+def test_what_is_not_there_is_a_page_that_says_so(house: House) -> None:
+    with house.visitor("viewer") as client:
+        for path in ("/cases/999999", "/cases/0", "/cases/99999999999999999999999", "/nowhere"):
+            answer = client.get(path)
+            assert answer.status_code == 404 and "<h1>没有找到</h1>" in answer.text, path
+
+
+def test_pages_work_while_the_warehouse_is_away_and_say_so(house: House) -> None:
+    case = house.warn(30, region="330102")
+    with house.visitor("head") as client:
+        for path in (f"/cases/{case}", "/screen", "/health", "/indicators/ecology.x"):
+            answer = client.get(path)
+            assert answer.status_code == 200 and "数据仓库暂时没有应答" in answer.text, path
+        assert client.get("/rules").status_code == client.get("/roster").status_code == 200
+
+
+def test_every_number_of_the_screen_leads_to_the_list_it_counts(house: House) -> None:
+    with house.visitor("viewer") as client:
+        page = client.get("/screen").text
+        for level in ("red", "orange", "yellow", "blue"):
+            shown = int(page.split(f"state=open&amp;level={level}")[1].split("<b>")[1].split("</b>")[0])
+            found = client.get(f"/cases?whose=all&state=open&level={level}").text
+            assert f"共 {shown} 件" in found, level
+        tile = page.split("region=330100")[1].split("</a>")[0]
+        shown = int(tile.split('class="n"')[1].split(">")[1].split("<")[0])
+        assert f"共 {shown} 件" in client.get("/cases?whose=all&state=open&region=330100").text
+
+
+def test_the_roster_shows_the_week_with_holidays_and_holes(house: House) -> None:
+    with house.visitor("viewer") as client:
+        page = client.get("/roster?week=2025-10-01").text
+        assert "2025-09-29" in page and "节假日" in page and "省生态环境值班员" in page
+        assert "调休上班" in client.get("/roster?week=2025-09-28").text
+        assert client.get("/roster?week=nonsense").status_code == 200
+
+
+def test_the_rules_show_state_and_quality(house: House) -> None:
+    case = house.warn(40, rule="governance.request-surge", role="governance-duty", region="330102")
+    with house.visitor("head") as client:
+        for verb, fields in (
+            ("acknowledge", {}),
+            ("start", {}),
+            ("dispose", {"done": "x"}),
+            ("confirm", {"verdict": "false"}),
+        ):
+            assert act(client, case, verb, **fields).status_code == 303
+        row = client.get("/rules").text.split("群众诉求一小时内激增")[1].split("</tr>")[0]
+        assert "verdict=false" in row and "0%" in row

@@ -1,0 +1,227 @@
+"""Nobody sees or changes anything without having signed in, and nobody gets in by trying."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from streams.duty.console.accounts import IDLE, LIFE
+from streams.duty.console.limits import Limit
+from streams.duty.console.service import SIGN_INS
+from streams.duty.console.tables import BrowserSession
+from streams.duty.models import Officer
+from tests.streams.duty.console.house import (
+    PASSWORD,
+    Clock,
+    House,
+    field_of,
+    house_open,
+    settings_for,
+    sign_in,
+)
+
+PAGES = (
+    "/",
+    "/cases",
+    "/cases/1",
+    "/screen",
+    "/roster",
+    "/rules",
+    "/health",
+    "/indicators/x",
+    "/cases/1/attachments/1",
+)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house_open(settings_for(tmp_path_factory.mktemp("home"))) as opened:
+        opened.officer("zhang", "ecology-duty", "330100", "张三")
+        yield opened
+
+
+def test_every_page_sends_strangers_to_sign_in_and_back(house: House) -> None:
+    with house.visitor() as stranger:
+        for path in PAGES:
+            answer = stranger.get(path)
+            assert answer.status_code == 303 and answer.headers["location"].startswith("/sign-in?next=/"), (
+                path
+            )
+        assert stranger.get("/events").status_code == 401
+        assert stranger.get("/api/v1/cases").status_code == 401
+        assert stranger.post("/cases/1/acknowledge", data={"csrf": ""}).status_code == 303
+
+
+def test_a_password_opens_a_session_and_signing_out_ends_it(house: House) -> None:
+    with house.visitor() as client:
+        answer = sign_in(client, "zhang", next_path="/roster?week=2026-03-02")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/roster?week=2026-03-02")
+        cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("liaowang_session_"))
+        assert "HttpOnly" in cookie and "SameSite=lax" in cookie and "Secure" not in cookie
+        page = client.get("/cases")
+        assert page.status_code == 200 and "张三" in page.text
+        token = client.cookies[house.console.parts.cookie]
+        client.post("/sign-out", data={"csrf": field_of(page.text, "csrf")})
+        assert client.get("/cases").status_code == 303
+        client.cookies.set(house.console.parts.cookie, token)
+        assert client.get("/cases").status_code == 303, "the token is dead on the server, too"
+
+
+def test_the_database_holds_no_token_and_no_password(house: House) -> None:
+    with house.visitor("zhang") as client, house.console.parts.database.reading() as session:
+        token = client.cookies[house.console.parts.cookie]
+        rows = session.scalars(sa.select(BrowserSession)).all()
+        assert rows and all(token not in (row.token_hash, row.csrf) for row in rows)
+        hashes = session.scalars(sa.select(Officer.password_hash)).all()
+        assert all(not text or text.startswith("$argon2id$") for text in hashes)
+
+
+def test_the_first_start_makes_an_administrator_with_the_secret_password(house: House) -> None:
+    with house.visitor("admin", house.settings.console_admin_password) as client:
+        assert client.get("/cases?whose=all").status_code == 200
+    assert len(house.settings.console_admin_password) > 30
+    assert house.settings.console_admin_password not in repr(house.settings)
+
+
+def test_wrong_passwords_unknown_logins_and_accounts_without_password_read_the_same(tmp_path: Path) -> None:
+    with house_open(settings_for(tmp_path)) as house, house.visitor() as client:
+        house.officer("li", "ecology-duty", "330000")
+        texts = set()
+        for login, password in (
+            ("li", "wrong wrong wrong"),
+            ("nobody", PASSWORD),
+            ("ecology-1", ""),
+            ("li", "x" * 5000),
+        ):
+            answer = sign_in(client, login, password)
+            assert answer.status_code == 403 and house.console.parts.cookie not in client.cookies
+            texts.add(answer.text.split('role="alert"')[1].split("</p>")[0])
+        assert len(texts) == 1
+
+
+def test_five_wrong_passwords_lock_the_account_for_a_while_even_for_the_right_one(tmp_path: Path) -> None:
+    clock = Clock()
+    with house_open(settings_for(tmp_path), clock) as house, house.visitor() as client:
+        house.officer("wang", "ecology-duty", "330000")
+        for _ in range(5):
+            assert sign_in(client, "wang", "wrong wrong wrong").status_code == 403
+        locked = sign_in(client, "wang")
+        assert locked.status_code == 403 and "锁定" in locked.text
+        clock.ahead += timedelta(seconds=61)
+        assert sign_in(client, "wang").status_code == 303
+
+
+def test_sign_in_is_limited_by_where_it_comes_from(tmp_path: Path) -> None:
+    with house_open(settings_for(tmp_path)) as house, house.visitor() as client:
+        codes = [sign_in(client, f"nobody-{n}", "x").status_code for n in range(SIGN_INS.burst + 1)]
+        assert codes[:-1] == [403] * SIGN_INS.burst and codes[-1] == 429
+
+
+def test_requests_are_limited_and_the_answer_says_when_to_come_again(tmp_path: Path) -> None:
+    with house_open(settings_for(tmp_path), requests=Limit(5, 60)) as house, house.visitor() as client:
+        answers = [client.get("/sign-in") for _ in range(8)]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert refused and int(refused[0].headers["retry-after"]) >= 1
+        assert answers[0].status_code == 200
+
+
+def test_sessions_end_when_unused_and_after_a_week_whatever_happens(tmp_path: Path) -> None:
+    clock = Clock()
+    with house_open(settings_for(tmp_path), clock) as house:
+        house.officer("zhao", "ecology-duty", "330000")
+        with house.visitor("zhao") as unused, house.visitor("zhao") as used:
+            for _ in range(int(LIFE / IDLE) * 2 - 1):
+                clock.ahead += IDLE / 2
+                assert used.get("/cases").status_code == 200
+            assert unused.get("/cases").status_code == 303
+            clock.ahead += IDLE / 2
+            assert used.get("/cases").status_code == 303
+
+
+def test_an_officer_who_is_not_active_any_more_is_out_at_once(house: House) -> None:
+    house.officer("gone", "ecology-duty", "330000")
+    with house.visitor("gone") as client:
+        with house.console.parts.database.writing() as session:
+            session.execute(sa.update(Officer).where(Officer.login == "gone").values(active=False))
+        assert client.get("/cases").status_code == 303
+        assert sign_in(client, "gone").status_code == 403
+
+
+def test_forms_of_others_change_nothing(house: House) -> None:
+    case = house.warn(1)
+    house.assign(case, "zhang")
+    with house.visitor("zhang") as client:
+        token = field_of(client.get(f"/cases/{case}").text, "csrf")
+        address = f"/cases/{case}/acknowledge"
+        foreign = {"origin": "https://evil.example"}
+        assert client.post(address).status_code in (403, 411)
+        assert client.post(address, data={"csrf": "x"}).status_code == 403
+        assert client.post(address, data={"csrf": token}, headers=foreign).status_code == 403
+        assert client.get(address).status_code == 405
+        with house.visitor() as other:
+            login = {"login": "zhang", "password": PASSWORD, "csrf": "made up"}
+            assert other.post("/sign-in", data=login).status_code == 403
+        assert house.stored(case).state == "new"
+        assert (
+            client.post(address, data={"csrf": token}, headers={"origin": house.address}).status_code == 303
+        )
+        assert house.stored(case).state == "acknowledged"
+
+
+def test_every_answer_carries_the_security_headers(house: House) -> None:
+    with house.visitor("zhang") as client:
+        stamp = client.get("/cases").text.split("console.css?")[1].split('"')[0]
+        for path in (
+            "/cases",
+            "/cases/999",
+            "/nowhere",
+            f"/static/console.css?{stamp}",
+            "/sign-in",
+            "/healthz",
+        ):
+            headers = client.get(path).headers
+            policy = headers["content-security-policy"]
+            assert "default-src 'none'" in policy and "script-src 'self';" in policy, path
+            assert "unsafe" not in policy and "frame-ancestors 'none'" in policy
+            assert headers["x-frame-options"] == "DENY" and headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] == "same-origin"
+            assert "strict-transport-security" not in headers
+            assert ("no-store" in headers["cache-control"]) == (not path.startswith("/static"))
+        behind_tls = client.get("/sign-in", headers={"x-forwarded-proto": "https"})
+        assert "max-age=" in behind_tls.headers["strict-transport-security"]
+
+
+def test_cookies_are_secure_behind_tls(house: House) -> None:
+    with house.visitor() as client:
+        client.headers["x-forwarded-proto"] = "https"
+        client.base_url = httpx.URL(house.address)
+        form = client.get("/sign-in")
+        assert all("Secure" in cookie for cookie in form.headers.get_list("set-cookie"))
+
+
+def test_other_names_of_this_host_are_not_answered(house: House) -> None:
+    with house.visitor() as client:
+        assert client.get("/sign-in", headers={"host": "rebound.example"}).status_code == 400
+
+
+def test_too_large_a_form_is_refused_before_it_is_read(house: House) -> None:
+    with house.visitor("zhang") as client:
+        assert client.post("/cases/1/comment", data={"text": "x" * 200_000}).status_code == 413
+        assert client.post("/cases/1/comment", content=iter([b"x"])).status_code == 411
+
+
+def test_a_chosen_language_is_kept_and_marked(house: House) -> None:
+    with house.visitor("zhang") as client:
+        assert '<html lang="zh-CN"' in client.get("/cases").text
+        answer = client.get("/language/en?next=/rules")
+        assert answer.headers["location"] == "/rules"
+        page = client.get("/rules").text
+        assert '<html lang="en"' in page and "True share" in page
+        assert client.get("/language/en?next=//evil.example").headers["location"] == "/"
+        assert client.get("/language/xx?next=/cases").status_code == 303
+        assert '<html lang="en"' in client.get("/cases").text
