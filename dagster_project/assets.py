@@ -1,6 +1,8 @@
-"""One asset a feed and one an indicator, each with its gate as a blocking check; the release comes last.
+"""One asset a feed and one an indicator, each with its gate as a check; the release comes last.
 
-Everything is partitioned by day, and a run over many days is one run. The build id of a run is its run id.
+Everything is partitioned by day, and a run over many days is one run. The build id of a run is its run id, or
+that of the killed build it goes on with. A check does not block what comes after it: the release publishes
+every day of every table that passed, withholds the others and what is made of them, and then fails (ADR 48).
 """
 
 import warnings
@@ -18,28 +20,34 @@ from dagster import (
     AssetsDefinition,
     BackfillPolicy,
     DailyPartitionsDefinition,
+    Failure,
     MaterializeResult,
     asset,
 )
 from dagster_shared.utils.warnings import BetaWarning
 
-from dagster_project.attempt import Attempt, begin
-from dagster_project.build import Built, build_feed
+from dagster_project.attempt import BUILD, Attempt, begin
+from dagster_project.build import Built, Progress, build_feed
 from dagster_project.build_indicator import build_indicator
-from dagster_project.gate import judge_feed, judge_indicator
+from dagster_project.gate import fail, judge_feed, judge_indicator
 from dagster_project.indicator import Indicator
 from dagster_project.release import publish
 from dagster_project.spans import Span
+from dagster_project.verdicts import failures, withheld
 from dagster_project.warehouse import Warehouse, warehouse
 from quality.docs import keep_result
 from quality.gate import Judged
 from schemas.contract import Contract
+from schemas.errors import LiaowangError
 from schemas.settings import Settings
 
 RELEASE = AssetKey("release")
 GATE = "gate"
+KIND_TAG, RESUME_TAG = "liaowang/kind", "liaowang/resume"
+"""Tags of a run: why it is made, and the build id of a killed build it goes on with."""
 DAYS = DailyPartitionsDefinition(start_date="2014-01-01", timezone="Asia/Shanghai", end_offset=1)
 Watch = Callable[[str, str], None]
+Made = tuple[list[Built], Judged]
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,25 @@ class Shop:
     def attempt(self, open: Warehouse, context: AssetExecutionContext) -> Attempt:
         """The attempt of this run, begun by whichever of its assets comes first."""
         first, last = (datetime.fromisoformat(key).date() for key in _range(context))
-        return begin(open, context.run.run_id, Span(first, last), self.contracts.values(), datetime.now(UTC))
+        tags = context.run.tags
+        return begin(
+            open,
+            tags.get(RESUME_TAG, context.run.run_id),
+            Span(first, last),
+            self.contracts.values(),
+            datetime.now(UTC),
+            kind=tags.get(KIND_TAG, BUILD),
+            resumed=RESUME_TAG in tags,
+        )
+
+    def told(self, context: AssetExecutionContext, table: str) -> Callable[[Span], None]:
+        """Who hears of each span that is built: the watcher, and the log of the run."""
+
+        def tell(span: Span) -> None:
+            context.log.info(f"{table}: {span} built")
+            self.watch(table, f"built {span}")
+
+        return tell
 
 
 def make_assets(shop: Shop) -> list[AssetsDefinition]:
@@ -67,8 +93,8 @@ def make_assets(shop: Shop) -> list[AssetsDefinition]:
 
 
 def _feed_asset(shop: Shop, contract: Contract) -> AssetsDefinition:
-    def make(open: Warehouse, attempt: Attempt) -> tuple[list[Built], Judged]:
-        built = build_feed(open, contract, attempt, lambda span: shop.watch(contract.table, f"built {span}"))
+    def make(open: Warehouse, attempt: Attempt, tell: Progress) -> Made:
+        built = build_feed(open, contract, attempt, tell)
         return built, judge_feed(shop.settings, open, contract, attempt, built, datetime.now(UTC))
 
     return _asset(
@@ -84,10 +110,12 @@ def _feed_asset(shop: Shop, contract: Contract) -> AssetsDefinition:
 
 
 def _indicator_asset(shop: Shop, indicator: Indicator) -> AssetsDefinition:
-    def make(open: Warehouse, attempt: Attempt) -> tuple[list[Built], Judged]:
-        built = build_indicator(
-            open, indicator, attempt, lambda span: shop.watch(indicator.table, f"built {span}")
-        )
+    def make(open: Warehouse, attempt: Attempt, tell: Progress) -> Made:
+        failed = failures(open, attempt.build_id)
+        days = set(attempt.days) - withheld(failed, indicator.reads, indicator.lookback)
+        if not days:
+            return [], Judged((), None)
+        built = build_indicator(open, indicator, attempt.of(days), tell)
         return built, judge_indicator(shop.settings, open, indicator, attempt, built, datetime.now(UTC))
 
     return _asset(
@@ -112,21 +140,28 @@ def _indicator_asset(shop: Shop, indicator: Indicator) -> AssetsDefinition:
 def _asset(
     shop: Shop,
     table: str,
-    make: Callable[[Warehouse, Attempt], tuple[list[Built], Judged]],
+    make: Callable[[Warehouse, Attempt, Progress], Made],
     **described: Any,
 ) -> AssetsDefinition:
     decorate: Any = asset(
         key=AssetKey(table),
         partitions_def=DAYS,
         backfill_policy=BackfillPolicy.single_run(),
-        check_specs=[AssetCheckSpec(GATE, asset=AssetKey(table), blocking=True)],
+        check_specs=[AssetCheckSpec(GATE, asset=AssetKey(table), blocking=False)],
         kinds={"clickhouse"},
         **described,
     )
 
     def build(context: AssetExecutionContext) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
         with warehouse(shop.settings) as open:
-            built, judged = make(open, shop.attempt(open, context))
+            attempt = shop.attempt(open, context)
+            try:
+                built, judged = make(open, attempt, shop.told(context, table))
+            except LiaowangError:
+                raise
+            except Exception as error:
+                context.log.exception(f"{table} could not be built; the other tables go on")
+                built, judged = [], fail(open, table, attempt, error, datetime.now(UTC))
         if judged.result is not None:
             label = f"{table} {built[0].day} {built[-1].day}"
             keep_result(shop.settings.home, context.run.run_id, label, judged.result, datetime.now(UTC))
@@ -149,7 +184,7 @@ def _release_asset(shop: Shop) -> AssetsDefinition:
         deps=[AssetKey(table) for table in tables],
         group_name="release",
         kinds={"clickhouse"},
-        description="Publish what this run built and is not published yet, as one release.",
+        description="Publish what this run built, passed its gate and is not published yet, as one release.",
     )
     def release(context: AssetExecutionContext) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
         with warehouse(shop.settings) as open:
@@ -157,13 +192,14 @@ def _release_asset(shop: Shop) -> AssetsDefinition:
             lock = shop.settings.home / "release.lock"
             published = publish(open, attempt, lock, version("liaowang"), datetime.now(UTC), lookback)
         shop.watch("release", "published")
-        return MaterializeResult(
-            metadata={
-                "release": published.seq or 0,
-                "published_days": len(published.entries),
-                "unchanged_days": published.unchanged,
-            }
-        )
+        metadata = {
+            "release": published.seq or 0,
+            "published_days": len(published.entries),
+            "unchanged_days": published.unchanged,
+        }
+        if published.withheld:
+            raise Failure(f"withheld: {published.why}", metadata=metadata, allow_retries=False)
+        return MaterializeResult(metadata=metadata)
 
     return release
 

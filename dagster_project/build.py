@@ -1,21 +1,25 @@
 """Build tables of feeds: landing up to fixed offsets -> one new build in `built`, the rest in quarantine.
 
-Each statement writes a chunk of days, so a range of years needs no more memory than its busiest days.
+Each statement writes a chunk of days, so a range of years needs no more memory than its busiest days. The
+newest days are written first; each chunk is recorded when it is written, so that a build that was killed goes
+on where it was.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from dagster_project.attempt import Attempt
 from dagster_project.corrections import Copy, Corrections, resolve
 from dagster_project.feed_sql import EXTERNAL, FeedSql
-from dagster_project.ledger import complete
-from dagster_project.spans import Span, chunks
+from dagster_project.ledger import complete, place_name
+from dagster_project.progress import progress_of
+from dagster_project.retention import closed
+from dagster_project.spans import Span, chunks, gather
 from dagster_project.warehouse import External, Warehouse
 from quality.rows import row_rules
 from schemas.contract import Contract
@@ -23,9 +27,10 @@ from schemas.contract import Contract
 CHUNK_ROWS = 2_000_000
 BUILD_COLUMNS = (
     *("table", "day", "build_id", "rows", "duplicates", "corrected", "quarantined"),
-    *("content_hash", "complete", "version"),
+    *("content_hash", "complete", "version", "offsets"),
 )
 Progress = Callable[[Span], None]
+Offsets = Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Built:
     content_hash: str
     complete: bool
     version: str
+    offsets: Offsets = field(default_factory=dict)
     landed: int = 0
 
     @property
@@ -57,24 +63,58 @@ class Built:
     @property
     def row(self) -> tuple[object, ...]:
         """The row of `release.build`, in the order of BUILD_COLUMNS."""
-        return tuple(getattr(self, name) for name in BUILD_COLUMNS)
+        return (*(getattr(self, name) for name in BUILD_COLUMNS[:-1]), dict(self.offsets))
 
 
 def build_feed(
     warehouse: Warehouse, contract: Contract, attempt: Attempt, progress: Progress = lambda span: None
 ) -> list[Built]:
-    """Build the attempt's days of one feed and record them; days without any event are left out."""
-    vector = attempt.vectors[contract.topic]
-    sql = FeedSql(contract, vector, row_rules(contract))
-    span = attempt.span
-    landed = dict(warehouse.rows(sql.counts(span.first, span.last)))
+    """Build the attempt's days of one feed and record them; days without any event are left out.
+
+    So are days whose events were removed from landing by retention after a release had read them: what is
+    published of them stays.
+    """
+    sql = FeedSql(contract, attempt.vectors[contract.topic], row_rules(contract))
+    landed = _landed(warehouse, sql, attempt)
     decided = resolve(Copy(*row) for row in warehouse.rows(sql.corrections()))
-    for chunk in chunks(landed, CHUNK_ROWS):
-        _build_chunk(warehouse, sql, attempt.build_id, chunk, decided)
+    days = progress_of(warehouse, attempt, contract.table)
+    for chunk in _chunks(landed, attempt):
+        if days.take(chunk):
+            _build_chunk(warehouse, sql, attempt.build_id, chunk, decided)
+            days.done(chunk, sum(rows for day, rows in landed.items() if day in chunk))
         progress(chunk)
     built = _contents(warehouse, sql, attempt, landed, decided)
-    warehouse.insert("release.build", BUILD_COLUMNS, [item.row for item in built])
+    record(warehouse, attempt, built)
     return built
+
+
+def record(warehouse: Warehouse, attempt: Attempt, built: Sequence[Built]) -> None:
+    """Record days as built, once: a build that is resumed may have done so already."""
+    rows = [item.row for item in built]
+    if attempt.resumed and built:
+        known = warehouse.rows(
+            "SELECT day FROM release.build WHERE build_id = {build:String} AND table = {table:String}",
+            build=attempt.build_id,
+            table=built[0].table,
+        )
+        rows = [item.row for item in built if (item.day,) not in known]
+    warehouse.insert("release.build", BUILD_COLUMNS, rows)
+
+
+def _landed(warehouse: Warehouse, sql: FeedSql, attempt: Attempt) -> dict[date, int]:
+    """Landed copies by day, of the attempt's days that can be built whole."""
+    wanted = set(attempt.days) - closed(warehouse, sql.contract, attempt)
+    rows = warehouse.rows(sql.counts(attempt.span.first, attempt.span.last))
+    return {day: count for day, count in rows if day in wanted}
+
+
+def _chunks(landed: Mapping[date, int], attempt: Attempt) -> list[Span]:
+    """What one statement each writes, newest first; days that are not the attempt's lie between, not in them."""
+    spans = gather(landed, len(landed)) if attempt.chosen else [attempt.span]
+    found = []
+    for span in spans:
+        found += chunks({day: rows for day, rows in landed.items() if day in span}, CHUNK_ROWS)
+    return found[::-1]
 
 
 def _build_chunk(
@@ -111,7 +151,7 @@ def _contents(
 ) -> list[Built]:
     span, contract = attempt.span, sql.contract
     rows = warehouse.rows(sql.contents(attempt.build_id, span.first, span.last))
-    held = {day: (count, corrected, content) for day, count, corrected, content in rows}
+    held = {day: rest for day, *rest in rows}
     quarantined = _by_day(
         warehouse,
         "quality.quarantine",
@@ -120,14 +160,17 @@ def _contents(
         build=attempt.build_id,
     )
     released = _by_day(
-        warehouse, "release.pointer", "AND seq <= {parent:UInt64}", contract.table, parent=attempt.parent
+        *(warehouse, "release.pointer", "AND seq <= {parent:UInt64} AND build_id != ''", contract.table),
+        parent=attempt.parent,
     )
     replaced = Counter(copy.event_day for copy in _replaced(decided))
-    days = sorted({*landed, *held, *(day for day in released if day in span)})
+    gone = closed(warehouse, contract, attempt)
+    mine = set(attempt.days) - gone
+    days = sorted({*landed, *held, *released} & mine)
     found = []
     for day in days:
         nothing = "0" if day in quarantined or day in released else ""
-        count, corrected, content = held.get(day, (0, 0, nothing))
+        count, corrected, content, starts, stops = held.get(day, (0, 0, nothing, {}, {}))
         found.append(
             Built(
                 table=contract.table,
@@ -140,6 +183,7 @@ def _contents(
                 content_hash=content,
                 complete=complete(day, attempt.vectors[contract.topic], contract.lateness, attempt.ended),
                 version=contract.version,
+                offsets={place_name(key): [first, stops[key]] for key, first in sorted(starts.items())},
                 landed=landed.get(day, 0),
             )
         )

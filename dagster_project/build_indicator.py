@@ -25,6 +25,8 @@ _CANDIDATES = """
 SELECT table, day, argMax(build_id, rank) FROM
 (
     SELECT table, day, build_id, toUInt64(-1) AS rank FROM release.build WHERE build_id = {build:String}
+        AND (table, day) NOT IN (SELECT table, day FROM quality.verdict WHERE build_id = {build:String}
+            GROUP BY table, day HAVING argMax(passed, decided) = 0)
     UNION ALL
     SELECT table, day, build_id, seq AS rank FROM release.pointer WHERE seq <= {parent:UInt64}
 )

@@ -21,6 +21,7 @@ EXTERNAL = {
     "stray": [("event_day", "Date"), ("source", "String"), ("id", "String")],
 }
 _PLACE = "log_epoch, partition, offset"
+_PLACE_KEY = "toUInt64(log_epoch) * 65536 + partition"
 
 
 @dataclass(frozen=True)
@@ -103,17 +104,25 @@ class FeedSql:
         )
 
     def contents(self, build_id: str, first: date, last: date) -> str:
-        """What was built by day: (day, rows, corrected, content hash).
+        """What was built by day: (day, rows, corrected, content hash, first and last offset by place).
 
         The hash is of the events alone: neither their order, nor their place in the log, nor when they
-        arrived.
+        arrived. A place is `log_epoch * 65536 + partition`.
         """
         names = ["source", "id", "time", *(field.name for field in self.contract.fields)]
         row = ", ".join(f"`{name}`" for name in names)
-        return (
-            f"SELECT event_day, count(), countIf(corrects != ''), {content_hash(row)}"
+        by_place = (
+            f"SELECT event_day, {_PLACE_KEY} AS place, count() AS n, countIf(corrects != '') AS m,"
+            f" groupBitXor(sipHash64(tuple({row}))) AS x, sum(cityHash64(tuple({row}))) AS s,"
+            " min(offset) AS low, max(offset) AS high"
             f" FROM {self.built} WHERE build_id = {quote(build_id)} AND {_days(first, last)}"
-            " GROUP BY event_day ORDER BY event_day"
+            " GROUP BY event_day, place"
+        )
+        return (
+            "SELECT event_day, sum(n), sum(m),"
+            " concat(toString(sum(n)), '-', hex(groupBitXor(x)), '-', hex(sum(s))),"
+            " minMap(map(place, low)), maxMap(map(place, high))"
+            f" FROM ({by_place}) GROUP BY event_day ORDER BY event_day"
         )
 
     def accepted(self) -> str:
@@ -144,13 +153,12 @@ class FeedSql:
 
 def below(vector: Iterable[End]) -> str:
     """SQL: whether a row stands below its partition's end."""
-    places = [(end.log_epoch * 65536 + end.partition, end.stop) for end in vector]
+    places = [(end.place, end.stop) for end in vector]
     if not places:
         return "0"
     keys = ", ".join(str(key) for key, _ in places)
     stops = ", ".join(str(stop) for _, stop in places)
-    place = "toUInt64(log_epoch) * 65536 + partition"
-    return f"offset < transform({place}, [{keys}], [{stops}]::Array(UInt64), 0::UInt64)"
+    return f"offset < transform({_PLACE_KEY}, [{keys}], [{stops}]::Array(UInt64), 0::UInt64)"
 
 
 def content_hash(row: str) -> str:

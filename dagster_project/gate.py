@@ -12,7 +12,7 @@ from dagster_project.feed_sql import FeedSql
 from dagster_project.indicator import Indicator
 from dagster_project.indicator_sql import PROVINCE
 from dagster_project.warehouse import Warehouse
-from quality.gate import VERDICT_COLUMNS, Judged, judge
+from quality.gate import VERDICT_COLUMNS, Judged, Verdict, judge
 from quality.rows import row_rules
 from quality.suites import Expectation, Suite, suite_for
 from schemas.contract import Contract
@@ -20,6 +20,7 @@ from schemas.regions import load_regions
 from schemas.settings import Settings
 
 QUARANTINE_SHARE = 0.1
+BUILT = Expectation("built", {})
 CONTIGUOUS = Expectation("ledger_contiguous", {})
 RECONCILED = Expectation("ledger_reconciled", {})
 QUARANTINE = Expectation("quarantine_share", {"max_value": QUARANTINE_SHARE})
@@ -72,6 +73,17 @@ def judge_indicator(
     """Judge an indicator's days and store the verdicts."""
     suite = indicator_suite(indicator)
     return _judge(settings, warehouse, indicator.table, attempt, built, suite, {}, now)
+
+
+def fail(warehouse: Warehouse, table: str, attempt: Attempt, error: Exception, now: datetime) -> Judged:
+    """The verdict on a table that could not even be built: none of the attempt's days passes."""
+    words = f"{BUILT.kind}: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    verdicts = tuple(
+        Verdict(table, day, attempt.build_id, "", "", rows=0, expectations=1, failed=(words,))
+        for day in attempt.days
+    )
+    warehouse.insert("quality.verdict", VERDICT_COLUMNS, [verdict.row(now) for verdict in verdicts])
+    return Judged(verdicts, None)
 
 
 def ledger_failures(warehouse: Warehouse, contract: Contract, attempt: Attempt) -> list[str]:

@@ -42,6 +42,16 @@ class End:
     watermarks: Mapping[str, datetime]
     hole: bool = False
 
+    @property
+    def place(self) -> int:
+        """Epoch and partition as one number, as the SQL of builds has it."""
+        return self.log_epoch * 65536 + self.partition
+
+
+def place_name(place: int) -> str:
+    """A place as manifests write it: `epoch/partition`."""
+    return f"{place // 65536}/{place % 65536}"
+
 
 def ends(intervals: Iterable[Interval]) -> tuple[End, ...]:
     """The contiguous end of each partition of a topic, by epoch and partition."""

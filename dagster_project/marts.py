@@ -19,6 +19,11 @@ from schemas.tables import MOMENT, NAME, field_columns
 
 CURRENT = "(SELECT seq FROM mart.current_release)"
 _DEFINER = "DEFINER = service SQL SECURITY DEFINER"
+_LASTING = (
+    " AND (SELECT max(seq) FROM release.pointer WHERE seq <= {release:UInt64})"
+    " NOT IN (SELECT seq FROM release.expired)"
+)
+"""SQL: whether the release has not expired; of one that has, some events are gone, so none is shown."""
 _SEQ = ("release_seq", "UInt64", "Release the row is shown by")
 
 
@@ -55,7 +60,7 @@ def feed_mart(contract: Contract) -> list[str]:
             columns.append(
                 Column(field.name, kinds[field.name], f"{field.description}{unit}", f"`{field.name}`")
             )
-    return _mart(contract.table, columns, contract.description)
+    return _mart(contract.table, columns, contract.description, _LASTING)
 
 
 def indicator_mart(indicator: Indicator) -> list[str]:
@@ -124,7 +129,7 @@ def _titles(item: Indicator) -> str:
     return f"{named}, toUInt8({item.decimals}) AS decimals"
 
 
-def _mart(table: str, columns: Iterable[Column], comment: str) -> list[str]:
+def _mart(table: str, columns: Iterable[Column], comment: str, only: str = "") -> list[str]:
     columns = list(columns)
     picked = ", ".join(f"{column.source} AS `{column.name}`" for column in columns)
     chosen = (
@@ -134,7 +139,7 @@ def _mart(table: str, columns: Iterable[Column], comment: str) -> list[str]:
     at = (
         f"CREATE OR REPLACE VIEW mart.{table}_at {_DEFINER} AS"
         f" SELECT {picked}, {{release:UInt64}} AS release_seq FROM built.{table}"
-        f" WHERE (event_day, build_id) IN ({chosen})"
+        f" WHERE (event_day, build_id) IN ({chosen}){only}"
     )
     return [at, _current(table, columns, comment)]
 

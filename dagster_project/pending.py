@@ -22,7 +22,11 @@ INNER JOIN
         anyIf(offsets, state = {started:String}) AS offsets
     FROM release.attempt GROUP BY build_id HAVING countIf(state = {released:String}) > 0
 ) AS a ON a.build_id = b.build_id
-WHERE b.table = {table:String}
+WHERE b.table = {table:String} AND (b.day, b.build_id) NOT IN
+(
+    SELECT day, build_id FROM quality.verdict WHERE table = {table:String} GROUP BY day, build_id
+    HAVING argMax(passed, decided) = 0
+)
 GROUP BY b.day"""
 Place = tuple[int, int, int]
 

@@ -29,6 +29,14 @@ LEFT JOIN
 ) AS v ON v.table = b.table AND v.day = b.day
 WHERE b.build_id = {build:String} AND b.content_hash != ''
 GROUP BY b.table ORDER BY b.table"""
+_UNBUILT = """
+SELECT table, groupArray((day, failed)) FROM
+(
+    SELECT table, day, argMax(passed, decided) AS passed, argMax(failed, decided) AS failed
+    FROM quality.verdict WHERE build_id = {build:String} GROUP BY table, day
+)
+WHERE passed = 0 AND table NOT IN (SELECT table FROM release.build WHERE build_id = {build:String})
+GROUP BY table ORDER BY table"""
 _RELEASE = "SELECT max(seq), count() FROM release.manifest WHERE build_id = {build:String}"
 
 
@@ -91,6 +99,10 @@ def _read(settings: Settings, span: Span, build_id: str) -> Run:
         tables = tuple(
             TableRun(*row[:8], failed=tuple((day, tuple(words)) for day, words in sorted(row[8])))  # type: ignore[misc]
             for row in open.rows(_TABLES, build=build_id)
+        )
+        tables += tuple(
+            TableRun(table, 0, 0, 0, 0, 0, 0, 0, tuple((day, tuple(words)) for day, words in sorted(failed)))
+            for table, failed in open.rows(_UNBUILT, build=build_id)
         )
         ((seq, published),) = open.rows(_RELEASE, build=build_id)
     return Run(span, build_id, tables, seq or None, published)

@@ -36,6 +36,7 @@ class Settings:
     console_port: int = 18060
     partitions: int = 4
     tick_seconds: float = 5.0
+    release_days: int = 400
     webhook_url: str = ""
     duty_database_url: str = field(default="", repr=False)
     console_url: str = ""

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli import demo, duty, generate, index, intake, ledger, rules, stack, warehouse
+from deploy.cli import demo, duty, generate, index, intake, ledger, rejected, release, rules, stack, warehouse
 from deploy.cli.complaint import complain
 from schemas.errors import GateFailed, LiaowangError, Misdeclared, Unavailable
 
@@ -50,8 +50,9 @@ for command in COMMANDS:
 app.add_typer(duty.app, name="duty")
 app.add_typer(index.app, name="index")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(rejected.app, name="rejected")
+app.add_typer(release.app, name="release")
 app.add_typer(rules.app, name="rules")
-app.add_typer(warehouse.release, name="release")
 
 
 def main() -> None:

@@ -1,8 +1,7 @@
-"""`liaowang build`, `release list`, `indicators`: days built, judged and published, and what is published."""
+"""`liaowang build`, `indicators`: days built, judged and published, and their figures."""
 
 from __future__ import annotations
 
-import logging
 from datetime import date, datetime
 from typing import Annotated
 
@@ -13,9 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from dagster_project.pending import pending as pending_days
-from dagster_project.release import releases
 from dagster_project.spans import Span, gather
 from dagster_project.warehouse import warehouse
+from deploy.cli.screen import calm
 from deploy.environment import load_settings
 from schemas.contract import load_contracts
 from schemas.errors import GateFailed
@@ -26,7 +25,6 @@ BEGINNING = date(2014, 1, 1)
 MOST_RUNS = 4
 DAY_FORMAT = ["%Y-%m-%d"]
 
-release = typer.Typer(help="What is published.", no_args_is_help=True)
 Day = Annotated[datetime | None, typer.Option(formats=DAY_FORMAT)]
 
 
@@ -41,8 +39,8 @@ def build(
         bool, typer.Option("--pending", help="Only days with landed rows newer than their last build.")
     ] = False,
 ) -> None:
-    """Build days, judge and publish them; exit code 5 when a gate failed and nothing was published."""
-    _calm()
+    """Build days, judge and publish them; exit code 5 when days failed their gate and were withheld."""
+    calm()
     settings, console = load_settings(), Console(highlight=False)
     if pending == (first is not None or last is not None):
         raise typer.BadParameter("give either --from and --to, or --pending")
@@ -52,27 +50,9 @@ def build(
         console.print("nothing to build: every landed row is in a released build")
     failed = [span for span in spans if not _run(settings, span, console)]
     if failed:
-        raise GateFailed(f"the gate failed, nothing published of {', '.join(map(str, failed))}")
-
-
-@release.command("list")
-def list_releases(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20) -> None:
-    """List the latest releases, newest first."""
-    _calm()
-    with warehouse(load_settings()) as open:
-        found = releases(open, limit)
-    table = Table("release", "published", "days of tables", "tables", "from", "to", "incomplete")
-    for item in found:
-        table.add_row(
-            str(item.seq),
-            f"{item.released:%Y-%m-%d %H:%M:%S}",
-            str(item.days),
-            str(len(item.tables)),
-            str(item.first),
-            str(item.last),
-            str(item.incomplete),
+        raise GateFailed(
+            f"the gate failed, nothing published of what failed in {', '.join(map(str, failed))}"
         )
-    Console().print(table if found else "no release yet")
 
 
 def indicators(
@@ -82,7 +62,7 @@ def indicators(
     day: Day = None,
 ) -> None:
     """Show each indicator's figures of its latest day, or of a given one."""
-    _calm()
+    calm()
     source = "mart.indicator" if release is None else f"mart.indicator_at(release = {release})"
     chosen = "" if day is None else f" WHERE day = '{day:%Y-%m-%d}'"
     latest = f"SELECT indicator, max(day) FROM {source}{chosen} GROUP BY indicator"
@@ -154,15 +134,11 @@ def _run(settings: Settings, span: Span, console: Console) -> bool:
     for item in run.tables:
         for day, words in item.failed[:5]:
             console.print(f"[red]{item.table} {day}: {escape('; '.join(words[:3]))}")
-    if run.passed:
-        news = f"release {run.seq}: {run.published} days of tables" if run.seq else "nothing new to publish"
-        console.print(f"{news} (incomplete days may change when late events arrive)")
+    news = f"release {run.seq}: {run.published} days of tables" if run.seq else "nothing new to publish"
+    console.print(f"{news} (incomplete days may change when late events arrive)")
+    if not run.passed:
+        console.print("[red]days that failed are withheld, and what is made of them; liaowang quality tasks")
     return run.passed
-
-
-def _calm() -> None:
-    """Leave it to the error that ends the command to say that the warehouse is away."""
-    logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
 
 
 def _figure(value: float | None, decimals: int) -> str:

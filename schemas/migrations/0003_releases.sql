@@ -1,7 +1,7 @@
 -- What releases, backfills and quality need beside builds and pointers.
 
 -- Which offsets of each partition (`epoch/partition`) the rows of a day's build stand at: first and last.
-ALTER TABLE release.build ADD COLUMN IF NOT EXISTS `offsets` Map(String, Tuple(UInt64, UInt64));
+ALTER TABLE release.build ADD COLUMN IF NOT EXISTS `offsets` Map(String, Array(UInt64));
 
 -- Why a build is made: `build`, `late` (rows or corrections came after a release), `backfill`. `days` are the
 -- very days where they are not the whole span.
@@ -13,7 +13,7 @@ ALTER TABLE release.manifest ADD COLUMN IF NOT EXISTS `kind` LowCardinality(Stri
 ALTER TABLE release.manifest ADD COLUMN IF NOT EXISTS `note` String;
 ALTER TABLE release.manifest ADD COLUMN IF NOT EXISTS `rows` UInt64;
 ALTER TABLE release.manifest ADD COLUMN IF NOT EXISTS `verdict` LowCardinality(String) DEFAULT 'passed';
-ALTER TABLE release.manifest ADD COLUMN IF NOT EXISTS `offsets` Map(String, Tuple(UInt64, UInt64));
+ALTER TABLE release.manifest ADD COLUMN IF NOT EXISTS `offsets` Map(String, Array(UInt64));
 
 -- Pinned releases do not expire. The latest row of a release counts.
 CREATE TABLE IF NOT EXISTS release.pin

@@ -57,6 +57,10 @@ class Warehouse:
                 found[partition] = standing
         return found
 
+    def rows(self, query: str, given: Mapping[str, Any], **settings: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        return list(self._run(query, dict(given), settings=settings or None))
+
     def epochs(self, topic: str) -> list[Epoch]:
         """The epochs of a topic that are on record."""
         rows = self._run(

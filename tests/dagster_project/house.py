@@ -29,6 +29,7 @@ HEALTH = CONTRACTS["health.infectious-disease"]
 REQUESTS = CONTRACTS["governance.citizen-request"]
 INDICATORS = load_indicators([contract.table for contract in CONTRACTS.values()])
 READING = {"station": "1233A", "region": "330110", "averaging": "24h", "pm25": 30.0, "aqi": None}
+CASES = {"region": "330100", "disease": "influenza", "date": date(2024, 3, 1), "cases": 1}
 LOCAL = timedelta(hours=8)
 
 

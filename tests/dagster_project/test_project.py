@@ -19,7 +19,7 @@ from dagster_project.runs import Run, run_span
 from dagster_project.spans import Span
 from schemas.errors import Unavailable
 from schemas.settings import PREFIX, Settings
-from tests.dagster_project.house import CONTRACTS, INDICATORS, House, reading
+from tests.dagster_project.house import AIR, CASES, CONTRACTS, HEALTH, INDICATORS, Event, House, reading
 
 DAY = date(2024, 3, 1)
 NEXT = date(2024, 3, 2)
@@ -43,11 +43,11 @@ def test_definitions_load_without_a_server(tmp_path: Path) -> None:
     assert int(done.stdout) == len(TABLES) + 1
 
 
-def test_every_declaration_is_an_asset_with_a_gate_that_blocks() -> None:
+def test_every_declaration_is_an_asset_with_a_gate() -> None:
     graph = make_definitions(Settings()).resolve_asset_graph()
     assert {key.path[0] for key in graph.get_all_asset_keys()} == {*TABLES, "release"}
     assert {check.asset_key.path[0] for check in graph.asset_check_keys} == set(TABLES)
-    assert all(graph.get_check_spec(check).blocking for check in graph.asset_check_keys)
+    assert not any(graph.get_check_spec(check).blocking for check in graph.asset_check_keys)
     for indicator in INDICATORS.values():
         parents = graph.get(AssetKey(indicator.table)).parent_keys
         assert parents == {AssetKey(table) for table in indicator.reads}
@@ -106,14 +106,32 @@ def test_a_changed_day_changes_the_released_days_that_look_back_on_it(house: Hou
 
 
 @pytest.mark.stack
-def test_a_failed_gate_blocks_everything_after_it(house: House) -> None:
+def test_what_failed_is_withheld_with_what_is_made_of_it_and_nothing_else(house: House) -> None:
     house.land(reading("a", DAY, 30), reading("b", DAY, 4000))
+    house.land(Event("h", DAY, CASES), contract=HEALTH, base=CASES)
     done = run(house, Span(DAY, DAY))
     assert not done.passed
-    assert done.seq is None
-    assert [table.table for table in done.tables] == ["ecology_air_quality"]
+    tables = [table.table for table in done.tables]
+    assert AIR.table in tables and "ecology_good_air_days" not in tables
     assert done.tables[0].failed[0][0] == DAY
-    assert house.warehouse.rows("SELECT count() FROM release.pointer") == [(0,)]
+    shown = {table for (table,) in house.warehouse.rows("SELECT table FROM release.pointer")}
+    assert HEALTH.table in shown and AIR.table not in shown
+    assert done.seq == 1
+
+
+@pytest.mark.stack
+def test_a_table_that_cannot_be_built_does_not_keep_the_others_from_being_published(house: House) -> None:
+    house.land(reading("a", DAY, 30))
+    house.land(Event("h", DAY, CASES), contract=HEALTH, base=CASES)
+    house.warehouse.rows(f"RENAME TABLE built.{AIR.table} TO built.elsewhere")
+    try:
+        done = run(house, Span(DAY, DAY))
+    finally:
+        house.warehouse.rows(f"RENAME TABLE built.elsewhere TO built.{AIR.table}")
+    (broken,) = [table for table in done.tables if table.table == AIR.table]
+    assert broken.failed[0][1][0].startswith("built: ServerException")
+    shown = {table for (table,) in house.warehouse.rows("SELECT table FROM release.pointer")}
+    assert HEALTH.table in shown and "ecology_good_air_days" not in shown
 
 
 def test_a_warehouse_that_is_away_is_unavailable(tmp_path: Path) -> None:

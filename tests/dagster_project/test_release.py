@@ -15,17 +15,17 @@ from clickhouse_driver import Client
 from dagster_project.attempt import begin
 from dagster_project.build import build_feed
 from dagster_project.gate import judge_feed
-from dagster_project.release import MANIFEST_COLUMNS, publish, releases
+from dagster_project.history import releases
+from dagster_project.release import MANIFEST_COLUMNS, publish
 from dagster_project.spans import Span
 from dagster_project.warehouse import warehouse
 from quality.gate import VERDICT_COLUMNS
-from schemas.errors import GateFailed, Unavailable
-from tests.dagster_project.house import AIR, HEALTH, House, reading
+from schemas.errors import Unavailable
+from tests.dagster_project.house import AIR, CASES, HEALTH, House, reading
 
 pytestmark = pytest.mark.stack
 DAY = date(2024, 3, 1)
 NEXT = date(2024, 3, 2)
-CASES = {"region": "330100", "disease": "influenza", "date": DAY, "cases": 1}
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def test_nothing_is_seen_of_a_build_that_is_not_published(house: House) -> None:
     assert seen(house, "SELECT * FROM mart.ecology_air_quality") == []
 
 
-def test_a_failed_gate_publishes_nothing_and_names_table_and_day(house: House) -> None:
+def test_a_day_that_failed_its_gate_is_withheld_and_the_others_are_published(house: House) -> None:
     house.land(reading("a", DAY, 1), reading("b", NEXT, 2))
     attempt = house.attempt(Span(DAY, NEXT))
     built = build_feed(house.warehouse, AIR, attempt)
@@ -66,24 +66,24 @@ def test_a_failed_gate_publishes_nothing_and_names_table_and_day(house: House) -
     )
     judged = judge_feed(house.settings, house.warehouse, AIR, attempt, built, house.now)
     assert [(verdict.day, verdict.passed) for verdict in judged.verdicts] == [(DAY, True), (NEXT, False)]
-    with pytest.raises(GateFailed, match=f"ecology_air_quality on {NEXT} "):
-        house.publish(attempt)
-    assert seen(house, "SELECT * FROM mart.ecology_air_quality") == []
+    published = house.publish(attempt)
+    assert published.why.startswith(f"ecology_air_quality on {NEXT} (expect_column_values_to_be_between")
+    assert seen(house, "SELECT id FROM mart.ecology_air_quality") == [("a",)]
 
 
 def test_no_verdict_means_not_passed(house: House) -> None:
     house.land(reading("a", DAY, 1))
     attempt = house.attempt()
     build_feed(house.warehouse, AIR, attempt)
-    with pytest.raises(GateFailed, match="no verdict"):
-        house.publish(attempt)
+    assert house.publish(attempt).withheld == {AIR.table: {DAY: ("no verdict",)}}
     house.warehouse.insert(
         "quality.verdict",
         VERDICT_COLUMNS,
         [(AIR.table, NEXT, attempt.build_id, 1, "", "", 1, 1, [], house.now)],
     )
-    with pytest.raises(GateFailed, match="no verdict"):
-        house.publish(attempt)
+    published = house.publish(attempt)
+    assert (published.seq, published.withheld) == (None, {AIR.table: {DAY: ("no verdict",)}})
+    assert seen(house, "SELECT * FROM mart.ecology_air_quality") == []
 
 
 def test_landed_rows_the_ledger_does_not_know_of_fail_the_gate(house: House) -> None:
@@ -134,7 +134,7 @@ def test_a_past_release_stays_as_it_was(house: House) -> None:
 
 def test_a_manifest_without_pointers_was_never_published_and_its_number_is_gone(house: House) -> None:
     house.land(reading("a", DAY, 1))
-    orphan = (7, 0, AIR.table, DAY, "crashed", "x", 1, "", "", "", house.now)
+    orphan = (7, 0, AIR.table, DAY, "crashed", "x", 1, "", "", "", house.now, "build", "", 1, {})
     house.warehouse.insert("release.manifest", MANIFEST_COLUMNS, [orphan])
     assert releases(house.warehouse) == []
     assert house.release().seq == 8
