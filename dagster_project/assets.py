@@ -33,7 +33,6 @@ from dagster_project.gate import fail, judge_feed, judge_indicator
 from dagster_project.indicator import Indicator
 from dagster_project.release import publish
 from dagster_project.spans import Span
-from dagster_project.verdicts import failures, withheld
 from dagster_project.warehouse import Warehouse, warehouse
 from quality.docs import keep_result
 from quality.gate import Judged
@@ -111,11 +110,7 @@ def _feed_asset(shop: Shop, contract: Contract) -> AssetsDefinition:
 
 def _indicator_asset(shop: Shop, indicator: Indicator) -> AssetsDefinition:
     def make(open: Warehouse, attempt: Attempt, tell: Progress) -> Made:
-        failed = failures(open, attempt.build_id)
-        days = set(attempt.days) - withheld(failed, indicator.reads, indicator.lookback)
-        if not days:
-            return [], Judged((), None)
-        built = build_indicator(open, indicator, attempt.of(days), tell)
+        built = build_indicator(open, indicator, attempt, tell)
         return built, judge_indicator(shop.settings, open, indicator, attempt, built, datetime.now(UTC))
 
     return _asset(

@@ -84,20 +84,25 @@ def build_feed(
             days.done(chunk, sum(rows for day, rows in landed.items() if day in chunk))
         progress(chunk)
     built = _contents(warehouse, sql, attempt, landed, decided)
-    record(warehouse, attempt, built)
+    _record(warehouse, attempt, contract.table, built)
     return built
 
 
-def record(warehouse: Warehouse, attempt: Attempt, built: Sequence[Built]) -> None:
+def recorded(warehouse: Warehouse, attempt: Attempt, table: str) -> list[Built]:
+    """What this attempt has recorded of a table, by day."""
+    rows = warehouse.rows(
+        f"SELECT {', '.join(BUILD_COLUMNS)} FROM release.build"
+        " WHERE build_id = {build:String} AND table = {table:String} ORDER BY day",
+        build=attempt.build_id,
+        table=table,
+    )
+    return [Built(*row) for row in rows]
+
+
+def _record(warehouse: Warehouse, attempt: Attempt, table: str, built: Sequence[Built]) -> None:
     """Record days as built, once: a build that is resumed may have done so already."""
-    rows = [item.row for item in built]
-    if attempt.resumed and built:
-        known = warehouse.rows(
-            "SELECT day FROM release.build WHERE build_id = {build:String} AND table = {table:String}",
-            build=attempt.build_id,
-            table=built[0].table,
-        )
-        rows = [item.row for item in built if (item.day,) not in known]
+    known = {item.day for item in recorded(warehouse, attempt, table)} if attempt.resumed else set()
+    rows = [item.row for item in built if item.day not in known]
     warehouse.insert("release.build", BUILD_COLUMNS, rows)
 
 

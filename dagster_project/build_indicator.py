@@ -6,16 +6,20 @@ reaches back so far, or whose growth or stand-in is of a figure that is made aga
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 from dagster_project import indicator_sql, periods, provenance
 from dagster_project.attempt import Attempt
-from dagster_project.build import BUILD_COLUMNS, Built, Progress
+from dagster_project.build import BUILD_COLUMNS, Built, Progress, recorded
 from dagster_project.figures import NAMES, Count, Figure, figures, observed
 from dagster_project.indicator import Indicator
+from dagster_project.progress import note
 from dagster_project.spans import DAY, Span
+from dagster_project.verdicts import failures
 from dagster_project.warehouse import External, Warehouse
+from quality.rows import quote
 from schemas.regions import Regions, load_regions
 
 CHUNK = 366
@@ -41,10 +45,16 @@ GROUP BY day HAVING argMax(build_id, seq) != '' ORDER BY day"""
 def build_indicator(
     warehouse: Warehouse, indicator: Indicator, attempt: Attempt, progress: Progress = lambda span: None
 ) -> list[Built]:
-    """Build the attempt's periods of an indicator, and the released ones after them that depend on its days."""
+    """Build the attempt's periods of an indicator, and the released ones after them that depend on its days.
+
+    Periods with input that failed its gate in this attempt are left out.
+    """
+    if attempt.resumed and (before := _again(warehouse, indicator, attempt)):
+        return before
     reach = timedelta(days=indicator.reach)
     released = _released(warehouse, indicator, attempt, attempt.span.first - reach)
-    wanted = wanted_periods(indicator, attempt.span, released)
+    wanted = _allowed(warehouse, indicator, attempt, _wanted(indicator, attempt, released))
+    begun = time.perf_counter()
     known: dict[tuple[date, str], float] = {}
     through: dict[date, date] = {}
     regions = load_regions()
@@ -56,7 +66,32 @@ def build_indicator(
         progress(Span(days[0], days[-1]))
     built = _contents(warehouse, indicator, attempt, wanted, set(released), through)
     warehouse.insert("release.build", BUILD_COLUMNS, [item.row for item in built])
+    note(warehouse, attempt, indicator.table, wanted, time.perf_counter() - begun)
     return built
+
+
+def _wanted(indicator: Indicator, attempt: Attempt, released: Iterable[date]) -> list[date]:
+    released = list(released)
+    return sorted({day for span in attempt.spans for day in wanted_periods(indicator, span, released)})
+
+
+def _allowed(
+    warehouse: Warehouse, indicator: Indicator, attempt: Attempt, wanted: Iterable[date]
+) -> list[date]:
+    """The periods none of whose input failed its gate in this attempt."""
+    failed = failures(warehouse, attempt.build_id)
+    bad = {day for table in indicator.reads for day in failed.get(table, ())}
+    return [end for end in wanted if not any(day in input_span(indicator, [end]) for day in bad)]
+
+
+def _again(warehouse: Warehouse, indicator: Indicator, attempt: Attempt) -> list[Built]:
+    """What a killed build had recorded of this indicator; what it had only begun is deleted."""
+    found = recorded(warehouse, attempt, indicator.table)
+    if not found:
+        for table, column in ((f"built.{indicator.table}", ""), ("release.input", indicator.table)):
+            only = f" AND table = {quote(column)}" if column else ""
+            warehouse.rows(f"DELETE FROM {table} WHERE build_id = {quote(attempt.build_id)}{only}")
+    return found
 
 
 def wanted_periods(indicator: Indicator, span: Span, released: Iterable[date]) -> list[date]:

@@ -13,12 +13,7 @@ from dagster_project.warehouse import Warehouse
 
 _ROWS = "SELECT table, day, build_id, rows FROM release.build WHERE build_id IN {builds:Array(String)}"
 _SIDE = """
-SELECT indicator, day, region, value, level,
-    if(value IS NULL OR d.level = 'province', NULL, rank() OVER (
-        PARTITION BY indicator, day, d.level, value IS NULL
-        ORDER BY if(direction = 'higher', -1, 1) * round(value, decimals)
-    )) AS rank
-FROM mart.indicator_at(release = {seq}) AS f INNER JOIN mart.region AS d ON d.code = f.region
+SELECT indicator, day, region, value, level, rank FROM mart.indicator_at(release = {seq})
 WHERE indicator IN {{indicators:Array(String)}} AND day IN {{days:Array(Date)}}"""
 _COMPARED = """
 SELECT indicator, day, region, a.value, b.value, a.rank, b.rank, a.level, b.level

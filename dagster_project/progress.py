@@ -8,8 +8,9 @@ the next build will cost.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from dagster_project.attempt import Attempt
 from dagster_project.spans import Span
@@ -55,6 +56,13 @@ class TableProgress:
         self.warehouse.rows(
             f"DELETE FROM quality.quarantine WHERE table = {{table:String}} AND day {within}", **given
         )
+
+
+def note(warehouse: Warehouse, attempt: Attempt, table: str, days: Sequence[date], seconds: float) -> None:
+    """Record what the figures of these days (in order) took; a row of it counts a day."""
+    if days:
+        row = (attempt.build_id, table, days[0], days[-1], len(days), seconds, datetime.now(UTC))
+        warehouse.insert("release.progress", COLUMNS, [row])
 
 
 def progress_of(warehouse: Warehouse, attempt: Attempt, table: str) -> TableProgress:

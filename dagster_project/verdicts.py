@@ -1,10 +1,10 @@
-"""What may not go on: days of tables that did not pass their gate, and the figures that would be made of them."""
+"""What may not go on: days of tables that did not pass their gate."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import date
 
 from dagster_project.warehouse import Warehouse
 
@@ -31,10 +31,3 @@ def failures(warehouse: Warehouse, build_id: str) -> Failures:
     for table, day, failed in warehouse.rows(_FAILED, build=build_id):
         found[table][day] = tuple(failed)
     return found
-
-
-def withheld(failed: Failures, reads: Iterable[str], lookback: int) -> set[date]:
-    """Days of figures that would be made of days that failed: those whose `lookback` days hold one."""
-    return {
-        day + timedelta(days=n) for table in reads for day in failed.get(table, {}) for n in range(lookback)
-    }
