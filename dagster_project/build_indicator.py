@@ -132,11 +132,19 @@ def input_span(indicator: Indicator, days: Sequence[date]) -> Span:
 
 
 def count(
-    warehouse: Warehouse, indicator: Indicator, candidates: Candidates, days: Sequence[date]
+    warehouse: Warehouse,
+    indicator: Indicator,
+    candidates: Candidates,
+    days: Sequence[date],
+    query: str = "",
+    narrow: Mapping[str, str] | None = None,
 ) -> list[Count]:
-    """What the indicator's SQL counts in these periods, reading nothing but the candidate builds."""
+    """What the indicator's SQL counts in these periods, reading nothing but the candidate builds.
+
+    `query` is its SQL bound to other tables, `narrow` a further condition by table.
+    """
     rows = warehouse.rows(
-        indicator_sql.counts(indicator),
+        indicator_sql.counts(indicator, query, narrow),
         external_tables(candidates, days),
         first=periods.whole(indicator.period, days[0]).first,
         last=days[-1],

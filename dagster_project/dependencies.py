@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import sqlglot
 from sqlglot import exp
 
@@ -29,21 +31,36 @@ def dependencies(sql: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def on_candidates(sql: str, lookback: int) -> str:
+def on_candidates(sql: str, lookback: int, narrow: Mapping[str, str] | None = None) -> str:
     """The query with each table of `built` cut down to the rows of candidate builds.
 
     Takes the parameters `first` and `last` (days to make figures for) and the external table `candidate`.
+    `narrow` is a further condition by table.
     """
+
+    def chosen(table: str) -> str:
+        more = f" AND ({narrow[table]})" if narrow and table in narrow else ""
+        return (
+            f"SELECT * FROM built.`{table}`"
+            f" WHERE event_day BETWEEN {{first:Date}} - {lookback - 1} AND {{last:Date}}"
+            f" AND (event_day, build_id) IN (SELECT day, build_id FROM candidate WHERE name = '{table}'){more}"
+        )
+
+    return _bound(sql, chosen)
+
+
+def on_tables(sql: str, names: Mapping[str, str]) -> str:
+    """The query with each table of `built` replaced by the table of this name."""
+    return _bound(sql, lambda table: f"SELECT * FROM `{names[table]}`")
+
+
+def _bound(sql: str, chosen: Callable[[str], str]) -> str:
+    """The query with each table of `built` replaced by a subquery."""
 
     def bind(node: exp.Expression) -> exp.Expression:
         if not (isinstance(node, exp.Table) and node.db == "built"):
             return node
-        chosen = (
-            f"SELECT * FROM built.`{node.name}`"
-            f" WHERE event_day BETWEEN {{first:Date}} - {lookback - 1} AND {{last:Date}}"
-            f" AND (event_day, build_id) IN (SELECT day, build_id FROM candidate WHERE name = '{node.name}')"
-        )
-        query = sqlglot.parse_one(chosen, dialect=DIALECT)
+        query = sqlglot.parse_one(chosen(node.name), dialect=DIALECT)
         assert isinstance(query, exp.Select)
         return query.subquery(node.alias or node.name)
 

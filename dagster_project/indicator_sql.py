@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 from dagster_project.dependencies import on_candidates
@@ -66,15 +67,17 @@ def ddl(indicator: Indicator) -> list[str]:
     ]
 
 
-def counts(indicator: Indicator) -> str:
+def counts(indicator: Indicator, query: str = "", narrow: Mapping[str, str] | None = None) -> str:
     """What is counted in the wanted periods: (last day of the period, region, numerator, denominator).
 
-    Takes the parameters `first` and `last`, days, and the external tables `candidate` and `wanted`.
+    Takes the parameters `first` and `last`, days, and the external tables `candidate` and `wanted`. `query` is
+    the indicator's SQL bound to other tables than candidate builds, `narrow` a further condition by table.
     """
+    bound = query or on_candidates(indicator.sql, indicator.lookback, narrow)
     return (
         f"SELECT {last_day(indicator.period, 'day')} AS ends, toString(region) AS code,"
         " round(sum(toFloat64(numerator)), 9), round(sum(toFloat64(denominator)), 9)"
-        f" FROM ({on_candidates(indicator.sql, indicator.lookback)})"
+        f" FROM ({bound})"
         " WHERE day BETWEEN {first:Date} AND {last:Date} AND ends IN (SELECT day FROM wanted)"
         " GROUP BY ends, code ORDER BY ends, code"
     )

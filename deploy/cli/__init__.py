@@ -10,7 +10,20 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli import demo, duty, generate, index, intake, ledger, rejected, release, rules, stack, warehouse
+from deploy.cli import (
+    demo,
+    duty,
+    explain,
+    generate,
+    index,
+    intake,
+    ledger,
+    rejected,
+    release,
+    rules,
+    stack,
+    warehouse,
+)
 from deploy.cli.complaint import complain
 from schemas.errors import GateFailed, LiaowangError, Misdeclared, Unavailable
 
@@ -44,6 +57,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     intake.send,
     warehouse.build,
     warehouse.indicators,
+    explain.explain,
 )
 for command in COMMANDS:
     app.command()(command)
