@@ -1,18 +1,25 @@
-"""A rule tried on a list of events, without any server: the same code as the worker's, on a log made up here."""
+"""Rules tried on a list of events, without any server: the same code as the worker's, on a log made up here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from schemas.contract import Contract
 from schemas.declaration import parse_duration
 from schemas.decoder import Decoder
-from schemas.event import encode_event, encode_tick
-from streams.watch.episode import Transition
-from streams.watch.partition import Partition, milliseconds
+from schemas.event import encode_event
+from streams.watch.baseline import BaselineTable, read_table
+from streams.watch.conditions.baseline import Baseline
+from streams.watch.dwell import PENDING
+from streams.watch.episode import DWELL, LEVEL, Emit, Record, Transition
+from streams.watch.happenings import Happening, tick
+from streams.watch.levels import LEVELS
+from streams.watch.partition import Partition
 from streams.watch.rule import Example, Rule
+
+WARNINGS_FEED = "duty.warning"
 
 
 @dataclass(frozen=True)
@@ -31,28 +38,162 @@ def evaluate(contract: Contract, rules: Sequence[Rule], log: Iterable[Entry]) ->
     return found
 
 
+@dataclass(frozen=True)
+class State:
+    """How a subject stands after an event: inactive, pending or firing, and its level where a warning is open."""
+
+    subject: str
+    at: int
+    state: str
+    level: str
+
+
+class Offline:
+    """Some rules over one partition of each of their feeds, each event arriving when it occurred.
+
+    Happenings are taken one at a time, in the order they are told. `finish` moves the clocks past all of them, so
+    that each is judged; silence after the last one counts as far as `until`.
+    """
+
+    def __init__(
+        self,
+        contracts: Mapping[str, Contract],
+        rules: Sequence[Rule],
+        baselines: Mapping[str, BaselineTable] | None = None,
+    ) -> None:
+        self.rules = tuple(rules)
+        self.feeds = tuple(sorted({feed for rule in rules for feed in rule.feeds if feed != WARNINGS_FEED}))
+        self._decoders = {feed: Decoder(contracts[feed]).decode for feed in self.feeds}
+        self.parts = {
+            feed: Partition(
+                contracts[feed],
+                self._decoders[feed],
+                [rule for rule in rules if rule.feed == feed],
+                contracts[feed].topic,
+                0,
+            )
+            for feed in self.feeds
+        }
+        self._clock = max((part.arrival for part in self.parts.values()), default=0)
+        self._newest: int | None = None
+        self._baselines = dict(baselines or {})
+
+    def take(self, happening: Happening, emit: Emit) -> None:
+        """Take one event or tick; emit what is decided by it."""
+        part = self.parts.get(happening.feed)
+        if part is None:
+            return
+        self._clock = max(self._clock, happening.at)
+        if not happening.tick:
+            self._newest = happening.at if self._newest is None else max(self._newest, happening.at)
+        self._furnish(part)
+        part.observe([Entry(part.offset + 1, self._clock, happening.raw)], emit)
+
+    def finish(self, emit: Emit, until: datetime | None = None) -> None:
+        """Move all clocks on: past the last event and the longest `wait`, or to `until` where that is later."""
+        ends = [] if until is None else [int(until.timestamp() * 1000)]
+        if self._newest is not None:
+            ends.append(self._newest + max(rule.wait for rule in self.rules) * 1000 + 1)
+        if not ends:
+            return
+        clock = datetime.fromtimestamp(max(ends) / 1000, UTC)
+        for _ in range(2):
+            for feed in self.feeds:
+                self.take(tick(feed, clock, "end"), emit)
+
+    def _furnish(self, part: Partition) -> None:
+        """Give baseline rules their tables."""
+        if self._baselines:
+            for lane in [part.lane(""), *part.lanes.values()]:
+                for each in lane.conditions:
+                    if isinstance(each, Baseline):
+                        each.furnish(self._baselines)
+
+    def states(self, rule: Rule, happening: Happening) -> list[State]:
+        """How a rule that is judged where its events come in stands with the event's subject after it."""
+        event = self._decoders[happening.feed](happening.raw)
+        found = []
+        for each in self.parts[happening.feed].lane(event.timeline).conditions:
+            if each.rule.id == rule.id:
+                found += [
+                    State(name, happening.at, *_standing(record)) for name, record in each.about(event.data)
+                ]
+        return found
+
+
+def _standing(record: Record) -> tuple[str, str]:
+    """(state, level) of a record, as Prometheus names them; a pending level beside an open one is not told."""
+    if record[LEVEL]:
+        return "firing", LEVELS[record[LEVEL]]
+    dwell = record[DWELL]
+    return ("pending", "") if dwell is not None and dwell[PENDING] else ("inactive", "")
+
+
+def try_example(
+    contracts: Mapping[str, Contract], rules: Sequence[Rule], rule: Rule, example: Example
+) -> list[Transition]:
+    """The transitions a rule makes on one of its examples; `rules` holds its members, where it has some."""
+    baselines = {}
+    if example.baseline:
+        table = read_table(1, example.baseline, f"{rule.id}: {example.name}: baseline")
+        baselines[getattr(rule.spec, "table", rule.id)] = table
+    found: list[Transition] = []
+    offline = Offline(contracts, with_members(rules, rule), baselines)
+    for happening in _example_happenings(contracts, rule, offline.feeds, example):
+        offline.take(happening, found.append)
+    offline.finish(found.append, datetime.fromisoformat(example.until) if example.until else None)
+    return [transition for transition in found if transition.rule == rule.id]
+
+
+def with_members(rules: Iterable[Rule], rule: Rule) -> list[Rule]:
+    """A rule with the rules it is made of, and those they are made of, members first."""
+    known = {each.id: each for each in rules}
+    wanted: dict[str, Rule] = {}
+
+    def add(each: Rule) -> None:
+        for member in each.members:
+            if member in known:
+                add(known[member])
+        wanted.setdefault(each.id, each)
+
+    add(rule)
+    return list(wanted.values())
+
+
+def said(transitions: Iterable[Transition]) -> tuple[tuple[str, str, str], ...]:
+    """Transitions as an example states them."""
+    return tuple(
+        (each.subject, each.kind, "" if each.kind == "recovered" else each.level) for each in transitions
+    )
+
+
 def example_log(contract: Contract, example: Example) -> list[Entry]:
-    """An example's events as a log, each arriving when it occurred, and the clock at its end."""
-    values = list(_example_values(contract, example))
-    return [Entry(offset, milliseconds(at), value) for offset, (at, value) in enumerate(values)]
+    """An example of a rule with one feed as a log, each event arriving when it occurred."""
+    happenings = list(_example_events({contract.feed: contract}, contract.feed, example))
+    if example.until:
+        happenings.append(tick(contract.feed, datetime.fromisoformat(example.until), "until"))
+    return [Entry(offset, each.at, each.raw) for offset, each in enumerate(happenings)]
 
 
-def _example_values(contract: Contract, example: Example) -> Iterator[tuple[datetime, bytes]]:
+def _example_happenings(
+    contracts: Mapping[str, Contract], rule: Rule, feeds: Sequence[str], example: Example
+) -> Iterator[Happening]:
+    first = rule.feed if rule.feed in feeds else feeds[0]
+    yield from _example_events(contracts, first, example)
+
+
+def _example_events(contracts: Mapping[str, Contract], feed: str, example: Example) -> Iterator[Happening]:
     for number, event in enumerate(example.events):
         start = datetime.fromisoformat(event["time"])
         step = parse_duration(event.get("every", "PT0S")) or timedelta(0)
+        contract = contracts[event.get("feed", feed)]
         for again in range(event.get("repeat", 1)):
             at = start + again * step
-            yield (
-                at,
-                encode_event(
-                    id=f"{number}-{again}",
-                    source="/example",
-                    type=contract.event_type,
-                    time=at,
-                    data=event["data"],
-                ),
+            raw = encode_event(
+                id=f"{number}-{again}",
+                source="/example",
+                type=contract.event_type,
+                time=at,
+                data=event["data"],
             )
-    if example.until:
-        at = datetime.fromisoformat(example.until)
-        yield at, encode_tick(id="until", clock=at)
+            yield Happening(contract.feed, int(at.timestamp() * 1000 // 1), raw)

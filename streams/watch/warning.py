@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from schemas.event import encode_event
 from streams.watch.episode import Transition
@@ -19,13 +20,7 @@ def encode_warning(transition: Transition, rules: Mapping[str, Rule]) -> bytes:
     """The transition as CloudEvents bytes; its id is the event's id, its event time the event's time."""
     rule = rules[transition.rule]
     at = datetime.fromtimestamp(transition.at / 1000, UTC)
-    evidence = {
-        "topic": transition.topic,
-        "partition": transition.partition,
-        "offset": transition.offset,
-        "watermark": transition.watermark,
-        **dict(transition.details),
-    }
+    evidence = evidence_of(transition)
     data = {
         "rule": transition.rule,
         "rule_version": transition.rule_version,
@@ -41,12 +36,28 @@ def encode_warning(transition: Transition, rules: Mapping[str, Rule]) -> bytes:
         "threshold": transition.threshold,
         "evidence": json.dumps(evidence, separators=(",", ":"), ensure_ascii=False, default=str),
         "title": render(rule.title, _words(transition)),
-        "runbook": render(rule.runbook, _words(transition)),
+        "runbook": render_runbook(rule, transition),
         "duty_role": rule.duty_role,
     }
     return encode_event(
         id=transition.id, source=SOURCE, type=TYPE, time=at, data=data, timeline=transition.timeline
     )
+
+
+def evidence_of(transition: Transition) -> dict[str, Any]:
+    """What a transition was decided on: its place in the log, the watermark then (ms), and the details."""
+    return {
+        "topic": transition.topic,
+        "partition": transition.partition,
+        "offset": transition.offset,
+        "watermark": transition.watermark,
+        **dict(transition.details),
+    }
+
+
+def render_runbook(rule: Rule, transition: Transition) -> str:
+    """The rule's runbook with subject, region, level, value and threshold filled in."""
+    return render(rule.runbook, _words(transition))
 
 
 def _words(transition: Transition) -> dict[str, object]:

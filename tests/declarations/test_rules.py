@@ -1,26 +1,205 @@
-"""Every rule file loads, carries examples, and does on each what the example says."""
+"""Every rule file loads and does on each example what it says; a wrong one says what would be right."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
 import pytest
+import yaml
 
 from schemas.contract import load_contracts
-from streams.watch.offline import evaluate, example_log
+from schemas.errors import Misdeclared
+from streams.watch.offline import said, try_example
+from streams.watch.rule import RULES as FOLDER
 from streams.watch.rule import Example, Rule, load_rules
+from streams.watch.rule_schema import rule_schema
+from streams.watch.rule_set import check_members, ordered
+from streams.watch.rule_yaml import parse_rule
 
 CONTRACTS = load_contracts()
-RULES = load_rules(CONTRACTS)
+RULES = load_rules(CONTRACTS, drafts=True)
 EXAMPLES = [(rule, example) for rule in RULES for example in rule.examples]
+SCHEMA = jsonschema.Draft202012Validator(rule_schema())
 
 
 @pytest.mark.parametrize(("rule", "example"), EXAMPLES, ids=[f"{r.id}: {e.name}" for r, e in EXAMPLES])
 def test_example(rule: Rule, example: Example) -> None:
-    contract = CONTRACTS[rule.feed]
-    found = evaluate(contract, [rule], example_log(contract, example))
-    said = [(each.subject, each.kind, "" if each.kind == "recovered" else each.level) for each in found]
-    assert said == list(example.warns)
+    assert said(try_example(CONTRACTS, RULES, rule, example)) == example.warns
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_a_rule_has_an_example_that_warns_or_says_why_not(rule: Rule) -> None:
     assert any(example.warns for example in rule.examples)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*/*.yaml")), ids=lambda path: path.stem)
+def test_editors_accept_every_rule(path: Path) -> None:
+    SCHEMA.validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def test_the_schema_beside_the_rules_is_the_generated_one() -> None:
+    beside = FOLDER.parent / "rule.schema.json"
+    assert json.loads(beside.read_text(encoding="utf-8")) == rule_schema(), "run: liaowang rules schema > it"
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """A rule that is right, but for the changes; None takes a key away."""
+    whole: dict[str, Any] = {
+        "rule": "test.rule",
+        "version": 1,
+        "title": {"zh": "测试", "en": "test"},
+        "feed": "ecology.air-quality",
+        "subject": ["station"],
+        "condition": {"kind": "threshold", "field": "pm25"},
+        "levels": {"blue": 100, "red": 200},
+        "runbook": "none",
+        "duty_role": "none",
+    } | changes
+    return {key.rstrip("_"): value for key, value in whole.items() if value is not None}
+
+
+def parsed(**changes: Any) -> Rule:
+    return parse_rule(yaml.safe_dump(document(**changes)), "test.yaml", CONTRACTS)
+
+
+COUNT = {"kind": "aggregate", "aggregate": "count", "window": "PT1H"}
+MEAN = {"kind": "aggregate", "aggregate": "mean", "field": "pm25", "window": "PT1H"}
+STEP = {"where": {"averaging": "1h"}}
+WRONG: list[tuple[str, dict[str, Any], str, str, bool]] = [
+    # name, changes, key, what would be right, whether the schema sees it too
+    ("no such key", {"treshold": 1}, "treshold", "no such key; there are", True),
+    ("no version", {"version": None}, "version", "must be given", True),
+    ("version 0", {"version": 0}, "version", "1 or more", True),
+    ("no such kind", {"condition": {"kind": "magic"}}, "condition.kind", "must be one of threshold", True),
+    ("no field", {"condition": {"kind": "threshold"}}, "condition.field", "must be given", True),
+    ("text field", {"condition": {"kind": "threshold", "field": "station"}}, "condition.field", "pm25", False),
+    ("no such field", {"subject": ["city"]}, "subject", "no field 'city'; there are station", False),
+    ("no such template", {"subject": "{region:town}"}, "subject", "city, province", False),
+    ("no subject", {"subject": None}, "subject", "must be given", False),
+    ("no such feed", {"feed": "ecology.water"}, "feed", "no such feed; there are", False),
+    ("no feed", {"feed": None}, "feed", "must be given", False),
+    ("no levels", {"levels": {}}, "levels", "at least one of blue", True),
+    ("no such level", {"levels": {"purple": 1}}, "levels.purple", "no such key", True),
+    ("falling levels", {"levels": {"blue": 5, "red": 4}}, "levels", "must be above", False),
+    ("level of text", {"levels": {"blue": "high"}}, "levels.blue", "must be a number", True),
+    ("level without bound", {"levels": {"blue": {"for": "PT1H"}}}, "levels.blue.threshold", "given", True),
+    ("for in words", {"for_": "an hour"}, "for", "ISO 8601 duration such as PT2H", True),
+    ("recovery above", {"recovery": 120}, "recovery", "must not be above", False),
+    ("empty recovery", {"recovery": {}}, "recovery", "threshold, for, or both", False),
+    ("unquoted clock", {"quiet": [{"from": "9:00", "to": "10:00"}]}, "quiet[0].from", '"22:00"', True),
+    ("same hours", {"quiet": [{"from": "09:00", "to": "09:00"}]}, "quiet[0].to", "another time", False),
+    ("span backwards", {"maintenance": [
+     {"from": "2026-03-02T00:00:00+08:00", "to": "2026-03-01T00:00:00+08:00"}]},
+     "maintenance[0].to", "later", False),
+    ("span without offset", {"maintenance": [{"from": "2026-03-02", "to": "2026-03-03"}]},
+     "maintenance[0].from", "offset", False),
+    ("one rise", {"flapping": {"rises": 1, "within": "PT1H"}}, "flapping.rises", "2 or more", True),
+    ("count of a field", {"condition": COUNT | {"field": "pm25"}}, "condition.field", "leave it out", False),
+    ("mean of nothing", {"condition": COUNT | {"aggregate": "mean"}}, "condition.field", "must be given", False),
+    ("no window", {"condition": {"kind": "count"}}, "condition.window", "must be given", True),
+    ("empty window", {"condition": COUNT | {"window": "PT0S"}}, "condition.window", "longer than nothing", False),
+    ("quantile of 2", {"condition": MEAN | {"aggregate": "quantile", "quantile": 2}}, "condition.quantile",
+     "between 0 and 1", True),
+    ("stray quantile", {"condition": MEAN | {"quantile": 0.5}}, "condition.quantile", "leave it out", False),
+    ("absence for", {"condition": {"kind": "absence"}, "levels": {"blue": "PT1H"}, "for_": "PT1H"}, "for",
+     "leave it out", False),
+    ("absence in numbers", {"condition": {"kind": "absence"}, "levels": {"blue": 3}}, "levels.blue", "text", True),
+    ("change of both", {"condition": {"kind": "change", "field": "pm25", "over": "PT1H", "against": "yesterday"}},
+     "condition", "either `over`", False),
+    ("ratio of half", {"condition": {"kind": "ratio", "of": {"aggregate": "count"}, "window": "PT1H"}},
+     "condition.to", "must be given", True),
+    ("key outside the subject", {"condition": {"kind": "sequence",
+     "first": STEP | {"by": ["region"]}, "then": STEP}, "levels": {"blue": "PT1H"}},
+     "condition.first.by", "must be part of the rule's subject", False),
+    ("keys of two lengths", {"condition": {"kind": "sequence", "first": STEP,
+     "then": STEP | {"by": ["station", "region"]}}, "levels": {"blue": "PT1H"}},
+     "condition.then.by", "as many", False),
+    ("composite with a feed", {"condition": {"kind": "composite", "of": ["a.b"]}, "levels": {"blue": "any"}},
+     "feed", "leave it out", False),
+    ("composite of itself", {"feed": None, "subject": None,
+     "condition": {"kind": "composite", "of": ["test.rule"]}, "levels": {"blue": "any"}},
+     "condition.of", "itself", False),
+    ("three of two", {"feed": None, "subject": None, "condition": {"kind": "composite", "of": ["a.b", "c.d"]},
+     "levels": {"blue": 3}}, "levels.blue", "from 1 to 2", False),
+    ("one leg", {"feed": None, "condition": {"kind": "correlation", "within": "PT1H",
+     "of": [{"feed": "ecology.air-quality"}]}, "levels": {"blue": "any"}}, "condition.of", "two legs", True),
+    ("example without offset", {"examples": [{"name": "x", "events": [{"time": "2026-03-01", "data": {}}],
+     "warns": []}]}, "examples[0].events[0].time", "offset", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "right", "by_schema"), [each[1:] for each in WRONG], ids=[w[0] for w in WRONG]
+)
+def test_a_wrong_rule_says_where_and_what_would_be_right(
+    changes: dict[str, Any], key: str, right: str, by_schema: bool
+) -> None:
+    with pytest.raises(Misdeclared) as caught:
+        parsed(**changes)
+    assert (caught.value.where, caught.value.key) == ("test.yaml", key)
+    assert right in caught.value.problem
+    assert SCHEMA.is_valid(document(**changes)) != by_schema
+
+
+def test_the_document_these_start_from_is_right() -> None:
+    assert parsed().id == "test.rule"
+    SCHEMA.validate(document())
+
+
+def composite(id: str, *members: str) -> Rule:
+    of = {"kind": "composite", "of": list(members)}
+    return parsed(rule=id, feed=None, subject=None, condition=of, levels={"blue": "any"})
+
+
+def test_composites_made_of_each_other_are_refused() -> None:
+    rules = [composite("t.a", "t.b"), composite("t.b", "t.c"), composite("t.c", "t.a")]
+    with pytest.raises(Misdeclared, match=r"made of each other: t\.\w -> t\.\w -> t\.\w -> t\.\w"):
+        check_members(rules)
+
+
+def test_a_member_that_is_not_there_is_refused() -> None:
+    with pytest.raises(Misdeclared, match=r"t\.a: condition\.of: no such rule: t\.b"):
+        check_members([composite("t.a", "t.b")])
+
+
+def test_members_come_before_what_is_made_of_them() -> None:
+    rules = [composite("t.a", "t.b"), composite("t.b", "t.c"), parsed(rule="t.c")]
+    assert [rule.id for rule in ordered(rules)] == ["t.c", "t.b", "t.a"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "feed", "rekeyed"),
+    [
+        (["station"], "ecology.air-quality", False),
+        (["station", "averaging"], "ecology.air-quality", False),
+        ("{region}/{station}", "ecology.air-quality", False),
+        (["region"], "ecology.air-quality", True),
+        ("{region:city}", "governance.citizen-request", True),
+    ],
+)
+def test_a_subject_without_the_feeds_key_is_gathered(subject: Any, feed: str, rekeyed: bool) -> None:
+    condition = {"kind": "count", "window": "PT1H"}
+    assert parsed(subject=subject, feed=feed, condition=condition).rekeyed is rekeyed
+
+
+def rule_file(folder: Path, change: Callable[[str], str] = str) -> Path:
+    path = folder / "any" / "where.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(change(yaml.safe_dump(document())), encoding="utf-8")
+    return path
+
+
+def test_in_a_folder_of_rules_the_place_is_the_id(tmp_path: Path) -> None:
+    rule_file(tmp_path)
+    with pytest.raises(Misdeclared, match=r"any/where\.yaml: rule: must be any\.where"):
+        load_rules(CONTRACTS, tmp_path)
+
+
+def test_drafts_watch_nothing(tmp_path: Path) -> None:
+    rule_file(tmp_path, lambda text: text.replace("test.rule", "any.where") + "status: draft\n")
+    assert load_rules(CONTRACTS, tmp_path) == ()
+    assert [rule.id for rule in load_rules(CONTRACTS, tmp_path, drafts=True)] == ["any.where"]

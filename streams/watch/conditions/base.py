@@ -91,6 +91,12 @@ class Condition:
             self._timers.plan(name, self._next(name, record))
         self._due = self._timers.next + self._wait
 
+    def about(self, data: Any) -> list[tuple[str, Record]]:
+        """The records an event of the rule's first input is about: key and record, where there is one."""
+        _, matches, subject = self._readers[self.rule.inputs[0].feed][0]
+        record = self.records.get(subject(data)) if matches is None or matches(data) else None
+        return [] if record is None else [(subject(data), record)]
+
     # What a kind says.
 
     def _pick(self, number: int, data: Any) -> Any:

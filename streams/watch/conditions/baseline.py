@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -28,6 +29,10 @@ class Baseline(Instant):
         self._subject_of = reader(rule.inputs[0].subject)
         self.table: BaselineTable | None = None
         self._found: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def furnish(self, tables: Mapping[str, BaselineTable]) -> None:
+        """Take the rule's table from those in force; without it nothing is judged."""
+        self.table = tables.get(self._spec.table)
 
     def _pick(self, number: int, data: Any) -> Any:
         value = self._value_of(data)

@@ -1,0 +1,110 @@
+"""A rule tried on a file of events: what `liaowang rules run` does, and how it says it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from schemas.contract import Contract
+from schemas.errors import Misdeclared
+from streams.watch.baseline import BaselineTable, read_table
+from streams.watch.episode import Transition
+from streams.watch.happenings import BadLine, LineReader
+from streams.watch.offline import Offline, State, with_members
+from streams.watch.rule import Rule
+from streams.watch.warning import evidence_of, render_runbook
+
+
+@dataclass
+class Trial:
+    """One rule with its members over lines of events; `bad` holds the lines that could not be taken."""
+
+    contracts: Mapping[str, Contract]
+    rules: Sequence[Rule]
+    rule: Rule
+    baselines: Mapping[str, BaselineTable]
+    states: bool = False
+
+    def __post_init__(self) -> None:
+        self.offline = Offline(self.contracts, with_members(self.rules, self.rule), self.baselines)
+        self.bad: list[BadLine] = []
+        self.lines = 0
+
+    def run(self, lines: Iterable[bytes], until: datetime | None) -> Iterator[Transition | State]:
+        """The rule's transitions as they come; with `states` also each event's subject's state after it."""
+        reader = LineReader({feed: self.contracts[feed] for feed in self.offline.feeds})
+        found: list[Transition] = []
+        for each in reader.read(lines):
+            if isinstance(each, BadLine):
+                self.bad.append(each)
+                continue
+            self.lines += 1
+            self.offline.take(each, found.append)
+            yield from self._own(found)
+            if self.states and not each.tick:
+                yield from self.offline.states(self.rule, each)
+        self.offline.finish(found.append, until)
+        yield from self._own(found)
+
+    def _own(self, found: list[Transition]) -> list[Transition]:
+        own = [] if self.states else [each for each in found if each.rule == self.rule.id]
+        found.clear()
+        return own
+
+    def summary(self) -> str:
+        """What has become of the lines."""
+        tallies = [part.tally for part in self.offline.parts.values()]
+        late, copies = (sum(getattr(tally, name) for tally in tallies) for name in ("late", "duplicates"))
+        return f"{self.lines} lines taken, {copies} copies, {late} too late, {len(self.bad)} unreadable"
+
+
+def as_json(found: Transition | State, rule: Rule) -> dict[str, Any]:
+    """A transition as one JSON object, times in ISO 8601."""
+    if isinstance(found, State):
+        return {
+            "subject": found.subject,
+            "at": _iso(found.at),
+            "state": found.state,
+            "level": found.level or None,
+        }
+    return {
+        "id": found.id,
+        "rule": found.rule,
+        "subject": found.subject,
+        "region": found.region or None,
+        "transition": found.kind,
+        "level": found.level,
+        "previous": found.previous or None,
+        "at": _iso(found.at),
+        "episode": found.episode,
+        "ordinal": found.ordinal,
+        "evidence": {
+            "value": found.value,
+            "threshold": found.threshold,
+            "rule_version": found.rule_version,
+            **evidence_of(found),
+            "watermark": _iso(found.watermark),
+        },
+        "runbook": render_runbook(rule, found),
+        "duty_role": rule.duty_role,
+    }
+
+
+def load_baselines(paths: Iterable[Path]) -> dict[str, BaselineTable]:
+    """Baseline tables from CSV files, each named as its file."""
+    tables = {}
+    for path in paths:
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                tables[path.stem] = read_table(1, list(csv.DictReader(file)), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misdeclared(str(path), "--baseline", f"cannot be read: {error}") from None
+    return tables
+
+
+def _iso(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()

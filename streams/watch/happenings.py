@@ -1,0 +1,126 @@
+"""Files of events for a rule to be tried on: one JSON document a line, with or without the CloudEvents envelope.
+
+A line is a CloudEvent; or `{"time": …, "data": {…}}`, with `id`, `source` and `feed` where they matter (`feed`
+where the rule reads several feeds); or `{"tick": …}`, the clock of one `feed` or of all. A plain line without an
+id is an event of its own: only events that carry the same id and source are copies of each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from schemas.contract import Contract
+from schemas.decoder import Decoder
+from schemas.errors import Rejected
+from schemas.event import TICK_TYPE, encode_event, encode_tick
+
+SOURCE = "/liaowang/rules/run"
+_DECODE = msgspec.json.Decoder().decode
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One event or tick of a feed as the bytes that would be in Kafka; `at` is its event time or clock, ms."""
+
+    feed: str
+    at: int
+    raw: bytes
+    tick: bool = False
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line that cannot be taken, and why."""
+
+    number: int
+    problem: str
+
+
+class LineReader:
+    """Reads lines as happenings of some feeds."""
+
+    def __init__(self, contracts: Mapping[str, Contract]) -> None:
+        self._contracts = contracts
+        self._decoders = {feed: Decoder(contract) for feed, contract in contracts.items()}
+        self._types = {contract.event_type: feed for feed, contract in contracts.items()}
+
+    def read(self, lines: Iterable[bytes]) -> Iterator[Happening | BadLine]:
+        """Read all lines; blank ones are passed over. A tick of all feeds gives one for each."""
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    yield from self._line(number, line.strip())
+                except ValueError as error:
+                    yield BadLine(number, str(error))
+                except Rejected as error:
+                    yield BadLine(number, f"breaks the contract: {error}")
+
+    def _line(self, number: int, raw: bytes) -> list[Happening]:
+        try:
+            document = _DECODE(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ValueError(f"is no JSON: {error}") from None
+        if not isinstance(document, dict):
+            raise ValueError("must be a JSON object")
+        if "tick" in document or document.get("type") == TICK_TYPE:
+            return self._ticks(number, document)
+        feed = self._feed(document)
+        if "specversion" not in document:
+            raw = self._enveloped(number, feed, document)
+        event = self._decoders[feed].decode(raw)
+        return [Happening(feed, int(event.time.timestamp() * 1000 // 1), raw)]
+
+    def _feed(self, document: Mapping[str, Any]) -> str:
+        """The feed a line names, by `feed` or its type; the only one where there is one."""
+        named = document.get("feed") or self._types.get(str(document.get("type")))
+        if named is None and document.get("type") is not None:
+            raise ValueError(f"type {document['type']!r} is none of {', '.join(self._types)}")
+        if named is None and len(self._contracts) > 1:
+            raise ValueError(f'must name its "feed", one of {", ".join(self._contracts)}')
+        feed = named or next(iter(self._contracts))
+        if feed not in self._contracts:
+            raise ValueError(f"feed {feed!r} is none the rule reads: {', '.join(self._contracts)}")
+        return str(feed)
+
+    def _enveloped(self, number: int, feed: str, document: Mapping[str, Any]) -> bytes:
+        data = document.get("data")
+        if not isinstance(data, dict):
+            raise ValueError('must have "data", an object, and "time"; or be a CloudEvent')
+        return encode_event(
+            id=str(document.get("id") or f"line {number}"),
+            source=str(document.get("source") or SOURCE),
+            type=self._contracts[feed].event_type,
+            time=moment(document.get("time"), "time"),
+            data=data,
+            corrects=str(document.get("corrects") or ""),
+        )
+
+    def _ticks(self, number: int, document: Mapping[str, Any]) -> list[Happening]:
+        data = document.get("data")
+        text = document.get("tick") or (data.get("clock") if isinstance(data, dict) else None)
+        clock = moment(text, "tick")
+        feeds = [self._feed(document)] if "feed" in document else list(self._contracts)
+        return [tick(feed, clock, f"line {number}") for feed in feeds]
+
+
+def tick(feed: str, clock: datetime, id: str) -> Happening:
+    """A tick of one feed."""
+    return Happening(feed, int(clock.timestamp() * 1000 // 1), encode_tick(id=id, clock=clock), tick=True)
+
+
+def moment(value: Any, name: str) -> datetime:
+    """A time with offset; ValueError says what would be right."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ValueError(
+            f'"{name}" must be ISO 8601 with an offset, such as 2026-03-01T09:00:00+08:00, not {value!r}'
+        )
+    return found

@@ -1,0 +1,148 @@
+"""`liaowang rules`: what a person sees who checks and tries rules without any server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from deploy.cli import app
+from schemas.errors import Misdeclared
+
+RULE = """
+rule: anywhere.high
+version: 3
+title: {zh: 高, en: high}
+feed: ecology.air-quality
+subject: [station]
+condition: {kind: threshold, field: pm25}
+levels: {blue: 100, red: {threshold: 300, for: PT2H}}
+runbook: "look at {subject} in {region}: {value}"
+duty_role: nobody
+examples:
+  - name: one
+    events:
+      - {time: "2026-03-01T00:00:00+08:00", data: {station: S1, region: "330106", averaging: 1h, pm25: 120}}
+    warns: [{subject: S1, kind: opened, level: blue}]
+"""
+
+
+def liaowang(*arguments: object, input: str | None = None) -> Result:
+    return CliRunner().invoke(app, ["rules", *map(str, arguments)], input=input)
+
+
+def line(hour: int, value: float, **more: Any) -> str:
+    data = {"station": "S1", "region": "330106", "averaging": "1h", "pm25": value}
+    return json.dumps({"time": f"2026-03-01T{hour:02}:00:00+08:00", "data": data, **more}) + "\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "high.yaml"
+    path.write_text(RULE, encoding="utf-8")
+    return path
+
+
+def printed(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(each) for each in result.stdout.splitlines()]
+
+
+def test_a_rule_of_any_file_prints_one_transition_a_line(file: Path, tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_text(line(0, 50) + line(1, 120) + line(2, 320) + line(3, 320) + line(4, 320) + line(5, 20))
+    result = liaowang("run", file, "--events", events, "--json")
+    assert result.exit_code == 0, result.output
+    found = printed(result)
+    assert [(each["transition"], each["level"], each["at"]) for each in found] == [
+        ("opened", "blue", "2026-02-28T17:00:00+00:00"),
+        ("raised", "red", "2026-02-28T20:00:00+00:00"),
+        ("recovered", "red", "2026-02-28T21:00:00+00:00"),
+    ]
+    evidence = found[1]["evidence"]
+    assert (evidence["value"], evidence["threshold"], evidence["rule_version"]) == (320, 300, 3)
+    assert evidence["watermark"] == "2026-02-28T20:00:00+00:00"
+    assert found[1]["runbook"] == "look at S1 in 330106: 320"
+    assert found[1]["subject"] == "S1" and found[1]["region"] == "330106"
+
+
+def test_a_rule_of_the_folder_by_its_id_from_standard_input() -> None:
+    result = liaowang("run", "ecology.pm25-high", "--events", "-", "--json", input=line(0, 120))
+    assert [each["rule"] for each in printed(result)] == ["ecology.pm25-high"]
+
+
+def test_without_json_it_is_a_table(file: Path) -> None:
+    result = liaowang("run", file, "--events", "-", input=line(1, 120))
+    assert "anywhere.high, version 3" in result.stdout and "opened" in result.stdout
+
+
+def test_cloud_events_and_copies(file: Path) -> None:
+    whole = line(1, 120, id="a", source="/s", specversion="1.0", type="ecology.air-quality.v1")
+    result = liaowang("run", file, "--events", "-", "--json", input=whole + whole)
+    assert len(printed(result)) == 1
+    assert "2 lines taken, 1 copies" in result.stderr
+
+
+def test_bad_lines_are_told_by_number_and_the_rest_is_judged(file: Path) -> None:
+    bad = "{oops\n" + line(0, 0) + "\n" + '{"data": {}}\n' + "[1]\n" + line(1, 120)
+    result = liaowang("run", file, "--events", "-", "--json", input=bad)
+    assert result.exit_code == 3
+    assert len(printed(result)) == 1
+    told = " ".join(result.stderr.split())
+    assert "line 1 is no JSON" in told and "line 2 breaks the contract: pm25: missing" in told
+    assert 'line 4 "time" must be ISO 8601' in told and "line 5 must be a JSON object" in told
+    assert "line 3" not in told  # a blank line says nothing
+
+
+def test_silence_counts_up_to_until_only() -> None:
+    absent = ("run", "ecology.station-silent", "--events", "-", "--json")
+    assert printed(liaowang(*absent, input=line(0, 50))) == []
+    late = liaowang(*absent, "--until", "2026-03-01T07:00:00+08:00", input=line(0, 50))
+    assert [(each["transition"], each["at"]) for each in printed(late)] == [
+        ("opened", "2026-02-28T22:00:00+00:00")
+    ]
+    ticked = liaowang(*absent, input=line(0, 50) + '{"tick": "2026-03-01T07:00:00+08:00"}\n')
+    assert [each["transition"] for each in printed(ticked)] == ["opened"]
+
+
+def test_states_are_told_after_each_event(file: Path) -> None:
+    result = liaowang("run", file, "--events", "-", "--states", input=line(0, 50) + line(1, 120))
+    assert [(each["state"], each["level"]) for each in printed(result)] == [
+        ("inactive", None),
+        ("firing", "blue"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("run", "no.such", "--events", "-"), "no such rule and no such file; there are ecology"),
+        (("run", "ecology.pm25-high", "--events", "/no/such"), "No such file"),
+        (("run", "ecology.pm25-high", "--events", "-", "--until", "noon"), "ISO 8601 with an offset"),
+    ],
+)
+def test_wrong_arguments_say_what_would_be_right(arguments: tuple[str, ...], told: str) -> None:
+    with pytest.raises(Misdeclared, match=told):
+        CliRunner().invoke(app, ["rules", *arguments], catch_exceptions=False)
+
+
+def test_examples_that_do_not_hold_are_told(file: Path) -> None:
+    assert liaowang("test", file).exit_code == 0
+    file.write_text(RULE.replace("level: blue", "level: red"), encoding="utf-8")
+    result = liaowang("test", file)
+    assert result.exit_code == 1
+    assert "anywhere.high: one: expected S1 opened red, got S1 opened blue" in " ".join(result.stderr.split())
+
+
+def test_lint_wants_an_example_that_warns(file: Path) -> None:
+    assert liaowang("lint", file).exit_code == 0
+    file.write_text(RULE.partition("examples:")[0], encoding="utf-8")
+    assert liaowang("lint", file).exit_code == 1
+    assert liaowang("lint").exit_code == liaowang("test").exit_code == 0
+
+
+def test_schema_is_json_schema() -> None:
+    schema = json.loads(liaowang("schema").stdout)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"

@@ -1,0 +1,199 @@
+"""For every kind of condition: frames, restarts, copies, order within `wait`, partitions do not matter."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.decoder import Decoder
+from streams.watch.episode import Transition
+from streams.watch.happenings import Happening
+from streams.watch.offline import Entry
+from streams.watch.partition import Partition
+from streams.watch.rule import Rule
+from streams.watch.state import StateKeeper
+from tests.streams.watch.trying import AIR, CONTRACTS, MINUTE, START, air, clock, rule
+
+AIR_CONTRACT = CONTRACTS[AIR]
+DECODE = Decoder(AIR_CONTRACT).decode
+QUIET = [{"from": "09:00", "to": "09:40", "up_to": "yellow"}]
+MAINTENANCE = [{"from": "2026-03-01T09:30:00+08:00", "to": "2026-03-01T10:10:00+08:00", "subjects": ["S1"]}]
+BLUE = {"blue": 100, "yellow": {"threshold": 150, "for": "PT5M"}, "red": 200}
+
+
+def kinds(**more: object) -> dict[str, Rule]:
+    """One rule of each kind that is judged where its events come in."""
+    mean = {"kind": "aggregate", "aggregate": "mean", "field": "pm25", "window": "PT20M"}
+    high = {"aggregate": "count", "where": {"averaging": "1h"}}
+    return {
+        "threshold": rule({"kind": "threshold", "field": "pm25"}, BLUE, recovery=90, **more),
+        "below": rule(
+            {"kind": "threshold", "field": "pm25", "direction": "below"}, {"blue": 60, "red": 20}, **more
+        ),
+        "dwelling": rule(
+            {"kind": "threshold", "field": "pm25"}, BLUE, for_="PT10M", keep_open_for="PT7M",
+            recovery={"threshold": 80, "for": "PT12M"}, **more,
+        ),
+        "flapping": rule(
+            {"kind": "threshold", "field": "pm25"}, BLUE, flapping={"rises": 3, "within": "PT30M"}, **more
+        ),
+        "quiet": rule({"kind": "threshold", "field": "pm25"}, BLUE, quiet=QUIET, maintenance=MAINTENANCE, **more),
+        "change": rule({"kind": "change", "field": "pm25", "over": "PT10M"}, {"blue": 50, "red": 150}, **more),
+        "sliding": rule(mean, {"blue": 100, "red": 180}, recovery=90, **more),
+        "sliding-dwell": rule({**mean, "aggregate": "max"}, {"blue": 150}, keep_open_for="PT5M", **more),
+        "tumbling": rule(
+            {**mean, "windows": "tumbling"}, {"blue": 100, "red": 180}, keep_open_for="PT30M", **more
+        ),
+        "below-count": rule(
+            {"kind": "aggregate", "aggregate": "count", "window": "PT20M", "direction": "below"}, {"blue": 2},
+            **more,
+        ),
+        "ratio": rule(
+            {"kind": "ratio", "of": {"aggregate": "max", "field": "pm25"}, "to": high, "window": "PT30M"},
+            {"blue": 40, "red": 100}, **more,
+        ),
+        "count": rule({"kind": "count", "window": "PT15M"}, {"blue": 2, "red": 4}, keep_open_for="PT15M", **more),
+        "absence": rule({"kind": "absence"}, {"blue": "PT30M", "red": "PT1H"}, keep_open_for="PT10M", **more),
+        "absence-maintained": rule({"kind": "absence"}, {"blue": "PT30M"}, maintenance=MAINTENANCE, **more),
+        "sequence": rule(
+            {"kind": "sequence", "first": {"where": {"averaging": "1h"}}, "then": {"where": {"averaging": "24h"}}},
+            {"blue": "PT10M", "red": "PT40M"}, **more,
+        ),
+    }  # fmt: skip
+
+
+KINDS = kinds()
+WAITING = kinds(wait="PT10M")
+every_kind = pytest.mark.parametrize("kind", KINDS)
+gaps = st.lists(st.integers(0, 25), min_size=1, max_size=40)
+
+
+def made(steps: Sequence[int], random: Random, stations: int = 3) -> list[Happening]:
+    """Readings in order of time at least a second apart, a tick now and then, and a long silence at the end."""
+    at, found = START, []
+    for number, step in enumerate(steps):
+        at += timedelta(minutes=step, seconds=1)
+        if random.random() < 0.1:
+            found.append(clock(at))
+        station = f"S{random.randrange(stations)}"
+        each = air(at, random.choice([10, 50, 95, 100, 149, 150, 160, 220]), station, number=number)
+        if random.random() < 0.3:
+            each = replace(each, raw=each.raw.replace(b'"1h"', b'"24h"'))
+        found.append(each)
+    return [*found, clock(at + timedelta(hours=4))]
+
+
+def entries(happenings: Iterable[Happening]) -> list[Entry]:
+    """A log that arrives long after its events, so that no clock runs ahead of it."""
+    arrival = int(datetime(2026, 6, 1, tzinfo=START.tzinfo).timestamp() * 1000)
+    return [Entry(number, arrival + number, each.raw) for number, each in enumerate(happenings)]
+
+
+def fresh(watched: Rule) -> Partition:
+    return Partition(AIR_CONTRACT, DECODE, [watched], AIR_CONTRACT.topic, 0)
+
+
+def run(watched: Rule, log: Sequence[Entry], cuts: Iterable[int] = ()) -> list[Transition]:
+    found: list[Transition] = []
+    partition = fresh(watched)
+    for start, end in itertools.pairwise([0, *sorted(cuts), len(log)]):
+        partition.observe(log[start:end], found.append)
+    return found
+
+
+def by_id(found: Iterable[Transition]) -> list[Transition]:
+    return sorted(found, key=lambda each: each.id)
+
+
+def plain(found: Iterable[Transition]) -> list[Transition]:
+    """Transitions without the log's own coordinates."""
+    return by_id(replace(each, offset=0, watermark=0, partition=0) for each in found)
+
+
+@every_kind
+@given(gaps, st.randoms(use_true_random=False))
+@settings(max_examples=50, deadline=None)
+def test_frames_and_restarts_do_not_matter(kind: str, steps: list[int], random: Random) -> None:
+    """Whatever was restored from buckets written at any moment goes on as if nothing had been."""
+    log = entries(made(steps, random))
+    whole = run(KINDS[kind], log)
+    assert len({each.id for each in whole}) == len(whole)
+    changelog: dict[bytes, bytes] = {}
+    found: dict[str, Transition] = {}
+
+    def note(transition: Transition) -> None:
+        assert found.setdefault(transition.id, transition) == transition
+
+    keeper = StateKeeper(fresh(KINDS[kind]))
+    while keeper.partition.offset + 1 < len(log):
+        start = keeper.partition.offset + 1
+        keeper.partition.observe(log[start : start + random.randint(1, 12)], note)
+        if random.random() < 0.6:
+            point = keeper.checkpoint({})
+            if point is not None:
+                for key, value in point.buckets:
+                    changelog.pop(key, None) if value is None else changelog.update({key: value})
+                changelog[point.header[0]] = point.header[1]
+        if random.random() < 0.3:
+            keeper = StateKeeper(fresh(KINDS[kind]))
+            keeper.restore(changelog)
+    assert by_id(found.values()) == by_id(whole)
+
+
+@every_kind
+@given(gaps, st.randoms(use_true_random=False))
+@settings(max_examples=50, deadline=None)
+def test_shuffled_within_wait_and_sent_twice_it_is_the_same(
+    kind: str, steps: list[int], random: Random
+) -> None:
+    watched = WAITING[kind]
+    in_order = made(steps, random)
+    events, end = [each for each in in_order if not each.tick], in_order[-1]
+    delayed = sorted(events, key=lambda each: each.at + random.randint(0, 10 * 60_000))
+    copied = [each for event in delayed for each in [event] * random.choice([1, 1, 1, 2])]
+    assert plain(run(watched, entries([*copied, end]))) == plain(run(watched, entries([*events, end])))
+
+
+@every_kind
+@given(gaps, st.randoms(use_true_random=False), st.integers(2, 4))
+@settings(max_examples=30, deadline=None)
+def test_partitions_do_not_matter(kind: str, steps: list[int], random: Random, partitions: int) -> None:
+    happenings = made(steps, random)
+    whole = plain(run(KINDS[kind], entries(happenings)))
+    parts = []
+    for part in range(partitions):
+        own = [each for each in happenings if each.tick or _station(each) % partitions == part]
+        parts += run(KINDS[kind], entries(own))
+    assert plain(parts) == whole
+
+
+def _station(each: Happening) -> int:
+    return int(each.raw.partition(b'"station":"S')[2][:1])
+
+
+@every_kind
+def test_the_logs_of_these_tests_make_it_warn_and_recover(kind: str) -> None:
+    """Otherwise the tests above would hold of a rule that does nothing."""
+    said = set()
+    for seed in range(40):
+        random = Random(seed)
+        log = entries(made([random.randrange(20) for _ in range(40)], random))
+        said |= {each.kind for each in run(KINDS[kind], log)}
+    assert said >= {"opened", "recovered"}, said
+
+
+def test_one_fast_clock_delays_nobody() -> None:
+    watched = KINDS["sliding"]
+    arrival = int(START.timestamp() * 1000)
+    log = [
+        Entry(0, arrival, air(START + timedelta(days=9), 20, "S1", number=1).raw),
+        Entry(1, arrival + 60_000, air(START + MINUTE, 400, "S2", number=2).raw),
+    ]
+    assert [(each.subject, each.kind) for each in run(watched, log)] == [("S2", "opened")]
