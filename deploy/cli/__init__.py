@@ -12,6 +12,7 @@ import typer
 
 from deploy.cli import (
     demo,
+    detect,
     duty,
     explain,
     generate,
@@ -55,6 +56,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     stack.worker,
     generate.generate,
     intake.send,
+    detect.detect_,
     warehouse.build,
     warehouse.indicators,
     explain.explain,

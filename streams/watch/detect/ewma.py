@@ -1,0 +1,78 @@
+"""EWMA control chart: a mean that forgets, held against its upper control limit.
+
+z[i] = lambda x[i] + (1 - lambda) z[i-1], z[0] = m;
+limit[i] = m + L sd sqrt(lambda / (2 - lambda) (1 - (1 - lambda)^2i)).
+Source: Roberts, Technometrics 1959; 1: 239-250; Lucas and Saccucci, Technometrics 1990; 32: 1-12;
+NIST/SEMATECH e-Handbook of Statistical Methods, 6.3.2.4 (which gives the asymptotic limit).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from streams.watch.detect.detector import State, Verdict, When, defined, exceeds
+from streams.watch.detect.parameters import option
+from streams.watch.detect.training import NOTHING, deviation, learn
+
+
+@dataclass(frozen=True)
+class Ewma:
+    """EWMA control chart: a mean that forgets."""
+
+    lambda_: float = option(0.2, "weight of the newest point", above=0, most=1)
+    L: float = option(
+        3.0, "width of the limit in standard deviations", above=0, also=("limit", "nsigmas", "k")
+    )
+    m: float | None = option(
+        None, "mean under control", unset="mean of the points before start", also=("mean", "mu", "target")
+    )
+    sd: float | None = option(
+        None, "standard deviation under control", unset="that of the points before start",
+        least=0, also=("sigma", "std"),
+    )  # fmt: skip
+    min_sigma: float = option(0.0, "least standard deviation", least=0)
+    limits: str = option(
+        "exact",
+        "limit that widens with the first points, or the final one",
+        "word",
+        words=("exact", "asymptotic"),
+    )
+    start_: int | None = option(
+        None, "number of the first point judged, counted from 1", "whole number", least=1,
+        unset="29, or 1 where m and sd are given",
+    )  # fmt: skip
+
+    @property
+    def first(self) -> int:
+        """The number of the first point judged."""
+        if self.start_ is not None:
+            return self.start_
+        return 29 if self.m is None or self.sd is None else 1
+
+    def start(self) -> State:
+        """[points seen, points judged, z, values learned from, their mean, their squares]."""
+        return [0, 0, None, *NOTHING]
+
+    def step(self, state: State, t: When, observed: float | None, population: float | None = None) -> Verdict:
+        """Judge the smoothed mean (the statistic). Alarm: statistic > bound. A missing point changes nothing."""
+        seen, judged, z, *rest = state
+        learned = (rest[0], rest[1], rest[2])
+        if seen + 1 < self.first:
+            return [seen + 1, 0, None, *learn(learned, observed)], None, None, None
+        mean = self.m if self.m is not None else learned[1] if learned[0] else math.nan
+        bound = mean + self.L * self._sigma(deviation(learned)) * self._width(judged + 1)
+        if observed is None:
+            return [seen + 1, judged, z, *learned], None, defined(bound), None
+        z = self.lambda_ * observed + (1 - self.lambda_) * (mean if z is None else z)
+        return [seen + 1, judged + 1, z, *learned], defined(z), defined(bound), exceeds(z, bound)
+
+    def _sigma(self, learned: float) -> float:
+        sd = learned if self.sd is None else self.sd
+        return sd if math.isnan(sd) else max(sd, self.min_sigma)
+
+    def _width(self, number: int) -> float:
+        """Standard deviations of z by that of a point, at the number-th point judged."""
+        final = self.lambda_ / (2 - self.lambda_)
+        passed = (1 - self.lambda_) ** (2 * number) if self.limits == "exact" else 0.0
+        return math.sqrt(final * (1 - passed))
