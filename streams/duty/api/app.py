@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from streams.duty.api import cases
+from streams.duty.api import attachments, cases, officers, rosters
 from streams.duty.api.parts import Parts
 from streams.duty.api.problems import Problem, install
 
@@ -24,7 +24,8 @@ def make_api(parts: Parts) -> FastAPI:
         redoc_url=None,
     )
     app.state.parts = parts
-    app.include_router(cases.router)
+    for part in (cases, attachments, rosters, officers):
+        app.include_router(part.router)
     install(app)
     app.add_api_route("/healthz", health, include_in_schema=False)
     app.add_api_route("/api/v1/healthz", health, summary="Whether it is up", tags=["service"])

@@ -1,0 +1,141 @@
+"""Routes of officers: who there is, and what administrators change."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from streams.duty import officers
+from streams.duty.api.parts import Asking, IdempotencyKey, Who, once
+from streams.duty.api.problems import responses
+from streams.duty.models import Officer
+from streams.duty.refusals import Forbidden
+from streams.duty.rights import Grant, may
+
+router = APIRouter(prefix="/api/v1", tags=["officers"], responses=responses(401, 403, 422, 503))
+CHANGED = responses(404, 409)
+Login = Annotated[str, Path(min_length=1, max_length=64)]
+
+
+class GrantAsked(BaseModel):
+    """A role in a region and all below it."""
+
+    model_config = ConfigDict(extra="forbid")
+    role: Annotated[str, Field(min_length=1, max_length=64)]
+    region: Annotated[str, Field(min_length=6, max_length=6)]
+
+
+class OfficerAsked(BaseModel):
+    """A new officer; passwords are set on the command line only."""
+
+    model_config = ConfigDict(extra="forbid")
+    login: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    phone: Annotated[str, Field(max_length=30)] = ""
+    email: Annotated[str, Field(max_length=200)] = ""
+    grants: Annotated[list[GrantAsked], Field(min_length=1, max_length=50)]
+
+
+class ActiveAsked(BaseModel):
+    """Whether the officer may sign in and be on duty."""
+
+    model_config = ConfigDict(extra="forbid")
+    active: bool
+
+
+@router.get("/me", summary="Who the bearer is")
+def me(asked: Who) -> dict[str, Any]:
+    """Login and roles."""
+    grants = [{"role": grant.role, "region": grant.region} for grant in asked.actor.grants]
+    return {"login": asked.actor.who, "grants": grants}
+
+
+@router.get("/officers", summary="Officers, to give cases and turns to")
+def list_officers(asked: Who) -> dict[str, Any]:
+    """Login, name, roles; phone and e-mail only where the bearer administers one of their regions."""
+    if not asked.actor.grants:
+        raise Forbidden(f"{asked.actor.who} holds no role")
+    with asked.parts.database.reading() as session:
+        found = session.scalars(sa.select(Officer).order_by(Officer.login)).all()
+        return {"items": [officer_view(asked, each) for each in found]}
+
+
+@router.post("/officers", status_code=201, responses=CHANGED, summary="A new officer")
+def add_officer(asked: Who, request: Request, body: OfficerAsked, key: IdempotencyKey = None) -> Any:
+    """For administrators of the regions the roles are in."""
+
+    def act(session: Session) -> dict[str, Any]:
+        grants = [Grant(each.role, each.region) for each in body.grants]
+        made = officers.add_officer(
+            session,
+            asked.actor,
+            asked.now,
+            asked.desk.regions,
+            login=body.login,
+            name=body.name,
+            grants=grants,
+            phone=body.phone,
+            email=body.email,
+        )
+        return officer_view(asked, made)
+
+    return once(asked, key, request, body.model_dump(), act, 201)
+
+
+@router.post("/officers/{login}/grants", responses=CHANGED, summary="One more role")
+def give(asked: Who, request: Request, login: Login, body: GrantAsked, key: IdempotencyKey = None) -> Any:
+    """For administrators of the region."""
+
+    def act(session: Session) -> dict[str, Any]:
+        officer = officers.find(session, login)
+        grant = Grant(body.role, body.region)
+        officers.give(session, asked.actor, asked.now, asked.desk.regions, officer, grant)
+        return officer_view(asked, officer)
+
+    return once(asked, key, request, body.model_dump(), act)
+
+
+@router.post("/officers/{login}/grants/revoke", responses=CHANGED, summary="A role less")
+def take(asked: Who, request: Request, login: Login, body: GrantAsked, key: IdempotencyKey = None) -> Any:
+    """For administrators of the region."""
+
+    def act(session: Session) -> dict[str, Any]:
+        officer = officers.find(session, login)
+        grant = Grant(body.role, body.region)
+        officers.take(session, asked.actor, asked.now, asked.desk.regions, officer, grant)
+        return officer_view(asked, officer)
+
+    return once(asked, key, request, body.model_dump(), act)
+
+
+@router.post("/officers/{login}/active", responses=CHANGED, summary="Active or not")
+def set_active(
+    asked: Who, request: Request, login: Login, body: ActiveAsked, key: IdempotencyKey = None
+) -> Any:
+    """An officer who is not active cannot sign in, and his turns are holes."""
+
+    def act(session: Session) -> dict[str, Any]:
+        officer = officers.find(session, login)
+        officers.set_active(officer, asked.actor, asked.desk.regions, body.active)
+        return officer_view(asked, officer)
+
+    return once(asked, key, request, body.model_dump(), act)
+
+
+def officer_view(asked: Asking, officer: Officer) -> dict[str, Any]:
+    """An officer as JSON values, contact details for administrators only."""
+    grants = officers.grants_of(officer)
+    shown: dict[str, Any] = {
+        "login": officer.login,
+        "name": officer.name,
+        "active": officer.active,
+        "grants": [{"role": grant.role, "region": grant.region} for grant in grants],
+    }
+    regions = asked.desk.regions
+    if any(may(asked.actor.grants, "admin", grant.role, grant.region, regions) for grant in grants):
+        shown |= {"phone": officer.phone, "email": officer.email}
+    return shown

@@ -1,0 +1,207 @@
+"""Changes to the roster for a while: overrides, swaps, handovers. Each is written down, none is ever deleted."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from streams.duty import service
+from streams.duty.desk import Desk, plan_of
+from streams.duty.lifecycle import CLOSED
+from streams.duty.models import Case, Handover, Officer, Override
+from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
+from streams.duty.rights import Actor, may
+from streams.duty.roster import Occurrence, Team
+from streams.duty.service import officer_named
+from streams.duty.who import on_duty
+
+LONGEST = timedelta(days=366)
+
+
+def override(
+    session: Session,
+    desk: Desk,
+    actor: Actor,
+    now: datetime,
+    *,
+    team: str,
+    officer: str | None,
+    starts: datetime,
+    ends: datetime,
+    reason: str = "",
+) -> Override:
+    """Somebody else is on duty for a while; `officer` None says that nobody is (a hole, or the region above)."""
+    known = team_named(desk, team)
+    _check_roster(actor, known, desk)
+    return _add(session, actor, now, known, officer, starts, ends, reason)
+
+
+def withdraw(session: Session, desk: Desk, actor: Actor, now: datetime, override_id: int) -> Override:
+    """The override holds no more; it stays on record."""
+    found = session.get(Override, override_id)
+    if found is None:
+        raise NotFound(f"no override {override_id}")
+    _check_roster(actor, team_named(desk, found.team), desk)
+    if found.withdrawn is not None:
+        raise Conflict(f"override {override_id} was withdrawn by {found.withdrawn_by}")
+    alike = [found]
+    if found.swap is not None:  # a swap is withdrawn as a whole
+        alike = list(session.scalars(sa.select(Override).where(Override.swap == found.swap)))
+    for each in alike:
+        each.withdrawn, each.withdrawn_by = now, actor.who
+    return found
+
+
+def swap(
+    session: Session,
+    desk: Desk,
+    actor: Actor,
+    now: datetime,
+    *,
+    team: str,
+    one: datetime,
+    other: datetime,
+    reason: str = "",
+) -> tuple[Override, Override]:
+    """Two turns of a team change hands: that at `one` and that at `other`. Either officer may ask for it."""
+    known = team_named(desk, team)
+    first, second = (_turn(session, desk, known, each, now) for each in (one, other))
+    if first.login == second.login:
+        raise Conflict(f"both turns are {first.login}'s")
+    if actor.who not in (first.login, second.login):
+        _check_roster(actor, known, desk)
+    name = f"{known.team}/{first.starts.isoformat()}/{second.starts.isoformat()}/{now.isoformat()}"
+    pair = tuple(
+        _add(session, actor, now, known, login, turn.starts, turn.ends, reason, name)
+        for turn, login in ((first, second.login), (second, first.login))
+    )
+    return pair[0], pair[1]
+
+
+def handover(
+    session: Session,
+    desk: Desk,
+    actor: Actor,
+    now: datetime,
+    *,
+    team: str,
+    to: str,
+    note: str,
+    giver: str = "",
+) -> Handover:
+    """An officer hands the duty over: his open cases go to the next one, who has to acknowledge each.
+
+    Where the giver's turn is not over, the next one takes the rest of it. `giver` is the actor himself, or
+    somebody of a team whose roster the actor may change.
+    """
+    known = team_named(desk, team)
+    giving = officer_named(session, giver or actor.who)
+    if giving.login != actor.who:
+        _check_roster(actor, known, desk)
+    elif not _concerned(session, desk, known, giving, now):
+        raise Forbidden(f"{giving.login} is not of {team}")
+    taking = officer_named(session, to)
+    if taking.id == giving.id:
+        raise Invalid("must be somebody else", "to")
+    turn = on_duty(plan_of(session, desk, now), known, now)
+    if turn is not None and turn.login == giving.login:
+        _add(session, actor, now, known, to, now, turn.ends, "handover")
+    cases = list(
+        session.scalars(
+            sa.select(Case.id)
+            .where(Case.assignee_id == giving.id, Case.state != CLOSED, Case.role == known.role)
+            .order_by(Case.id)
+        )
+    )
+    for case_id in cases:
+        service.reassign(session, desk, actor, now, case_id, to=to, text=f"handover: {note}".strip())
+    done = Handover(
+        team=team,
+        giver_id=giving.id,
+        taker_id=taking.id,
+        at=now,
+        note=note,
+        cases=json.dumps(cases),
+        origin=f"{actor.who}, {actor.where}",
+    )
+    session.add(done)
+    session.flush()
+    return done
+
+
+def team_named(desk: Desk, team: str) -> Team:
+    """The team the roster declares under this name."""
+    found = desk.roster.teams.get(team)
+    if found is None:
+        raise NotFound(f"no team {team!r}; there are {', '.join(desk.roster.teams)}")
+    return found
+
+
+def overrides_of(session: Session, since: datetime, team: str = "") -> list[Override]:
+    """Overrides that end after a moment, the withdrawn included, the newest first."""
+    query = sa.select(Override).where(Override.ends > since).order_by(Override.id.desc())
+    if team:
+        query = query.where(Override.team == team)
+    return list(session.scalars(query))
+
+
+def handovers_of(session: Session, team: str, limit: int = 50) -> list[Handover]:
+    """The latest handovers of a team."""
+    query = sa.select(Handover).where(Handover.team == team).order_by(Handover.id.desc()).limit(limit)
+    return list(session.scalars(query))
+
+
+def _check_roster(actor: Actor, team: Team, desk: Desk) -> None:
+    if not may(actor.grants, "roster", team.role, team.region, desk.regions):
+        raise Forbidden(f"{actor.who} does not change the roster of {team.team}")
+
+
+def _add(
+    session: Session,
+    actor: Actor,
+    now: datetime,
+    team: Team,
+    officer: str | None,
+    starts: datetime,
+    ends: datetime,
+    reason: str,
+    swap: str | None = None,
+) -> Override:
+    if not starts < ends <= starts + LONGEST:
+        raise Invalid("must be after starts, by a year at most", "ends")
+    if ends <= now:
+        raise Invalid("is over already; what was cannot be changed", "ends")
+    added = Override(
+        team=team.team,
+        officer=officer_named(session, officer) if officer else None,
+        starts=starts,
+        ends=ends,
+        reason=reason,
+        swap=swap,
+        created=now,
+        created_by=actor.who,
+        origin=actor.where,
+    )
+    session.add(added)
+    session.flush()
+    return added
+
+
+def _turn(session: Session, desk: Desk, team: Team, at: datetime, now: datetime) -> Occurrence:
+    turn = on_duty(plan_of(session, desk, min(at, now)), team, at)
+    if turn is None or not turn.login:
+        raise Conflict(f"nobody of {team.team} is on duty at {at.isoformat()}")
+    if turn.ends <= now:
+        raise Conflict(f"the turn at {at.isoformat()} is over")
+    return turn
+
+
+def _concerned(session: Session, desk: Desk, team: Team, officer: Officer, now: datetime) -> bool:
+    """Whether an officer is of a team: by its shifts, or because he has its duty now."""
+    if any(officer.login in shift.officers for shift in team.shifts):
+        return True
+    turn = on_duty(plan_of(session, desk, now), team, now)
+    return turn is not None and turn.login == officer.login
