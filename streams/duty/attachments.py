@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, undefer
 from streams.duty.desk import Desk
 from streams.duty.models import Attachment, Case
 from streams.duty.records import record
-from streams.duty.refusals import Conflict, Invalid, NotFound, TooLarge
+from streams.duty.refusals import Conflict, NotFound, TooLarge, WrongType
 from streams.duty.rights import Actor
 from streams.duty.service import visible
 
@@ -84,18 +84,18 @@ def plain_name(name: str) -> str:
     last = PurePosixPath(name.replace("\\", "/")).name
     plain = "".join(c for c in last if unicodedata.category(c)[0] != "C").strip()
     if not plain or len(plain) > NAME_LENGTH:
-        raise Invalid(f"must be a file name of at most {NAME_LENGTH} characters", "name")
+        raise WrongType(f"must be a file name of at most {NAME_LENGTH} characters", "name")
     return plain
 
 
 def _check(kind: str, content: bytes) -> None:
     if kind not in BEGINNINGS:
-        raise Invalid(f"{kind!r} is not taken; these are: {', '.join(BEGINNINGS)}", "media_type")
+        raise WrongType(f"{kind!r} is not taken; these are: {', '.join(BEGINNINGS)}", "media_type")
     if not content:
-        raise Invalid("the file is empty", "content")
+        raise WrongType("the file is empty", "content")
     beginnings = BEGINNINGS[kind]
     if not (content.startswith(beginnings) if beginnings else _is_text(content)):
-        raise Invalid(f"the content is not {kind}", "content")
+        raise WrongType(f"the content is not {kind}", "content")
 
 
 def _is_text(content: bytes) -> bool:

@@ -15,10 +15,11 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from schemas.errors import Misdeclared, Unavailable
+from streams.duty.refusals import Invalid
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE = 30
@@ -99,6 +100,8 @@ def _away(url: sa.URL) -> Iterator[None]:
         yield
     except OperationalError as error:
         raise Unavailable(f"the duty database {url.render_as_string()}: {str(error.orig).strip()}") from error
+    except DataError as error:  # such as NUL in a text
+        raise Invalid(f"a value that the database cannot hold: {str(error.orig).strip()}") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise Unavailable(f"the duty database {url.render_as_string()} went away") from error

@@ -192,7 +192,7 @@ def _check(grant: Grant, actor: Actor, regions: Regions) -> None:
     if not LOGIN.fullmatch(grant.role):
         raise Invalid(f"{grant.role!r} must be lower-case letters, digits, hyphens", "role")
     if regions.get(grant.region) is None:
-        raise Invalid(f"{grant.region!r} is no region code", "region")
+        raise NotFound(f"{grant.region!r} is no region code", "region")
     if not may(actor.grants, "admin", grant.role, grant.region, regions):
         raise Forbidden(f"{actor.who} does not administer {grant.region}")
 

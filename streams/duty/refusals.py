@@ -5,7 +5,8 @@ Refused
 ├── Forbidden   403: the actor's roles and regions do not allow it
 ├── Conflict    409: the state does not allow it now; look again
 ├── Invalid     422: a value is wrong; says which and what would be right
-└── TooLarge    413: an attachment beyond the limit
+├── TooLarge    413: an attachment beyond the limit
+└── WrongType   415: an attachment that is not of a kind that is taken
 """
 
 from __future__ import annotations
@@ -52,3 +53,9 @@ class TooLarge(Refused):
     """More bytes than are taken."""
 
     status, title = 413, "Too large"
+
+
+class WrongType(Refused):
+    """Not a kind of file that is taken."""
+
+    status, title = 415, "Unsupported media type"

@@ -15,7 +15,7 @@ from streams.duty.ical import calendar_of
 from streams.duty.models import Handover, Officer, Override
 from streams.duty.officers import find
 from streams.duty.queries import moment
-from streams.duty.refusals import Invalid
+from streams.duty.refusals import Invalid, NotFound
 from streams.duty.rights import below
 from streams.duty.roster import Occurrence
 from streams.duty.substitutes import team_named
@@ -29,7 +29,7 @@ BEFORE, AHEAD = timedelta(days=31), timedelta(days=184)
 def answer(session: Session, desk: Desk, role: str, region: str, at: datetime) -> dict[str, Any]:
     """Who is on duty for a role in a region at a moment; where nobody is, `hole` and who gets the case then."""
     if desk.regions.get(region) is None:
-        raise Invalid(f"{region!r} is no region code", "region")
+        raise NotFound(f"{region!r} is no region code", "region")
     asked = {"role": role, "region": region, "at": at.astimezone(SHANGHAI).isoformat()}
     shift = shift_of(session, desk, at)
     found = who(shift.plan, role, region, at)

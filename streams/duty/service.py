@@ -209,7 +209,7 @@ def merge(
 ) -> Case:
     """It is dealt with in another case: closed as its duplicate. Both say so."""
     if into == case_id:
-        raise Invalid("a case cannot be merged into itself", "into")
+        raise Conflict("a case cannot be merged into itself", "into")
     case = _take(session, desk, actor, case_id, "merge", version)
     other = visible(session, desk, actor, into, "handle", lock=True)
     if other.merged_into_id is not None or other.state == CLOSED:
@@ -256,7 +256,7 @@ def require_feedback(
         raise Invalid("must name at least one region", "regions")
     for place in places:
         if desk.regions.get(place) is None:
-            raise Invalid(f"{place!r} is no region code", "regions")
+            raise NotFound(f"{place!r} is no region code", "regions")
     shift = shift_of(session, desk, now)
     ordinal, made = case.entries, []
     for place in places:
@@ -305,7 +305,7 @@ def officer_named(session: Session, login: str) -> Officer:
     """The active officer with this login."""
     officer = session.scalars(sa.select(Officer).where(Officer.login == login)).one_or_none()
     if officer is None or not officer.active:
-        raise Invalid(f"no active officer {login!r}", "to")
+        raise NotFound(f"no active officer {login!r}")
     return officer
 
 

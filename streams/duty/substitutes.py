@@ -12,7 +12,7 @@ from streams.duty import service
 from streams.duty.desk import Desk, plan_of
 from streams.duty.lifecycle import CLOSED
 from streams.duty.models import Case, Handover, Officer, Override
-from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
+from streams.duty.refusals import Conflict, Forbidden, NotFound
 from streams.duty.rights import Actor, may
 from streams.duty.roster import Occurrence, Team
 from streams.duty.service import officer_named
@@ -105,7 +105,7 @@ def handover(
         raise Forbidden(f"{giving.login} is not of {team}")
     taking = officer_named(session, to)
     if taking.id == giving.id:
-        raise Invalid("must be somebody else", "to")
+        raise Conflict("must be somebody else", "to")
     turn = on_duty(plan_of(session, desk, now), known, now)
     if turn is not None and turn.login == giving.login:
         _add(session, actor, now, known, to, now, turn.ends, "handover")
@@ -171,9 +171,9 @@ def _add(
     swap: str | None = None,
 ) -> Override:
     if not starts < ends <= starts + LONGEST:
-        raise Invalid("must be after starts, by a year at most", "ends")
+        raise Conflict("must be after starts, by a year at most", "ends")
     if ends <= now:
-        raise Invalid("is over already; what was cannot be changed", "ends")
+        raise Conflict("is over already; what was cannot be changed", "ends")
     added = Override(
         team=team.team,
         officer=officer_named(session, officer) if officer else None,

@@ -13,14 +13,14 @@ from streams.duty.api.cases import attachment_view
 from streams.duty.api.parts import IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
 
-router = APIRouter(prefix="/api/v1", tags=["cases"], responses=responses(401, 404, 422, 503))
-Number = Annotated[int, Path(ge=1, lt=2**63)]
+router = APIRouter(prefix="/api/v1", tags=["cases"], responses=responses(400, 401, 404, 422, 503))
+Number = Annotated[int, Path(ge=1, le=2**53 - 1)]
 
 
 @router.post(
     "/cases/{case_id}/attachments",
     status_code=201,
-    responses=responses(403, 409, 413),
+    responses=responses(403, 409, 413, 415),
     summary="A file for a case",
 )
 def attach(

@@ -30,17 +30,22 @@ from streams.duty.queries import (
 from streams.duty.refusals import NotFound
 from streams.duty.service import TEXT_LENGTH, visible
 
-router = APIRouter(prefix="/api/v1", tags=["cases"], responses=responses(401, 422, 503))
+router = APIRouter(prefix="/api/v1", tags=["cases"], responses=responses(400, 401, 422, 503))
 CHANGED = responses(403, 404, 409)
 
 State = Literal["new", "acknowledged", "in_disposal", "disposed", "confirmed", "closed"]
 Level = Literal["red", "orange", "yellow", "blue"]
-Text = Annotated[str, Field(max_length=TEXT_LENGTH)]
+Text = Annotated[str, Field(max_length=TEXT_LENGTH, pattern=r"^[^\x00]*$")]
+Words = Annotated[
+    str, Field(min_length=1, max_length=TEXT_LENGTH, pattern=r"^[^\x00]*[^\s\x00-\x1f][^\x00]*$")
+]
+Login = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Region = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
 Version = Annotated[
     int | None, Field(ge=0, lt=2**31, description="Refused with 409 where the case has another one.")
 ]
-Number = Annotated[int, Field(ge=1, lt=2**63)]
-CaseId = Annotated[int, Path(ge=1, lt=2**63)]
+Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
+CaseId = Annotated[int, Path(ge=1, le=2**53 - 1)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 
@@ -61,13 +66,13 @@ class Said(Asked):
 class Remark(Asked):
     """A remark that must say something."""
 
-    text: Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH)]
+    text: Words
 
 
 class Disposal(Asked):
     """What was done."""
 
-    done: Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH)]
+    done: Words
 
 
 class Verdict(Said):
@@ -79,7 +84,7 @@ class Verdict(Said):
 class Reassignment(Said):
     """To whom."""
 
-    to: Annotated[str, Field(min_length=1, max_length=64)]
+    to: Login
 
 
 class Merging(Said):
@@ -91,8 +96,8 @@ class Merging(Said):
 class Feedback(Asked):
     """举一反三: what is to be looked for, and where."""
 
-    question: Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH)]
-    regions: Annotated[list[Annotated[str, Field(max_length=6)]], Field(min_length=1, max_length=120)]
+    question: Words
+    regions: Annotated[list[Region], Field(min_length=1, max_length=120)]
 
 
 @router.get("/cases", summary="Cases the bearer may see, the newest first")
@@ -108,7 +113,7 @@ def list_cases(
     assignee: Annotated[str, Query(max_length=64, description="A login, or `me`.")] = "",
     kind: Literal["warning", "follow_up"] | None = None,
     open: bool | None = None,
-    origin: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+    origin: Annotated[int | None, Query(ge=1, le=2**53 - 1)] = None,
     q: Annotated[str, Query(max_length=200, description="Part of the title.")] = "",
     limit: Limit = 50,
     offset: Offset = 0,
@@ -284,7 +289,7 @@ def rules(who: Who) -> dict[str, Any]:
 
 
 @router.get("/changes", summary="Which cases changed since an entry")
-def changes(who: Who, since: Annotated[int, Query(ge=0, lt=2**63)] = 0) -> dict[str, Any]:
+def changes(who: Who, since: Annotated[int, Query(ge=0, le=2**53 - 1)] = 0) -> dict[str, Any]:
     """The latest entry's number, and the cases with entries after `since` that the bearer may see."""
     with who.parts.database.reading() as session:
         latest, cases = changes_since(session, since)

@@ -10,33 +10,34 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from streams.duty import officers
+from streams.duty.api.cases import Login, Region
 from streams.duty.api.parts import Asking, IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
 from streams.duty.models import Officer
 from streams.duty.refusals import Forbidden
 from streams.duty.rights import Grant, may
 
-router = APIRouter(prefix="/api/v1", tags=["officers"], responses=responses(401, 403, 422, 503))
+router = APIRouter(prefix="/api/v1", tags=["officers"], responses=responses(400, 401, 403, 422, 503))
 CHANGED = responses(404, 409)
-Login = Annotated[str, Path(min_length=1, max_length=64)]
+OfficerLogin = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
 class GrantAsked(BaseModel):
     """A role in a region and all below it."""
 
     model_config = ConfigDict(extra="forbid")
-    role: Annotated[str, Field(min_length=1, max_length=64)]
-    region: Annotated[str, Field(min_length=6, max_length=6)]
+    role: Login
+    region: Region
 
 
 class OfficerAsked(BaseModel):
     """A new officer; passwords are set on the command line only."""
 
     model_config = ConfigDict(extra="forbid")
-    login: Annotated[str, Field(min_length=1, max_length=64)]
-    name: Annotated[str, Field(min_length=1, max_length=100)]
-    phone: Annotated[str, Field(max_length=30)] = ""
-    email: Annotated[str, Field(max_length=200)] = ""
+    login: Login
+    name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*[^\s\x00-\x1f][^\x00-\x1f]*$")]
+    phone: Annotated[str, Field(max_length=30, pattern=r"^[-+0-9 ]*$")] = ""
+    email: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f ]*$")] = ""
     grants: Annotated[list[GrantAsked], Field(min_length=1, max_length=50)]
 
 
@@ -87,7 +88,9 @@ def add_officer(asked: Who, request: Request, body: OfficerAsked, key: Idempoten
 
 
 @router.post("/officers/{login}/grants", responses=CHANGED, summary="One more role")
-def give(asked: Who, request: Request, login: Login, body: GrantAsked, key: IdempotencyKey = None) -> Any:
+def give(
+    asked: Who, request: Request, login: OfficerLogin, body: GrantAsked, key: IdempotencyKey = None
+) -> Any:
     """For administrators of the region."""
 
     def act(session: Session) -> dict[str, Any]:
@@ -100,7 +103,9 @@ def give(asked: Who, request: Request, login: Login, body: GrantAsked, key: Idem
 
 
 @router.post("/officers/{login}/grants/revoke", responses=CHANGED, summary="A role less")
-def take(asked: Who, request: Request, login: Login, body: GrantAsked, key: IdempotencyKey = None) -> Any:
+def take(
+    asked: Who, request: Request, login: OfficerLogin, body: GrantAsked, key: IdempotencyKey = None
+) -> Any:
     """For administrators of the region."""
 
     def act(session: Session) -> dict[str, Any]:
@@ -114,7 +119,7 @@ def take(asked: Who, request: Request, login: Login, body: GrantAsked, key: Idem
 
 @router.post("/officers/{login}/active", responses=CHANGED, summary="Active or not")
 def set_active(
-    asked: Who, request: Request, login: Login, body: ActiveAsked, key: IdempotencyKey = None
+    asked: Who, request: Request, login: OfficerLogin, body: ActiveAsked, key: IdempotencyKey = None
 ) -> Any:
     """An officer who is not active cannot sign in, and his turns are holes."""
 

@@ -19,7 +19,7 @@ from streams.duty.database import Database
 from streams.duty.desk import Desk, Desks
 from streams.duty.models import Reply
 from streams.duty.officers import bearer
-from streams.duty.refusals import Invalid, Refused
+from streams.duty.refusals import Conflict, Refused
 from streams.duty.rights import Actor
 
 BEARER = HTTPBearer(auto_error=False, description="A token from `liaowang duty token LOGIN`.")
@@ -125,7 +125,7 @@ def _known(session: Session, asked: Asking, key: str | None, asks: str) -> Reply
     query = sa.select(Reply).where(Reply.officer_id == asked.actor.officer_id, Reply.key == key)
     known = session.scalars(query).one_or_none()
     if known is not None and known.request != asks:
-        raise Invalid("this key was used for another request", "Idempotency-Key")
+        raise Conflict("this key was used for another request", "Idempotency-Key")
     return known
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -75,14 +76,23 @@ def install(app: FastAPI) -> None:
         return problem(422, "Invalid", first, errors=found)
 
     @app.exception_handler(HTTPException)
-    def http(_: Request, error: HTTPException) -> JSONResponse:
-        headers = dict(error.headers) if error.headers else None
+    def http(request: Request, error: HTTPException) -> JSONResponse:
+        headers = dict(error.headers) if error.headers else {}
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_methods(app, request.url.path))
         return problem(error.status_code, "Refused", str(error.detail), headers)
 
     @app.exception_handler(Exception)
     def failed(request: Request, error: Exception) -> JSONResponse:
         log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
         return problem(500, "Failed", "an error of the service; its log says more")
+
+
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """What may be done at a path; Starlette's own answer names the methods of its first route only."""
+    paths = app.openapi()["paths"]
+    found = (each for name, each in paths.items() if re.fullmatch(re.sub(r"{[^}]+}", "[^/]+", name), path))
+    return sorted({method.upper() for each in found for method in each})
 
 
 def _key(steps: Any) -> str:

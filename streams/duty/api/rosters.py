@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -12,15 +12,16 @@ from sqlalchemy.orm import Session
 
 from schemas.fields import SHANGHAI
 from streams.duty import rosters, substitutes
+from streams.duty.api.cases import Login, Text
 from streams.duty.api.parts import Asking, IdempotencyKey, Who, identify, once
 from streams.duty.api.problems import responses
 from streams.duty.holes import holes, views
 from streams.duty.officers import find
-from streams.duty.refusals import Forbidden, Invalid
+from streams.duty.refusals import Forbidden, NotFound
 from streams.duty.roles import roles_of_rules
 from streams.duty.workdays import days
 
-router = APIRouter(prefix="/api/v1", tags=["roster"], responses=responses(401, 403, 422, 503))
+router = APIRouter(prefix="/api/v1", tags=["roster"], responses=responses(400, 401, 403, 404, 422, 503))
 CHANGED = responses(404, 409)
 _SPACE_FOR_PLUS = re.compile(r"(T[0-9:.]+) (\d\d:\d\d)$")
 
@@ -38,9 +39,8 @@ def read_time(value: Any) -> Any:
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(read_time)]
-Login = Annotated[str, Field(min_length=1, max_length=64)]
-Team = Annotated[str, Field(min_length=1, max_length=64)]
-Reason = Annotated[str, Field(max_length=1000)]
+Team = Login
+Reason = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 Role = Annotated[str, Query(min_length=1, max_length=64, examples=["ecology-duty"])]
 RegionCode = Annotated[str, Query(min_length=6, max_length=6, examples=["330110"])]
 
@@ -72,8 +72,8 @@ class HandoverAsked(BaseModel):
     model_config = ConfigDict(extra="forbid")
     team: Team
     to: Login
-    note: Annotated[str, Field(max_length=10_000)] = ""
-    giver: Annotated[str, Field(max_length=64)] = ""
+    note: Text = ""
+    giver: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$")] = ""
 
 
 @router.get("/who", summary="Who is on duty for a role in a region at a time")
@@ -89,7 +89,7 @@ def who(asked: Who, role: Role, region: RegionCode, at: Time | None = None) -> d
 def shifts(
     asked: Who,
     start: Annotated[Time, Query(alias="from")],
-    end: Annotated[Time, Query(alias="to")],
+    span: Annotated[int, Query(alias="days", ge=1, le=400)] = 7,
     team: Annotated[str, Query(max_length=64)] = "",
     region: Annotated[str, Query(max_length=6)] = "",
     officer: Annotated[str, Query(max_length=64)] = "",
@@ -98,21 +98,27 @@ def shifts(
     _belongs(asked)
     with asked.parts.database.reading() as session:
         found = rosters.turns_between(
-            session, asked.desk, _sane(start), _sane(end), team=team, region=region, login=officer
+            session,
+            asked.desk,
+            _sane(start),
+            start + timedelta(span),
+            team=team,
+            region=region,
+            login=officer,
         )
     return {"items": [rosters.turn_view(turn) for turn in found]}
 
 
 @router.get("/days", summary="Workdays, holidays and make-up workdays")
 def list_days(
-    asked: Who, start: Annotated[date, Query(alias="from")], end: Annotated[date, Query(alias="to")]
+    asked: Who,
+    start: Annotated[date, Query(alias="from")],
+    span: Annotated[int, Query(alias="days", ge=1, le=400)] = 31,
 ) -> dict[str, Any]:
-    """Each day of a span of at most 400."""
+    """Each day of a span."""
     _belongs(asked)
-    if not timedelta(0) <= end - start <= rosters.LONGEST_SPAN:
-        raise Invalid(
-            f"must not be before from, nor more than {rosters.LONGEST_SPAN.days} days after it", "to"
-        )
+    _sane(datetime.combine(start, time(), SHANGHAI))
+    end = start + timedelta(span - 1)
     return {
         "items": [
             {
@@ -175,7 +181,7 @@ def add_override(asked: Who, request: Request, body: OverrideAsked, key: Idempot
 def withdraw(
     asked: Who,
     request: Request,
-    override_id: Annotated[int, Path(ge=1, lt=2**63)],
+    override_id: Annotated[int, Path(ge=1, le=2**53 - 1)],
     key: IdempotencyKey = None,
 ) -> Any:
     """The override as it is on record; a swap is withdrawn as a whole."""
@@ -268,7 +274,7 @@ def _belongs(asked: Asking) -> None:
 
 def _sane(value: datetime) -> datetime:
     if not 1970 < value.year < 2100:
-        raise Invalid("must lie between 1971 and 2099", "time")
+        raise NotFound("no roster reaches beyond 1971 to 2099", "time")
     return value
 
 

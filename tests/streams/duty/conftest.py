@@ -58,13 +58,19 @@ def postgresql_template(cluster: str, regions: Regions) -> str:
     return TEMPLATE
 
 
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The address of a fresh SQLite file."""
+    path = tmp_path / "duty.sqlite"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest) -> str:
     """The address of a fresh duty database: migrated, with the example's officers, no cases."""
     if request.param == "sqlite":
-        path = tmp_path / "duty.sqlite"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        return f"sqlite:///{path}"
+        return str(request.getfixturevalue("sqlite_url"))
     cluster, template = request.getfixturevalue("cluster"), request.getfixturevalue("postgresql_template")
     name = f"duty_{next(_NUMBERS)}"
     _admin(cluster, f"CREATE DATABASE {name} TEMPLATE {template}")
