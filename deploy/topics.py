@@ -13,7 +13,7 @@ from deploy.local.process import port_open
 from schemas.contract import Contract
 from schemas.errors import Misdeclared, Unavailable
 from schemas.settings import PREFIX, Settings
-from schemas.topics import REJECTED, REPLAYS
+from schemas.topics import PARTIALS, REJECTED, REPLAYS, RULES
 
 TIMESTAMPS = "message.timestamp.type"
 APPEND = "LogAppendTime"
@@ -36,9 +36,10 @@ class Topic:
 
 
 def wanted_topics(settings: Settings, contracts: Mapping[str, Contract]) -> list[Topic]:
-    """Every topic the platform needs: one a feed, the rejected events, the finished replays."""
+    """Every topic the platform needs: one a feed, and those the platform writes for itself."""
     feeds = [Topic(contract.topic, settings.partitions) for contract in contracts.values()]
-    return [*feeds, Topic(REJECTED, settings.partitions), Topic(REPLAYS, 1, compacted=True)]
+    own = [Topic(REJECTED, settings.partitions), Topic(PARTIALS, settings.partitions)]
+    return [*feeds, *own, Topic(REPLAYS, 1, compacted=True), Topic(RULES, 1, compacted=True)]
 
 
 def ensure_topics(settings: Settings, contracts: Mapping[str, Contract]) -> list[str]:

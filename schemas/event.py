@@ -47,10 +47,14 @@ def encode_event(
 
 
 class TickData(msgspec.Struct, frozen=True):
-    """What a tick says: the feed's clock, and whether a replay ends with it."""
+    """What a tick says: the feed's clock, whether a replay ends with it, and the set of rules from here on.
+
+    `epoch` 0 leaves the rules as they are.
+    """
 
     clock: Annotated[datetime, msgspec.Meta(tz=True)]
     final: bool = False
+    epoch: int = 0
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -65,14 +69,19 @@ _TICKS = msgspec.json.Decoder(Tick)
 _TICK_MARK = b'"type":"liaowang.tick.v1"'
 
 
-def encode_tick(*, id: str, clock: datetime, timeline: str = LIVE, final: bool = False) -> bytes:
+def encode_tick(
+    *, id: str, clock: datetime, timeline: str = LIVE, final: bool = False, epoch: int = 0
+) -> bytes:
     """One tick as the bytes that go to Kafka. Only the ticker and replays write them."""
+    data: dict[str, Any] = {"clock": clock.isoformat(), "final": final}
+    if epoch:
+        data["epoch"] = epoch
     return encode_event(
         id=id,
         source="/liaowang/ticker",
         type=TICK_TYPE,
         time=clock,
-        data={"clock": clock.isoformat(), "final": final},
+        data=data,
         timeline=timeline,
     )
 

@@ -6,6 +6,10 @@ WARNINGS = "warnings"
 REJECTED = "rejected"
 REPLAYS = "replays"
 DISPOSITIONS = "dispositions"
+RULES = "rules"
+"""Published versions of rules, compacted by (rule, version); one partition, so that they have one order."""
+PARTIALS = "partials"
+"""What the first stage of `watch` hands to the second, by subject."""
 
 
 def feed_topic(feed: str) -> str:

@@ -19,6 +19,7 @@ from deploy.cli import (
     index,
     intake,
     ledger,
+    published,
     rejected,
     release,
     rules,
@@ -63,6 +64,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in COMMANDS:
     app.command()(command)
+for command in (published.publish, published.diff, published.history, published.retire):
+    rules.app.command()(command)
 app.add_typer(duty.app, name="duty")
 app.add_typer(index.app, name="index")
 app.add_typer(ledger.app, name="ledger")

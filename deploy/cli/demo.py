@@ -20,7 +20,7 @@ from deploy.summary import summary
 from schemas.contract import load_contracts
 from schemas.errors import LiaowangError
 from schemas.settings import Settings
-from schemas.topics import WARNINGS, feed_topic
+from schemas.topics import PARTIALS, WARNINGS, feed_topic
 from streams.duty.outbox import Outbox
 from streams.duty.push_worker import outbox_path
 
@@ -76,6 +76,8 @@ def _settle(settings: Settings, console: Console) -> None:
     sent = ends(settings, feeds)
     with progress_bars(console) as bars:
         _follow(bars, "watched", lambda: behind(settings, "liaowang-watch", sent))
+        gathered = ends(settings, [PARTIALS])
+        _follow(bars, "watched, second stage", lambda: behind(settings, "liaowang-watch", gathered))
         warned = ends(settings, [WARNINGS])
         _follow(bars, "landed", lambda: behind(settings, "liaowang-land", sent | warned))
         _follow(bars, "warnings taken to push", lambda: behind(settings, "push", warned))

@@ -23,6 +23,7 @@ from deploy.local.secrets import ensure_secrets
 from deploy.local.services import SERVERS, SERVICES, WORKERS, Service
 from deploy.local.supervisor_conf import socket_path, supervisor_config
 from deploy.migrate import migrate
+from deploy.rules import publish_files
 from deploy.topics import ensure_topics
 from schemas.contract import load_contracts
 from schemas.settings import PREFIX, Settings
@@ -110,10 +111,13 @@ def _start_all(settings: Settings, control: Control, say: Say) -> None:
 
 
 def _bring_to_form(settings: Settings, say: Say) -> None:
-    """Migrate the warehouse and make the topics that are missing."""
+    """Migrate the warehouse, make the topics that are missing, publish the rules that are new."""
     done = migrate(settings)
-    made = ensure_topics(settings, load_contracts())
+    contracts = load_contracts()
+    made = ensure_topics(settings, contracts)
     say(f"warehouse: {len(done.applied)} migrations applied; kafka: {len(made)} topics made")
+    for entry in publish_files(settings, contracts):
+        say(f"rule {entry.rule}: version {entry.version} published")
 
 
 def _await(settings: Settings, control: Control, services: Sequence[Service]) -> None:

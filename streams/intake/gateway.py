@@ -31,6 +31,7 @@ from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.batch import Malformed, check_batch, split_batch
 from streams.intake.journal import log_as_json
 from streams.intake.ticker import Ticker
+from streams.watch.rule_topic import EpochReader
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +194,8 @@ def main(settings: Settings) -> None:
     log_as_json(sys.stdout)
     contracts = load_contracts()
     producer = AcknowledgedProducer(settings.kafka)
-    ticker = Ticker(contracts.values(), producer, settings.tick_seconds, partial(datetime.now, UTC))
+    epoch = EpochReader(settings.kafka).latest
+    ticker = Ticker(contracts.values(), producer, settings.tick_seconds, partial(datetime.now, UTC), epoch)
     gateway = Gateway(contracts, settings.tokens(), producer, ticker)
     try:
         web.run_app(gateway.application(), host=HOST, port=settings.gateway_port, access_log=None, print=None)

@@ -27,11 +27,11 @@ class Tick(NamedTuple):
     clock: datetime
     final: bool = False
 
-    def encode(self, timeline: str, partition: int) -> bytes:
+    def encode(self, timeline: str, partition: int, epoch: int = 0) -> bytes:
         """Its bytes in one partition; the same replay always gives the same ids."""
         end = "/final" if self.final else ""
         id = f"{timeline}/{partition}/{self.clock.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}{end}"
-        return encode_tick(id=id, clock=self.clock, timeline=timeline, final=self.final)
+        return encode_tick(id=id, clock=self.clock, timeline=timeline, final=self.final, epoch=epoch)
 
 
 @dataclass(frozen=True)

@@ -66,15 +66,19 @@ async def send(
     pace: Pace,
     tally: Tally,
     sent: Callable[[int], None],
+    epoch: int = 0,
 ) -> None:
-    """Send a replay; returns when all of it is acknowledged. `sent` is told of every few hundred events."""
+    """Send a replay; returns when all of it is acknowledged. `sent` is told of every few hundred events.
+
+    All its ticks carry `epoch`, so that one set of rules judges all of it.
+    """
     waiting = _Waiting(pace)
     for message in messages:
         if (seconds := waiting.before(message)) > AHEAD_SECONDS:
             await producer.flush()
             await pace.clock.sleep(seconds)
         if isinstance(message, Tick):
-            await _put_tick(message, timeline, producer, tally)
+            await _put_tick(message, timeline, producer, tally, epoch)
         else:
             await producer.put(message.key, message.raw)
             tally.events += 1
@@ -85,9 +89,9 @@ async def send(
     sent(tally.events % TOLD_EVERY)
 
 
-async def _put_tick(tick: Tick, timeline: str, producer: BulkProducer, tally: Tally) -> None:
+async def _put_tick(tick: Tick, timeline: str, producer: BulkProducer, tally: Tally, epoch: int) -> None:
     for partition in range(producer.partitions):
-        await producer.put(None, tick.encode(timeline, partition), partition)
+        await producer.put(None, tick.encode(timeline, partition, epoch), partition)
     tally.ticks += producer.partitions
     if tick.final:
         tally.horizon = tick.clock

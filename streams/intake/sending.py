@@ -18,6 +18,7 @@ from streams.intake.order import STEP, Clockwork, by_time, default_after, with_t
 from streams.intake.patience import Patience
 from streams.intake.replay import TOLD_EVERY, Pace, Tally, read_events, send
 from streams.intake.replays import Done, read_replays, record_replays
+from streams.watch.rule_topic import read_history
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,10 @@ async def _replay(
         events = by_time(_told(events, watcher.begin(f"{timeline}: reading", None)))
     sent = watcher.begin(timeline, len(events) if isinstance(events, list) else None)
     pace = Pace(patience.clock, request.now, request.speed)
+    epoch = (await read_history(bootstrap)).epoch
     async with BulkProducer(bootstrap, request.contract.topic, patience) as producer:
         begun = patience.clock.monotonic()
-        await send(with_ticks(events, _clockwork(request)), timeline, producer, pace, tally, sent)
+        await send(with_ticks(events, _clockwork(request)), timeline, producer, pace, tally, sent, epoch)
         return Outcome(timeline, tally, patience.clock.monotonic() - begun)
 
 

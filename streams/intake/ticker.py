@@ -1,6 +1,7 @@
 """The ticker: every few seconds one tick in each partition of each feed, so that silence moves time too.
 
-The live clock of a feed is now minus its contract's lateness: what comes in time has come by then.
+The live clock of a feed is now minus its contract's lateness: what comes in time has come by then. All ticks of
+a round carry the same epoch of the published rules: there every partition changes to them.
 """
 
 from __future__ import annotations
@@ -53,9 +54,10 @@ class Ticker:
         producer: AcknowledgedProducer,
         seconds: float,
         now: Callable[[], datetime],
+        epoch: Callable[[], int] = lambda: 0,
     ) -> None:
         self._contracts, self._producer = tuple(contracts), producer
-        self._seconds, self._now = seconds, now
+        self._seconds, self._now, self._epoch = seconds, now, epoch
         self.pulse = Pulse()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -67,24 +69,30 @@ class Ticker:
 
     def round(self) -> None:
         """One tick in each partition of each feed; a feed that fails does not keep the others from theirs."""
-        now = self._now()
-        errors = [error for contract in self._contracts if (error := self._tick(contract, now))]
+        now, epoch, errors = self._now(), 0, []
+        try:
+            epoch = self._epoch()
+        except Unavailable as error:  # the rules stay as they are; time must go on
+            errors.append(str(error))
+        told = [self._tick(contract, now, epoch) for contract in self._contracts]
+        errors += [each for each in told if each]
         if not errors:
             self.pulse = self.pulse.succeeded(now)
             return
         self.pulse = self.pulse.failed(now, errors[0])
         log.warning("ticks failed", extra={"fields": {"failed": len(errors), "error": errors[0]}})
 
-    def _tick(self, contract: Contract, now: datetime) -> str:
+    def _tick(self, contract: Contract, now: datetime, epoch: int) -> str:
         clock = now - contract.lateness
         try:
             parts = range(self._producer.partitions(contract.topic))
-            self._producer.store(contract.topic, [(at, None, live_tick(at, clock)) for at in parts])
+            self._producer.store(contract.topic, [(at, None, live_tick(at, clock, epoch)) for at in parts])
         except Unavailable as error:
             return str(error)
         return ""
 
 
-def live_tick(partition: int, clock: datetime) -> bytes:
+def live_tick(partition: int, clock: datetime, epoch: int = 0) -> bytes:
     """One live tick as its bytes."""
-    return encode_tick(id=f"live/{partition}/{clock.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", clock=clock)
+    id = f"live/{partition}/{clock.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    return encode_tick(id=id, clock=clock, epoch=epoch)

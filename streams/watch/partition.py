@@ -3,71 +3,83 @@
 Time is data. Each timeline (live, or one replay) has a watermark: the latest event time or tick seen, where an
 event counts at most as its arrival plus SKEW, so one fast clock makes nobody else late. An event below the
 watermark by more than the feed's lateness is late and judged by no rule; what a rule makes of one that is merely
-out of order is the condition's to say. Ids are remembered as long as a copy could count again. The transitions
-are a function of the log alone, whatever the frames were.
+out of order is the condition's to say. Ids are remembered as long as a copy could count again. What rules of the
+second stage need is gathered and shipped. What comes out is a function of the log alone, not of frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from time import perf_counter
+from typing import Any
+
+import msgspec
 
 from schemas.contract import Contract
 from schemas.errors import Rejected
-from schemas.event import SKEW, decode_tick
+from schemas.event import SKEW, Tick, decode_tick
+from streams.watch.batches import BEGINNING
 from streams.watch.conditions import Condition, Row, condition
-from streams.watch.episode import Emit
+from streams.watch.episode import Emit, Moment, Transition
+from streams.watch.gather import Gathering, Ship
+from streams.watch.ids import Ids
+from streams.watch.log import LogRecord
+from streams.watch.published import RuleSet, UnknownEpoch, fixed
 from streams.watch.rule import Rule
+from streams.watch.switch import switch
 
-_BEGINNING = -(1 << 62)
-
-
-class LogRecord(Protocol):
-    """What is needed of a Kafka record: place, LogAppendTime in ms, bytes."""
-
-    @property
-    def offset(self) -> int:
-        """Its place in the partition."""
-
-    @property
-    def timestamp(self) -> int:
-        """Its LogAppendTime, ms."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The event as received."""
+Book = Callable[[int], RuleSet]
 
 
 @dataclass
 class Lane:
-    """One timeline of a partition: its watermark, the ids it remembers, a condition for each rule."""
+    """One timeline of a partition: its watermark, epoch, the ids it remembers, a condition for each rule."""
 
-    conditions: list[Condition]
-    watermark: int = _BEGINNING
-    seen: dict[str, int] = field(default_factory=dict)
-    forget_at: int = 10_000
+    gathering: Gathering
+    conditions: dict[str, Condition] = field(default_factory=dict)
+    watermark: int = BEGINNING
+    epoch: int = -1
+    horizon: int = 0
+    memory: int = 0
+    ids: Ids = field(default_factory=Ids)
 
-    def forget(self, horizon: int) -> None:
-        """Drop the ids of events before the horizon, of which no copy could count again."""
-        self.seen = {key: time for key, time in self.seen.items() if time >= horizon}
-        self.forget_at = 2 * len(self.seen) + 10_000
+
+class LaneHead(msgspec.Struct, array_like=True):
+    """What a timeline needs besides records and pages."""
+
+    watermark: int
+    epoch: int
+    cut: int
+
+
+class Head(msgspec.Struct, array_like=True):
+    """The small part of a partition's state."""
+
+    arrival: int
+    epoch: int
+    lanes: dict[str, LaneHead]
 
 
 @dataclass
 class Tally:
-    """What has become of the records since the start, for the log."""
+    """What has become of the records since the start, for log and metrics; seconds by rule."""
 
     events: int = 0
     ticks: int = 0
     rejected: int = 0
     duplicates: int = 0
     late: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 class Partition:
-    """All rules over one partition of a feed, and the last offset applied."""
+    """All rules over one partition of a feed, and the last offset applied.
+
+    Starts with `rules`; where a `book` is given, ticks that carry a later epoch change them. Rules of the second
+    stage are not judged here: what they need goes to `ship`, for `targets` partitions.
+    """
 
     def __init__(
         self,
@@ -76,90 +88,208 @@ class Partition:
         rules: Sequence[Rule],
         topic: str,
         partition: int,
+        *,
+        targets: int = 1,
+        epoch: int = 0,
+        book: Book | None = None,
     ) -> None:
         self.topic, self.partition = topic, partition
-        self.rules = tuple(rules)
         self.offset = -1
-        self.arrival = _BEGINNING
+        self.arrival = BEGINNING
         self.lanes: dict[str, Lane] = {}
         self.tally = Tally()
-        self._decode = decode
-        self._region_field, self._feed = contract.region_field, contract.feed
-        lateness = int(contract.lateness.total_seconds())
-        self._horizon = max([lateness, *(rule.wait for rule in rules)]) * 1000
-        self._memory = self._horizon if any(rule.remembers for rule in rules) else 0
+        self._decode, self._contract = decode, contract
+        self._targets, self._epoch = targets, epoch
+        self._first = RuleSet(epoch, tuple(rules))
+        self._book = book or fixed(rules)
+        self._switches = book is not None
+        self._lateness = int(contract.lateness.total_seconds())
 
-    def observe(self, records: Iterable[LogRecord], emit: Emit) -> None:
-        """Apply the records not applied yet, in log order; emit what the rules decide."""
+    def observe(
+        self, records: Iterable[LogRecord], emit: Emit, ship: Ship = lambda target, batch: None
+    ) -> None:
+        """Apply the records not applied yet, in log order; emit what the rules decide, ship what others need.
+
+        Raises UnknownEpoch, with all before it applied, at a tick whose rules are not known here yet.
+        """
         rows: dict[str, list[Row]] = {}
-        decode, tally = self._decode, self.tally
+        decode, tally, feed = self._decode, self.tally, self._contract.feed
         for record in records:
             offset = record.offset
             if offset <= self.offset:
                 continue
-            self.offset = offset
             if record.timestamp > self.arrival:
                 self.arrival = record.timestamp
             raw = record.value or b""
             try:
                 event = decode(raw)
             except Rejected:
-                self._tick(raw, offset, rows)
+                self._tick(raw, offset, rows, emit, ship)
+                self.offset = offset
                 continue
+            self.offset = offset
             tally.events += 1
             timeline = event.timeline
             lane = self.lanes.get(timeline) or self.lane(timeline)
             time = milliseconds(event.time)
-            if time < lane.watermark - self._horizon:
+            if time < lane.watermark - lane.horizon:
                 tally.late += 1
                 continue
-            seen, key = lane.seen, ""
-            if time >= lane.watermark - self._memory:
-                key = f"{event.source}\x1f{event.id}"
-                if key in seen:
-                    tally.duplicates += 1
-                    continue
-                seen[key] = time
+            key = f"{event.source}\x1f{event.id}"
+            if time >= lane.watermark - lane.memory and not lane.ids.add(key, time):
+                tally.duplicates += 1
+                continue
             if time > lane.watermark:
                 lane.watermark = max(lane.watermark, min(time, self.arrival + SKEW))
-                if len(seen) > lane.forget_at:
-                    lane.forget(lane.watermark - self._memory)
-            row = (event.data, time, lane.watermark, offset, key, self._feed)
+                if lane.ids.many:
+                    lane.ids.forget(lane.watermark - lane.memory)
+            row = (event.data, time, lane.watermark, offset, key, feed)
             if timeline in rows:
                 rows[timeline].append(row)
             else:
                 rows[timeline] = [row]
-        for timeline, column in rows.items():
-            for each in self.lanes[timeline].conditions:
-                each.observe(column, emit)
+        self._judge(rows, emit, ship)
 
-    def _tick(self, raw: bytes, offset: int, rows: dict[str, list[Row]]) -> None:
+    def _judge(self, rows: dict[str, list[Row]], emit: Emit, ship: Ship) -> None:
+        """Give every rule the rows so far, as columns."""
+        seconds = self.tally.seconds
+        for timeline, column in rows.items():
+            lane = self.lanes[timeline]
+            told: list[Transition] = []
+            begun = perf_counter()
+            for name, each in lane.conditions.items():
+                each.observe(column, told.append)
+                ended = perf_counter()
+                seconds[name] = seconds.get(name, 0.0) + ended - begun
+                begun = ended
+            for transition in told:
+                emit(transition)
+            if lane.gathering.gathers:
+                lane.gathering.observe(column, told, lane.epoch, ship)
+        rows.clear()
+
+    def _tick(self, raw: bytes, offset: int, rows: dict[str, list[Row]], emit: Emit, ship: Ship) -> None:
         """Let a tick move its timeline's clock; anything else the contract rejects is counted only."""
         tick = decode_tick(raw)
         if tick is None:
             self.tally.rejected += 1
             return
-        self.tally.ticks += 1
         lane = self.lanes.get(tick.timeline) or self.lane(tick.timeline)
+        changed = self._changed(tick, lane, rows, emit, ship)
+        self.tally.ticks += 1
         clock = min(milliseconds(tick.data.clock), self.arrival + SKEW)
         lane.watermark = max(lane.watermark, clock)
-        rows.setdefault(tick.timeline, []).append((None, clock, lane.watermark, offset, "", self._feed))
+        row = (None, clock, lane.watermark, offset, "", self._contract.feed)
+        rows.setdefault(tick.timeline, []).append(row)
+        if changed is not None:
+            self._judge(rows, emit, ship)
+            told: list[Transition] = []
+            self._set_rules(tick.timeline, lane, changed, offset, told.append)
+            lane.gathering.observe((), told, lane.epoch, ship)
+            for transition in told:
+                emit(transition)
+
+    def _changed(
+        self, tick: Tick, lane: Lane, rows: dict[str, list[Row]], emit: Emit, ship: Ship
+    ) -> RuleSet | None:
+        """The rules a tick brings, where they are others."""
+        if not self._switches or tick.data.epoch <= lane.epoch:
+            return None
+        try:
+            return self._book(tick.data.epoch)
+        except UnknownEpoch:
+            self._judge(rows, emit, ship)
+            raise
 
     def lane(self, timeline: str) -> Lane:
-        """The lane of a timeline; a new one starts with nothing seen."""
-        if timeline not in self.lanes:
-            self.lanes[timeline] = Lane(
-                [
-                    condition(rule, self.topic, self.partition, timeline, self._region_field)
-                    for rule in self.rules
-                ]
-            )
-        return self.lanes[timeline]
+        """The lane of a timeline; a new one starts with nothing seen, under the partition's latest rules."""
+        lane = self.lanes.get(timeline)
+        if lane is None:
+            lane = self.lanes[timeline] = self._lane(timeline)
+            rules = self._first if self._epoch == self._first.epoch else self._book(self._epoch)
+            self._set_rules(timeline, lane, rules, -1, lambda transition: None)
+        return lane
 
-    def forget_late(self) -> None:
-        """Drop ids that no copy can come of any more; done before the state is written."""
-        for lane in self.lanes.values():
-            lane.forget(lane.watermark - self._memory)
+    def _lane(self, timeline: str) -> Lane:
+        return Lane(Gathering(self.topic, self.partition, timeline, self._targets))
+
+    def _set_rules(self, timeline: str, lane: Lane, rules: RuleSet, offset: int, emit: Emit) -> None:
+        """Put rules in force: those that stay keep all they know, the others take over what they can."""
+        feed = self._contract.feed
+        own = {rule.id: rule for rule in rules.rules if not rule.rekeyed and rule.feed == feed}
+        now = Moment(self.topic, self.partition, timeline, offset, lane.watermark)
+        names = [*own, *(lane.conditions.keys() - own.keys())]
+        made = {
+            name: switch(
+                lane.conditions.get(name),
+                own.get(name),
+                lambda rule: self._condition(rule, timeline),
+                now,
+                emit,
+            )
+            for name in names
+        }
+        lane.conditions = {name: each for name, each in made.items() if each is not None}
+        lane.gathering.set_rules(rules.rules, feed, own)
+        lane.epoch = rules.epoch
+        self._epoch = max(self._epoch, rules.epoch)
+        here = [rule for rule in rules.rules if feed in rule.feeds]
+        lane.horizon = max([self._lateness, *(rule.wait for rule in here)]) * 1000
+        lane.memory = lane.horizon if any(rule.remembers or rule.rekeyed for rule in here) else 0
+
+    def _condition(self, rule: Rule, timeline: str) -> Condition:
+        return condition(rule, self.topic, self.partition, timeline, self._contract.region_field)
+
+    # What is kept: see state.py.
+
+    def conditions(self) -> Iterator[tuple[str, Condition]]:
+        """(timeline, condition) of all rules."""
+        for timeline, lane in self.lanes.items():
+            yield from ((timeline, each) for each in lane.conditions.values())
+
+    def head(self) -> bytes:
+        """The small part of the state, as bytes."""
+        lanes = {
+            timeline: LaneHead(lane.watermark, lane.epoch, lane.gathering.watermark)
+            for timeline, lane in self.lanes.items()
+        }
+        return msgspec.msgpack.encode(Head(self.arrival, self._epoch, lanes))
+
+    def restore_head(self, raw: bytes) -> None:
+        """Put it back, with fresh conditions; raises UnknownEpoch where their rules are not known here yet."""
+        head = _heads.decode(raw)
+        self.arrival, self._epoch = head.arrival, head.epoch
+        for timeline, kept in head.lanes.items():
+            lane = self.lanes[timeline] = self._lane(timeline)
+            rules = self._first if kept.epoch == self._first.epoch else self._book(kept.epoch)
+            lane.watermark, lane.gathering.watermark = kept.watermark, kept.cut
+            self._set_rules(timeline, lane, rules, -1, lambda transition: None)
+
+    def pages(self) -> Iterator[tuple[str, bytes | None]]:
+        """Remembered ids and rows gathered since the last cut; what changed since the last call, None: gone."""
+        for timeline, lane in self.lanes.items():
+            for number, raw in lane.ids.pages(lane.watermark - lane.memory):
+                yield f"ids/{number}/{timeline}", raw
+            gathering = lane.gathering
+            dirty, gathering.dirty = gathering.dirty, set()
+            for rule in sorted(dirty):
+                gather = gathering.gathers.get(rule)
+                yield f"rows/{rule}/{timeline}", gather.packed() if gather else None
+
+    def restore_pages(self, pages: Mapping[str, bytes]) -> None:
+        """Put them back."""
+        for place, raw in pages.items():
+            kind, name, timeline = place.split("/", 2)
+            lane = self.lanes.get(timeline)
+            if lane is None:
+                continue
+            if kind == "ids":
+                lane.ids.restore(int(name), raw)
+            elif name in lane.gathering.gathers:
+                lane.gathering.gathers[name].restore(raw)
+
+
+_heads = msgspec.msgpack.Decoder(Head)
 
 
 def milliseconds(time: datetime) -> int:

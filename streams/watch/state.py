@@ -1,4 +1,4 @@
-"""Recoverable state of a watched partition: buckets of subjects, and one header written after them.
+"""Recoverable state of a watched partition: buckets of subjects, pages, and one header written after them.
 
 A bucket's value holds two versions, each with the last offset applied to it. The header is written once its
 buckets are acknowledged, and names the offset it stands for; a bucket newer than the header is the trace of a
@@ -7,39 +7,66 @@ header's offset exactly, and a replay from there can count nothing twice.
 
 The number of a rule's buckets grows with its subjects (SUBJECTS a bucket on average), so a bucket stays small;
 keys carry the number, and those of the old number are deleted one checkpoint after the header has moved on.
+
+A page is whatever else the partition keeps under a name of its own: remembered ids, rows that wait. It goes into a
+bucket of two versions as well; one that is gone is deleted a checkpoint later, so a page may come back once after
+a crash, and whoever keeps it must know it for old.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 from zlib import crc32
 
 import msgspec
 
 from streams.watch.conditions import Condition
-from streams.watch.partition import Partition
 
 SUBJECTS = 128
 LEAST = 4
 _SEPARATOR = b"\x1f"
+_PAGE = b"\x1e"
+_ONCE = "ids/"
+"""Pages of which a name never comes twice: no older version of them need be remembered."""
 _pack = msgspec.msgpack.Encoder().encode
 
 
-class LaneHeader(msgspec.Struct, array_like=True):
-    """What a timeline needs besides its buckets: watermark, remembered ids, number of buckets by rule."""
+class Kept(Protocol):
+    """A partition whose state is kept: of a feed, or of the second stage."""
 
-    watermark: int
-    seen: dict[str, int]
-    sizes: dict[str, int]
+    partition: int
+    offset: int
+
+    @property
+    def topic(self) -> str:
+        """The topic it is a partition of."""
+
+    def conditions(self) -> Iterator[tuple[str, Condition]]:
+        """(timeline, condition) of all rules."""
+
+    def head(self) -> bytes:
+        """The small part of its state."""
+
+    def restore_head(self, raw: bytes) -> None:
+        """Put it back; afterwards `conditions` gives fresh ones, to be filled."""
+
+    def pages(self) -> Iterator[tuple[str, bytes | None]]:
+        """What changed since the last call of all else that is kept, by name; None: gone."""
+
+    def restore_pages(self, pages: Mapping[str, bytes]) -> None:
+        """Put the pages back; the conditions are filled by then."""
+
+
+Stage = TypeVar("Stage", bound=Kept)
 
 
 class Header(msgspec.Struct, array_like=True):
-    """What is kept once a partition: offset, arrival clock, lanes, and where `warnings` stood at the time."""
+    """What is kept once a partition: offset, head, number of buckets by place, where `warnings` stood."""
 
     offset: int
-    arrival: int
-    lanes: dict[str, LaneHeader]
+    head: bytes
+    sizes: dict[bytes, int]
     warned: dict[int, int]
 
 
@@ -66,10 +93,10 @@ class Checkpoint(msgspec.Struct, frozen=True):
     header: tuple[bytes, bytes]
 
 
-class StateKeeper:
+class StateKeeper(Generic[Stage]):
     """Turns a partition's state into checkpoints and back."""
 
-    def __init__(self, partition: Partition) -> None:
+    def __init__(self, partition: Stage) -> None:
         self.partition = partition
         self._prefix = f"{partition.topic}/{partition.partition}".encode() + _SEPARATOR
         self._sizes: dict[bytes, int] = {}
@@ -83,31 +110,45 @@ class StateKeeper:
         partition = self.partition
         if partition.offset == self._offset:
             return None
-        partition.forget_late()
         leftover, self._stale = self._stale, set()
-        buckets = dict(self._dirty(leftover))
+        buckets = {**dict(self._dirty(leftover)), **dict(self._paged())}
         deleted = [(key, None) for key in sorted(leftover - buckets.keys())]
         self._offset = partition.offset
-        lanes = {
-            timeline: LaneHeader(
-                lane.watermark,
-                lane.seen,
-                {_rule_key(each): self._sizes[self._place(timeline, each)] for each in lane.conditions},
-            )
-            for timeline, lane in partition.lanes.items()
-        }
-        header = Header(partition.offset, partition.arrival, lanes, dict(warned))
+        header = Header(partition.offset, partition.head(), dict(self._sizes), dict(warned))
         return Checkpoint(partition.offset, [*buckets.items(), *deleted], (self._prefix, _pack(header)))
 
     def _dirty(self, leftover: set[bytes]) -> Iterator[tuple[bytes, bytes]]:
         """The buckets that changed since the last checkpoint, and the leftovers still in use."""
-        for timeline, lane in self.partition.lanes.items():
-            for each in lane.conditions:
-                place = self._place(timeline, each)
-                size = self._fit(place, each)
-                keys = {key for key in leftover if key.startswith(_numbered(place, size))}
-                keys |= self._touched(_numbered(place, size), size, each)
-                yield from ((key, self._bucket(key, each)) for key in sorted(keys))
+        places = set()
+        for timeline, each in self.partition.conditions():
+            place = self._place(timeline, each)
+            places.add(place)
+            size = self._fit(place, each)
+            keys = {key for key in leftover if key.startswith(_numbered(place, size))}
+            keys |= self._touched(_numbered(place, size), size, each)
+            yield from ((key, self._bucket(key, each)) for key in sorted(keys))
+        for place in self._sizes.keys() - places:  # its rule is in force no more
+            self._leave(place, self._sizes.pop(place))
+
+    def _paged(self) -> Iterator[tuple[bytes, bytes]]:
+        for name, raw in self.partition.pages():
+            key = self._prefix + _PAGE + name.encode()
+            old = self._written.pop(key, Bucket(-1, _NOTHING, -1, _NOTHING))
+            if raw is None:
+                self._stale.add(key)
+                continue
+            bucket = Bucket(self.partition.offset, raw, old.offset, old.records)
+            if not name.startswith(_ONCE):
+                self._written[key] = Bucket(bucket.offset, raw, -1, _NOTHING)
+            yield key, _pack(bucket)
+
+    def _leave(self, place: bytes, size: int) -> None:
+        """Leave a place's buckets to be deleted at the next checkpoint."""
+        old = [key for key in self._members if key.startswith(_numbered(place, size))]
+        for key in old:
+            del self._members[key]
+            self._written.pop(key, None)
+        self._stale.update(old)
 
     def _fit(self, place: bytes, condition: Condition) -> int:
         """The number of buckets; where it must grow, all subjects move and the old buckets are left over."""
@@ -116,11 +157,7 @@ class StateKeeper:
         while len(condition.records) > SUBJECTS * wanted:
             wanted *= 2
         if wanted > size:
-            old = [key for key in self._members if key.startswith(_numbered(place, size))]
-            for key in old:
-                del self._members[key]
-                self._written.pop(key, None)
-            self._stale.update(old)
+            self._leave(place, size)
             self._sizes[place] = wanted
             condition.touched.update(condition.records)
         return wanted
@@ -146,30 +183,46 @@ class StateKeeper:
         return _pack(bucket)
 
     def _place(self, timeline: str, condition: Condition) -> bytes:
-        return self._prefix + f"{_rule_key(condition)}@{timeline}".encode() + _SEPARATOR
+        return self._prefix + f"{condition.rule.id}@{timeline}".encode() + _SEPARATOR
 
     def restore(self, stored: Mapping[bytes, bytes]) -> dict[int, int]:
         """Put a partition's state back; return where `warnings` stood when it was written."""
         raw = stored.get(self._prefix)
-        header = _headers.decode(raw) if raw is not None else Header(-1, self.partition.arrival, {}, {})
-        self._offset = self.partition.offset = header.offset
-        self.partition.arrival = header.arrival
         found = {key: _buckets.decode(value) for key, value in stored.items() if self._owns(key)}
+        if raw is None:
+            self._stale = set(found)
+            return {}
+        header = _headers.decode(raw)
+        self.partition.restore_head(header.head)
+        self._offset = self.partition.offset = header.offset
         self._stale = {key for key, bucket in found.items() if bucket.offset > header.offset}
-        for timeline, kept in header.lanes.items():
-            lane = self.partition.lane(timeline)
-            lane.watermark, lane.seen = kept.watermark, kept.seen
-            for each in lane.conditions:
-                self._restore_condition(timeline, each, kept.sizes.get(_rule_key(each), LEAST), found)
+        for timeline, each in self.partition.conditions():
+            place = self._place(timeline, each)
+            self._restore_condition(place, each, header.sizes.get(place, LEAST), found)
+        self.partition.restore_pages(dict(self._restored_pages(found)))
         return header.warned
+
+    def _restored_pages(self, found: Mapping[bytes, Bucket]) -> Iterator[tuple[str, bytes]]:
+        prefix = self._prefix + _PAGE
+        for key, bucket in found.items():
+            if not key.startswith(prefix):
+                continue
+            offset, raw = bucket.offset, bucket.records
+            if key in self._stale:
+                offset, raw = bucket.before_offset, bucket.before
+            if offset < 0:
+                continue
+            name = key.removeprefix(prefix).decode()
+            if not name.startswith(_ONCE):
+                self._written[key] = Bucket(offset, raw, -1, _NOTHING)
+            yield name, raw
 
     def _owns(self, key: bytes) -> bool:
         return key.startswith(self._prefix) and key != self._prefix
 
     def _restore_condition(
-        self, timeline: str, condition: Condition, size: int, found: Mapping[bytes, Bucket]
+        self, place: bytes, condition: Condition, size: int, found: Mapping[bytes, Bucket]
     ) -> None:
-        place = self._place(timeline, condition)
         self._sizes[place] = size
         for number in range(size):
             key = _numbered(place, size) + str(number).encode()
@@ -183,10 +236,6 @@ class StateKeeper:
             self._members[key] = set(records)
             condition.records.update(records)
         condition.restored()
-
-
-def _rule_key(condition: Condition) -> str:
-    return f"{condition.rule.id}:{condition.rule.kind}"
 
 
 def _numbered(place: bytes, size: int) -> bytes:

@@ -21,6 +21,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from deploy.environment import load_settings
+from deploy.rules import history, publish_files
+from schemas.contract import load_contracts
 from schemas.event import encode_event
 from schemas.settings import Settings
 from schemas.topics import feed_topic
@@ -113,7 +115,8 @@ async def fetch(settings: Settings, number: int) -> float:
 
 def watch(settings: Settings, number: int) -> None:
     """Run the real worker until it has watched all and written its last checkpoint."""
-    app, watcher = make_app(settings, write_rules(settings.home / "rules"))
+    publish_files(settings, load_contracts(), write_rules(settings.home / "rules"))
+    app, watcher = make_app(settings, history(settings))
     found: dict[str, float] = {}
 
     @app.task

@@ -16,8 +16,9 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from deploy.environment import as_environment, load_settings
 from deploy.local.kafka import kafka_running
 from deploy.local.process import free_port
+from deploy.topics import ensure_topics, wanted_topics
+from schemas.contract import load_contracts
 from schemas.settings import Settings
-from schemas.topics import WARNINGS
 
 RESULT = "RESULT "
 """What stands before the JSON a child prints."""
@@ -25,7 +26,7 @@ RESULT = "RESULT "
 
 @contextmanager
 def broker(topics: list[str]) -> Iterator[Settings]:
-    """A fresh broker on free ports with these topics, `warnings` among them; gone afterwards."""
+    """A fresh broker on free ports with all topics of the platform and these; gone afterwards."""
     with TemporaryDirectory(prefix="liaowang-bench-") as folder:
         settings = Settings(
             home=Path(folder),
@@ -34,8 +35,11 @@ def broker(topics: list[str]) -> Iterator[Settings]:
             kafka_libs=load_settings().kafka_jars,
         )
         with kafka_running(settings):
+            contracts = load_contracts()
+            ensure_topics(settings, contracts)
+            more = set(topics) - {topic.name for topic in wanted_topics(settings, contracts)}
             admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
-            admin.create_topics([NewTopic(name, settings.partitions, 1) for name in [*topics, WARNINGS]])
+            admin.create_topics([NewTopic(name, settings.partitions, 1) for name in more])
             admin.close()
             yield settings
 

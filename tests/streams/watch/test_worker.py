@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -22,21 +23,21 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from deploy.environment import as_environment
 from deploy.local.kafka import kafka_running
 from deploy.local.process import free_port
+from deploy.rules import history, publish_files
 from deploy.settled import behind, ends
 from deploy.topics import ensure_topics
 from schemas.contract import load_contracts
-from schemas.decoder import Decoder
 from schemas.event import encode_event, encode_tick
 from schemas.settings import Settings
-from schemas.topics import WARNINGS
+from schemas.topics import PARTIALS, WARNINGS
 from streams.watch.episode import Transition
-from streams.watch.partition import Partition
-from streams.watch.rule import load_rules
+from streams.watch.flow import Flow
+from streams.watch.published import RuleBook
+from streams.watch.rule_yaml import parse_rule
 from streams.watch.warning import encode_warning
 
 pytestmark = pytest.mark.stack
 CONTRACTS = load_contracts()
-RULES = load_rules(CONTRACTS)
 AIR = CONTRACTS["ecology.air-quality"]
 START = datetime(2026, 3, 1, tzinfo=UTC)
 WORKER = (
@@ -46,12 +47,59 @@ WORKER = (
 )
 
 
+RULE = """
+rule: {id}
+version: {version}
+title: {{zh: 试, en: trial}}
+{rest}
+runbook: none
+duty_role: none
+"""
+HIGH = """
+feed: ecology.air-quality
+subject: [station]
+condition: {kind: threshold, field: pm25}
+levels: {blue: 115, red: 250}
+recovery: 100
+"""
+SILENT = """
+feed: ecology.air-quality
+subject: [station]
+condition: {kind: absence}
+levels: {yellow: PT3H}
+"""
+COUNTY = """
+feed: ecology.air-quality
+subject: [region]
+condition: {kind: count, window: PT6H}
+levels: {yellow: 60, red: 64}
+"""
+BOTH = """
+condition: {kind: composite, of: [trial.high, trial.county], count: warnings, within: PT1H}
+levels: {orange: 3}
+"""
+TRIAL = {"high": HIGH, "silent": SILENT, "county": COUNTY, "both": BOTH}
+"""Rules of the feed's own key, one re-keyed, and a composite of both kinds."""
+
+
+def publish_trial(settings: Settings, rules: dict[str, str], version: int = 1) -> int:
+    """Publish rules from a folder; gives the epoch."""
+    folder = settings.home / "rules" / "trial"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rest in rules.items():
+        text = RULE.format(id=f"trial.{name}", version=version, rest=rest)
+        (folder / f"{name}.yaml").write_text(text)
+    publish_files(settings, CONTRACTS, folder.parent)
+    return history(settings).epoch
+
+
 @pytest.fixture
 def broker(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
     """A broker of its own with the platform's topics, so that offsets and groups start from nothing."""
     own = replace(settings, home=tmp_path, kafka_port=free_port(), kafka_controller_port=free_port())
     with kafka_running(own):
         ensure_topics(own, CONTRACTS)
+        publish_trial(own, TRIAL)
         yield own
 
 
@@ -73,12 +121,15 @@ def air_log(hours: int, stations: int, seed: int) -> list[tuple[str, bytes]]:
     random = Random(seed)
     log = []
     for hour in range(hours):
+        if hour % 7 == 0:
+            log.append(("", encode_tick(id=f"t{hour}", clock=START + timedelta(hours=hour))))
         for station in range(stations):
             if random.random() < 0.02:
                 continue
             at = START + timedelta(hours=hour - (5 if random.random() < 0.01 else 0))
             value = random.choice([30, 60, 99]) if random.random() < 0.95 else random.choice([120, 260, 400])
-            data = {"station": f"S{station}", "region": "330106", "averaging": "1h", "pm25": value}
+            region = ("330106", "330203", "330482", "330702")[station // 10]
+            data = {"station": f"S{station}", "region": region, "averaging": "1h", "pm25": value}
             raw = encode_event(id=f"{hour}-{station}", source="/t", type=AIR.event_type, time=at, data=data)
             copies = 2 if random.random() < 0.01 else 1
             log += [(f"S{station}", raw if random.random() > 0.005 else b"{")] * copies
@@ -89,7 +140,10 @@ async def produce(settings: Settings, log: list[tuple[str, bytes]], final: datet
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=20)
     await producer.start()
     for key, value in log:
-        await producer.send(AIR.topic, value, key.encode())
+        if key:
+            await producer.send(AIR.topic, value, key.encode())
+        for partition in range(0 if key else settings.partitions):
+            await producer.send(AIR.topic, value, partition=partition)
     if final is not None:
         await producer.flush()
         for partition in range(settings.partitions):
@@ -113,23 +167,28 @@ async def read(settings: Settings, topic: str) -> dict[int, list[object]]:
     return found
 
 
-def expected(log: dict[int, list[object]]) -> Counter[bytes]:
+def expected(settings: Settings) -> Counter[bytes]:
     """What the same log gives when each partition is observed in one piece, without any worker."""
-    rules = {rule.id: rule for rule in RULES}
-    decode = Decoder(AIR).decode
+    told = history(settings)
+    book = RuleBook(told, lambda text, where: parse_rule(text, where, CONTRACTS))
     found: list[Transition] = []
-    for number, records in log.items():
-        own = [rule for rule in RULES if rule.feed == AIR.feed]
-        Partition(AIR, decode, own, AIR.topic, number).observe(records, found.append)  # type: ignore[arg-type]
-    return Counter(encode_warning(each, rules) for each in found)
+    rules = book.rule_set(told.first).rules
+    flow = Flow(CONTRACTS, rules, {AIR.feed: settings.partitions}, epoch=told.first, book=book.rule_set)
+    for number, records in asyncio.run(read(settings, AIR.topic)).items():
+        flow.observe(AIR.feed, number, records, found.append)  # type: ignore[arg-type]
+    versions = {(each.rule, each.rule_version): book.rule(each.rule, each.rule_version) for each in found}
+    return Counter(
+        encode_warning(each, {each.rule: versions[each.rule, each.rule_version]}) for each in found
+    )
 
 
 def settle(settings: Settings, seconds: float = 40) -> None:
-    goal = ends(settings, [AIR.topic])
     deadline = time.monotonic() + seconds
-    while behind(settings, "liaowang-watch", goal):
-        assert time.monotonic() < deadline, (settings.home / "watch.log").read_text()[-3000:]
-        time.sleep(0.3)
+    for topic in (AIR.topic, PARTIALS, PARTIALS):  # the second stage hears of its own transitions
+        goal = ends(settings, [topic])
+        while behind(settings, "liaowang-watch", goal):
+            assert time.monotonic() < deadline, (settings.home / "watch.log").read_text()[-3000:]
+            time.sleep(0.3)
 
 
 def awaken(settings: Settings, seconds: float = 40) -> None:
@@ -164,9 +223,10 @@ def test_killed_again_and_again_it_warns_of_the_same_things_once(broker: Setting
     with worker(broker):
         asyncio.run(produce(broker, log[2 * third :], START + timedelta(hours=200)))
         settle(broker)
-    wanted = expected(asyncio.run(read(broker, AIR.topic)))
+    wanted = expected(broker)
     assert len(wanted) > 400
     assert warned(broker) == wanted
+    assert {b"trial.county", b"trial.both"} <= rules_of(wanted)
 
 
 def test_workers_that_come_and_go_change_nothing(broker: Settings) -> None:
@@ -180,4 +240,33 @@ def test_workers_that_come_and_go_change_nothing(broker: Settings) -> None:
             time.sleep(1)
         asyncio.run(produce(broker, [], START + timedelta(hours=200)))
         settle(broker)
-    assert warned(broker) == expected(asyncio.run(read(broker, AIR.topic)))
+    assert warned(broker) == expected(broker)
+
+
+def rules_of(values: Counter[bytes]) -> set[bytes]:
+    """The rules that have warned."""
+    return {name.encode() for value in values for name in [json.loads(value)["data"]["rule"]]}
+
+
+def test_workers_change_rules_at_the_same_tick_while_events_flow(broker: Settings) -> None:
+    """Version 2 is published in the middle; the ticks that carry its epoch come a while later."""
+    log = air_log(hours=90, stations=40, seed=9)
+    third = len(log) // 3
+    with worker(broker), worker(broker):
+        awaken(broker)
+        asyncio.run(produce(broker, log[:third]))
+        epoch = publish_trial(
+            broker, {"high": HIGH.replace("115", "200"), "county": COUNTY.replace("60", "50")}, 2
+        )
+        asyncio.run(produce(broker, log[third : 2 * third]))
+        tick = encode_tick(id="change", clock=START + timedelta(hours=60), epoch=epoch)
+        asyncio.run(produce(broker, [("", tick), *log[2 * third :]], START + timedelta(hours=200)))
+        settle(broker)
+    said = warned(broker)
+    assert said == expected(broker)
+    versions = Counter(
+        (data["rule"], data["rule_version"]) for value in said for data in [json.loads(value)["data"]]
+    )
+    assert {
+        (f"trial.{name}", version) for name in ("high", "county") for version in (1, 2)
+    } <= versions.keys()

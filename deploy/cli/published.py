@@ -1,0 +1,125 @@
+"""`liaowang rules publish|diff|history|retire`: rules change while events flow."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy import rules as files
+from deploy.environment import load_settings
+from schemas.contract import load_contracts
+from schemas.errors import Misdeclared
+from schemas.fields import SHANGHAI
+from streams.watch.published import Entry, History, retirement
+from streams.watch.rule import load_rule
+from streams.watch.rule_topic import publish as write
+
+DIFFERENT = 1
+
+Names = Annotated[
+    list[str], typer.Argument(help="Rules by id (ecology.pm25-high) or file.", show_default=False)
+]
+Name = Annotated[str, typer.Argument(help="A rule by id or file.", show_default=False)]
+Version = Annotated[int | None, typer.Argument(help="A published version.", show_default=False)]
+
+
+def publish(rules: Names) -> None:
+    """Publish rules: all workers change to them at the same tick. Several are one publication."""
+    made = files.publish_these(load_settings(), load_contracts(), rules)
+    for entry in made:
+        typer.echo(f"{entry.rule}: version {entry.version} published; in force from the next tick on")
+    if not made:
+        typer.echo("nothing to publish: these versions are published already")
+
+
+def diff(rule: Name, version: Version = None, other: Version = None) -> None:
+    """Show the version in force (or VERSION) against the file, or against OTHER; exit code 1 if they differ."""
+    history = files.history(load_settings())
+    name = _id(rule)
+    version = version or _in_force(history, name).version
+    old = _text(history, name, version)
+    if other is None:
+        path = files.found(rule)
+        new, there = path.read_text(encoding="utf-8"), str(path)
+    else:
+        new, there = _text(history, name, other), f"{name} version {other}"
+    lines = list(difflib.unified_diff(
+        old.splitlines(), new.splitlines(), f"{name} version {version}", there, lineterm=""
+    ))  # fmt: skip
+    if lines:
+        typer.echo("\n".join(lines))
+        raise typer.Exit(DIFFERENT)
+    typer.echo(f"{name}: no difference")
+
+
+def history(
+    rule: Annotated[str, typer.Argument(help="Only this rule.", show_default=False)] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Show what was published and retired when, oldest first, and what is in force."""
+    found = files.history(load_settings())
+    records = [(offset, entry) for offset, entry in found.records if rule in ("", entry.rule)]
+    if rule and not records:
+        raise Misdeclared(rule, "rule", "was never published")
+    in_force = found.in_force()
+    told = [_told(found, offset, entry, in_force.get(entry.rule) is entry) for offset, entry in records]
+    if as_json:
+        for each in told:
+            typer.echo(json.dumps(each, ensure_ascii=False))
+        return
+    table = Table("epoch", "rule", "version", "what", "when", "in force")
+    for each in told:
+        when = f"{datetime.fromisoformat(str(each['at'])).astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
+        force = "yes" if each["in_force"] else ""
+        table.add_row(
+            str(each["epoch"]), str(each["rule"]), str(each["version"]), str(each["what"]), when, force
+        )
+    Console().print(table)
+
+
+def retire(rule: Name) -> None:
+    """Take a rule out of force at the next tick; its open warnings are cancelled. A higher version revives it."""
+    settings = load_settings()
+    entries = retirement(files.history(settings), rule, datetime.now(UTC))
+    asyncio.run(write(settings.kafka, entries))
+    typer.echo(f"{rule}: version {entries[0].version} retired; out of force from the next tick on")
+
+
+def _id(name: str) -> str:
+    if name.endswith((".yaml", ".yml")):
+        return load_rule(files.found(name), load_contracts()).id
+    return name
+
+
+def _in_force(history: History, rule: str) -> Entry:
+    entry = history.in_force().get(rule)
+    if entry is None:
+        raise Misdeclared(rule, "rule", "no version of it is in force; publish it, or name a version")
+    return entry
+
+
+def _text(history: History, rule: str, version: int) -> str:
+    text = history.text(rule, version)
+    if text is None:
+        known = ", ".join(str(entry.version) for _, entry in history.versions(rule) if entry.text) or "none"
+        raise Misdeclared(rule, "version", f"{version} was never published; there are {known}")
+    return text
+
+
+def _told(history: History, offset: int, entry: Entry, in_force: bool) -> dict[str, object]:
+    epoch = min((at + 1 for at, each in history.records if at >= offset and not each.more), default=None)
+    return {
+        "epoch": epoch,
+        "rule": entry.rule,
+        "version": entry.version,
+        "what": "published" if entry.text else "retired",
+        "at": entry.at.isoformat(),
+        "in_force": in_force,
+    }

@@ -1,0 +1,80 @@
+"""Rules on their way from files to the topic `rules`: what `up` and `liaowang rules publish` share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from schemas.contract import Contract
+from schemas.errors import Misdeclared
+from schemas.settings import Settings
+from streams.watch.offline import evaluate, example_log
+from streams.watch.published import Draft, Entry, History, plan, plan_files
+from streams.watch.rule import RULES, Rule, load_rule, load_rules
+from streams.watch.rule_topic import publish, read_history
+
+
+def history(settings: Settings) -> History:
+    """Everything published so far."""
+    return asyncio.run(read_history(settings.kafka))
+
+
+def publish_files(settings: Settings, contracts: Mapping[str, Contract], root: Path = RULES) -> list[Entry]:
+    """Publish the rules in a folder that are new or have a higher version, as one publication."""
+    drafts = [draft(place_of(rule.id, root), rule) for rule in load_rules(contracts, root)]
+    return write(settings, plan_files(history(settings), drafts, datetime.now(UTC)))
+
+
+def publish_these(settings: Settings, contracts: Mapping[str, Contract], names: Sequence[str]) -> list[Entry]:
+    """Publish rules named by id or file, once they do what their examples say; Misdeclared otherwise."""
+    drafts = []
+    for name in names:
+        path = found(name)
+        rule = load_rule(path, contracts)
+        demand_examples(rule, contracts)
+        drafts.append(draft(path, rule))
+    return write(settings, plan(history(settings), drafts, datetime.now(UTC)))
+
+
+def write(settings: Settings, entries: Sequence[Entry]) -> list[Entry]:
+    """Write a publication, where there is anything to write."""
+    if entries:
+        asyncio.run(publish(settings.kafka, entries))
+    return list(entries)
+
+
+def draft(path: Path, rule: Rule) -> Draft:
+    """A rule's file as something to publish."""
+    return Draft(rule.id, rule.version, path.read_text(encoding="utf-8"), str(path))
+
+
+def found(name: str, root: Path = RULES) -> Path:
+    """The file of a rule named by its id or by a path."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return path
+    path = place_of(name, root)
+    if not path.is_file():
+        known = sorted(f"{each.parent.name}.{each.stem}" for each in root.glob("*/*.yaml"))
+        raise Misdeclared(name, "rule", f"is neither a file nor one of {', '.join(known)}")
+    return path
+
+
+def place_of(rule: str, root: Path = RULES) -> Path:
+    """Where the file of a rule stands."""
+    domain, _, name = rule.partition(".")
+    return root / domain / f"{name}.yaml"
+
+
+def demand_examples(rule: Rule, contracts: Mapping[str, Contract]) -> None:
+    """Misdeclared where a rule does not do what one of its examples says."""
+    contract = contracts[rule.feed]
+    for example in rule.examples:
+        made = evaluate(contract, [rule], example_log(contract, example))
+        said = tuple(
+            (each.subject, each.kind, "" if each.kind == "recovered" else each.level) for each in made
+        )
+        if said != example.warns:
+            raise Misdeclared(rule.id, f"examples: {example.name}", f"expected {example.warns}, got {said}")

@@ -1,0 +1,217 @@
+"""Gathering: what re-keyed rules need of one input partition and timeline, cut into batches.
+
+Rows are gathered by the partition of the second stage that judges their subject. An event older than the watermark
+of the last cut, less the rule's `wait`, comes too late: the second stage may have gone past it. That is decided
+here, once, from this partition's log alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from streams.watch.batches import BEGINNING, ROWS, Batch, Portion, Shipped, cut_in_parts
+from streams.watch.conditions import Row
+from streams.watch.episode import Transition
+from streams.watch.rule import Rule
+from streams.watch.templates import reader
+
+Ship = Callable[[int, Batch], None]
+"""Takes (partition of the second stage, batch)."""
+
+Parts = dict[int, list[Shipped]]
+_Cuts = dict[int, dict[int, list[Portion]]]
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(dict[int, list[Shipped]]).decode
+
+TRANSITION = ("episode", "kind", "level", "region", "rule", "subject")
+"""What a composite rule reads of a transition."""
+
+
+class Gather:
+    """The rows of one rule from one feed since the last cut, by partition of the second stage."""
+
+    def __init__(self, rule: Rule, feed: str, targets: int) -> None:
+        self.rule, self.feed = rule, feed
+        self.parts: Parts = {}
+        self.count = 0
+        self._targets = targets
+        self._takes = rule.takes(feed)
+        self._names = TRANSITION if rule.members else rule.reads(feed)
+        self._values = _tuple_of(self._names)
+        self._route = _route(rule, feed, targets)
+
+    def add(self, rows: Iterable[Row], floor: int, full: Callable[[int, Gather], None]) -> int:
+        """Take the rows the rule looks at; tells `full(offset, self)` at each cut; gives how many were late."""
+        takes, route, values, late = self._takes, self._route, self._values, 0
+        for data, time, _, offset, key, _ in rows:
+            if takes is not None and not takes(data):
+                continue
+            if time < floor:
+                late += 1
+                continue
+            target = route(data)
+            part = self.parts.get(target)
+            if part is None:
+                part = self.parts[target] = []
+            part.append((time, key, values(data)))
+            self.count += 1
+            if self.count >= ROWS:
+                full(offset, self)
+        return late
+
+    def tell(self, at: int, transition: Transition) -> None:
+        """Take a transition of a member, for a composite rule; `at` is when the composite hears of it."""
+        part = self.parts.setdefault(self._route(transition), [])
+        part.append((at, f"{transition.episode}#{transition.ordinal:06}", self._values(transition)))
+        self.count += 1
+
+    def cut(self) -> dict[int, Portion]:
+        """Hand over what has been gathered, by target."""
+        parts, self.parts, self.count = self.parts, {}, 0
+        rule, version, names = self.rule.id, self.rule.version, self._names
+        return {
+            target: Portion(rule, version, self.feed, names, rows) for target, rows in parts.items() if rows
+        }
+
+    def packed(self) -> bytes:
+        """What has been gathered, as bytes."""
+        return _pack(self.parts)
+
+    def restore(self, raw: bytes) -> None:
+        """Put it back."""
+        self.parts = _unpack(raw)
+        self.count = sum(map(len, self.parts.values()))
+
+
+class Gathering:
+    """All gathers of one timeline of an input partition, and where it was last cut."""
+
+    def __init__(self, stream: str, number: int, timeline: str, targets: int) -> None:
+        self.gathers: dict[str, Gather] = {}
+        self.composites: dict[str, list[Gather]] = {}
+        self.watermark = BEGINNING
+        self.late = 0
+        self.dirty: set[str] = set()
+        self._place = (stream, number, timeline)
+        self._targets = targets
+
+    def set_rules(self, rules: Sequence[Rule], feed: str, own: Mapping[str, Any]) -> None:
+        """The rules from here on: `rules` are all in force, `own` the ids of those evaluated in this partition."""
+        old = self.gathers
+        self.gathers, self.composites = {}, defaultdict(list)
+        for rule in rules:
+            members = [member for member in rule.members if member in own]
+            if (
+                not rule.rekeyed
+                or (rule.members and not members)
+                or (not rule.members and feed not in rule.feeds)
+            ):
+                continue
+            kept = old.get(rule.id)
+            gather = (
+                kept
+                if kept and kept.rule is rule
+                else Gather(rule, rule.feed if members else feed, self._targets)
+            )
+            self.gathers[rule.id] = gather
+            for member in members:
+                self.composites[member].append(gather)
+        self.dirty |= old.keys() | self.gathers.keys()
+
+    def observe(self, column: Sequence[Row], told: Sequence[Transition], epoch: int, ship: Ship) -> None:
+        """Gather a column of rows, and the transitions they made, and ship what is cut."""
+        pending = sorted(told, key=attrgetter("offset"))
+        start = 0
+        for at, row in enumerate(column):
+            if row[0] is None:
+                self._gather(column[start:at], epoch, ship)
+                start = at + 1
+                until = next((n for n, each in enumerate(pending) if each.offset > row[3]), len(pending))
+                self._tell(pending[:until])
+                pending = pending[until:]
+                self._tick(row[3], row[2], epoch, ship)
+        self._gather(column[start:], epoch, ship)
+        self._tell(pending)
+
+    def _gather(self, rows: Sequence[Row], epoch: int, ship: Ship) -> None:
+        if not rows:
+            return
+        cuts: _Cuts = {}
+
+        def full(offset: int, gather: Gather) -> None:
+            for target, portion in gather.cut().items():
+                cuts.setdefault(offset, {}).setdefault(target, []).append(portion)
+
+        for rule, gather in self.gathers.items():
+            if not gather.rule.members:
+                before = gather.count
+                self.late += gather.add(rows, self.watermark - gather.rule.wait * 1000, full)
+                if gather.count != before or cuts:
+                    self.dirty.add(rule)
+        for offset, portions in sorted(cuts.items()):
+            for target, each in sorted(portions.items()):
+                self._ship(target, offset, epoch, None, each, ship)
+
+    def _tell(self, transitions: Sequence[Transition]) -> None:
+        for transition in transitions:
+            for gather in self.composites.get(transition.rule, ()):
+                gather.tell(max(transition.at, self.watermark - gather.rule.wait * 1000), transition)
+                self.dirty.add(gather.rule.id)
+
+    def _tick(self, offset: int, watermark: int, epoch: int, ship: Ship) -> None:
+        """Cut: every partition of the second stage hears the watermark, also where nothing is for it."""
+        portions: dict[int, list[Portion]] = {target: [] for target in range(self._targets)}
+        for rule, gather in self.gathers.items():
+            if gather.count:
+                self.dirty.add(rule)
+                for target, portion in gather.cut().items():
+                    portions[target].append(portion)
+        self.watermark = max(self.watermark, watermark)
+        for target, each in portions.items():
+            self._ship(target, offset, epoch, self.watermark, each, ship)
+
+    def _ship(
+        self, target: int, offset: int, epoch: int, watermark: int | None, portions: list[Portion], ship: Ship
+    ) -> None:
+        stream, number, timeline = self._place
+        for batch in cut_in_parts((stream, number, offset, timeline), epoch, watermark, portions):
+            ship(target, batch)
+
+
+def _tuple_of(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """How to read these fields of an event's data as a tuple."""
+    if not names:
+        return lambda data: ()
+    if len(names) == 1:
+        one = attrgetter(names[0])
+        return lambda data: (one(data),)
+    return attrgetter(*names)
+
+
+def _route(rule: Rule, feed: str, targets: int) -> Callable[[Any], int]:
+    """Which partition of the second stage judges an event: by its subject.
+
+    All of a composite, and of a rule that reads one feed under several keys, goes to one place.
+    """
+    keys = {each.key for each in rule.inputs if each.feed == feed}
+    if targets == 1 or rule.members or len(keys) != 1:
+        place = crc32(rule.id.encode()) % targets
+        return lambda data: place
+    subject, known = reader(keys.pop()), dict[str, int]()
+
+    def route(data: Any) -> int:
+        name = subject(data)
+        target = known.get(name)
+        if target is None:
+            if len(known) >= 100_000:
+                known.clear()
+            target = known[name] = crc32(name.encode()) % targets
+        return target
+
+    return route

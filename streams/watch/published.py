@@ -1,0 +1,208 @@
+"""Published rules: which versions are in force from which tick on. Pure; the topic `rules` is their log.
+
+Every record is one version of one rule, or its retirement; nothing is ever overwritten. A publication may hold
+several rules: all of its records but the last say `more`, and only the last makes an **epoch**, its offset + 1.
+The set of rules of an epoch is what the records before it say. Ticks carry the epoch, so every partition changes
+its rules at a tick, and a replay of the log changes them at the same places.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from schemas.declaration import parse_yaml
+from schemas.errors import Misdeclared
+from streams.watch.rule import Rule
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One record of the topic: a version of a rule published, or (without text) a rule retired at a version."""
+
+    rule: str
+    version: int
+    text: str
+    at: datetime
+    more: bool = False
+
+    @property
+    def key(self) -> bytes:
+        """Its Kafka key; each stands once, so that compaction drops nothing."""
+        return f"{self.rule}@{self.version}{'' if self.text else '/retired'}".encode()
+
+
+_entries = msgspec.json.Decoder(Entry)
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """The record's bytes."""
+    return msgspec.json.encode(entry)
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """The rules in force from an epoch on."""
+
+    epoch: int
+    rules: tuple[Rule, ...]
+
+
+class UnknownEpoch(Exception):
+    """A tick carries an epoch whose records have not arrived here yet: wait for them."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(f"the rules of epoch {epoch} are not known here yet")
+        self.epoch = epoch
+
+
+class History:
+    """All records of the topic so far, in order."""
+
+    def __init__(self, records: Iterable[tuple[int, Entry]] = ()) -> None:
+        self._records = list(records)
+
+    def add(self, offset: int, raw: bytes) -> None:
+        """Take one record; one that came already is left out."""
+        if not self._records or offset > self._records[-1][0]:
+            self._records.append((offset, _entries.decode(raw)))
+
+    @property
+    def records(self) -> Sequence[tuple[int, Entry]]:
+        """(offset, record) in order."""
+        return self._records
+
+    @property
+    def epoch(self) -> int:
+        """The latest epoch; 0 before the first publication."""
+        return max((offset + 1 for offset, entry in self._records if not entry.more), default=0)
+
+    @property
+    def first(self) -> int:
+        """The first epoch; 0 before the first publication."""
+        return min((offset + 1 for offset, entry in self._records if not entry.more), default=0)
+
+    def in_force(self, epoch: int | None = None) -> dict[str, Entry]:
+        """The version of each rule in force in an epoch (the latest by default); retired ones are left out."""
+        until = self.epoch if epoch is None else epoch
+        latest: dict[str, Entry] = {}
+        for offset, entry in self._records:
+            if offset < until:
+                latest[entry.rule] = entry
+        return {rule: entry for rule, entry in sorted(latest.items()) if entry.text}
+
+    def versions(self, rule: str) -> list[tuple[int, Entry]]:
+        """All records of one rule, oldest first, each with its offset."""
+        return [(offset, entry) for offset, entry in self._records if entry.rule == rule]
+
+    def text(self, rule: str, version: int) -> str | None:
+        """What was published as this version; None where it never was."""
+        texts = [entry.text for _, entry in self.versions(rule) if entry.version == version and entry.text]
+        return texts[0] if texts else None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A rule as a file has it: what would be published."""
+
+    rule: str
+    version: int
+    text: str
+    where: str
+
+
+def plan(history: History, drafts: Sequence[Draft], now: datetime) -> list[Entry]:
+    """The records that publish what is new of these; Misdeclared where a version stands for something else."""
+    fresh = [draft for draft in drafts if _is_new(history, draft)]
+    return _closed(
+        Entry(rule=each.rule, version=each.version, text=each.text, at=now, more=True) for each in fresh
+    )
+
+
+def plan_files(history: History, drafts: Sequence[Draft], now: datetime) -> list[Entry]:
+    """As `plan`, but files that are behind what is published, or of a retired version, are left alone."""
+    newest = {entry.rule: entry.version for _, entry in history.records}
+    return plan(history, [each for each in drafts if each.version >= newest.get(each.rule, 0)], now)
+
+
+def retirement(history: History, rule: str, now: datetime) -> list[Entry]:
+    """The record that retires a rule; Misdeclared where it is not in force."""
+    entry = history.in_force().get(rule)
+    if entry is None:
+        raise Misdeclared(
+            rule, "rule", f"is not in force; there are {', '.join(history.in_force()) or 'none'}"
+        )
+    return [Entry(rule=rule, version=entry.version, text="", at=now)]
+
+
+def same_rule(one: str, other: str) -> bool:
+    """Whether two texts say the same rule; comments, order and examples do not matter."""
+    return _meaning(one) == _meaning(other)
+
+
+def _is_new(history: History, draft: Draft) -> bool:
+    published = history.text(draft.rule, draft.version)
+    newest = max((entry.version for _, entry in history.versions(draft.rule)), default=0)
+    if published is not None and not same_rule(published, draft.text):
+        problem = f"version {draft.version} is published and says something else; raise it to {newest + 1}"
+        raise Misdeclared(draft.where, "version", problem)
+    if published is None and draft.version < newest:
+        raise Misdeclared(draft.where, "version", f"{newest} is published already; raise it to {newest + 1}")
+    if published is not None and draft.version < newest:
+        raise Misdeclared(
+            draft.where,
+            "version",
+            f"{newest} is in force; to go back publish this text as version {newest + 1}",
+        )
+    return published is None
+
+
+def _closed(entries: Iterable[Entry]) -> list[Entry]:
+    found = list(entries)
+    return [*found[:-1], *(msgspec.structs.replace(each, more=False) for each in found[-1:])]
+
+
+def _meaning(text: str) -> str:
+    document = dict(parse_yaml(text, "rule").value)
+    document.pop("examples", None)
+    return json.dumps(document, sort_keys=True, default=str)
+
+
+class RuleBook:
+    """The sets of rules of all epochs known here; each version is parsed once."""
+
+    def __init__(self, history: History, parse: Callable[[str, str], Rule]) -> None:
+        self.history = history
+        self._parse = parse
+        self._rules: dict[tuple[str, int], Rule] = {}
+        self._sets: dict[int, RuleSet] = {}
+
+    def rule_set(self, epoch: int) -> RuleSet:
+        """The rules of an epoch; UnknownEpoch where its record has not come yet."""
+        if epoch > self.history.epoch:
+            raise UnknownEpoch(epoch)
+        if epoch not in self._sets:
+            in_force = self.history.in_force(epoch)
+            self._sets[epoch] = RuleSet(epoch, tuple(self._rule(entry) for entry in in_force.values()))
+        return self._sets[epoch]
+
+    def rule(self, rule: str, version: int) -> Rule:
+        """One version that was published, in force or not."""
+        found = self._rules.get((rule, version))
+        if found is None:
+            text = self.history.text(rule, version)
+            if text is None:
+                raise Misdeclared(f"{rule}@{version}", "version", "was never published")
+            found = self._rules[rule, version] = self._parse(text, f"{rule}@{version}")
+        return found
+
+    def _rule(self, entry: Entry) -> Rule:
+        return self.rule(entry.rule, entry.version)
+
+
+def fixed(rules: Sequence[Rule]) -> Callable[[int], RuleSet]:
+    """One set of rules for every epoch: for rules that come from files and not from the topic."""
+    return lambda epoch: RuleSet(epoch, tuple(rules))

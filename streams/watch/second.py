@@ -1,0 +1,396 @@
+"""The second stage of one partition of `partials`: re-keyed, cross-feed and composite rules, on gathered rows.
+
+A rule's rows are judged in order of (time, source and id), as far as the *minimum* watermark over all partitions
+of all its streams, less its `wait`. Before that nothing is judged; after that nothing older can come. So what is
+decided does not depend on which batch came first, and evidence names no place in `partials`: the offset is -1, the
+watermark the event time that every input had to reach (`at` and `wait`).
+
+Rules change here as well where their inputs changed: at the latest watermark any of their input partitions had
+when its tick said so. Rows before that are judged by the old version, rows after it by the new.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.contract import Contract
+from schemas.topics import PARTIALS
+from streams.watch.batches import BEGINNING, Batch, Portion, cut_in_parts, decode_batches, rule_stream
+from streams.watch.conditions import Condition, Row, condition
+from streams.watch.episode import Emit, Moment, Transition
+from streams.watch.gather import TRANSITION, Gather, Ship
+from streams.watch.log import LogRecord
+from streams.watch.published import RuleSet
+from streams.watch.rule import Rule
+from streams.watch.switch import switch
+
+Source = tuple[str, int]
+"""A stream and the number of its partition."""
+
+
+class Waiting(NamedTuple):
+    """A row that waits for the watermark, and the batch it came in."""
+
+    time: int
+    key: str
+    feed: str
+    names: tuple[str, ...]
+    values: tuple[Any, ...]
+    page: int
+
+
+_ORDER = itemgetter(0, 1)
+_TIME = itemgetter(0)
+
+
+class Mark(msgspec.Struct, array_like=True):
+    """How far one source is: its last cut, its watermark, and the epochs it came to with the watermark then."""
+
+    place: tuple[int, int]
+    watermark: int
+    epochs: list[tuple[int, int]]
+
+
+class Progress(msgspec.Struct, array_like=True):
+    """How far one rule is: version (0: none), epoch, the watermark it began at and the one it was judged up to."""
+
+    version: int
+    epoch: int
+    since: int
+    watermark: int
+
+
+class LaneHead(msgspec.Struct, array_like=True):
+    """What a timeline needs besides its records and pages."""
+
+    marks: list[tuple[str, int, Mark]]
+    progress: dict[str, Progress]
+
+
+@dataclass
+class SecondLane:
+    """One timeline: how far its sources and rules are, and the rows that wait, by rule."""
+
+    marks: dict[Source, Mark] = field(default_factory=dict)
+    progress: dict[str, Progress] = field(default_factory=dict)
+    conditions: dict[str, Condition] = field(default_factory=dict)
+    waiting: dict[str, list[Waiting]] = field(default_factory=dict)
+
+
+@dataclass
+class SecondTally:
+    """What has become of the batches since the start, for the log."""
+
+    batches: int = 0
+    repeated: int = 0
+    rows: int = 0
+    stranded: int = 0
+    """Rows gathered for a version that reads other fields than the one in force at their time."""
+
+
+class SecondStage:
+    """All rules of the second stage over one partition of `partials`, and the last offset applied."""
+
+    topic = PARTIALS
+
+    def __init__(
+        self,
+        contracts: Mapping[str, Contract],
+        book: Callable[[int], RuleSet],
+        partition: int,
+        *,
+        targets: int,
+        partitions: Mapping[str, int],
+    ) -> None:
+        """`targets`: partitions of `partials`; `partitions`: those of each feed."""
+        self.partition = partition
+        self.offset = -1
+        self.lanes: dict[str, SecondLane] = {}
+        self.tally = SecondTally()
+        self._contracts, self._book = contracts, book
+        self._targets, self._partitions = targets, partitions
+        self._pages: dict[int, tuple[bytes, int]] = {}
+        self._changed: set[int] = set()
+
+    def observe(self, records: Iterable[LogRecord], emit: Emit, ship: Ship) -> None:
+        """Apply the messages not applied yet, in log order; emit what the rules decide, ship it to composites.
+
+        Raises UnknownEpoch, with all before it applied, at a batch whose rules are not known here yet.
+        """
+        for record in records:
+            if record.offset <= self.offset:
+                continue
+            raw = record.value or b""
+            batches = decode_batches(raw)
+            for batch in batches:
+                self._book(batch.epoch)
+            self.offset = record.offset
+            moved: dict[str, None] = {}
+            rows = 0
+            for batch in batches:
+                came, told = self._apply(batch)
+                rows += came
+                if told:
+                    moved[batch.timeline] = None
+            if rows:
+                self.tally.rows += rows
+                self._pages[self.offset] = (raw, rows)
+                self._changed.add(self.offset)
+            for timeline in moved:
+                self._advance(timeline, self.lanes[timeline], emit, ship)
+
+    def _apply(self, batch: Batch) -> tuple[int, bool]:
+        """Take one batch; gives its number of rows and whether it moved time. One that came before is skipped."""
+        lane = self.lanes.setdefault(batch.timeline, SecondLane())
+        source = (batch.stream, batch.number)
+        mark = lane.marks.get(source)
+        if mark is None:
+            mark = lane.marks[source] = Mark((-1, 0), BEGINNING, [(batch.epoch, BEGINNING)])
+        elif (batch.offset, batch.part) <= mark.place:
+            self.tally.repeated += 1
+            return 0, False
+        self.tally.batches += 1
+        mark.place = (batch.offset, batch.part)
+        for portion in batch.portions:
+            lane.waiting.setdefault(portion.rule, []).extend(_waiting(portion, self.offset))
+        if batch.watermark is not None:
+            mark.watermark = max(mark.watermark, batch.watermark)
+            if batch.epoch > mark.epochs[-1][0]:
+                since = mark.watermark if batch.since is None else batch.since
+                mark.epochs.append((batch.epoch, since))
+        return sum(len(portion.rows) for portion in batch.portions), batch.watermark is not None
+
+    def _advance(self, timeline: str, lane: SecondLane, emit: Emit, ship: Ship) -> None:
+        """Bring every rule to the epochs its sources have come to, and judge it as far as they are."""
+        epochs = sorted({epoch for mark in lane.marks.values() for epoch, _ in mark.epochs})
+        told: dict[str, list[Transition]] = {}
+        before = {name: progress.watermark for name, progress in lane.progress.items()}
+        for epoch in epochs:
+            rekeyed = {rule.id for rule in self._book(epoch).rules if rule.rekeyed}
+            for name in sorted(rekeyed | lane.progress.keys()):
+                self._reach(timeline, lane, name, epoch, self._noting(told, emit))
+        for name in lane.conditions:
+            self._judge(timeline, lane, name, self._noting(told, emit))
+        for name in lane.conditions:
+            self._tell(timeline, lane, name, told.get(name, []), before.get(name, BEGINNING), ship)
+        self._prune(lane, epochs)
+
+    def _noting(self, told: dict[str, list[Transition]], emit: Emit) -> Emit:
+        """Emit transitions, and note them by rule for the composites."""
+
+        def note(transition: Transition) -> None:
+            told.setdefault(transition.rule, []).append(transition)
+            emit(transition)
+
+        return note
+
+    def _reach(self, timeline: str, lane: SecondLane, name: str, epoch: int, emit: Emit) -> None:
+        """Bring a rule to an epoch, once all its sources are there and the watermark has passed the change."""
+        progress = lane.progress.get(name, Progress(0, -1, BEGINNING, BEGINNING))
+        if progress.epoch >= epoch:
+            return
+        rules = {rule.id: rule for rule in self._book(epoch).rules}
+        new, old = rules.get(name), lane.conditions.get(name)
+        new = new if new is not None and new.rekeyed else None
+        sources = self._sources(new or (old.rule if old else None), rules)
+        since = [_since(lane.marks.get(source), epoch) for source in sources]
+        if not since or any(at is None for at in since):
+            return
+        change = max(at for at in since if at is not None)
+        if min(lane.marks[source].watermark for source in sources) < change:
+            return
+        if old is not None and (new is None or new.version != old.rule.version):
+            self._run(lane, old, change, emit)
+        now = Moment(PARTIALS, -1, timeline, -1, max(change, progress.watermark))
+        made = switch(old, new, lambda rule: self._condition(rule, timeline), now, emit)
+        if made is None:
+            lane.conditions.pop(name, None)
+            lane.progress.pop(name, None)
+            self._release(lane.waiting.pop(name, []))
+        else:
+            lane.conditions[name] = made
+            lane.progress[name] = Progress(made.rule.version, epoch, change, progress.watermark)
+
+    def _judge(self, timeline: str, lane: SecondLane, name: str, emit: Emit) -> None:
+        """Judge a rule up to the minimum watermark of its sources."""
+        each = lane.conditions[name]
+        rules = {rule.id: rule for rule in self._book(lane.progress[name].epoch).rules}
+        marks = [lane.marks.get(source) for source in self._sources(each.rule, rules)]
+        watermark = min((mark.watermark if mark else BEGINNING for mark in marks), default=BEGINNING)
+        if watermark > lane.progress[name].watermark:
+            self._run(lane, each, watermark, emit)
+
+    def _run(self, lane: SecondLane, each: Condition, watermark: int, emit: Emit) -> None:
+        """Give a condition all rows before the watermark less `wait`, in order, then the watermark itself."""
+        wait, name = each.rule.wait * 1000, each.rule.id
+        progress = lane.progress[name]
+        rows = lane.waiting.get(name, [])
+        rows.sort(key=_ORDER)
+        ripe = rows[: bisect_left(rows, watermark - wait, key=_TIME)]
+        del rows[: len(ripe)]
+        column = list(self._rows(each.rule, ripe, max(progress.watermark, BEGINNING), wait))
+        column.append((None, watermark - wait, watermark, -1, "", each.rule.feed))
+        progress.watermark = watermark
+
+        def canonical(transition: Transition) -> None:
+            reached = transition.at + wait
+            emit(replace(transition, topic=PARTIALS, partition=-1, offset=-1, watermark=reached))
+
+        each.observe(column, canonical)
+        self._release(ripe)
+
+    def _rows(self, rule: Rule, ripe: Sequence[Waiting], reached: int, wait: int) -> Iterator[Row]:
+        wanted: dict[str, set[str]] = {feed: set(_reads(rule, feed)) for feed in rule.feeds}
+        for time, key, feed, names, values, _ in ripe:
+            if not wanted.get(feed, set()) <= set(names):
+                self.tally.stranded += 1
+                continue
+            reached = max(reached, time + wait)
+            yield _record_of(names)(*values), time, reached, -1, key, feed
+
+    def _tell(
+        self, timeline: str, lane: SecondLane, name: str, told: Sequence[Transition], before: int, ship: Ship
+    ) -> None:
+        """Ship a rule's transitions, and how far it is, to the composites it is a member of."""
+        progress = lane.progress[name]
+        watermark, epoch = progress.watermark, progress.epoch
+        composites = [rule for rule in self._book(epoch).rules if name in rule.members]
+        if not composites or (watermark == before and not told):
+            return
+        portions: dict[int, list[Portion]] = {target: [] for target in range(self._targets)}
+        for rule in composites:
+            gather = Gather(rule, rule.feed, self._targets)
+            for transition in told:
+                gather.tell(max(transition.at, before), transition)
+            for target, portion in gather.cut().items():
+                portions[target].append(portion)
+        place = (rule_stream(name), self.partition, self.offset, timeline)
+        for target, each in portions.items():
+            for batch in cut_in_parts(place, epoch, watermark, each, progress.since):
+                ship(target, batch)
+
+    def _sources(self, rule: Rule | None, rules: Mapping[str, Rule]) -> list[Source]:
+        """The partitions a rule waits for: of its feeds, or of what its members are made from."""
+        if rule is None:
+            return []
+        found: set[Source] = set()
+        if not rule.members:
+            return [source for feed in rule.feeds for source in self._feed(feed)]
+        for member in (rules[name] for name in rule.members if name in rules):
+            if member.rekeyed:
+                found |= {(rule_stream(member.id), number) for number in range(self._targets)}
+            else:
+                found |= set(self._feed(member.feed))
+        return sorted(found)
+
+    def _feed(self, feed: str) -> list[Source]:
+        topic = self._contracts[feed].topic
+        return [(topic, number) for number in range(self._partitions[feed])]
+
+    def _condition(self, rule: Rule, timeline: str) -> Condition:
+        fields = {self._contracts[feed].region_field for feed in rule.feeds if not rule.members}
+        region = fields.pop() if len(fields) == 1 else ""
+        return condition(rule, PARTIALS, -1, timeline, region)
+
+    def _release(self, rows: Iterable[Waiting]) -> None:
+        """Rows that have been judged need not be kept."""
+        for row in rows:
+            raw, left = self._pages[row.page]
+            self._pages[row.page] = (raw, left - 1)
+            if left == 1:
+                self._changed.add(row.page)
+
+    def _prune(self, lane: SecondLane, epochs: Sequence[int]) -> None:
+        """Forget changes of epoch that every rule has gone through."""
+        done = min((progress.epoch for progress in lane.progress.values()), default=epochs[-1])
+        for mark in lane.marks.values():
+            while len(mark.epochs) > 1 and mark.epochs[1][0] <= done:
+                del mark.epochs[0]
+
+    # What is kept: see state.py.
+
+    def conditions(self) -> Iterator[tuple[str, Condition]]:
+        """(timeline, condition) of all rules."""
+        for timeline, lane in self.lanes.items():
+            yield from ((timeline, each) for each in lane.conditions.values())
+
+    def head(self) -> bytes:
+        """The small part of the state, as bytes."""
+        return msgspec.msgpack.encode({
+            timeline: LaneHead(
+                [(stream, number, mark) for (stream, number), mark in lane.marks.items()], lane.progress
+            )
+            for timeline, lane in self.lanes.items()
+        })  # fmt: skip
+
+    def restore_head(self, raw: bytes) -> None:
+        """Put it back, with fresh conditions; raises UnknownEpoch where their rules are not known here yet."""
+        for timeline, head in _heads.decode(raw).items():
+            lane = SecondLane({(stream, number): mark for stream, number, mark in head.marks}, head.progress)
+            for name, progress in head.progress.items():
+                rules = {rule.id: rule for rule in self._book(progress.epoch).rules}
+                lane.conditions[name] = self._condition(rules[name], timeline)
+            self.lanes[timeline] = lane
+
+    def pages(self) -> Iterator[tuple[str, bytes | None]]:
+        """Batches whose rows wait, as they came; None for those done with. What changed since the last call."""
+        changed, self._changed = self._changed, set()
+        for page in sorted(changed):
+            raw, left = self._pages[page]
+            if left == 0:
+                del self._pages[page]
+            yield str(page), raw if left else None
+
+    def restore_pages(self, pages: Mapping[str, bytes]) -> None:
+        """Put the waiting rows back; those that were judged before the checkpoint are left out."""
+        for name, raw in sorted(pages.items(), key=lambda item: int(item[0])):
+            page, left = int(name), 0
+            for batch in decode_batches(raw):
+                lane = self.lanes.setdefault(batch.timeline, SecondLane())
+                for portion in batch.portions:
+                    judged = self._judged(lane, portion.rule)
+                    rows = [row for row in _waiting(portion, page) if row.time >= judged]
+                    lane.waiting.setdefault(portion.rule, []).extend(rows)
+                    left += len(rows)
+            self._pages[page] = (raw, left)
+            if left == 0:
+                self._changed.add(page)
+
+    def _judged(self, lane: SecondLane, rule: str) -> int:
+        """All rows of a rule before this have been judged."""
+        if rule not in lane.conditions:
+            return BEGINNING
+        return lane.progress[rule].watermark - lane.conditions[rule].rule.wait * 1000
+
+
+_heads = msgspec.msgpack.Decoder(dict[str, LaneHead])
+
+
+def _waiting(portion: Portion, page: int) -> list[Waiting]:
+    feed, names = portion.feed, portion.names
+    return [Waiting(time, key, feed, names, values, page) for time, key, values in portion.rows]
+
+
+def _since(mark: Mark | None, epoch: int) -> int | None:
+    """The watermark at which a source came to an epoch; None where it has not."""
+    if mark is None:
+        return None
+    return min((at for reached, at in mark.epochs if reached >= epoch), default=None)
+
+
+def _reads(rule: Rule, feed: str) -> tuple[str, ...]:
+    return TRANSITION if rule.members else rule.reads(feed)
+
+
+@lru_cache(maxsize=1024)
+def _record_of(names: tuple[str, ...]) -> Callable[..., Any]:
+    """What makes an object with these attributes."""
+    return namedtuple("Gathered", names)

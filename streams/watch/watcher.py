@@ -1,0 +1,224 @@
+"""The watcher: frames in, warnings and batches out, state kept in a Faust table with its changelog.
+
+Order of things: transitions and batches are sent when decided; a checkpoint waits until those are acknowledged,
+writes the dirty buckets, then the header, and only then declares its frames done, so that Faust commits their
+offsets. After a crash the warnings already on the topic since the last checkpoint are read back and not sent
+again; batches are sent again, and the second stage knows them by their ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from faust.types import TP
+
+from schemas.contract import Contract
+from schemas.decoder import Decoder
+from schemas.topics import PARTIALS, WARNINGS
+from streams.frames import FrameApp
+from streams.watch.batches import Batch, messages
+from streams.watch.episode import Transition
+from streams.watch.partition import Partition
+from streams.watch.published import RuleBook, UnknownEpoch
+from streams.watch.second import SecondStage
+from streams.watch.sent import already_sent, ends
+from streams.watch.state import StateKeeper
+from streams.watch.warning import encode_warning
+
+log = logging.getLogger("liaowang.watch")
+
+Stage = Partition | SecondStage
+
+
+class Watcher:
+    """All watched partitions of this worker, of feeds and of the second stage."""
+
+    def __init__(
+        self,
+        app: FrameApp,
+        contracts: Mapping[str, Contract],
+        book: RuleBook,
+        news: asyncio.Event,
+        targets: int,
+    ) -> None:
+        """`news` is set whenever the book's history has grown; `targets` is the partitions of every topic."""
+        self.app, self.book = app, book
+        self.keepers: dict[TP, StateKeeper[Stage]] = {}
+        self._news, self._targets = news, targets
+        self._contracts = dict(contracts)
+        self._by_topic = {contract.topic: contract for contract in contracts.values()}
+        self._decoders: dict[str, Callable[[bytes], Any]] = {}
+        self._silenced: dict[TP, set[str]] = {}
+        self._frames: dict[TP, list[Any]] = {}
+        self._pending: list[Any] = []
+        self._shipped: list[Any] = []
+        self._sending: set[TP] = set()
+        self._warned: dict[int, int] = {}
+        self._sent: tuple[int, dict[int, int], set[str]] = (-1, {}, set())
+        self.table: Any = app.Table("state", key_type=bytes, value_type=bytes)
+        self._warnings = app.topic(WARNINGS, key_serializer="raw", value_serializer="raw", acks=False)
+
+    async def observe(self, event: Any) -> None:
+        """Apply one frame; send what the rules decide and what the second stage needs."""
+        tp, generation = event.message.tp, event.message.generation_id
+        if not self.keepers:
+            self._warned = await ends(self.app.bootstrap)
+        keeper = self.keepers.get(tp) or await self._open(tp)
+        if generation != self.app.consumer_generation_id:  # revoked meanwhile; it will be read again
+            return
+        self._sending.add(tp)  # no checkpoint of this partition before all it decided is on its way
+        try:
+            while not await self._apply(keeper.partition, event.value, self._silenced[tp]):
+                if generation != self.app.consumer_generation_id:
+                    return
+            self._frames[tp].append(event.message)
+        finally:
+            self._sending.discard(tp)
+
+    async def _apply(self, stage: Stage, records: Any, silenced: set[str]) -> bool:
+        """Apply records and send what comes of them; False where the rest must wait for rules under way."""
+        decided: list[Transition] = []
+        shipped: dict[int, list[Batch]] = {}
+        missing: UnknownEpoch | None = None
+        try:
+            stage.observe(
+                records, decided.append, lambda target, batch: shipped.setdefault(target, []).append(batch)
+            )
+        except UnknownEpoch as unknown:
+            missing = unknown
+        for target, batches in shipped.items():
+            await self._ship(target, batches)
+        for transition in decided:
+            if transition.id not in silenced:
+                await self._send(transition)
+        if missing is not None:
+            await self._learn(missing)
+        return missing is None
+
+    async def _learn(self, missing: UnknownEpoch) -> None:
+        """Wait for rules that a tick names and that are not here yet."""
+        log.info("%s; waiting for them", missing)
+        while self.book.history.epoch < missing.epoch:
+            self._news.clear()
+            if self.book.history.epoch < missing.epoch:
+                await self._news.wait()
+
+    async def _send(self, transition: Transition) -> None:
+        rule = self.book.rule(transition.rule, transition.rule_version)
+        value = encode_warning(transition, {rule.id: rule})
+        self._pending.append(await self._warnings.send(key=transition.subject.encode(), value=value))
+
+    async def _ship(self, target: int, batches: Iterable[Batch]) -> None:
+        producer = self.app.producer
+        for message in messages(batches):
+            self._shipped.append(await producer.send(PARTIALS, None, message, target, None, None))
+
+    async def _open(self, tp: TP) -> StateKeeper[Stage]:
+        """The state of a partition as of its last checkpoint, from the table Faust has recovered."""
+        generation = self.app.consumer_generation_id
+        while True:
+            keeper = StateKeeper(self._stage(tp))
+            try:
+                warned = keeper.restore(self.table.data)
+                break
+            except UnknownEpoch as unknown:
+                await self._learn(unknown)
+        silenced = await self._already_sent(warned)
+        if generation != self.app.consumer_generation_id:
+            return keeper
+        self._silenced[tp] = silenced
+        self._frames[tp] = []
+        self.keepers[tp] = keeper
+        log.info(
+            "%s[%d]: watching from offset %d, %d warnings already sent since the checkpoint",
+            tp.topic, tp.partition, keeper.partition.offset + 1, len(silenced),
+        )  # fmt: skip
+        return keeper
+
+    def _stage(self, tp: TP) -> Stage:
+        """A partition as it is before its first record: under the first rules that were published."""
+        rule_set = self.book.rule_set
+        if tp.topic == PARTIALS:
+            partitions = dict.fromkeys(self._contracts, self._targets)
+            return SecondStage(
+                self._contracts, rule_set, tp.partition, targets=self._targets, partitions=partitions
+            )
+        contract = self._by_topic[tp.topic]
+        if tp.topic not in self._decoders:
+            self._decoders[tp.topic] = Decoder(contract).decode
+        first = self.book.history.first
+        return Partition(
+            contract, self._decoders[tp.topic], rule_set(first).rules, tp.topic, tp.partition,
+            targets=self._targets, epoch=first, book=rule_set,
+        )  # fmt: skip
+
+    async def _already_sent(self, since: dict[int, int]) -> set[str]:
+        """Ids on `warnings` since then; what was read for another partition since the rebalance serves again."""
+        generation, start, found = self._sent
+        now = self.app.consumer_generation_id
+        if generation != now or any(since.get(number, 0) < offset for number, offset in start.items()):
+            found = await already_sent(self.app.bootstrap, since)
+            self._sent = (now, since, found)
+        return found
+
+    def close(self, revoked: set[TP]) -> None:
+        """Forget revoked partitions; whoever gets them starts from the last checkpoint."""
+        for tp in revoked:
+            self.keepers.pop(tp, None)
+            self._silenced.pop(tp, None)
+            self._frames.pop(tp, None)
+
+    async def checkpoint(self) -> int:
+        """Write what has changed and declare the frames up to it done; returns the number of buckets written."""
+        generation = self.app.consumer_generation_id
+        points = []
+        for tp, keeper in self.keepers.items():
+            if tp in self._sending:
+                continue
+            point = keeper.checkpoint(self._warned)
+            frames, self._frames[tp] = self._frames[tp], []
+            if point is not None:
+                points.append((tp, point, frames))
+            else:  # read a second time: the last checkpoint holds them already
+                self._done(frames)
+        pending, self._pending = self._pending, []
+        shipped, self._shipped = self._shipped, []
+        for sent in await asyncio.gather(*pending):
+            self._warned[sent.partition] = max(self._warned.get(sent.partition, 0), sent.offset + 1)
+        await asyncio.gather(*shipped)
+        if generation != self.app.consumer_generation_id:
+            return 0
+        buckets = [(tp, key, value) for tp, point, _ in points for key, value in point.buckets]
+        await asyncio.gather(*(self._write(*bucket) for bucket in buckets))
+        await asyncio.gather(*(self._write(tp, *point.header) for tp, point, _ in points))
+        for _, _, frames in points:
+            self._done(frames)
+        return len(buckets)
+
+    def _done(self, frames: list[Any]) -> None:
+        for message in frames:
+            self.app.frame_done(message)
+
+    async def _write(self, tp: TP, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self.table.data.pop(key, None)
+        else:
+            self.table.data[key] = value
+        await self.table.send_changelog(tp.partition, key, value)
+
+    def feeds(self) -> list[Partition]:
+        """The feed partitions open now."""
+        return [each.partition for each in self.keepers.values() if isinstance(each.partition, Partition)]
+
+    def seen(self) -> int:
+        """Events applied since the start, by all partitions open now."""
+        return sum(partition.tally.events for partition in self.feeds())
+
+    def tally(self) -> str:
+        """What has been seen since the start, for the log."""
+        names = ("events", "ticks", "rejected", "duplicates", "late")
+        counts = [(name, sum(getattr(each.tally, name) for each in self.feeds())) for name in names]
+        return " ".join(f"{name}={count}" for name, count in counts)
