@@ -10,10 +10,12 @@ from pathlib import Path
 from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from schemas.settings import Settings
-from streams.watch.offline import evaluate, example_log
-from streams.watch.published import Draft, Entry, History, plan, plan_files
+from streams.watch.offline import said, try_example
+from streams.watch.published import Draft, Entry, History, plan, plan_files, retirement
 from streams.watch.rule import RULES, Rule, load_rule, load_rules
+from streams.watch.rule_set import check_members
 from streams.watch.rule_topic import publish, read_history
+from streams.watch.rule_yaml import parse_rule
 
 
 def history(settings: Settings) -> History:
@@ -29,13 +31,29 @@ def publish_files(settings: Settings, contracts: Mapping[str, Contract], root: P
 
 def publish_these(settings: Settings, contracts: Mapping[str, Contract], names: Sequence[str]) -> list[Entry]:
     """Publish rules named by id or file, once they do what their examples say; Misdeclared otherwise."""
-    drafts = []
-    for name in names:
-        path = found(name)
-        rule = load_rule(path, contracts)
-        demand_examples(rule, contracts)
-        drafts.append(draft(path, rule))
-    return write(settings, plan(history(settings), drafts, datetime.now(UTC)))
+    told = history(settings)
+    paths = [found(name) for name in names]
+    rules = [load_rule(path, contracts) for path in paths]
+    new = {rule.id for rule in rules}
+    in_force = [
+        parse_rule(entry.text, f"{id}@{entry.version}", contracts) for id, entry in told.in_force().items()
+    ]
+    known = [*(rule for rule in in_force if rule.id not in new), *rules]
+    check_members(known)
+    for rule in rules:
+        demand_examples(rule, known, contracts)
+    drafts = [draft(path, rule) for path, rule in zip(paths, rules, strict=True)]
+    return write(settings, plan(told, drafts, datetime.now(UTC)))
+
+
+def retire(settings: Settings, contracts: Mapping[str, Contract], name: str) -> Entry:
+    """Publish that a rule is retired; Misdeclared where it is not in force, or another one is made of it."""
+    told = history(settings)
+    entries = retirement(told, name, datetime.now(UTC))
+    for id, entry in told.in_force().items():
+        if name in parse_rule(entry.text, f"{id}@{entry.version}", contracts).members:
+            raise Misdeclared(name, "rule", f"{id} is made of it; retire or change that one first")
+    return write(settings, entries)[0]
 
 
 def write(settings: Settings, entries: Sequence[Entry]) -> list[Entry]:
@@ -68,13 +86,9 @@ def place_of(rule: str, root: Path = RULES) -> Path:
     return root / domain / f"{name}.yaml"
 
 
-def demand_examples(rule: Rule, contracts: Mapping[str, Contract]) -> None:
-    """Misdeclared where a rule does not do what one of its examples says."""
-    contract = contracts[rule.feed]
+def demand_examples(rule: Rule, known: Sequence[Rule], contracts: Mapping[str, Contract]) -> None:
+    """Misdeclared where a rule does not do what one of its examples says; `known` holds its members."""
     for example in rule.examples:
-        made = evaluate(contract, [rule], example_log(contract, example))
-        said = tuple(
-            (each.subject, each.kind, "" if each.kind == "recovered" else each.level) for each in made
-        )
-        if said != example.warns:
-            raise Misdeclared(rule.id, f"examples: {example.name}", f"expected {example.warns}, got {said}")
+        made = said(try_example(contracts, known, rule, example))
+        if made != example.warns:
+            raise Misdeclared(rule.id, f"examples: {example.name}", f"expected {example.warns}, got {made}")

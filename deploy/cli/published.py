@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -17,9 +16,8 @@ from deploy.environment import load_settings
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
-from streams.watch.published import Entry, History, retirement
+from streams.watch.published import Entry, History
 from streams.watch.rule import load_rule
-from streams.watch.rule_topic import publish as write
 
 DIFFERENT = 1
 
@@ -86,10 +84,8 @@ def history(
 
 def retire(rule: Name) -> None:
     """Take a rule out of force at the next tick; its open warnings are cancelled. A higher version revives it."""
-    settings = load_settings()
-    entries = retirement(files.history(settings), rule, datetime.now(UTC))
-    asyncio.run(write(settings.kafka, entries))
-    typer.echo(f"{rule}: version {entries[0].version} retired; out of force from the next tick on")
+    entry = files.retire(load_settings(), load_contracts(), rule)
+    typer.echo(f"{rule}: version {entry.version} retired; out of force from the next tick on")
 
 
 def _id(name: str) -> str:

@@ -14,7 +14,7 @@ from schemas.decoder import Decoder
 from streams.watch.batches import Batch, encode_batches
 from streams.watch.episode import Emit
 from streams.watch.log import LogRecord
-from streams.watch.partition import Book, Partition
+from streams.watch.partition import Book, Furnish, Partition
 from streams.watch.published import fixed
 from streams.watch.rule import Rule
 from streams.watch.second import SecondStage
@@ -43,15 +43,19 @@ class Flow:
         *,
         epoch: int = 0,
         book: Book | None = None,
+        furnish: Furnish = lambda condition: None,
     ) -> None:
         self._parts: dict[tuple[str, int], Partition] = {}
         for feed, count in partitions.items():
             decode = Decoder(contracts[feed]).decode
             for number in range(count):
                 self._parts[feed, number] = Partition(
-                    contracts[feed], decode, rules, contracts[feed].topic, number, epoch=epoch, book=book
-                )
-        self.second = SecondStage(contracts, book or fixed(rules), 0, targets=1, partitions=partitions)
+                    contracts[feed], decode, rules, contracts[feed].topic, number,
+                    epoch=epoch, book=book, furnish=furnish,
+                )  # fmt: skip
+        self.second = SecondStage(
+            contracts, book or fixed(rules), 0, targets=1, partitions=partitions, furnish=furnish
+        )
         self._handed: list[Batch] = []
         self._offset = 0
 

@@ -11,9 +11,11 @@ from schemas.declaration import parse_duration
 from schemas.decoder import Decoder
 from schemas.event import encode_event
 from streams.watch.baseline import BaselineTable, read_table
+from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
 from streams.watch.dwell import PENDING
 from streams.watch.episode import DWELL, LEVEL, Emit, Record, Transition
+from streams.watch.flow import Flow
 from streams.watch.happenings import Happening, tick
 from streams.watch.levels import LEVELS
 from streams.watch.partition import Partition
@@ -64,19 +66,12 @@ class Offline:
         self.rules = tuple(rules)
         self.feeds = tuple(sorted({feed for rule in rules for feed in rule.feeds if feed != WARNINGS_FEED}))
         self._decoders = {feed: Decoder(contracts[feed]).decode for feed in self.feeds}
-        self.parts = {
-            feed: Partition(
-                contracts[feed],
-                self._decoders[feed],
-                [rule for rule in rules if rule.feed == feed],
-                contracts[feed].topic,
-                0,
-            )
-            for feed in self.feeds
-        }
+        self._baselines = dict(baselines or {})
+        one_each = dict.fromkeys(self.feeds, 1)
+        self._flow = Flow(contracts, rules, one_each, furnish=self._furnish)
+        self.parts = {feed: self._flow.partition(feed, 0) for feed in self.feeds}
         self._clock = max((part.arrival for part in self.parts.values()), default=0)
         self._newest: int | None = None
-        self._baselines = dict(baselines or {})
 
     def take(self, happening: Happening, emit: Emit) -> None:
         """Take one event or tick; emit what is decided by it."""
@@ -86,8 +81,7 @@ class Offline:
         self._clock = max(self._clock, happening.at)
         if not happening.tick:
             self._newest = happening.at if self._newest is None else max(self._newest, happening.at)
-        self._furnish(part)
-        part.observe([Entry(part.offset + 1, self._clock, happening.raw)], emit)
+        self._flow.observe(happening.feed, 0, [Entry(part.offset + 1, self._clock, happening.raw)], emit)
 
     def finish(self, emit: Emit, until: datetime | None = None) -> None:
         """Move all clocks on: past the last event and the longest `wait`, or to `until` where that is later."""
@@ -101,19 +95,16 @@ class Offline:
             for feed in self.feeds:
                 self.take(tick(feed, clock, "end"), emit)
 
-    def _furnish(self, part: Partition) -> None:
-        """Give baseline rules their tables."""
-        if self._baselines:
-            for lane in [part.lane(""), *part.lanes.values()]:
-                for each in lane.conditions:
-                    if isinstance(each, Baseline):
-                        each.furnish(self._baselines)
+    def _furnish(self, condition: Condition) -> None:
+        """Give a baseline rule its table."""
+        if self._baselines and isinstance(condition, Baseline):
+            condition.furnish(self._baselines)
 
     def states(self, rule: Rule, happening: Happening) -> list[State]:
         """How a rule that is judged where its events come in stands with the event's subject after it."""
         event = self._decoders[happening.feed](happening.raw)
         found = []
-        for each in self.parts[happening.feed].lane(event.timeline).conditions:
+        for each in self.parts[happening.feed].lane(event.timeline).conditions.values():
             if each.rule.id == rule.id:
                 found += [
                     State(name, happening.at, *_standing(record)) for name, record in each.about(event.data)

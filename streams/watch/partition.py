@@ -31,6 +31,8 @@ from streams.watch.rule import Rule
 from streams.watch.switch import switch
 
 Book = Callable[[int], RuleSet]
+Furnish = Callable[[Condition], None]
+"""Gives a fresh condition what it is to compare with: its baseline."""
 
 
 @dataclass
@@ -92,13 +94,14 @@ class Partition:
         targets: int = 1,
         epoch: int = 0,
         book: Book | None = None,
+        furnish: Furnish = lambda condition: None,
     ) -> None:
         self.topic, self.partition = topic, partition
         self.offset = -1
         self.arrival = BEGINNING
         self.lanes: dict[str, Lane] = {}
         self.tally = Tally()
-        self._decode, self._contract = decode, contract
+        self._decode, self._contract, self._furnish = decode, contract, furnish
         self._targets, self._epoch = targets, epoch
         self._first = RuleSet(epoch, tuple(rules))
         self._book = book or fixed(rules)
@@ -238,7 +241,9 @@ class Partition:
         lane.memory = lane.horizon if any(rule.remembers or rule.rekeyed for rule in here) else 0
 
     def _condition(self, rule: Rule, timeline: str) -> Condition:
-        return condition(rule, self.topic, self.partition, timeline, self._contract.region_field)
+        made = condition(rule, self.topic, self.partition, timeline, self._contract.region_field)
+        self._furnish(made)
+        return made
 
     # What is kept: see state.py.
 

@@ -109,13 +109,14 @@ class SecondStage:
         *,
         targets: int,
         partitions: Mapping[str, int],
+        furnish: Callable[[Condition], None] = lambda condition: None,
     ) -> None:
         """`targets`: partitions of `partials`; `partitions`: those of each feed."""
         self.partition = partition
         self.offset = -1
         self.lanes: dict[str, SecondLane] = {}
         self.tally = SecondTally()
-        self._contracts, self._book = contracts, book
+        self._contracts, self._book, self._furnish = contracts, book, furnish
         self._targets, self._partitions = targets, partitions
         self._pages: dict[int, tuple[bytes, int]] = {}
         self._changed: set[int] = set()
@@ -298,7 +299,9 @@ class SecondStage:
     def _condition(self, rule: Rule, timeline: str) -> Condition:
         fields = {self._contracts[feed].region_field for feed in rule.feeds if not rule.members}
         region = fields.pop() if len(fields) == 1 else ""
-        return condition(rule, PARTIALS, -1, timeline, region)
+        made = condition(rule, PARTIALS, -1, timeline, region)
+        self._furnish(made)
+        return made
 
     def _release(self, rows: Iterable[Waiting]) -> None:
         """Rows that have been judged need not be kept."""
