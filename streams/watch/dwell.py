@@ -129,19 +129,19 @@ class Judge:
             falling.pop(rank, None)
             return
         began = falling.setdefault(rank, at)
-        if at - began >= self._stays(rank, dwell, at):
+        if at - began >= self._stays(rank, dwell, began):
             del falling[rank]
             holds.remove(rank)
 
-    def _stays(self, rank: int, dwell: list[Any], at: int) -> int:
-        """How long a level stays when the value no longer reaches it."""
+    def _stays(self, rank: int, dwell: list[Any], since: int) -> int:
+        """How long a level stays when the value has not reached it since then."""
         stays = self._rule.keep_open
         if rank == self._bottom:
             stays = max(stays, self._rule.recovery_dwell)
-        flapping = self._rule.flapping
-        if flapping is not None and len(dwell[RISES]) >= flapping.rises:
-            stays = max(stays, flapping.within)
-        return stays
+        flapping, rises = self._rule.flapping, dwell[RISES]
+        if flapping is None or len(rises) < flapping.rises:
+            return stays
+        return max(stays, flapping.within) if rises[-flapping.rises] > since - flapping.within else stays
 
     def _held_back(self, dwell: list[Any], target: int, level: int, at: int) -> bool:
         """Whether quiet hours hold a rise back; they are looked at again when they end."""
@@ -154,10 +154,8 @@ class Judge:
 
     def _rise_noted(self, dwell: list[Any], target: int, level: int, at: int) -> None:
         flapping = self._rule.flapping
-        if flapping is None:
-            return
-        recent = [rise for rise in dwell[RISES] if rise > at - flapping.within]
-        dwell[RISES] = [*recent, at] if target > level else recent
+        if flapping is not None and target > level:
+            dwell[RISES] = [*dwell[RISES], at][-flapping.rises :]
 
     def _recent(self, dwell: list[Any], at: int) -> bool:
         """Whether rises still count towards flapping."""
