@@ -168,6 +168,17 @@ FORMS: dict[str, Form] = {
             "direction": DIRECTION,
         },
     ),
+    "surge": Form(
+        "What a statistical detector makes of a series.",
+        {"method": text("The detector, such as ears-c2, ewma, cusum, farrington-flexible."), "every": WINDOW},
+        {
+            "field": FIELD,
+            "aggregate": choice("The figure of each window.", "count", "sum", "mean", "max", "last"),
+            "parameters": {"type": "object", "description": "The detector's parameters."},
+            "measure": choice("What the bounds are compared with.", "statistic", "alarm"),
+            "empty": choice("What a window without events is.", "zero", "missing"),
+        },
+    ),
     "composite": Form(
         "How many other rules warn in a region.",
         {"of": {"type": "array", "items": MEMBER, "minItems": 1, "description": "The members."}},

@@ -93,7 +93,7 @@ class BaselineSpec(FieldSpec):
 class SurgeSpec(Spec):
     """The value is what a detector makes of a series: one figure (`aggregate` of a field) a window of `every` ms.
 
-    `measure`: the detector's statistic, the observed figure's excess over its bound, or its alarm (1 or 0).
+    `measure`: the detector's statistic, or its alarm (1 or 0).
     `parameters` are the detector's, as (name, value). An empty window is a zero, or a missing point.
     """
 

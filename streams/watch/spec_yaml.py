@@ -23,6 +23,7 @@ from streams.watch.spec import (
     Member,
     SequenceSpec,
     Spec,
+    SurgeSpec,
     Where,
     WindowSpec,
 )
@@ -284,6 +285,29 @@ def _baseline(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ..
     )
 
 
+def _surge(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
+    from streams.watch.detect import make
+
+    contract = around.feed(Entry(entry.where, "feed", None))
+    optional = FORMS["surge"].optional
+    parameters = entry.at("parameters").mapping() if entry.at("parameters").value is not None else {}
+    values = tuple((name, item.value) for name, item in sorted(parameters.items()))
+    make(entry.at("method").text(), dict(values), where=f"{entry.where}: {entry.key}.parameters")
+    chosen = {
+        key: entry.at(key).text(optional[key]["enum"]) if entry.at(key).value is not None else default
+        for key, default in (("measure", "statistic"), ("empty", "zero"), ("aggregate", ""))
+    }
+    aggregate = chosen["aggregate"] or ("count" if entry.at("field").value is None else "sum")
+    field = "" if aggregate == "count" else one_field(entry.at("field"), contract)
+    if not field and entry.at("field").value is not None:
+        raise entry.at("field").wrong("a count looks at no field; leave it out")
+    spec = SurgeSpec(
+        entry.at("method").text(), values, aggregate, field, milliseconds(entry.at("every")), chosen["measure"],
+        chosen["empty"] == "zero",
+    )  # fmt: skip
+    return spec, (_input(around, contract, (field,) if field else ()),)
+
+
 def _composite(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
     if around.contract is not None and around.contract.feed != "duty.warning":
         raise Misdeclared(entry.where, "feed", "a composite reads the warnings of its members; leave it out")
@@ -357,6 +381,7 @@ _READERS: dict[str, Callable[[Entry, Surroundings], tuple[Spec, tuple[Input, ...
     "absence": _plain,
     "sequence": _sequence,
     "baseline": _baseline,
+    "surge": _surge,
     "composite": _composite,
     "correlation": _correlation,
 }

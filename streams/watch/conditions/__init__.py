@@ -31,6 +31,12 @@ def _window(rule: Rule, topic: str, partition: int, timeline: str, region_field:
     return kind(rule, topic, partition, timeline, region_field)
 
 
+def _surge(rule: Rule, topic: str, partition: int, timeline: str, region_field: str) -> Condition:
+    from streams.watch.conditions.surge import Surge  # numpy only where it is used
+
+    return Surge(rule, topic, partition, timeline, region_field)
+
+
 MAKERS: dict[str, Maker] = {
     "threshold": Threshold,
     "change": Change,
@@ -40,6 +46,7 @@ MAKERS: dict[str, Maker] = {
     "absence": Absence,
     "sequence": Sequence,
     "baseline": Baseline,
+    "surge": _surge,
     "composite": Composite,
     "correlation": Correlation,
 }

@@ -62,6 +62,11 @@ def kinds(**more: object) -> dict[str, Rule]:
         "count": rule({"kind": "count", "window": "PT15M"}, {"blue": 2, "red": 4}, keep_open_for="PT15M", **more),
         "absence": rule({"kind": "absence"}, {"blue": "PT30M", "red": "PT1H"}, keep_open_for="PT10M", **more),
         "absence-maintained": rule({"kind": "absence"}, {"blue": "PT30M"}, maintenance=MAINTENANCE, **more),
+        "surge": rule(
+            {"kind": "surge", "method": "ewma", "every": "PT10M", "field": "pm25", "aggregate": "max",
+             "parameters": {"m": 60, "sd": 20, "lambda": 0.5}},
+            {"blue": 100, "red": 150}, keep_open_for="PT10M", **more,
+        ),
         "sequence": rule(
             {"kind": "sequence", "first": {"where": {"averaging": "1h"}}, "then": {"where": {"averaging": "24h"}}},
             {"blue": "PT10M", "red": "PT40M"}, **more,

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from streams.watch.baseline import BaselineTable, slot_of
 from streams.watch.conditions.figures import quantile
+from streams.watch.detect import Point, detect, make
 from tests.streams.watch.trying import (
+    CASES,
     MINUTE,
     REQUESTS,
     START,
     air,
+    cases,
     clock,
     request,
     rule,
@@ -213,6 +216,43 @@ def test_a_sequence_by_fewer_fields_than_its_subject_has() -> None:
         {"blue": "PT2H"}, feed=REQUESTS, subject=["region", "request"],
     )  # fmt: skip
     assert watched.rekeyed and watched.inputs[1].key == ("request",)
+
+
+@pytest.mark.parametrize("method", ["ears-c1", "ears-c2", "ears-c3", "ewma", "cusum"])
+@given(st.lists(st.integers(0, 40), min_size=15, max_size=60), st.floats(0.5, 3))
+@settings(max_examples=25, deadline=None)
+def test_a_surge_says_what_the_detector_says_of_the_whole_series(
+    method: str, counts: list[int], bound: float
+) -> None:
+    parameters = {"cusum": {"m": 10}, "ewma": {"m": 10, "sd": 3}}.get(method, {})
+    condition = {
+        "kind": "surge", "method": method, "field": "cases", "aggregate": "last", "every": "P1D",
+        "parameters": parameters,
+    }  # fmt: skip
+    if method == "ewma":
+        bound *= 10
+    watched = rule(condition, {"blue": bound}, feed=CASES, subject=["region"])
+    days = [START + timedelta(days=day) for day in range(len(counts))]
+    found = transitions(watched, list(map(cases, days, counts)), days[-1] + timedelta(days=1))
+    judged = detect(make(method, parameters, "test"), [Point(day, float(n)) for day, n in enumerate(counts)])
+    wanted = ["blue" if each.statistic is not None and each.statistic >= bound else "" for each in judged]
+    ends = [16 * 60 + day * 1440 for day in range(len(counts))]  # Shanghai's midnight is 16:00 UTC
+    assert levels_at_events(steps(found), [float(end) for end in ends]) == wanted
+
+
+def test_an_alarm_is_a_level_too_and_an_empty_day_a_zero_or_missing() -> None:
+    condition = {"kind": "surge", "method": "ears-c1", "every": "P1D", "measure": "alarm"}
+    days = [
+        START + timedelta(days=day, minutes=minute)
+        for day in range(8)
+        for minute in range(30 if day == 7 else 2)
+    ]
+    for empty, kinds in (("zero", ["opened", "recovered"]), ("missing", ["opened"])):
+        watched = rule(condition | {"empty": empty}, {"orange": 1}, feed=CASES, subject=["region"])
+        log = [cases(day, 1, number=number) for number, day in enumerate(days)]
+        found = transitions(watched, log, days[-1] + timedelta(days=3))
+        assert [each.kind for each in found] == kinds
+        assert dict(found[0].details)["observed"] == 30
 
 
 TABLE = BaselineTable(7, {("S1", slot_of("hour-of-day", int(START.timestamp() * 1000))): (50.0, 10.0)})
