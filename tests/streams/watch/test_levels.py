@@ -187,7 +187,7 @@ def edited(old: Rule, new: Rule | None, values: list[float], then: list[float]) 
     offline = Offline(CONTRACTS, [old])
     for each in series(values):
         offline.take(each, found.append)
-    before = offline.parts[AIR].lane("").conditions[0]
+    before = offline.parts[AIR].lane("").conditions[old.id]
     watermark = int((START + len(values) * MINUTE).timestamp() * 1000)
     now = Moment(CONTRACTS[AIR].topic, 0, "", 99, watermark)
     records = adopt(old, new, before.records, now, found.append)
