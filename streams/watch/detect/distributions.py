@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from scipy.special import betainc, gammainc, gammaincc, stdtr
 
+FAR = 2.0**1000
+
 
 def two_sided_t(value: float, freedom: float) -> float:
     """P(|T| >= |value|) for Student's t."""
@@ -39,11 +41,11 @@ def negative_binomial_quantile(share: float, size: float, probability: float) ->
 
 
 def _least(enough: Callable[[int], bool], mean: float) -> float:
-    """The least count that is enough, by doubling and halving; not a number beyond 2^60."""
-    high = max(1, int(min(mean, 2**59)) + 1)
+    """The least count that is enough, by doubling and halving; not a number where it is far."""
+    high = max(1, int(min(mean, FAR / 4)) + 1)
     while not enough(high):
         high *= 2
-        if high > 2**60:
+        if high > FAR:
             return math.nan
     low = -1
     while high - low > 1:

@@ -151,7 +151,7 @@ class EarsC3Surveillance:
             return after, None, None, None
         past = one + two
         if observed is None:
-            return after, defined(past), None, None
+            return after, None, None, None
         bound = observed + sigma * (NormalDist().inv_cdf(1 - self.alpha) - past)
         bound = bound if math.isnan(bound) else max(0.0, bound)
         return after, defined(past), defined(bound), exceeds(observed, bound)

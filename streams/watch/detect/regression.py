@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.watch.detect.distributions import two_sided_t
-from streams.watch.detect.glm import Fit, Floats, fit
+from streams.watch.detect.glm import TINY, Fit, Floats, fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +77,8 @@ class Prediction:
 
     @property
     def expected(self) -> float:
-        """The expected count."""
-        return math.exp(self.eta) if self.eta < 709 else math.inf
+        """The expected count, never quite 0 (as R's log link has it)."""
+        return max(math.exp(self.eta), TINY) if self.eta < 709 else math.inf
 
 
 def predict(reference: Reference, how: Fitting, trend: bool) -> Prediction | None:
@@ -140,11 +140,13 @@ def _with_phi(fitted: Fit, trend: bool, weights: Floats | None, how: Fitting) ->
 
 
 def anscombe_residuals(fitted: Fit, phi: float) -> Floats:
-    """Standardized Anscombe residuals of counts."""
-    with np.errstate(all="ignore"):
-        mu = fitted.fitted
-        raw = 1.5 * (fitted.response ** (2 / 3) * mu ** (-1 / 6) - np.sqrt(mu))
-        return np.asarray(raw / np.sqrt(phi * (1 - fitted.hat)), dtype=np.float64)
+    """Standardized Anscombe residuals of counts; 0 for a count that its season's estimate rests on alone.
+
+    R divides two rounding errors there, and weighs by what comes out.
+    """
+    mu, free = fitted.fitted, 1 - fitted.hat
+    raw = 1.5 * (fitted.response ** (2 / 3) * mu ** (-1 / 6) - np.sqrt(mu))
+    return np.where(free > 0, raw / np.sqrt(phi * np.where(free > 0, free, 1.0)), 0.0 * phi)
 
 
 def against_outbreaks(residuals: Floats, threshold: float) -> Floats:
