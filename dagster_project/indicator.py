@@ -16,6 +16,7 @@ from typing import Any
 
 from dagster_project.dependencies import dependencies
 from dagster_project.periods import PERIODS, parse, whole
+from schemas.contract_model import LICENCE
 from schemas.declaration import Entry, parse_yaml
 from schemas.errors import Misdeclared
 
@@ -24,7 +25,7 @@ _KEYS = (
     *("id", "title", "description", "unit", "factor", "decimals", "direction", "bounds", "regions", "period"),
     *("owner", "limits", "sql", "examples"),
 )
-_MORE_KEYS = ("lookback", "target", "tolerance", "impute")
+_MORE_KEYS = ("lookback", "target", "tolerance", "impute", "licence")
 EXPECTED = (
     *("value", "numerator", "denominator", "province", "level", "target", "achievement", "reached"),
     *("year_ago", "year_on_year", "period_ago", "period_on_period", "faster", "rank", "ranked"),
@@ -81,6 +82,7 @@ class Indicator:
     targets: tuple[tuple[int, float], ...] = ()
     tolerance: float = 0.0
     impute: int = 0
+    licence: str = LICENCE
     path: Path = Path()
 
     @property
@@ -163,6 +165,7 @@ def load_indicator(path: Path, tables: Collection[str]) -> Indicator:
         targets=targets,
         tolerance=_tolerance(parts["tolerance"]) if "tolerance" in parts else 0.0,
         impute=_whole(parts["impute"], 1) if "impute" in parts else 0,
+        licence=parts["licence"].text() if "licence" in parts else LICENCE,
         path=path,
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 from open_data_contract_standard.model import OpenDataContractStandard
 from pydantic import ValidationError
 
-from schemas.contract_model import LEVELS, RULES, Contract, Example, Field
+from schemas.contract_model import LEVELS, LICENCE, RULES, Contract, Example, Field
 from schemas.declaration import Entry, parse_yaml
 from schemas.errors import Misdeclared
 from schemas.field_yaml import custom_properties, read_field
@@ -50,7 +50,7 @@ _DOCUMENT = (
     "schema",
 )
 _PROPERTIES = ("feed", "department", "subject", "lateness", "retention", "examples")
-_MORE_PROPERTIES = ("topic", "region", "intake")
+_MORE_PROPERTIES = ("topic", "region", "intake", "licence")
 _STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
 
 
@@ -107,6 +107,7 @@ def parse_contract(text: str, path: Path) -> Contract:
         region_levels=levels,
         intake=read_intake(custom["intake"], fields) if "intake" in custom else (),
         examples=_examples(custom["examples"]),
+        licence=custom["licence"].text() if "licence" in custom else LICENCE,
         path=path,
     )
 

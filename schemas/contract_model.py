@@ -13,6 +13,8 @@ from schemas.intake import IntakeMapping
 KINDS = ("string", "integer", "number", "date", "timestamp", "boolean")
 LEVELS = ("city", "county")
 CLASSIFICATIONS = ("public", "internal", "personal")
+LICENCE = "CC-BY-4.0"
+"""Under which public fields and figures are given away where no other licence is declared."""
 INT64 = (-(2**63), 2**63 - 1)
 
 RULES = {
@@ -81,6 +83,7 @@ class Contract:
     region_levels: tuple[str, ...] = ()
     intake: tuple[IntakeMapping, ...] = ()
     examples: tuple[Example, ...] = ()
+    licence: str = LICENCE
     path: Path = Path()
 
     @property

@@ -15,6 +15,7 @@ from deploy.cli import (
     detect,
     duty,
     explain,
+    export,
     generate,
     index,
     intake,
@@ -61,6 +62,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     warehouse.build,
     warehouse.indicators,
     explain.explain,
+    export.export,
 )
 for command in COMMANDS:
     app.command()(command)
