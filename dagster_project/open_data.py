@@ -131,7 +131,7 @@ def _resource(name: str, dataset: Dataset | None, file: File) -> dict[str, Any]:
             "type": "file",
             "profile": "data-resource",
             "mediatype": "application/vnd.apache.parquet",
-            "fields": schema["fields"],
+            "schema": schema,
         }
     return {
         **common,
