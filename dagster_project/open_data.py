@@ -122,7 +122,7 @@ def _resource(name: str, dataset: Dataset | None, file: File) -> dict[str, Any]:
         "format": file.format,
         "bytes": file.bytes,
         "hash": f"sha256:{file.sha256}",
-        "rows": file.rows,
+        "rowCount": file.rows,
     }
     schema = _schema(dataset)
     if file.format == "parquet":
@@ -136,6 +136,7 @@ def _resource(name: str, dataset: Dataset | None, file: File) -> dict[str, Any]:
     return {
         **common,
         "type": "table",
+        "rows": file.rows,
         "profile": "tabular-data-resource",
         "mediatype": "text/csv",
         "encoding": "utf-8",

@@ -57,7 +57,7 @@ def test_a_package_is_valid_and_says_what_a_catalogue_asks(released: House, tmp_
     )
     assert (package["updateFrequency"], package["accrualPeriodicity"]) == ("daily", "R/P1D")
     table, file, regions = package["resources"]
-    assert (table["rows"], file["rows"], regions["rows"]) == (done.rows, done.rows, 102)
+    assert (table["rows"], file["rowCount"], regions["rows"]) == (done.rows, done.rows, 102)
     assert all(field["description"] for field in table["schema"]["fields"])
     with (tmp_path / table["path"]).open(encoding="utf-8", newline="") as text:
         listed = list(csv.DictReader(text))
