@@ -11,6 +11,7 @@ from typing import Any
 from schemas.contract import Contract
 from streams.duty.console.reading import Reading
 
+PROVINCE = "330000"
 _LATEST = """
     SELECT indicator, title_zh, title_en, unit, direction, decimals, target, day, region, value, province, level
     FROM mart.indicator
@@ -77,6 +78,11 @@ class Standing:
         """How many regions reach the target."""
         return sum(self.reaches(figure.value) is True for figure in self.figures)
 
+    @property
+    def known(self) -> int:
+        """How many regions have a value."""
+        return sum(figure.value is not None for figure in self.figures)
+
     def ordered(self) -> list[Figure]:
         """The regions, best first, those without a value last."""
         sign = -1 if self.higher else 1
@@ -96,7 +102,7 @@ def standings(mart: Reading) -> tuple[Standing, ...]:
 
 def _standing(rows: list[tuple[Any, ...]]) -> Standing:
     indicator, zh, en, unit, direction, decimals, target, day, *_ = rows[0]
-    whole = [row for row in rows if row[8] == "330000"]
+    whole = [row for row in rows if row[8] == PROVINCE]
     return Standing(
         id=indicator,
         title_zh=zh,
@@ -107,7 +113,7 @@ def _standing(rows: list[tuple[Any, ...]]) -> Standing:
         target=target,
         day=day,
         province=whole[0][9] if whole else rows[0][10],
-        figures=tuple(Figure(row[8], row[9], row[11]) for row in rows if row[8] != "330000"),
+        figures=tuple(Figure(row[8], row[9], row[11]) for row in rows if row[8] != PROVINCE),
     )
 
 

@@ -11,7 +11,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 import httpx
 from joserfc import jwt
@@ -108,10 +108,12 @@ class Provider:
             "redirect_uri": self._client.redirect,
             "code_verifier": pending.verifier,
         }
-        given = self._ask(
-            "POST", self._about("token_endpoint"), data=form, auth=(self._client.id, self._client.secret)
-        )
+        given = self._ask("POST", self._about("token_endpoint"), data=form, auth=self._basic())
         return self._identity(str(given.get("id_token", "")), pending.nonce, now)
+
+    def _basic(self) -> tuple[str, str]:
+        """Our id and secret for HTTP Basic, each form-encoded first (RFC 6749, 2.3.1)."""
+        return quote_plus(self._client.id), quote_plus(self._client.secret)
 
     def _identity(self, token: str, nonce: str, now: datetime) -> Identity:
         claims = self._claims(token)

@@ -83,6 +83,16 @@ class House:
         with self.console.parts.database.writing() as session:
             opening.hear(session, self.console.parts.desk(), self.clock(), warnings)
 
+    def hear_some(self) -> None:
+        """A province with some warnings of every level."""
+        counties = [region.code for region in self.console.parts.regions.counties]
+        levels = ("red", "orange", "orange", "yellow", "yellow", "blue", "blue", "blue")
+        many = (
+            warning(n, region=counties[(n * 37) % len(counties)], level=levels[n % 8], subject=f"33{n:04d}A")
+            for n in range(1000, 1060)
+        )
+        self.hear(list(many))
+
     def case(self, episode: str) -> int:
         """The number of the case of an episode."""
         with self.console.parts.database.reading() as session:
