@@ -31,6 +31,15 @@ class Span:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Slope:
+    """One line of a slope chart: a place before and a place now, 1 being the top."""
+
+    label: str
+    before: int
+    now: int
+
+
 def stacked(title: str, bars: Sequence[Bar], legend: Sequence[str]) -> str:
     """A horizontal bar a row, its parts stacked from zero, parts below zero to the left."""
     above = max((sum(p for p in bar.parts if p > 0) for bar in bars), default=0.0)
@@ -77,6 +86,28 @@ def spans(title: str, rows: Sequence[Span], lowest: float, highest: float) -> st
             f'<circle cx="{place(row.dot):.1f}" cy="{y}" r="5" fill="{PALETTE[0]}"/>'
         )
     return _svg(title, drawn, len(rows) + 1)
+
+
+def slopes(title: str, lines: Sequence[Slope]) -> str:
+    """Places before at the left and now at the right; risers in green, fallers in red, dashed."""
+    left, right = _TEXT, _TEXT + _WIDTH - 160
+    drawn = []
+    for line in lines:
+        y, end = _ROW * line.before + _ROW / 2, _ROW * line.now + _ROW / 2
+        moved = line.before - line.now
+        tip = escape(f"{line.label}: {line.before} → {line.now}")
+        color, dash = ("#999999", "") if not moved else (PALETTE[2], "") if moved > 0 else (PALETTE[5], "6 3")
+        drawn.append(
+            f'<line x1="{left}" y1="{y}" x2="{right}" y2="{end}" stroke="{color}" stroke-width="2"'
+            f' stroke-dasharray="{dash}"><title>{tip}</title></line>'
+        )
+    for before in sorted({line.before for line in lines}):
+        names = [line.label for line in lines if line.before == before]
+        drawn.append(_label(f"{'、'.join(names)} {before}", _ROW * before))
+    for now in sorted({line.now for line in lines}):
+        names = [line.label for line in lines if line.now == now]
+        drawn.append(f'<text x="{right + 8}" y="{_ROW * now + 14}">{now} {escape("、".join(names))}</text>')
+    return _svg(title, drawn, max(max(line.before, line.now) for line in lines) + 1)
 
 
 def _label(text: str, y: float) -> str:

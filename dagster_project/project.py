@@ -24,6 +24,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 from dagster_project.assets import Shop, Watch, make_assets
 from dagster_project.indicator import load_indicators
 from dagster_project.ledger import LOCAL
+from dagster_project.ranking.job import make_rankings
 from dagster_project.spans import DAY, Span
 from quality.docs import write_docs
 from schemas.contract import load_contracts
@@ -67,10 +68,11 @@ def make_definitions(settings: Settings, watch: Watch = lambda table, what: None
     def after_failure(context: RunStatusSensorContext) -> None:
         write_docs(settings.home)
 
+    rankings, when_ended = make_rankings(settings)
     return Definitions(
         assets=make_assets(Shop(settings, contracts, indicators, watch)),
-        jobs=[daily],
-        schedules=[every_night],
+        jobs=[daily, rankings],
+        schedules=[every_night, when_ended],
         sensors=[after_success, after_failure],
         executor=in_process_executor,
     )

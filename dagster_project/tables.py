@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dagster_project import indicator_sql, marts
 from dagster_project.indicator import load_indicators
+from dagster_project.ranking.mart import ranking_mart
 from quality.rows import quote
 from schemas.contract import load_contracts
 from schemas.regions import Region, load_regions
@@ -36,7 +37,7 @@ def statements() -> list[str]:
         found += marts.feed_mart(contract)
     for indicator in indicators:
         found += marts.indicator_mart(indicator)
-    return [*found, *marts.all_indicators(indicators)]
+    return [*found, *marts.all_indicators(indicators), *ranking_mart()]
 
 
 def regions() -> list[str]:

@@ -38,6 +38,7 @@ class Settings:
     tick_seconds: float = 5.0
     release_days: int = 400
     webhook_url: str = ""
+    ranking_period: str = "month"
     duty_database_url: str = field(default="", repr=False)
     console_url: str = ""
     oidc_issuer: str = ""

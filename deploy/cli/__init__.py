@@ -21,6 +21,7 @@ from deploy.cli import (
     intake,
     ledger,
     published,
+    ranking,
     rejected,
     release,
     rules,
@@ -71,6 +72,7 @@ for command in (published.publish, published.diff, published.history, published.
 app.add_typer(duty.app, name="duty")
 app.add_typer(index.app, name="index")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(ranking.app, name="ranking")
 app.add_typer(rejected.app, name="rejected")
 app.add_typer(release.app, name="release")
 app.add_typer(rules.app, name="rules")
