@@ -216,6 +216,8 @@ class Condition:
 
     def _next(self, name: str, record: Record) -> int | None:
         """When this record has to be looked at next; what falls into maintenance comes at its end."""
+        if record[DWELL] is None and record[HELD] is None and not self.rule.maintenance:
+            return self._changes(record) if self.eager or record[LEVEL] else self._expires(record)
         dues = [self.judge.due(record)]
         if self.eager or record[LEVEL] or record[DWELL] is not None:
             dues.append(self._changes(record))

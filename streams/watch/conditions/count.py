@@ -9,6 +9,9 @@ from streams.watch.conditions.base import Condition, Row
 from streams.watch.dwell import VALUE
 from streams.watch.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
 
+LINGERS = 4
+"""Windows after which a subject that has nothing open and no events is forgotten."""
+
 
 class Count(Condition):
     """Counts events by window `[start, start + window)`; a record's own part is {window start: count}.
@@ -37,11 +40,26 @@ class Count(Condition):
             name = subject(data)
             record = records.get(name)
             start = time - time % window
-            if record is not None and start in record[OWN] and record[OWN][start] + 1 < lowest:
-                record[OWN][start] += 1
-                touched.add(name)
-            else:
-                self._arrive(0, name, data, time, watermark, offset, key, emit)
+            if (
+                record is not None
+                and not record[LEVEL]
+                and record[DWELL] is None
+                and start + window > watermark
+            ):
+                counts = record[OWN]
+                count = counts.get(start, 0) + 1
+                if count < lowest:
+                    if count == 1:
+                        self._drop_closed(counts, watermark)
+                    counts[start] = count
+                    touched.add(name)
+                    continue
+            self._arrive(0, name, data, time, watermark, offset, key, emit)
+
+    def _drop_closed(self, counts: dict[int, int], passed: int) -> None:
+        """Forget windows that closed with nothing open: a count that reaches a bound opens at once."""
+        for start in [start for start in counts if start + self._window <= passed]:
+            del counts[start]
 
     def _pick(self, number: int, data: Any) -> Any:
         return True
@@ -75,8 +93,17 @@ class Count(Condition):
         """The last moment of the oldest open window: it closes when the watermark reaches its end."""
         return min(record[OWN]) + self._window - 1 if record[OWN] else None
 
+    def _expires(self, record: Record) -> int | None:
+        """With nothing open a window that closes changes nothing: the record is looked at some windows later."""
+        if self.rule.below or not record[OWN]:
+            return self._changes(record)
+        return int(max(record[OWN])) + LINGERS * self._window
+
     def _lapse(self, name: str, record: Record, at: int, now: Moment, emit: Emit) -> None:
         """Judge a window that closes by its whole count; a dwell that is over by what was judged last."""
+        if not (self.rule.below or record[LEVEL] or record[DWELL] is not None):
+            self._drop_closed(record[OWN], at)
+            return
         closing = self._changes(record)
         if closing is not None and at >= closing:
             count = record[OWN].pop(closing + 1 - self._window)

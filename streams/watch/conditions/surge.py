@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from operator import attrgetter
 from typing import Any
 
 from streams.watch.calendar import DAY, OFFSET
-from streams.watch.conditions.base import Condition
+from streams.watch.conditions.base import Condition, Row
 from streams.watch.conditions.figures import figure
 from streams.watch.detect import make
 from streams.watch.dwell import VALUE
-from streams.watch.episode import DWELL, OWN, Details, Emit, Moment, Record
+from streams.watch.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
 from streams.watch.rule import Rule
 from streams.watch.spec import Aggregate, SurgeSpec
 
-OPEN, POINTS, STATE, FOUND = range(4)
+OPEN, POINTS, STATE, FOUND, LIKELY = range(5)
+LINGERS = 64
+"""Windows after which a subject is looked at that has nothing open and no events."""
+
 _EPOCH = date(1970, 1, 1)
 
 
@@ -24,69 +28,148 @@ class Surge(Condition):
 
     Windows are tumbling, aligned to Shanghai's midnight. From a subject's first event on every window is a point,
     also an empty one. Points of which the detector can say nothing yet are not judged. A record's own part is
-    [start of the oldest open window, {start: values}, state of the detector, what it said last].
+    [start of the oldest open window, {start: values}, state of the detector, what it said last, whether the open
+    windows would open a warning as they are]. Where they would not, their closing is not waited for: the detector
+    catches up at the subject's next event, with the same result.
     """
 
     def __init__(self, rule: Rule, topic: str, partition: int, timeline: str, region_field: str) -> None:
         super().__init__(rule, topic, partition, timeline, region_field)
         assert isinstance(rule.spec, SurgeSpec)
         spec = self._spec = rule.spec
+        self._every = spec.every
         self._detector = make(spec.method, dict(spec.parameters), where=rule.id)
         self._get = attrgetter(spec.field) if spec.field else lambda data: True
         self._by_date = spec.method.startswith("farrington") and spec.every % DAY == 0
+        self._figure = Aggregate(spec.aggregate, spec.field)
+        silent = not spec.empty_is_zero or (spec.measure == "statistic" and rule.lowest > 0)
+        self._lazy = silent and not rule.below
+        """Whether windows without events can open no warning: a zero never lifts a statistic."""
+        self._ahead: dict[str, tuple[int, int, Any, Any]] = {}
+        """By subject the step of its oldest open window: (start, number of values, state, what it says)."""
+
+    def observe(self, rows: Iterable[Row], emit: Emit) -> None:
+        """Note each event. The common case is one event a window, of a subject that has nothing open."""
+        if not self._lazy or self._wait or self.rule.maintenance:
+            super().observe(rows, emit)
+            return
+        records, touched, ahead, every = self.records, self.touched, self._ahead, self._every
+        lowest, step, get = self.rule.lowest, self._step, self._get
+        _, matches, subject = self._readers[self.rule.feed][0]
+        for data, time, watermark, offset, key, _ in rows:
+            if watermark > self._due:
+                self._pass(watermark, offset, emit)
+            if data is None or (matches is not None and not matches(data)):
+                continue
+            name = subject(data)
+            known = ahead.get(name)
+            start = time - (time + OFFSET) % every
+            if known is not None and known[0] + every == start and start <= watermark < start + every:
+                record, picked = records[name], get(data)
+                if picked is not None and len(record[OWN][POINTS]) == 1:
+                    values = [picked]
+                    state, found, value = step(known[2], start, values)
+                    record[OWN] = [start, {start: values}, known[2], known[3], False]
+                    touched.add(name)
+                    if value is None or value < lowest:
+                        ahead[name] = (start, 1, state, found)
+                    else:
+                        self._remake(name, record)
+                    continue
+            self._arrive(0, name, data, time, watermark, offset, key, emit)
+            if name in records:
+                self._remake(name, records[name])
+
+    def _look_ahead(self, name: str, record: Record) -> bool:
+        """Step the open windows as they are; note whether that would open a warning."""
+        own = record[OWN]
+        starts, state = own[POINTS], own[STATE]
+        likely, first = False, None
+        for start in range(own[OPEN], max(starts, default=own[OPEN] - 1) + 1, self._every):
+            state, found, value = self._step(state, start, starts.get(start, ()))
+            first = first or (start, len(starts.get(start, ())), state, found)
+            likely = likely or (value is not None and self.rule.rank(value) > 0)
+        own[LIKELY] = likely
+        if first is None or likely:
+            self._ahead.pop(name, None)
+        else:
+            self._ahead[name] = first
+        return likely
+
+    def _remake(self, name: str, record: Record) -> None:
+        if self._lazy and not record[LEVEL] and record[DWELL] is None and record[OWN] is not None:
+            self._look_ahead(name, record)
+            self._plan(name, record)
+        else:
+            self._ahead.pop(name, None)
 
     def _pick(self, number: int, data: Any) -> Any:
         return self._get(data)
 
     def _begin(self, time: int) -> Any:
-        return [self._start(time), {}, self._detector.start(), []]
-
-    def _start(self, time: int) -> int:
-        return time - (time + OFFSET) % self._spec.every
+        return [time - (time + OFFSET) % self._every, {}, self._detector.start(), [], True]
 
     def _note(self, record: Record, number: int, picked: Any, time: int, passed: int) -> int | None:
-        own, start = record[OWN], self._start(time)
-        if start + self._spec.every > passed and start >= own[OPEN]:
+        own, start = record[OWN], time - (time + OFFSET) % self._every
+        while own[OPEN] + self._every <= passed:  # those left open because they could open nothing
+            self._close(own)
+        if start >= own[OPEN]:
             own[POINTS].setdefault(start, []).append(picked)
+            own[LIKELY] = True  # until it is known better
         return None
 
     def _changes(self, record: Record) -> int | None:
         """The last moment of the oldest open window."""
-        return int(record[OWN][OPEN]) + self._spec.every - 1
+        return int(record[OWN][OPEN]) + self._every - 1
+
+    def _expires(self, record: Record) -> int | None:
+        own = record[OWN]
+        if not self._lazy or own[LIKELY]:
+            return self._changes(record)
+        return int(own[OPEN]) + LINGERS * self._every
 
     def _lapse(self, name: str, record: Record, at: int, now: Moment, emit: Emit) -> None:
-        """Step the detector over the window that closes, and judge; or judge again when a dwell is over."""
-        closing = self._changes(record)
-        if closing is not None and at >= closing:
-            value = self._step(record)
-            if value is not None:
-                self.judge.judge(name, record, value, max(at, closing + 1), now, emit)
-        elif record[DWELL] is not None:
+        """Step the detector over the windows that close, and judge; or judge again when a dwell is over."""
+        own = record[OWN]
+        if own[OPEN] + self._every - 1 > at and record[DWELL] is not None:
             self.judge.judge(name, record, record[DWELL][VALUE], at, now, emit)
+        while own[OPEN] + self._every - 1 <= at:
+            value = self._close(own)
+            if value is not None:
+                moment = max(at, own[OPEN]) if self.rule.maintenance else own[OPEN]
+                self.judge.judge(name, record, value, moment, now, emit)
+        if self._lazy and not record[LEVEL] and record[DWELL] is None:
+            self._look_ahead(name, record)
+        else:
+            self._ahead.pop(name, None)
 
-    def _step(self, record: Record) -> float | None:
-        own, spec = record[OWN], self._spec
+    def _close(self, own: list[Any]) -> float | None:
+        """Close the oldest open window; gives its value."""
         start = own[OPEN]
-        own[OPEN] = start + spec.every
-        observed = self._observed(own[POINTS].pop(start, []))
-        number = (start + OFFSET) // spec.every
-        point = _EPOCH + timedelta(days=(start + OFFSET) // DAY) if self._by_date else number
-        own[STATE], statistic, bound, alarm = self._detector.step(own[STATE], point, observed)
-        own[FOUND] = [observed, statistic, bound]
-        if alarm is None or observed is None:
-            return None
-        if spec.measure == "alarm":
-            return float(alarm)
-        return None if statistic is None else float(statistic)
+        own[STATE], own[FOUND], value = self._step(own[STATE], start, own[POINTS].pop(start, ()))
+        own[OPEN] = start + self._every
+        return value
 
-    def _observed(self, values: list[Any]) -> float | None:
+    def _step(self, state: Any, start: int, values: Any) -> tuple[Any, list[Any], float | None]:
+        """(state of the detector, [observed, statistic, bound], value) after a window of these values."""
+        spec = self._spec
+        observed = self._observed(values)
+        local = start + OFFSET
+        point = _EPOCH + timedelta(days=local // DAY) if self._by_date else local // self._every
+        state, statistic, bound, alarm = self._detector.step(state, point, observed)
+        found = [observed, statistic, bound]
+        if alarm is None or observed is None:
+            return state, found, None
+        if spec.measure == "alarm":
+            return state, found, float(alarm)
+        return state, found, None if statistic is None else float(statistic)
+
+    def _observed(self, values: Any) -> float | None:
         if not values:
             return 0.0 if self._spec.empty_is_zero else None
-        return (
-            float(values[-1])
-            if self._spec.aggregate == "last"
-            else figure(Aggregate(self._spec.aggregate), values)
-        )
+        if len(values) == 1 and self._spec.field:
+            return float(values[0])
+        return float(values[-1]) if self._spec.aggregate == "last" else figure(self._figure, values)
 
     def _details(self, record: Record, at: int) -> Details:
         observed, statistic, bound = record[OWN][FOUND] or (None, None, None)

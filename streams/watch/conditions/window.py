@@ -22,15 +22,16 @@ from streams.watch.dwell import VALUE
 from streams.watch.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
 from streams.watch.rule import Rule
 from streams.watch.spec import Aggregate, WindowSpec
+from streams.watch.timers import NEVER
 
-SCALE = 2.0**60
-"""Running sums are whole numbers of 2^-60: exact, so that they do not drift as values come and go."""
+SURELY = 1 - 1e-9
+"""Values under this share of a bound cannot make a mean that rounds up to it."""
 
-SLACK = 1e-9
-"""A running mean this much below a bound (or nearer to it) is worked out anew; it only spares the work."""
+LINGERS = 8
+"""Lengths of the window after which a subject that has nothing open and no events is forgotten."""
 
-HUGE = 1e200
-"""Values beyond are summed the long way: a running sum could not hold them."""
+BOUNDED = ("mean", "min", "max", "quantile")
+"""Figures that never exceed the largest value of the window."""
 
 
 class Window(Condition):
@@ -108,53 +109,47 @@ class Sliding(Window):
     def __init__(self, rule: Rule, topic: str, partition: int, timeline: str, region_field: str) -> None:
         super().__init__(rule, topic, partition, timeline, region_field)
         self.eager = rule.below
-        self._sums: dict[str, int] = {}
+        self._high: dict[str, int] = {}
         part = self._spec.parts[0]
-        plain = len(self._spec.parts) == 1 and part.name == "mean" and not part.where
+        plain = len(self._spec.parts) == 1 and part.name in BOUNDED and not part.where and rule.lowest > 0
         self._cheap = plain and not (rule.below or self._wait or rule.maintenance)
+        self._surely_below = rule.lowest * SURELY
         self._value_of = attrgetter(part.field) if part.field else None
 
     def observe(self, rows: Iterable[Row], emit: Emit) -> None:
-        """Judge each event's window. A mean that is surely below all bounds costs little: a running sum tells."""
+        """Judge each event's window; where all its values are below all bounds, so is the figure."""
         if not self._cheap or self._value_of is None:
             super().observe(rows, emit)
             return
-        records, sums, touched, value_of = self.records, self._sums, self.touched, self._value_of
-        length, bound = self._length, self.rule.lowest
-        lowest = int((bound - abs(bound) * SLACK) * SCALE)
+        records, high, touched, value_of = self.records, self._high, self.touched, self._value_of
+        length, low = self._length, self._surely_below
         _, matches, subject = self._readers[self.rule.feed][0]
         for data, time, watermark, offset, key, _ in rows:
             if watermark > self._due:
                 self._pass(watermark, offset, emit)
             if data is None or (matches is not None and not matches(data)):
                 continue
-            value = value_of(data)
-            name = subject(data)
-            total = sums.get(name)
-            if total is not None and value is not None and abs(value) < HUGE:
+            value, name = value_of(data), subject(data)
+            if value is not None and value < low and high.get(name, NEVER) <= time - length:
                 times, values = records[name][OWN]
                 if time >= times[-1]:
-                    gone = time - length
-                    while times and times[0] <= gone:
-                        del times[0]
-                        total -= int(values.pop(0) * SCALE)
-                    total += int(value * SCALE)
-                    if total < lowest * (len(times) + 1):
-                        times.append(time)
-                        values.append(value)
-                        sums[name] = total
-                        touched.add(name)
-                        continue
+                    while times and times[0] <= time - length:
+                        del times[0], values[0]
+                    times.append(time)
+                    values.append(value)
+                    touched.add(name)
+                    continue
             self._arrive(0, name, data, time, watermark, offset, key, emit)
             self._remake(name, records.get(name))
 
     def _remake(self, name: str, record: Record | None) -> None:
-        """Keep the running sum of a subject with nothing open; without one, each event takes the long way."""
-        values = record[OWN][1] if record is not None and not record[LEVEL] and record[DWELL] is None else ()
-        if self._cheap and values and max(map(abs, values)) < HUGE:
-            self._sums[name] = sum(int(value * SCALE) for value in values)
+        """Note when a subject with nothing open last had a high value; without it, events take the long way."""
+        idle = self._cheap and record is not None and not record[LEVEL] and record[DWELL] is None
+        if record is not None and idle and record[OWN][0]:
+            highs = [time for time, value in zip(*record[OWN], strict=True) if value >= self._surely_below]
+            self._high[name] = highs[-1] if highs else -NEVER
         else:
-            self._sums.pop(name, None)
+            self._high.pop(name, None)
 
     def _begin(self, time: int) -> Any:
         return [[], []]
@@ -180,8 +175,8 @@ class Sliding(Window):
         return record[OWN][0][0] + self._length if record[OWN][0] else None
 
     def _expires(self, record: Record) -> int | None:
-        """When the window is empty, and the record need not be kept."""
-        return record[OWN][0][-1] + self._length if record[OWN][0] else None
+        """When the window has been empty for a while, and the record need not be kept."""
+        return record[OWN][0][-1] + LINGERS * self._length if record[OWN][0] else None
 
     def _lapse(self, name: str, record: Record, at: int, now: Moment, emit: Emit) -> None:
         super()._lapse(name, record, at, now, emit)
