@@ -30,8 +30,9 @@ from deploy.cli import (
 )
 from deploy.cli.complaint import complain
 from schemas.errors import GateFailed, LiaowangError, Misdeclared, Unavailable
+from streams.duty.refusals import Invalid
 
-CODES = {Misdeclared: 2, Unavailable: 4, GateFailed: 5}
+CODES = {Misdeclared: 2, Invalid: 2, Unavailable: 4, GateFailed: 5}
 """Exit codes by error; any other error of the platform ends with 1."""
 
 app = typer.Typer(

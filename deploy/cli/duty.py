@@ -1,4 +1,4 @@
-"""`liaowang duty`: see the warnings that are pushed, from the sender's side and from a receiver's."""
+"""`liaowang duty`: cases, the roster, officers; and the warnings that are pushed, from both sides."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deploy.cli import duty_cases, duty_officers, duty_roster
 from deploy.cli.complaint import complain
 from deploy.environment import load_settings
 from schemas.errors import LiaowangError
@@ -20,7 +21,10 @@ from streams.duty.outbox import Outbox
 from streams.duty.push_worker import outbox_path
 from streams.duty.receiver import Trouble, receive
 
-app = typer.Typer(no_args_is_help=True, help="Pushes of warnings: their log, and a small receiver.")
+app = typer.Typer(no_args_is_help=True, help="Cases, roster, officers; pushes of warnings.")
+for command in (*duty_cases.COMMANDS, *duty_roster.COMMANDS, duty_officers.token):
+    app.command()(command)
+app.add_typer(duty_officers.officer, name="officer")
 
 STYLES = {"red": "bold red", "orange": "dark_orange", "yellow": "yellow", "blue": "blue"}
 STATE_STYLES = {"pending": "yellow", "delivered": "green", "dead": "red"}
