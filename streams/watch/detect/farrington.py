@@ -8,11 +8,12 @@ not).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.watch.detect.detector import State, Verdict, When, defined, exceeds
-from streams.watch.detect.history import History, remember, span
+from streams.watch.detect.history import DAILY, WEEKLY, History, frequency, remember, span
 from streams.watch.detect.parameters import option
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 B: dict[str, Any] = {"kind": "whole number", "least": 1, "most": 100}
 W: dict[str, Any] = {"kind": "whole number", "least": 0, "most": 400}
+FREQ: dict[str, Any] = {"kind": "whole number", "least": 1, "most": 366, "unset": "52; with dates, from them"}
 START: dict[str, Any] = {"kind": "whole number", "least": 1}
 
 
@@ -42,12 +44,17 @@ class _Farrington:
 
     b: int
     w: int
-    freq: int
+    freq: int | None
     limit54: tuple[int, int]
+    start_: int | None
 
     @property
     def first(self) -> int:
-        """The number of the first point judged."""
+        """The number of the first point judged, by index or where `freq` is given."""
+        return self.start_ or self.begins(self.freq or WEEKLY)
+
+    def begins(self, freq: int) -> int:
+        """The number of the first point judged, with so many points a year."""
         raise NotImplementedError
 
     def start(self) -> State:
@@ -63,12 +70,14 @@ class _Farrington:
         self, state: State, t: When, observed: float | None, population: float | None = None
     ) -> tuple[State, Surge]:
         """Like step, with all that is known of the point."""
-        keep = span(self.freq, self.b, self.w, self.limit54[1])
+        freq = self.freq or frequency(state[1], t)
+        keep = span(freq or DAILY, self.b, self.w, self.limit54[1])
         state = remember(state, t, observed, population, keep)
-        history = History(*state)
-        return state, self.judge(history) if history.seen >= self.first else Surge()
+        if freq is None or state[0] < (self.start_ or self.begins(freq)):
+            return state, Surge()
+        return state, self.judge(History(*state), freq)
 
-    def judge(self, history: History) -> Surge:
+    def judge(self, history: History, freq: int) -> Surge:
         """What the method says of the newest point."""
         raise NotImplementedError
 
@@ -79,7 +88,7 @@ class Farrington(_Farrington):
 
     b: int = option(5, "years looked back", **B)
     w: int = option(3, "points on either side of the same time of a year", **W)
-    freq: int = option(52, "points a year; with dates 12, 52 or 365", "whole number", least=1, most=366)
+    freq: int | None = option(None, "points a year; with dates 12, 52 or 365", **FREQ)
     alpha: float = option(0.05, "both tails of the bound together", above=0, below=1)
     reweight: bool = option(True, "weigh past outbreaks down", "yes or no")
     trend: bool = option(True, "fit a trend, and keep it where it holds", "yes or no")
@@ -90,18 +99,17 @@ class Farrington(_Farrington):
         None, "number of the first point judged, counted from 1", unset="freq x b - w", **START
     )
 
-    @property
-    def first(self) -> int:
-        """The number of the first point judged."""
-        return self.start_ if self.start_ is not None else max(1, self.freq * self.b - self.w)
+    def begins(self, freq: int) -> int:
+        """The number of the first point judged, with so many points a year."""
+        return max(1, freq * self.b - self.w)
 
-    def judge(self, history: History) -> Surge:
+    def judge(self, history: History, freq: int) -> Surge:
         """What the method says of the newest point. Alarm: score > 1 and enough cases. The bound is 0 else."""
         from streams.watch.detect.references import classic
         from streams.watch.detect.regression import Fitting, predict
         from streams.watch.detect.thresholds import delta
 
-        reference = classic(history, self.freq, self.b, self.w, self.population_offset)
+        reference = classic(history, freq, self.b, self.w, self.population_offset)
         how = Fitting(self.reweight, 1.0, 0.05, self.b >= 3, flexible=False)
         prediction = predict(reference, how, self.trend) if reference is not None else None
         if prediction is None:
@@ -135,7 +143,7 @@ class FarringtonFlexible(_Farrington):
 
     b: int = option(5, "years looked back", **B)
     w: int = option(3, "points on either side of the same time of a year", **W)
-    freq: int = option(52, "points a year; with dates 12, 52 or 365", "whole number", least=1, most=366)
+    freq: int | None = option(None, "points a year; with dates 12, 52 or 365", **FREQ)
     reweight: bool = option(True, "weigh past outbreaks down", "yes or no")
     weights_threshold: float = option(2.58, "residual above which a past count is weighed down", least=0)
     alpha: float = option(0.05, "upper tail of the bound", above=0, below=1)
@@ -160,21 +168,24 @@ class FarringtonFlexible(_Farrington):
         None, "number of the first point judged, counted from 1", unset="freq x b + w + 1", **START
     )
 
-    @property
-    def first(self) -> int:
-        """The number of the first point judged."""
-        return self.start_ if self.start_ is not None else self.freq * self.b + self.w + 1
+    def begins(self, freq: int) -> int:
+        """The number of the first point judged, with so many points a year."""
+        return freq * self.b + self.w + 1
 
-    def judge(self, history: History) -> Surge:
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Parameters that do not go together: (name, what would be right)."""
+        freq = self.freq or WEEKLY
+        if self.no_periods > freq and self.no_periods > 1:
+            yield "no_periods", f"must be at most the {freq} points of a year, not {self.no_periods}"
+
+    def judge(self, history: History, freq: int) -> Surge:
         """What the method says of the newest point. Alarm: score > 1, enough cases and not none now."""
         from streams.watch.detect.references import flexible
         from streams.watch.detect.regression import Fitting, predict
         from streams.watch.detect.thresholds import counts, delta
 
         past = self.w if self.past_weeks_not_included is None else self.past_weeks_not_included
-        reference = flexible(
-            history, self.freq, self.b, self.w, self.no_periods, past, self.population_offset
-        )
+        reference = flexible(history, freq, self.b, self.w, self.no_periods, past, self.population_offset)
         how = Fitting(
             self.reweight, self.weights_threshold, self.p_threshold_trend, self.b >= 3, flexible=True
         )

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 
 from streams.watch.detect.detector import State, When
 
 MONTHLY, WEEKLY, DAILY = 12, 52, 365
+NEWEST = 8
+"""So many of the newest days say how far points are apart (some may be missing)."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,15 @@ def remember(state: State, t: When, observed: float | None, population: float | 
     seen, days, values, populations = state
     dated = [*days, t.toordinal()][-keep:] if isinstance(t, date) else []
     return [seen + 1, dated, [*values, observed][-keep:], [*populations, population][-keep:]]
+
+
+def frequency(days: Sequence[int], t: When) -> int | None:
+    """Points a year, by how far the newest days are apart; None where that says nothing. By index, weeks."""
+    if not isinstance(t, date):
+        return WEEKLY
+    newest = [*days[-NEWEST:], t.toordinal()]
+    apart = min((later - day for day, later in pairwise(newest)), default=0)
+    return {1: DAILY, 7: WEEKLY}.get(apart, MONTHLY if 28 <= apart <= 31 else None)
 
 
 def span(freq: int, b: int, w: int, points: int) -> int:

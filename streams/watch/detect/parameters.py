@@ -101,7 +101,10 @@ def read(method: type[M], given: Mapping[str, Any], where: str) -> M:
         except ValueError:
             raise Misdeclared(where, name, f"must be {each.right}, not {value!r}") from None
     build = cast(Callable[..., M], method)
-    return build(**{_field(method, name): value for name, value in values.items()})
+    found = build(**{_field(method, name): value for name, value in values.items()})
+    for name, problem in getattr(found, "contradictions", tuple)():
+        raise Misdeclared(where, name, problem)
+    return found
 
 
 def _names(method: type[Any]) -> list[str]:

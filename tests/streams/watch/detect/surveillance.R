@@ -64,6 +64,12 @@ for (trans in c("standard", "rossi", "anscombe", "anscombe2nd", "pearsonNegBin",
     result <- algo.cusum(sts2disProg(s), c(control, list(range = 41:70)))
     print_case("cusum", c(control, list(start = 41)), 52, NULL, x, "", 41:70, result$upperbound, result$alarm, result$cusum)
   }
+for (trans in c("rossi", "standard")) {
+  x <- simulated(130, 52, 4, 0, NA)
+  control <- list(k = 1.04, h = 2.26, trans = trans, m = "glm")
+  result <- algo.cusum(sts2disProg(sts(x, frequency = 52)), c(control, list(range = 105:130)))
+  print_case("cusum", c(control, list(start = 105, freq = 52)), 52, NULL, x, "", 105:130, result$upperbound, result$alarm, result$cusum)
+}
 for (method in c("C1", "C2", "C3")) for (base in c(0.3, 8)) {
   x <- simulated(60, 52, base, 0, NA); x[c(20, 41)] <- NA
   control <- list(baseline = sample(c(7, 14, 28), 1), minSigma = sample(c(0, 0.5, 1), 1), alpha = sample(c(0.001, 0.05), 1))

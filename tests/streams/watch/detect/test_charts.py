@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from streams.watch.detect.cusum import TRANSFORMATIONS, hypergeometric
+from streams.watch.detect.transformations import TRANSFORMATIONS, hypergeometric
 from tests.streams.watch.detect.references import judge
 from tests.streams.watch.detect.test_ears import numbered
 

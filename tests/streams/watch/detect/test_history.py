@@ -7,7 +7,15 @@ from datetime import date, timedelta
 
 import pytest
 
-from streams.watch.detect.history import History, anniversaries, months_on, same_weekday, windows, years_back
+from streams.watch.detect.history import (
+    History,
+    anniversaries,
+    frequency,
+    months_on,
+    same_weekday,
+    windows,
+    years_back,
+)
 from streams.watch.detect.references import season_of
 
 
@@ -70,6 +78,16 @@ def test_seasons_share_out_the_year_between_the_windows() -> None:
     ] * 3 + [4, 4]
     assert season_of([24, 12], 25, 1, 13) is None, "more seasons than points"
     assert season_of([24, 12], 25, 1, 1) == {place: 1 for place in (11, 12, 13, 23, 24)}
+
+
+def test_points_a_year_are_found_from_the_newest_days() -> None:
+    day = date(2026, 3, 1).toordinal()
+    assert frequency([], 7) == 52
+    assert frequency([], date(2026, 3, 1)) is None, "one day says nothing"
+    assert [frequency([day - apart], date(2026, 3, 1)) for apart in (1, 2, 7, 28, 31, 365)] == [
+        365, None, 52, 12, 12, None,
+    ]  # fmt: skip
+    assert frequency([day - 28, day - 14, day - 7], date(2026, 3, 15)) == 52, "some weeks are missing"
 
 
 def test_enough_cases_are_not_known_where_one_is_missing() -> None:

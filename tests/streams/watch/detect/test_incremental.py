@@ -74,3 +74,11 @@ def test_what_was_forgotten_did_not_matter() -> None:
         points = [Point(n, x) for n, x in enumerate(counts)][begin : begin + 45]
         last = list(detect(make("farrington-flexible", given_, "test"), points))[-1]
         assert last[2:4] == pytest.approx(whole[begin + 44][2:4], rel=1e-9)
+
+
+def test_without_freq_the_dates_say_what_a_year_is() -> None:
+    days = [date(2019, 1, 1) + timedelta(days=number) for number in range(800)]
+    points = [Point(day, (number * 7919) % 23) for number, day in enumerate(days)]
+    said = list(detect(make("farrington-flexible", {"b": 2, "freq": 365}, "test"), points))
+    assert list(detect(make("farrington-flexible", {"b": 2}, "test"), points)) == said
+    assert said[-1].alarm is not None

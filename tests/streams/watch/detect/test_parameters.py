@@ -53,6 +53,11 @@ def test_reserved_words_and_other_names() -> None:
         ("farrington", {"limit54": "5;4"}, "limit54: must be two whole numbers, such as 5,4"),
         ("farrington", {"limit54": [5, 0]}, "limit54: must be two whole numbers, such as 5,4"),
         ("farrington", {"weights": 1}, "weights: no such parameter; there are b, w, freq, alpha"),
+        (
+            "farrington-flexible",
+            {"freq": 12, "noPeriods": 13},
+            "no_periods: must be at most the 12 points",
+        ),
         ("shewhart", {}, "rule.yaml: method: 'shewhart' is none; there are ears-c1"),
     ],
 )
