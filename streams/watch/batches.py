@@ -22,6 +22,10 @@ Shipped = tuple[int, str, tuple[Any, ...]]
 """A row on its way: time ms, source and id of the event, the fields the rule reads."""
 
 
+Group = tuple[tuple[Any, ...], list[int]]
+"""(the fields the rule reads, times in ms)."""
+
+
 class Portion(msgspec.Struct, array_like=True):
     """The rows of one rule's version from one feed; `names` are the fields in each row's values."""
 
@@ -30,6 +34,13 @@ class Portion(msgspec.Struct, array_like=True):
     feed: str
     names: tuple[str, ...]
     rows: list[Shipped]
+    groups: list[Group] = []
+    """Instead of rows, where only times matter to the rule: the same fields, at these times."""
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return len(self.rows) + sum(len(times) for _, times in self.groups)
 
 
 class Batch(msgspec.Struct, array_like=True):
@@ -71,7 +82,7 @@ def messages(batches: Iterable[Batch]) -> Iterator[bytes]:
     held: list[Batch] = []
     rows = 0
     for batch in batches:
-        size = sum(len(portion.rows) for portion in batch.portions)
+        size = sum(portion.size for portion in batch.portions)
         if held and rows + size > 4 * ROWS:
             yield _encode(held)
             held, rows = [], 0
@@ -93,11 +104,11 @@ def cut_in_parts(
     held: list[Portion] = []
     part = rows = 0
     for portion in portions:
-        if held and rows + len(portion.rows) > 2 * ROWS:
+        if held and rows + portion.size > 2 * ROWS:
             yield Batch(stream, number, offset, part, timeline, epoch, None, held)
             held, rows, part = [], 0, part + 1
         held.append(portion)
-        rows += len(portion.rows)
+        rows += portion.size
     yield Batch(stream, number, offset, part, timeline, epoch, watermark, held, since)
 
 

@@ -7,39 +7,45 @@ here, once, from this partition's log alone.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
+from functools import lru_cache
+from operator import attrgetter, itemgetter
 from typing import Any
 from zlib import crc32
 
 import msgspec
 
-from streams.watch.batches import BEGINNING, ROWS, Batch, Portion, Shipped, cut_in_parts
+from streams.watch.batches import BEGINNING, ROWS, Batch, Group, Portion, Shipped, cut_in_parts
 from streams.watch.conditions import Row
 from streams.watch.episode import Transition
 from streams.watch.rule import Rule
-from streams.watch.templates import reader
+from streams.watch.templates import names, reader
 
 Ship = Callable[[int, Batch], None]
 """Takes (partition of the second stage, batch)."""
 
-Parts = dict[int, list[Shipped]]
 _Cuts = dict[int, dict[int, list[Portion]]]
 _pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(dict[int, list[Shipped]]).decode
+_unpack = msgspec.msgpack.Decoder(tuple[list[Shipped], list[Group]]).decode
 
 TRANSITION = ("episode", "kind", "level", "region", "rule", "subject")
 """What a composite rule reads of a transition."""
 
 
 class Gather:
-    """The rows of one rule from one feed since the last cut, by partition of the second stage."""
+    """The rows of one rule from one feed since the last cut, by partition of the second stage.
+
+    Where only the times of events matter to a rule (it counts them, or waits for them), rows with the same fields
+    are kept together as times.
+    """
 
     def __init__(self, rule: Rule, feed: str, targets: int) -> None:
         self.rule, self.feed = rule, feed
-        self.parts: Parts = {}
         self.count = 0
+        self._rows: list[Shipped] = []
+        self._groups: dict[tuple[Any, ...], list[int]] = {}
+        self._grouped = rule.kind in ("count", "absence") and not rule.wait
         self._targets = targets
         self._takes = rule.takes(feed)
         self._names = TRANSITION if rule.members else rule.reads(feed)
@@ -48,45 +54,82 @@ class Gather:
 
     def add(self, rows: Iterable[Row], floor: int, full: Callable[[int, Gather], None]) -> int:
         """Take the rows the rule looks at; tells `full(offset, self)` at each cut; gives how many were late."""
-        takes, route, values, late = self._takes, self._route, self._values, 0
+        return self._add_times(rows, floor, full) if self._grouped else self._add_rows(rows, floor, full)
+
+    def _add_rows(self, rows: Iterable[Row], floor: int, full: Callable[[int, Gather], None]) -> int:
+        takes, values, late = self._takes, self._values, 0
+        append, room = self._rows.append, ROWS - self.count
         for data, time, _, offset, key, _ in rows:
             if takes is not None and not takes(data):
                 continue
             if time < floor:
                 late += 1
                 continue
-            target = route(data)
-            part = self.parts.get(target)
-            if part is None:
-                part = self.parts[target] = []
-            part.append((time, key, values(data)))
-            self.count += 1
-            if self.count >= ROWS:
+            append((time, key, values(data)))
+            room -= 1
+            if room == 0:
                 full(offset, self)
+                append, room = self._rows.append, ROWS
+        self.count = ROWS - room
+        return late
+
+    def _add_times(self, rows: Iterable[Row], floor: int, full: Callable[[int, Gather], None]) -> int:
+        takes, values, late = self._takes, self._values, 0
+        groups, room = self._groups, ROWS - self.count
+        for data, time, _, offset, _, _ in rows:
+            if takes is not None and not takes(data):
+                continue
+            if time < floor:
+                late += 1
+                continue
+            fields = values(data)
+            times = groups.get(fields)
+            if times is None:
+                groups[fields] = [time]
+            else:
+                times.append(time)
+            room -= 1
+            if room == 0:
+                full(offset, self)
+                groups, room = self._groups, ROWS
+        self.count = ROWS - room
         return late
 
     def tell(self, at: int, transition: Transition) -> None:
         """Take a transition of a member, for a composite rule; `at` is when the composite hears of it."""
-        part = self.parts.setdefault(self._route(transition), [])
-        part.append((at, f"{transition.episode}#{transition.ordinal:06}", self._values(transition)))
+        key = f"{transition.episode}#{transition.ordinal:06}"
+        self._rows.append((at, key, self._values(transition)))
         self.count += 1
 
     def cut(self) -> dict[int, Portion]:
         """Hand over what has been gathered, by target."""
-        parts, self.parts, self.count = self.parts, {}, 0
-        rule, version, names = self.rule.id, self.rule.version, self._names
-        return {
-            target: Portion(rule, version, self.feed, names, rows) for target, rows in parts.items() if rows
-        }
+        rows, self._rows = self._rows, []
+        groups, self._groups = self._groups, {}
+        self.count = 0
+        found: dict[int, Portion] = {}
+        for row in rows:
+            self._portion(found, row[2]).rows.append(row)
+        for fields, times in groups.items():
+            self._portion(found, fields).groups.append((fields, times))
+        return found
+
+    def _portion(self, found: dict[int, Portion], fields: tuple[Any, ...]) -> Portion:
+        target = self._route(fields)
+        portion = found.get(target)
+        if portion is None:
+            rule = self.rule
+            portion = found[target] = Portion(rule.id, rule.version, self.feed, self._names, [], [])
+        return portion
 
     def packed(self) -> bytes:
         """What has been gathered, as bytes."""
-        return _pack(self.parts)
+        return _pack((self._rows, list(self._groups.items())))
 
     def restore(self, raw: bytes) -> None:
         """Put it back."""
-        self.parts = _unpack(raw)
-        self.count = sum(map(len, self.parts.values()))
+        self._rows, groups = _unpack(raw)
+        self._groups = dict(groups)
+        self.count = len(self._rows) + sum(map(len, self._groups.values()))
 
 
 class Gathering:
@@ -194,24 +237,32 @@ def _tuple_of(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     return attrgetter(*names)
 
 
-def _route(rule: Rule, feed: str, targets: int) -> Callable[[Any], int]:
-    """Which partition of the second stage judges an event: by its subject.
+def _route(rule: Rule, feed: str, targets: int) -> Callable[[tuple[Any, ...]], int]:
+    """Which partition of the second stage judges an event, from the fields the rule reads: by its subject.
 
     All of a composite, and of a rule that reads one feed under several keys, goes to one place.
     """
     keys = {each.key for each in rule.inputs if each.feed == feed}
     if targets == 1 or rule.members or len(keys) != 1:
         place = crc32(rule.id.encode()) % targets
-        return lambda data: place
-    subject, known = reader(keys.pop()), dict[str, int]()
+        return lambda fields: place
+    key, read = keys.pop(), rule.reads(feed)
+    subject, record, known = reader(key), record_of(read), dict[Any, int]()
+    pick = itemgetter(*(read.index(name) for template in key for name in names(template)))
 
-    def route(data: Any) -> int:
-        name = subject(data)
-        target = known.get(name)
+    def route(fields: tuple[Any, ...]) -> int:
+        named = pick(fields)
+        target = known.get(named)
         if target is None:
             if len(known) >= 100_000:
                 known.clear()
-            target = known[name] = crc32(name.encode()) % targets
+            target = known[named] = crc32(subject(record(*fields)).encode()) % targets
         return target
 
     return route
+
+
+@lru_cache(maxsize=1024)
+def record_of(names: tuple[str, ...]) -> Callable[..., Any]:
+    """What makes an object with these attributes."""
+    return namedtuple("Gathered", names)

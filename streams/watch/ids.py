@@ -14,41 +14,35 @@ _unpack = msgspec.msgpack.Decoder(dict[str, int]).decode
 
 
 class Ids:
-    """Source and id of the events a copy of which could count again, with their time (ms)."""
+    """Source and id of the events a copy of which could count again, with their time (ms).
+
+    Whoever remembers one puts it into `seen` and appends it to `fresh`; a call for each event would cost too much.
+    """
 
     def __init__(self) -> None:
-        self._seen: dict[str, int] = {}
-        self._fresh: list[str] = []
+        self.seen: dict[str, int] = {}
+        self.fresh: list[str] = []
         self._latest: dict[int, int] = {}
         self._forget_at = 10_000
         self._next = 0
 
     def __len__(self) -> int:
-        return len(self._seen)
-
-    def add(self, key: str, time: int) -> bool:
-        """Remember an id; False where it is remembered already."""
-        seen = self._seen
-        if key in seen:
-            return False
-        seen[key] = time
-        self._fresh.append(key)
-        return True
+        return len(self.seen)
 
     @property
     def many(self) -> bool:
         """Whether it is time to forget: twice as many as were left the last time."""
-        return len(self._seen) > self._forget_at
+        return len(self.seen) > self._forget_at
 
     def forget(self, horizon: int) -> None:
         """Drop the ids of events before the horizon, of which no copy could count again."""
-        self._seen = {key: time for key, time in self._seen.items() if time >= horizon}
-        self._forget_at = 2 * len(self._seen) + 10_000
+        self.seen = {key: time for key, time in self.seen.items() if time >= horizon}
+        self._forget_at = 2 * len(self.seen) + 10_000
 
     def pages(self, horizon: int) -> Iterator[tuple[int, bytes | None]]:
         """New pages since the last call, and (None) those with nothing at or after the horizon."""
-        fresh, self._fresh = self._fresh, []
-        kept = {key: self._seen[key] for key in fresh if key in self._seen}
+        fresh, self.fresh = self.fresh, []
+        kept = {key: self.seen[key] for key in fresh if key in self.seen}
         keys = list(kept)
         for start in range(0, len(keys), PAGE):
             page = {key: kept[key] for key in keys[start : start + PAGE]}
@@ -62,6 +56,6 @@ class Ids:
     def restore(self, number: int, raw: bytes) -> None:
         """Put a page back."""
         page = _unpack(raw)
-        self._seen.update(page)
+        self.seen.update(page)
         self._latest[number] = max(page.values())
         self._next = max(self._next, number + 1)

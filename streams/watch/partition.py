@@ -134,19 +134,24 @@ class Partition:
             tally.events += 1
             timeline = event.timeline
             lane = self.lanes.get(timeline) or self.lane(timeline)
-            time = milliseconds(event.time)
-            if time < lane.watermark - lane.horizon:
+            time = int(event.time.timestamp() * 1000)
+            watermark = lane.watermark
+            if time < watermark - lane.horizon:
                 tally.late += 1
                 continue
             key = f"{event.source}\x1f{event.id}"
-            if time >= lane.watermark - lane.memory and not lane.ids.add(key, time):
-                tally.duplicates += 1
-                continue
-            if time > lane.watermark:
-                lane.watermark = max(lane.watermark, min(time, self.arrival + SKEW))
+            if time >= watermark - lane.memory:
+                seen = lane.ids.seen
+                if key in seen:
+                    tally.duplicates += 1
+                    continue
+                seen[key] = time
+                lane.ids.fresh.append(key)
+            if time > watermark:
+                lane.watermark = watermark = max(watermark, min(time, self.arrival + SKEW))
                 if lane.ids.many:
-                    lane.ids.forget(lane.watermark - lane.memory)
-            row = (event.data, time, lane.watermark, offset, key, feed)
+                    lane.ids.forget(watermark - lane.memory)
+            row = (event.data, time, watermark, offset, key, feed)
             if timeline in rows:
                 rows[timeline].append(row)
             else:

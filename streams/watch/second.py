@@ -12,12 +12,11 @@ when its tick said so. Rows before that are judged by the old version, rows afte
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import namedtuple
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -26,7 +25,7 @@ from schemas.topics import PARTIALS
 from streams.watch.batches import BEGINNING, Batch, Portion, cut_in_parts, decode_batches, rule_stream
 from streams.watch.conditions import Condition, Row, condition
 from streams.watch.episode import Emit, Moment, Transition
-from streams.watch.gather import TRANSITION, Gather, Ship
+from streams.watch.gather import TRANSITION, Gather, Ship, record_of
 from streams.watch.log import LogRecord
 from streams.watch.published import RuleSet
 from streams.watch.rule import Rule
@@ -36,19 +35,12 @@ Source = tuple[str, int]
 """A stream and the number of its partition."""
 
 
-class Waiting(NamedTuple):
-    """A row that waits for the watermark, and the batch it came in."""
-
-    time: int
-    key: str
-    feed: str
-    names: tuple[str, ...]
-    values: tuple[Any, ...]
-    page: int
-
+Waiting = tuple[int, str, Any, str, int]
+"""A row that waits for the watermark: time, source and id, data, feed, and the message it came in."""
 
 _ORDER = itemgetter(0, 1)
 _TIME = itemgetter(0)
+_PAGE = itemgetter(4)
 
 
 class Mark(msgspec.Struct, array_like=True):
@@ -167,7 +159,7 @@ class SecondStage:
             if batch.epoch > mark.epochs[-1][0]:
                 since = mark.watermark if batch.since is None else batch.since
                 mark.epochs.append((batch.epoch, since))
-        return sum(len(portion.rows) for portion in batch.portions), batch.watermark is not None
+        return sum(portion.size for portion in batch.portions), batch.watermark is not None
 
     def _advance(self, timeline: str, lane: SecondLane, emit: Emit, ship: Ship) -> None:
         """Bring every rule to the epochs its sources have come to, and judge it as far as they are."""
@@ -237,7 +229,7 @@ class SecondStage:
         rows.sort(key=_ORDER)
         ripe = rows[: bisect_left(rows, watermark - wait, key=_TIME)]
         del rows[: len(ripe)]
-        column = list(self._rows(each.rule, ripe, max(progress.watermark, BEGINNING), wait))
+        column = self._rows(each.rule, ripe, progress.watermark, wait)
         column.append((None, watermark - wait, watermark, -1, "", each.rule.feed))
         progress.watermark = watermark
 
@@ -248,14 +240,21 @@ class SecondStage:
         each.observe(column, canonical)
         self._release(ripe)
 
-    def _rows(self, rule: Rule, ripe: Sequence[Waiting], reached: int, wait: int) -> Iterator[Row]:
-        wanted: dict[str, set[str]] = {feed: set(_reads(rule, feed)) for feed in rule.feeds}
-        for time, key, feed, names, values, _ in ripe:
-            if not wanted.get(feed, set()) <= set(names):
-                self.tally.stranded += 1
-                continue
-            reached = max(reached, time + wait)
-            yield _record_of(names)(*values), time, reached, -1, key, feed
+    def _rows(self, rule: Rule, ripe: Sequence[Waiting], reached: int, wait: int) -> list[Row]:
+        """Rows as a condition takes them; those gathered for a version that read too little are left out."""
+        wanted = {feed: set(_reads(rule, feed)) for feed in rule.feeds}
+        usable = {
+            (kind, feed): wanted.get(feed, {""}) <= set(kind._fields)
+            for kind, feed in {(type(row[2]), row[3]) for row in ripe}
+        }
+        if not all(usable.values()):
+            whole = len(ripe)
+            ripe = [row for row in ripe if usable[type(row[2]), row[3]]]
+            self.tally.stranded += whole - len(ripe)
+        return [
+            (data, time, time + wait if time + wait > reached else reached, -1, key, feed)
+            for time, key, data, feed, _ in ripe
+        ]
 
     def _tell(
         self, timeline: str, lane: SecondLane, name: str, told: Sequence[Transition], before: int, ship: Ship
@@ -305,11 +304,11 @@ class SecondStage:
 
     def _release(self, rows: Iterable[Waiting]) -> None:
         """Rows that have been judged need not be kept."""
-        for row in rows:
-            raw, left = self._pages[row.page]
-            self._pages[row.page] = (raw, left - 1)
-            if left == 1:
-                self._changed.add(row.page)
+        for page, count in Counter(map(_PAGE, rows)).items():
+            raw, left = self._pages[page]
+            self._pages[page] = (raw, left - count)
+            if left == count:
+                self._changed.add(page)
 
     def _prune(self, lane: SecondLane, epochs: Sequence[int]) -> None:
         """Forget changes of epoch that every rule has gone through."""
@@ -360,7 +359,7 @@ class SecondStage:
                 lane = self.lanes.setdefault(batch.timeline, SecondLane())
                 for portion in batch.portions:
                     judged = self._judged(lane, portion.rule)
-                    rows = [row for row in _waiting(portion, page) if row.time >= judged]
+                    rows = [row for row in _waiting(portion, page) if row[0] >= judged]
                     lane.waiting.setdefault(portion.rule, []).extend(rows)
                     left += len(rows)
             self._pages[page] = (raw, left)
@@ -378,8 +377,12 @@ _heads = msgspec.msgpack.Decoder(dict[str, LaneHead])
 
 
 def _waiting(portion: Portion, page: int) -> list[Waiting]:
-    feed, names = portion.feed, portion.names
-    return [Waiting(time, key, feed, names, values, page) for time, key, values in portion.rows]
+    feed, record = portion.feed, record_of(portion.names)
+    found: list[Waiting] = [(time, key, record(*values), feed, page) for time, key, values in portion.rows]
+    for values, times in portion.groups:
+        data = record(*values)
+        found += [(time, "", data, feed, page) for time in times]
+    return found
 
 
 def _since(mark: Mark | None, epoch: int) -> int | None:
@@ -391,9 +394,3 @@ def _since(mark: Mark | None, epoch: int) -> int | None:
 
 def _reads(rule: Rule, feed: str) -> tuple[str, ...]:
     return TRANSITION if rule.members else rule.reads(feed)
-
-
-@lru_cache(maxsize=1024)
-def _record_of(names: tuple[str, ...]) -> Callable[..., Any]:
-    """What makes an object with these attributes."""
-    return namedtuple("Gathered", names)

@@ -322,7 +322,7 @@ def test_a_full_batch_is_cut_before_the_tick() -> None:
     cuts: list[Batch] = []
     partition = Partition(AIR, DECODE, [RULES[0]], AIR.topic, 0)
     partition.observe(split(log, 1)[0], lambda each: None, lambda target, batch: cuts.append(batch))
-    assert [(sum(len(each.rows) for each in cut.portions), cut.watermark is None) for cut in cuts] == [
+    assert [(sum(each.size for each in cut.portions), cut.watermark is None) for cut in cuts] == [
         (batches.ROWS, True), (5, False),
     ]  # fmt: skip
 
