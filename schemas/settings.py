@@ -34,6 +34,7 @@ class Settings:
     dagster_port: int = 13000
     duty_port: int = 18061
     console_port: int = 18060
+    metrics_port: int = 18062
     partitions: int = 4
     tick_seconds: float = 5.0
     release_days: int = 400

@@ -234,6 +234,11 @@ class FrameApp(faust.App):  # type: ignore[misc]
         """Declare one frame fully processed."""
         self.consumer.done(message)
 
+    def end_of(self, tp: TP) -> int | None:
+        """Where a partition ended when it was last fetched."""
+        end: int | None = self.monitor.tp_end_offsets.get(tp)
+        return end
+
     async def rewind(self, tp: TP, offset: int) -> None:
         """Read a framed partition again from `offset`; frames already on their way still arrive."""
         await self.consumer.rewind(tp, offset)

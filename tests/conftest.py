@@ -30,6 +30,7 @@ PORTS = (
     "dagster_port",
     "duty_port",
     "console_port",
+    "metrics_port",
 )
 
 

@@ -51,7 +51,7 @@ WORKERS = (
     Service("receiver", "streams.duty.receiver:main", "http", ("receiver_port",)),
     Service("gateway", "streams.intake.gateway:main", "http", ("gateway_port",)),
     Service("land", "streams.land.worker:main", "heartbeat", stop_seconds=40),
-    Service("watch", "streams.watch.worker:main", "heartbeat", stop_seconds=40),
+    Service("watch", "streams.watch.worker:main", "heartbeat", ("metrics_port",), stop_seconds=40),
     Service("push", "streams.duty.push_worker:main", "heartbeat"),
     Service("duty", "streams.duty.worker:main", "http", ("duty_port",)),
     Service("console", "streams.duty.console.service:main", "http", ("console_port",)),

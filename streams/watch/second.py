@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -84,6 +85,7 @@ class SecondTally:
     batches: int = 0
     repeated: int = 0
     rows: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
     stranded: int = 0
     """Rows gathered for a version that reads other fields than the one in force at their time."""
 
@@ -237,7 +239,9 @@ class SecondStage:
             reached = transition.at + wait
             emit(replace(transition, topic=PARTIALS, partition=-1, offset=-1, watermark=reached))
 
+        begun = perf_counter()
         each.observe(column, canonical)
+        self.tally.seconds[name] = self.tally.seconds.get(name, 0.0) + perf_counter() - begun
         self._release(ripe)
 
     def _rows(self, rule: Rule, ripe: Sequence[Waiting], reached: int, wait: int) -> list[Row]:

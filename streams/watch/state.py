@@ -15,7 +15,7 @@ a crash, and whoever keeps it must know it for old.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 from zlib import crc32
 
@@ -104,6 +104,8 @@ class StateKeeper(Generic[Stage]):
         self._members: dict[bytes, set[str]] = {}
         self._stale: set[bytes] = set()
         self._offset = -1
+        self._sizes_of: dict[bytes, int] = {}
+        self.size = 0
 
     def checkpoint(self, warned: Mapping[int, int]) -> Checkpoint | None:
         """The dirty buckets and the header of this moment; None where nothing was applied since the last one."""
@@ -115,7 +117,18 @@ class StateKeeper(Generic[Stage]):
         deleted = [(key, None) for key in sorted(leftover - buckets.keys())]
         self._offset = partition.offset
         header = Header(partition.offset, partition.head(), dict(self._sizes), dict(warned))
-        return Checkpoint(partition.offset, [*buckets.items(), *deleted], (self._prefix, _pack(header)))
+        written = [*buckets.items(), *deleted]
+        last = (self._prefix, _pack(header))
+        self._weigh([*written, last])
+        return Checkpoint(partition.offset, written, last)
+
+    def _weigh(self, written: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Keep the number of bytes the state has in its changelog, `size`, up to date."""
+        for key, value in written:
+            self.size -= self._sizes_of.pop(key, 0)
+            if value is not None:
+                self._sizes_of[key] = len(key) + len(value)
+                self.size += len(key) + len(value)
 
     def _dirty(self, leftover: set[bytes]) -> Iterator[tuple[bytes, bytes]]:
         """The buckets that changed since the last checkpoint, and the leftovers still in use."""
@@ -188,6 +201,7 @@ class StateKeeper(Generic[Stage]):
     def restore(self, stored: Mapping[bytes, bytes]) -> dict[int, int]:
         """Put a partition's state back; return where `warnings` stood when it was written."""
         raw = stored.get(self._prefix)
+        self._weigh([(key, value) for key, value in stored.items() if key.startswith(self._prefix)])
         found = {key: _buckets.decode(value) for key, value in stored.items() if self._owns(key)}
         if raw is None:
             self._stale = set(found)

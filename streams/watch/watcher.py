@@ -217,6 +217,18 @@ class Watcher:
         """Events applied since the start, by all partitions open now."""
         return sum(partition.tally.events for partition in self.feeds())
 
+    def seconds(self) -> list[SecondStage]:
+        """The second-stage partitions open now."""
+        return [each.partition for each in self.keepers.values() if isinstance(each.partition, SecondStage)]
+
+    def gathered(self) -> int:
+        """Rows the second stage has got since the start."""
+        return sum(stage.tally.rows for stage in self.seconds())
+
+    def epoch(self) -> int:
+        """The epoch of the rules that are known."""
+        return self.book.history.epoch
+
     def tally(self) -> str:
         """What has been seen since the start, for the log."""
         names = ("events", "ticks", "rejected", "duplicates", "late")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.topics import PARTIALS, WARNINGS
 from streams.frames import FrameApp
+from streams.watch.metrics import WatchMetrics, serve
 from streams.watch.published import History, RuleBook
 from streams.watch.rule_topic import follow, read_history
 from streams.watch.rule_yaml import parse_rule
@@ -25,6 +27,9 @@ from streams.watch.watcher import Watcher
 from streams.worker import heartbeat, run_worker, start_logging
 
 log = logging.getLogger("liaowang.watch")
+
+GC_THRESHOLD = (100_000, 50, 1000)
+"""State is many small lists without cycles; Python's default would walk through all of it again and again."""
 
 CHECKPOINT_SECONDS = 1.0
 WAIT_SECONDS = 1.0
@@ -110,5 +115,7 @@ def main(settings: Settings) -> None:
     """Watch all feeds under the published rules until SIGTERM. Waits for a broker that is away."""
     start_logging()
     history = asyncio.run(first_rules(settings.kafka, heartbeat(settings, "watch")))
-    app, _ = make_app(settings, history)
+    app, watcher = make_app(settings, history)
+    serve(WatchMetrics(watcher, app.end_of), settings.metrics_port)
+    gc.set_threshold(*GC_THRESHOLD)
     run_worker(app, settings)

@@ -160,7 +160,7 @@ def changing(logs: Sequence[list[Entry]], random: Random | None = None) -> list[
 
 
 @given(steps, st.integers(1, 4), st.integers(0, 59), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_rules_change_at_the_same_place_whoever_reads_what_first(
     made_steps: list[tuple[int, int, int, int]], parts: int, change: int, random: Random
 ) -> None:
@@ -207,7 +207,7 @@ def unplaced(transitions: Iterable[Transition]) -> list[Transition]:
 
 
 @given(steps, st.integers(1, 5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_number_of_partitions_does_not_matter(
     made_steps: list[tuple[int, int, int, int]], parts: int
 ) -> None:
@@ -216,7 +216,7 @@ def test_the_number_of_partitions_does_not_matter(
 
 
 @given(steps, st.integers(1, 4), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_neither_frames_nor_the_order_of_partitions_matter(
     made_steps: list[tuple[int, int, int, int]], parts: int, random: Random
 ) -> None:
@@ -289,7 +289,7 @@ actions = st.sampled_from(["run", "run", "run", "checkpoint", "crash", "torn"])
 
 
 @given(steps, st.integers(1, 3), st.integers(1, 3), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_crashes_at_any_moment_and_batches_sent_twice_do_not_matter(
     made_steps: list[tuple[int, int, int, int]], partitions: int, targets: int, data: st.DataObject
 ) -> None:

@@ -16,9 +16,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from urllib.request import urlopen
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.environment import as_environment
 from deploy.local.kafka import kafka_running
@@ -96,7 +98,8 @@ def publish_trial(settings: Settings, rules: dict[str, str], version: int = 1) -
 @pytest.fixture
 def broker(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
     """A broker of its own with the platform's topics, so that offsets and groups start from nothing."""
-    own = replace(settings, home=tmp_path, kafka_port=free_port(), kafka_controller_port=free_port())
+    ports = {name: free_port() for name in ("kafka_port", "kafka_controller_port", "metrics_port")}
+    own = replace(settings, home=tmp_path, **ports)
     with kafka_running(own):
         ensure_topics(own, CONTRACTS)
         publish_trial(own, TRIAL)
@@ -223,6 +226,10 @@ def test_killed_again_and_again_it_warns_of_the_same_things_once(broker: Setting
     with worker(broker):
         asyncio.run(produce(broker, log[2 * third :], START + timedelta(hours=200)))
         settle(broker)
+        figures = metrics(broker)
+    assert figures["liaowang_watch_lag_records"] == 0
+    assert figures["liaowang_watch_events_total"] > 0
+    assert figures["liaowang_watch_state_bytes"] > 10_000
     wanted = expected(broker)
     assert len(wanted) > 400
     assert warned(broker) == wanted
@@ -241,6 +248,17 @@ def test_workers_that_come_and_go_change_nothing(broker: Settings) -> None:
         asyncio.run(produce(broker, [], START + timedelta(hours=200)))
         settle(broker)
     assert warned(broker) == expected(broker)
+
+
+def metrics(settings: Settings) -> dict[str, float]:
+    """The worker's metrics, each summed over its labels."""
+    with urlopen(f"http://127.0.0.1:{settings.metrics_port}/metrics", timeout=10) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    found: Counter[str] = Counter()
+    for family in families:
+        for sample in family.samples:
+            found[sample.name] += sample.value
+    return dict(found)
 
 
 def rules_of(values: Counter[bytes]) -> set[bytes]:

@@ -1,0 +1,59 @@
+"""Metrics say what the partitions hold when they are asked."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from faust.types import TP
+from prometheus_client import CollectorRegistry
+
+from streams.watch.metrics import Stage, WatchMetrics, serve
+from streams.watch.partition import Partition
+from streams.watch.second import SecondStage
+from streams.watch.state import StateKeeper
+from tests.streams.watch.test_second import AIR, DECODE, RULES, START, event, split
+
+
+@dataclass
+class Open:
+    """Partitions that are open, as a watcher has them."""
+
+    keepers: dict[TP, StateKeeper[Stage]] = field(default_factory=dict)
+
+    def feeds(self) -> list[Partition]:
+        return [each.partition for each in self.keepers.values() if isinstance(each.partition, Partition)]
+
+    def seconds(self) -> list[SecondStage]:
+        return []
+
+    def epoch(self) -> int:
+        return 3
+
+
+def test_what_is_open_late_and_behind_is_told() -> None:
+    partition = Partition(AIR, DECODE, RULES, AIR.topic, 0)
+    keeper: StateKeeper[Stage] = StateKeeper(partition)
+    log = [(0, event(1, START, 0, 400)), (0, event(2, START - timedelta(days=90), 0, 400)), (0, b"{")]
+    partition.observe(split(log, 1)[0], lambda each: None)
+    keeper.checkpoint({})
+    registry = CollectorRegistry()
+    registry.register(WatchMetrics(Open({TP(AIR.topic, 0): keeper}), lambda tp: 10))
+    place = {"topic": AIR.topic, "partition": "0"}
+    wanted = {
+        ("liaowang_watch_lag_records", 7), ("liaowang_watch_events_total", 2), ("liaowang_watch_late_total", 1),
+        ("liaowang_watch_rejected_total", 1), ("liaowang_watch_watermark_seconds", START.timestamp()),
+        ("liaowang_watch_state_bytes", keeper.size),
+    }  # fmt: skip
+    assert {(name, registry.get_sample_value(name, place)) for name, _ in wanted} == wanted
+    episodes = registry.get_sample_value("liaowang_watch_open_episodes", {"rule": "t.own", "level": "red"})
+    assert episodes == 1
+    assert registry.get_sample_value("liaowang_watch_rules_epoch") == 3
+
+
+def test_a_port_that_is_taken_stops_nobody() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert serve(WatchMetrics(Open(), lambda tp: None), taken.getsockname()[1]) is False
