@@ -8,7 +8,7 @@ rights of its own it would be computed once a view.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dagster_project.indicator import Indicator
@@ -25,6 +25,41 @@ _LASTING = (
 )
 """SQL: whether the release has not expired; of one that has, some events are gone, so none is shown."""
 _SEQ = ("release_seq", "UInt64", "Release the row is shown by")
+
+_OFFSETS = "Map(String, UInt64)"
+_WHENCE = (
+    "Where each period of an indicator comes from: release, build, versions, verdict, offsets",
+    "Which days of which builds each period of an indicator was made of",
+)
+_PROVENANCE = (
+    ("indicator", NAME, "Id of the indicator"),
+    ("day", "Date", "Last day of the period"),
+    ("published", "UInt64", "Release that published it"),
+    ("released", MOMENT, "When it was published"),
+    ("build_id", "String", "Build it is of"),
+    ("code", NAME, "Version of the platform's code"),
+    ("version", NAME, "Version of the indicator's declaration"),
+    ("content_hash", "String", "The same for the same figures"),
+    ("complete", "UInt8", "Whether all its input could be in when it was built"),
+    ("suite", NAME, "Suite the gate judged it by"),
+    ("suite_hash", NAME, "The same for the same expectations"),
+    ("passed", "UInt8", "Whether the gate let it pass"),
+    ("parent", "UInt64", "Release it took days outside its build from"),
+    ("offsets", _OFFSETS, "Where its build stopped reading, by topic/epoch/partition"),
+)
+_INPUT = (
+    ("indicator", NAME, "Id of the indicator"),
+    ("day", "Date", "Last day of the period"),
+    ("build_id", "String", "Build the figure is of"),
+    ("input", NAME, "Table it was made of; its own name where it was compared with earlier figures"),
+    ("feed", NAME, "Feed of that table; empty for figures"),
+    ("topic", NAME, "Kafka topic of that feed"),
+    ("department", NAME, "Department that answers for it"),
+    ("input_build", "String", "Build of the input"),
+    ("first", "Date", "First day read of it"),
+    ("last", "Date", "Last day read of it"),
+    ("offsets", _OFFSETS, "Where that build stopped reading its topic, by topic/epoch/partition"),
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +87,9 @@ def feed_mart(contract: Contract) -> list[str]:
         Column(
             "corrected", "UInt8", "Whether a correction replaced the event as first sent", "corrects != ''"
         ),
+        Column("log_epoch", "UInt16", "Log of the topic the message stands in", "log_epoch"),
+        Column("partition", "UInt16", "Partition of the topic the message stands in", "partition"),
+        Column("offset", "UInt64", "Offset of the message in its partition", "offset"),
     ]
     kinds = dict(field_columns(contract))
     for field in contract.fields:
@@ -113,6 +151,61 @@ def releases() -> list[str]:
         " `first` Date COMMENT 'First day among them', `last` Date COMMENT 'Last day among them')"
         f" {_DEFINER} AS {manifest} COMMENT 'Every release'",
     ]
+
+
+def provenance(indicators: Sequence[Indicator], contracts: Sequence[Contract]) -> list[str]:
+    """`mart.provenance` and `mart.provenance_input`: where each figure comes from, as `liaowang explain` says."""
+    ids = {item.table: item.id for item in indicators}
+    pointed = (
+        "SELECT table, day, argMax(build_id, seq) AS build, max(seq) AS published FROM release.pointer"
+        f" WHERE seq <= {{release:UInt64}} AND table IN ({', '.join(map(quote, ids))}) GROUP BY table, day"
+    )
+    id = _transform("p.table", ids)
+    verdicts = (
+        "SELECT table, day, build_id, argMax(passed, decided) AS passed, argMax(suite, decided) AS suite"
+        " FROM quality.verdict GROUP BY table, day, build_id"
+    )
+    figure = (
+        f"SELECT {id} AS indicator, p.day AS day, p.published AS published, m.released AS released,"
+        " p.build AS build_id, m.code AS code, m.version AS version, m.content_hash AS content_hash,"
+        " m.complete AS complete, v.suite AS suite, m.suite_hash AS suite_hash, v.passed AS passed,"
+        f" a.parent AS parent, a.offsets AS offsets, {{release:UInt64}} AS release_seq FROM ({pointed}) AS p"
+        " LEFT ANY JOIN release.manifest AS m ON m.seq = p.published AND m.table = p.table AND m.day = p.day"
+        f" LEFT ANY JOIN ({verdicts}) AS v ON v.table = p.table AND v.day = p.day AND v.build_id = p.build"
+        " LEFT ANY JOIN (SELECT * FROM release.attempt WHERE state = 'started') AS a ON a.build_id = p.build"
+    )
+    feeds = {contract.table: contract for contract in contracts}
+    input = (
+        f"SELECT {id} AS indicator, p.day AS day, p.build AS build_id, i.input AS input,"
+        f" {_transform('i.input', {table: c.feed for table, c in feeds.items()})} AS feed,"
+        f" {_transform('i.input', {table: c.topic for table, c in feeds.items()})} AS topic,"
+        f" {_transform('i.input', {table: c.department for table, c in feeds.items()})} AS department,"
+        " i.input_build AS input_build, i.first AS first, i.last AS last,"
+        " mapFilter((name, stop) -> topic != '' AND startsWith(name, concat(topic, '/')), a.offsets) AS offsets,"
+        f" {{release:UInt64}} AS release_seq FROM ({pointed}) AS p INNER JOIN release.input AS i"
+        " ON i.table = p.table AND i.day = p.day AND i.build_id = p.build"
+        " LEFT ANY JOIN (SELECT * FROM release.attempt WHERE state = 'started') AS a ON a.build_id = i.input_build"
+    )
+    return [
+        f"CREATE OR REPLACE VIEW mart.provenance_at {_DEFINER} AS {figure}",
+        _current(
+            "provenance",
+            [Column(*item) for item in _PROVENANCE],
+            _WHENCE[0],
+        ),
+        f"CREATE OR REPLACE VIEW mart.provenance_input_at {_DEFINER} AS {input}",
+        _current(
+            "provenance_input",
+            [Column(*item) for item in _INPUT],
+            _WHENCE[1],
+        ),
+    ]
+
+
+def _transform(column: str, names: Mapping[str, str]) -> str:
+    """SQL: the name of a table by which people know it; empty for any other."""
+    tables, known = (", ".join(map(quote, texts)) for texts in (names, names.values()))
+    return f"transform({column}, [{tables}], [{known}], '')"
 
 
 def _titles(item: Indicator) -> str:

@@ -51,6 +51,8 @@ class Settings:
     admin_password: str = field(default="", repr=False)
     service_password: str = field(default="", repr=False)
     bi_password: str = field(default="", repr=False)
+    personal_password: str = field(default="", repr=False)
+    region_accounts: str = field(default="", repr=False)
     webhook_key: str = field(default="", repr=False)
     department_tokens: str = field(default="", repr=False)
 
@@ -96,16 +98,32 @@ class Settings:
         return (self.console_url or f"http://{HOST}:{self.console_port}").rstrip("/")
 
     def warehouse(self, user: str) -> dict[str, Any]:
-        """Arguments for `clickhouse_driver.Client` as user `admin`, `service` or `bi`."""
-        password = {"admin": self.admin_password, "service": self.service_password, "bi": self.bi_password}[
-            user
-        ]
+        """Arguments for `clickhouse_driver.Client` as `admin`, `service`, `bi`, `personal` or `bi_<region>`."""
+        regional = {f"bi_{region}": password for region, password in self.regional().items()}
+        password = {
+            "admin": self.admin_password,
+            "service": self.service_password,
+            "bi": self.bi_password,
+            "personal": self.personal_password,
+            **regional,
+        }[user]
         return {"host": HOST, "port": self.warehouse_port, "user": user, "password": password}
 
     def tokens(self) -> dict[str, str]:
         """Department -> bearer token, from `department=token,…`."""
-        pairs = (item.split("=", 1) for item in self.department_tokens.split(",") if item)
-        return {department: token for department, token in pairs}
+        return _pairs("DEPARTMENT_TOKENS", self.department_tokens)
+
+    def regional(self) -> dict[str, str]:
+        """Region code -> password of its own user `bi_<code>`, from `330110=password,…`."""
+        return _pairs("REGION_ACCOUNTS", self.region_accounts)
+
+
+def _pairs(name: str, text: str) -> dict[str, str]:
+    pairs = [item.partition("=") for item in text.split(",") if item]
+    for key, _, value in pairs:
+        if not key or not value:
+            raise Misdeclared("settings", f"{PREFIX}{name}", "must be key=secret, joined by commas")
+    return {key: value for key, _, value in pairs}
 
 
 def _convert(key: str, text: str, kind: type[Any]) -> Any:

@@ -115,7 +115,7 @@ def self_test(settings: Settings, confined: bool) -> None:
     for database in ("system", "default"):
         if engines.get(database) != "Atomic":
             raise changed(f"the database {database} is {engines.get(database, 'not there')}, not Atomic")
-    for user in ("admin", "service", "bi"):
+    for user in ("admin", "service", "bi", "personal"):
         if _admits(settings.warehouse(user) | {"password": "not the password"}):
             raise changed(f"it lets {user} in with a wrong password")
     if _admits(

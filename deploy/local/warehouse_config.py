@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from schemas.settings import HOST, Settings
+from dagster_project.tables import visible
+from schemas.errors import Misdeclared
+from schemas.regions import load_regions
+from schemas.settings import HOST, PREFIX, Settings
 
 START_STATEMENTS = (
     "CREATE DATABASE IF NOT EXISTS default ENGINE = Atomic",
@@ -36,6 +40,26 @@ BI_GRANTS = (
     "GRANT SELECT, dictGet ON mart.*",
     "GRANT SELECT ON system.parts",  # information_schema.tables reads it; it shows only what the user may see
 )
+PERSONAL_GRANTS = (
+    *(f"GRANT SELECT ON {database}.*" for database in DATABASES),
+    "GRANT CREATE TEMPORARY TABLE ON *.*",  # for the external tables a question comes with
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    """The user of one region: `bi_<code>` sees these views, of those with a region column its own rows.
+
+    `codes` are the region and those in it; None is the province, which sees every row.
+    """
+
+    code: str
+    password: str
+    codes: tuple[str, ...] | None
+    regional: Mapping[str, str]
+    shared: tuple[str, ...]
+
+
 PROFILES = f"""  <profiles>
     <default/>
     <service>
@@ -94,8 +118,25 @@ def server_config(settings: Settings, folder: Path, log: Path) -> str:
 """
 
 
+def accounts(settings: Settings) -> list[Account]:
+    """The users of regions as the settings name them; a code that is no region is Misdeclared."""
+    if not settings.regional():
+        return []
+    known, (regional, shared) = load_regions(), visible()
+    found = []
+    for code, password in settings.regional().items():
+        region = known.get(code)
+        if region is None:
+            raise Misdeclared("settings", f"{PREFIX}REGION_ACCOUNTS", f"{code!r} is no region's code")
+        own = (code, *(county.code for county in known.counties_of(code)))
+        found.append(Account(code, password, None if region.level == "province" else own, regional, shared))
+    return found
+
+
 def users_config(settings: Settings) -> str:
-    """The server's users.xml: admin, service and bi, each with rights of its own; passwords as sha256 only.
+    """The server's users.xml: admin, service, bi, personal, regions, each with its rights; passwords as sha256.
+
+    A region's user has a grant for each view, so a new one shows nothing before it has its row policy.
 
     `default` is the engine's own session, which can only come in with an empty password: its quota, of
     fifty years, is as many statements as the start has, so that nobody else can read a table by that name.
@@ -108,12 +149,29 @@ def users_config(settings: Settings) -> str:
             _user("admin", settings.admin_password, "default", "default"),
             _user("service", settings.service_password, "service", "default", SERVICE_GRANTS),
             _user("bi", settings.bi_password, "bi", "bi", BI_GRANTS),
+            _user("personal", settings.personal_password, "bi", "bi", PERSONAL_GRANTS),
+            *(_regional(account) for account in accounts(settings)),
         ]
     )
     return f"<clickhouse>\n{PROFILES}\n  <users>\n{users}\n  </users>\n</clickhouse>\n"
 
 
-def _user(name: str, password: str, profile: str, quota: str, grants: Sequence[str] = ()) -> str:
+def _regional(account: Account) -> str:
+    views = (*account.regional, *account.shared)
+    grants = [*(f"GRANT SELECT ON mart.{view}" for view in views), *BI_GRANTS[1:]]
+    filters = ""
+    if account.codes is not None:
+        codes = ", ".join(f"'{code}'" for code in account.codes)
+        filters = "".join(
+            f"<{view}><filter>{column} IN ({codes})</filter></{view}>"
+            for view, column in account.regional.items()
+        )
+    return _user(f"bi_{account.code}", account.password, "bi", "bi", grants, filters)
+
+
+def _user(
+    name: str, password: str, profile: str, quota: str, grants: Sequence[str] = (), filters: str = ""
+) -> str:
     rights = "".join(f"<query>{escape(grant)}</query>" for grant in grants)
     return f"""    <{name}>
       <password_sha256_hex>{hashlib.sha256(password.encode()).hexdigest()}</password_sha256_hex>
@@ -121,4 +179,5 @@ def _user(name: str, password: str, profile: str, quota: str, grants: Sequence[s
       <profile>{profile}</profile>
       <quota>{quota}</quota>
       {f"<grants>{rights}</grants>" if grants else "<access_management>1</access_management>"}
+      {f"<databases><mart>{filters}</mart></databases>" if filters else ""}
     </{name}>"""

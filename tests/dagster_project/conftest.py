@@ -28,7 +28,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     home = tmp_path_factory.mktemp("house")
     ensure_secrets(home)
     ports = {f"{PREFIX}{name}": str(free_port()) for name in ("WAREHOUSE_PORT", "WAREHOUSE_HTTP_PORT")}
-    settings = settings_from({f"{PREFIX}HOME": str(home), **ports})
+    regions = {f"{PREFIX}REGION_ACCOUNTS": "330110=of-yuhang,330100=of-hangzhou,330000=of-all"}
+    settings = settings_from({f"{PREFIX}HOME": str(home), **ports, **regions})
     with warehouse_running(settings):
         migrate(settings)
         yield settings
