@@ -13,7 +13,7 @@ from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from streams.watch.baseline import BaselineTable, read_table
 from streams.watch.episode import Transition
-from streams.watch.happenings import BadLine, LineReader
+from streams.watch.happenings import BadLine, LineReader, arrivals
 from streams.watch.offline import Offline, State, with_members
 from streams.watch.rule import Rule
 from streams.watch.warning import evidence_of, render_runbook
@@ -38,7 +38,7 @@ class Trial:
         """The rule's transitions as they come; with `states` also each event's subject's state after it."""
         reader = LineReader({feed: self.contracts[feed] for feed in self.offline.feeds})
         found: list[Transition] = []
-        for each in reader.read(lines):
+        for each in arrivals(reader.read(lines)):
             if isinstance(each, BadLine):
                 self.bad.append(each)
                 continue

@@ -2,13 +2,15 @@
 
 A line is a CloudEvent; or `{"time": …, "data": {…}}`, with `id`, `source` and `feed` where they matter (`feed`
 where the rule reads several feeds); or `{"tick": …}`, the clock of one `feed` or of all. A plain line without an
-id is an event of its own: only events that carry the same id and source are copies of each other.
+id is an event of its own: only events that carry the same id and source are copies of each other. `arrival` may
+say when a line came in; where it does not, `arrivals` supposes it.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,20 +19,28 @@ import msgspec
 from schemas.contract import Contract
 from schemas.decoder import Decoder
 from schemas.errors import Rejected
-from schemas.event import TICK_TYPE, encode_event, encode_tick
+from schemas.event import LIVE, SKEW, TICK_TYPE, encode_event, encode_tick
 
 SOURCE = "/liaowang/rules/run"
+AHEAD = 10
+"""How many events of a file are looked ahead for one whose clock is ahead."""
+
 _DECODE = msgspec.json.Decoder().decode
 
 
 @dataclass(frozen=True)
 class Happening:
-    """One event or tick of a feed as the bytes that would be in Kafka; `at` is its event time or clock, ms."""
+    """One event or tick of a feed as the bytes that would be in Kafka.
+
+    `at` is its event time or clock, ms; `arrival` when it came in, where that is known.
+    """
 
     feed: str
     at: int
     raw: bytes
     tick: bool = False
+    timeline: str = LIVE
+    arrival: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,9 @@ class LineReader:
         if "specversion" not in document:
             raw = self._enveloped(number, feed, document)
         event = self._decoders[feed].decode(raw)
-        return [Happening(feed, int(event.time.timestamp() * 1000 // 1), raw)]
+        at, arrival = _ms(event.time), document.get("arrival")
+        came = None if arrival is None else _ms(moment(arrival, "arrival"))
+        return [Happening(feed, at, raw, timeline=event.timeline, arrival=came)]
 
     def _feed(self, document: Mapping[str, Any]) -> str:
         """The feed a line names, by `feed` or its type; the only one where there is one."""
@@ -105,12 +117,42 @@ class LineReader:
         text = document.get("tick") or (data.get("clock") if isinstance(data, dict) else None)
         clock = moment(text, "tick")
         feeds = [self._feed(document)] if "feed" in document else list(self._contracts)
-        return [tick(feed, clock, f"line {number}") for feed in feeds]
+        timeline = str(document.get("timeline") or LIVE)
+        return [tick(feed, clock, f"line {number}", timeline) for feed in feeds]
 
 
-def tick(feed: str, clock: datetime, id: str) -> Happening:
+def tick(feed: str, clock: datetime, id: str, timeline: str = LIVE) -> Happening:
     """A tick of one feed."""
-    return Happening(feed, int(clock.timestamp() * 1000 // 1), encode_tick(id=id, clock=clock), tick=True)
+    raw = encode_tick(id=id, clock=clock, timeline=timeline)
+    return Happening(feed, _ms(clock), raw, tick=True, timeline=timeline)
+
+
+def arrivals(found: Iterable[Happening | BadLine]) -> Iterator[Happening | BadLine]:
+    """The same with an arrival for each event that has none: its own time, unless its clock is ahead.
+
+    A clock is ahead where at least half of the next AHEAD events are earlier by more than the skew allowed: they
+    came later and had not occurred yet. Such an event arrives with the earliest of these.
+    """
+    coming: deque[Happening | BadLine] = deque()
+    for each in found:
+        coming.append(each)
+        if len(coming) > AHEAD:
+            yield _arrived(coming.popleft(), coming)
+    while coming:
+        yield _arrived(coming.popleft(), coming)
+
+
+def _arrived(each: Happening | BadLine, coming: Iterable[Happening | BadLine]) -> Happening | BadLine:
+    if isinstance(each, BadLine) or each.tick or each.arrival is not None:
+        return each
+    times = [other.at for other in coming if isinstance(other, Happening) and not other.tick]
+    earlier = [at for at in times if at < each.at - SKEW]
+    ahead = earlier and 2 * len(earlier) >= len(times)
+    return replace(each, arrival=min(earlier) if ahead else each.at)
+
+
+def _ms(time: datetime) -> int:
+    return int(time.timestamp() * 1000 // 1)
 
 
 def moment(value: Any, name: str) -> datetime:

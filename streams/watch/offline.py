@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -51,7 +52,7 @@ class State:
 
 
 class Offline:
-    """Some rules over one partition of each of their feeds, each event arriving when it occurred.
+    """Some rules over one partition of each of their feeds; events arrive when they occurred or say they did.
 
     Happenings are taken one at a time, in the order they are told. `finish` moves the clocks past all of them, so
     that each is judged; silence after the last one counts as far as `until`.
@@ -72,15 +73,19 @@ class Offline:
         self.parts = {feed: self._flow.partition(feed, 0) for feed in self.feeds}
         self._clock = max((part.arrival for part in self.parts.values()), default=0)
         self._newest: int | None = None
+        self._timelines: set[str] = set()
 
     def take(self, happening: Happening, emit: Emit) -> None:
         """Take one event or tick; emit what is decided by it."""
         part = self.parts.get(happening.feed)
         if part is None:
             return
-        self._clock = max(self._clock, happening.at)
+        came = happening.at if happening.arrival is None else happening.arrival
+        self._clock = max(self._clock, came)
+        self._timelines.add(happening.timeline)
         if not happening.tick:
-            self._newest = happening.at if self._newest is None else max(self._newest, happening.at)
+            reached = min(happening.at, came)
+            self._newest = reached if self._newest is None else max(self._newest, reached)
         self._flow.observe(happening.feed, 0, [Entry(part.offset + 1, self._clock, happening.raw)], emit)
 
     def finish(self, emit: Emit, until: datetime | None = None) -> None:
@@ -92,8 +97,8 @@ class Offline:
             return
         clock = datetime.fromtimestamp(max(ends) / 1000, UTC)
         for _ in range(2):
-            for feed in self.feeds:
-                self.take(tick(feed, clock, "end"), emit)
+            for feed, timeline in itertools.product(self.feeds, sorted(self._timelines)):
+                self.take(tick(feed, clock, "end", timeline), emit)
 
     def _furnish(self, condition: Condition) -> None:
         """Give a baseline rule its table."""

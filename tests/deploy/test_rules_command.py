@@ -107,6 +107,28 @@ def test_silence_counts_up_to_until_only() -> None:
     assert [each["transition"] for each in printed(ticked)] == ["opened"]
 
 
+def test_a_fast_clock_delays_nobody_else() -> None:
+    """One station's clock is four years ahead: the others are judged, and nobody is silent for that."""
+    ahead = line(9, 60).replace("2026", "2030").replace("S1", "S9")
+    rest = line(9, 60) + line(10, 400) + line(11, 60)
+    for rule, kinds in (("ecology.pm25-high", ["opened", "recovered"]), ("ecology.station-silent", [])):
+        result = liaowang("run", rule, "--events", "-", "--json", input=line(8, 60) + ahead + rest)
+        assert [each["transition"] for each in printed(result)] == kinds
+        assert "0 too late" in result.stderr
+
+
+def test_an_arrival_can_be_given_and_a_replay_has_its_own_clock(file: Path) -> None:
+    told = line(9, 120, arrival="2026-03-01T09:00:05+08:00")
+    replay = line(
+        1, 120, specversion="1.0", id="a", source="/s", type="ecology.air-quality.v1", timeline="old"
+    )
+    result = liaowang("run", file, "--events", "-", "--json", input=told + replay)
+    assert [each["episode"].partition("|")[0] for each in printed(result)] == [
+        "anywhere.high",
+        "anywhere.high@old",
+    ]
+
+
 def test_states_are_told_after_each_event(file: Path) -> None:
     result = liaowang("run", file, "--events", "-", "--states", input=line(0, 50) + line(1, 120))
     assert [(each["state"], each["level"]) for each in printed(result)] == [
