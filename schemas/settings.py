@@ -55,6 +55,7 @@ class Settings:
     region_accounts: str = field(default="", repr=False)
     webhook_key: str = field(default="", repr=False)
     department_tokens: str = field(default="", repr=False)
+    channel_secrets: str = field(default="", repr=False)
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, str]) -> Settings:

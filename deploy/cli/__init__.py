@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli import (
+    channels,
     demo,
     detect,
     duty,
@@ -71,6 +72,9 @@ for command in COMMANDS:
 for command in (published.publish, published.diff, published.history, published.retire):
     rules.app.command()(command)
 app.add_typer(duty.app, name="duty")
+duty.app.add_typer(channels.silence, name="silence")
+duty.app.command()(channels.channels)
+duty.app.command()(channels.notifications)
 app.add_typer(index.app, name="index")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(ranking.app, name="ranking")

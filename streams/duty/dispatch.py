@@ -33,8 +33,8 @@ NOBODY = Recipient()
 class Notice:
     """One notification that waits. `message` names the message it was first tried in, empty before that.
 
-    Times are seconds since 1970. `case` holds region, rule, subject, episode, title, runbook, what …; `url` leads
-    to the case (or acknowledges it); `waits` says whether nobody has taken the case yet.
+    Times are seconds since 1970. `case` holds region, rule, subject, episode, title, runbook and the like; `waits`
+    says whether nobody has taken the case yet.
     """
 
     id: int
@@ -50,7 +50,7 @@ class Notice:
     case_id: int
     case: Mapping[str, Any]
     to: Recipient = NOBODY
-    url: str = ""
+    officer_id: int | None = None
     waits: bool = True
 
 
@@ -181,11 +181,17 @@ def _batches(waiting: Iterable[Notice], world: World, now: float) -> list[Batch]
         if key not in world.busy and min(member.next_attempt for member in members) <= now
     ]
     for members in fresh.values():
-        due = min(member.created + world.channels.gather[member.level] for member in members)
+        due = min(member.created + _gathers(member, world.channels) for member in members)
         if due <= now:
             ordered = tuple(sorted(members, key=lambda member: (member.rank, member.created, member.id)))
             found.append(Batch(message_key(ordered), ordered[0].channel, ordered))
     return found
+
+
+def _gathers(notice: Notice, channels: Channels) -> float:
+    """Seconds a notice waits for others: none where its channel takes each for itself."""
+    channel = channels.channels.get(notice.channel)
+    return channels.gather[notice.level] if channel is None or channel.group else 0.0
 
 
 def _group(notice: Notice, channel: Channel | None) -> tuple[Any, ...]:
@@ -225,13 +231,13 @@ def _admitted(batches: Sequence[Batch], world: World, now: float) -> list[Batch]
     return admitted
 
 
-def message_of(batch: Batch) -> Message:
-    """What the batch says: one case in full, or the list of them under what they share."""
+def message_of(batch: Batch, url: str = "") -> Message:
+    """What the batch says: one case in full, or the list of them under what they share; `url` leads there."""
     first = batch.notices[0]
-    return _one(batch, first) if len(batch.notices) == 1 else _many(batch, first)
+    return _one(batch, first, url) if len(batch.notices) == 1 else _many(batch, first, url)
 
 
-def _one(batch: Batch, notice: Notice) -> Message:
+def _one(batch: Batch, notice: Notice, url: str) -> Message:
     case = notice.case
     said = [f"{name}：{case[key]}" for name, key in _LINES if case.get(key)]
     return Message(
@@ -239,7 +245,7 @@ def _one(batch: Batch, notice: Notice) -> Message:
         level=notice.level,
         title=_words(notice, str(case.get("title") or case.get("rule"))),
         lines=tuple(said),
-        url=notice.url,
+        url=url,
         at=datetime.fromtimestamp(notice.created, UTC),
         to=notice.to,
         labels=_labels(notice),
@@ -269,7 +275,7 @@ def _labels(notice: Notice) -> dict[str, str]:
     return {name: str(notice.case[name]) for name in names if notice.case.get(name)}
 
 
-def _many(batch: Batch, first: Notice) -> Message:
+def _many(batch: Batch, first: Notice, url: str) -> Message:
     """The list, the most urgent first, each with its place; counts by level in the title."""
     counts: dict[str, int] = {}
     for notice in batch.notices:
@@ -287,7 +293,7 @@ def _many(batch: Batch, first: Notice) -> Message:
         )
         for notice in batch.notices
     )
-    single = _one(batch, first)
+    single = _one(batch, first, url)
     title = f"{single.title}：{len(batch.notices)} 起（{said}）"
     labels = {"rule": str(first.case.get("rule") or "")}
     return replace(single, title=title, lines=places, labels=labels)

@@ -25,7 +25,7 @@ from streams.duty.rights import Actor
 
 PENDING, DELIVERED, DEAD, SUPPRESSED = "pending", "delivered", "dead", "suppressed"
 PUSH = Actor("platform", "push")
-MOST = 1000
+MOST = 500
 CONSOLE = "console"
 """The channel that is the console itself: what goes there is there already."""
 INSTEAD = "~"
@@ -39,6 +39,11 @@ class Links:
     base: str
     key: str
 
+    @property
+    def list(self) -> str:
+        """A link to the officer's cases."""
+        return f"{self.base}/cases"
+
     def of(self, case_id: int, officer_id: int | None, now: datetime) -> str:
         """A link by which this officer takes the case; without an officer one to look at it."""
         if officer_id is None or not self.key:
@@ -46,10 +51,10 @@ class Links:
         return make_link(self.base, self.key, str(case_id), str(officer_id), now.timestamp())
 
 
-def waiting(session: Session, regions: Regions, links: Links, now: datetime) -> list[Notice]:
+def waiting(session: Session, regions: Regions, now: datetime) -> list[Notice]:
     """Notifications whose time has come, the most urgent first; those of one message all together."""
     pending = (
-        sa.select(Notification, Case, Officer)
+        sa.select(Notification, Case.waiting_since, Case.region, Officer)
         .join(Case, Case.id == Notification.case_id)
         .outerjoin(Officer, Officer.id == Notification.officer_id)
         .where(Notification.state == PENDING)
@@ -57,11 +62,11 @@ def waiting(session: Session, regions: Regions, links: Links, now: datetime) -> 
     )
     rows = list(session.execute(pending.where(Notification.next_attempt <= now).limit(MOST)))
     if len(rows) == MOST:  # a message must not be cut in two
-        messages = {row.message for row, _, _ in rows if row.message}
-        known = {row.id for row, _, _ in rows}
+        messages = {row[0].message for row in rows if row[0].message}
+        known = {row[0].id for row in rows}
         others = session.execute(pending.where(Notification.message.in_(messages)))
         rows += [found for found in others if found[0].id not in known]
-    return [_notice(row, case, officer, regions, links, now) for row, case, officer in rows]
+    return [_notice(row[0], row[1], row[2], row[3], regions) for row in rows]
 
 
 def any_due(session: Session, now: datetime) -> bool:
@@ -71,11 +76,11 @@ def any_due(session: Session, now: datetime) -> bool:
 
 
 def _notice(
-    row: Notification, case: Case, officer: Officer | None, regions: Regions, links: Links, now: datetime
+    row: Notification, waiting_since: datetime | None, region: str, officer: Officer | None, regions: Regions
 ) -> Notice:
     said: dict[str, Any] = json.loads(row.payload)
-    place = regions.get(case.region)
-    said["region_name"] = place.name if place else case.region
+    place = regions.get(region)
+    said["region_name"] = place.name if place else region
     return Notice(
         id=row.id,
         key=row.key,
@@ -92,8 +97,8 @@ def _notice(
         to=NOBODY
         if officer is None
         else Recipient(officer.login, officer.name, officer.phone, officer.email),
-        url=links.of(row.case_id, row.officer_id, now),
-        waits=case.waiting_since is not None,
+        officer_id=row.officer_id,
+        waits=waiting_since is not None,
     )
 
 

@@ -40,7 +40,7 @@ from streams.duty.policy import Answer, Dead, Delivered, Line, Outcome, Retry, o
 log = logging.getLogger("liaowang.push")
 
 LOOK_SECONDS = 0.05
-CONCURRENCY = 16
+CONCURRENCY = 32
 LONGEST_PAUSE = 5.0
 
 
@@ -110,8 +110,16 @@ class Notifier:
     def _start(self, batch: Batch, channel: Channel) -> None:
         now, post = self._clock(), self._posts[batch.channel]
         post.sent.append(now)
-        task = asyncio.create_task(self._sender.send(channel, message_of(batch), now))
+        message = message_of(batch, self._link(batch, now))
+        task = asyncio.create_task(self._sender.send(channel, message, now))
         post.under_way[task] = batch
+
+    def _link(self, batch: Batch, now: float) -> str:
+        """To the one case, by which its officer takes it; to the list of cases where there are several."""
+        if len(batch.notices) > 1:
+            return self._links.list
+        first = batch.notices[0]
+        return self._links.of(first.case_id, first.officer_id, datetime.fromtimestamp(now, UTC))
 
     def _admit(self, now: float) -> list[Batch]:
         """Decide what goes now, and write it down."""
@@ -123,7 +131,7 @@ class Notifier:
                 for name, times in recently_sent(session, self._channels.channels, moment).items():
                     self._posts[name].sent.extend(sorted(times))
                 self._remembered = True
-            notices = waiting(session, self._regions, self._links, moment)
+            notices = waiting(session, self._regions, moment)
             levels = {level for rule in self._channels.inhibitions for level in rule.source}
             world = World(
                 channels=self._channels,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from streams.duty.desk import Desk
 from streams.duty.escalation import steps_of
 from streams.duty.lifecycle import CLOSED, CONFIRMED, DISPOSED, NEW, worse
-from streams.duty.models import Case, Heard
+from streams.duty.models import Case, Heard, Notification
 from streams.duty.records import notify, record
 from streams.duty.rights import Actor
 from streams.duty.waiting import Shift, schedule, shift_of, wait
@@ -68,6 +68,7 @@ def _apply(session: Session, shift: Shift, warning: Any, now: datetime, actor: A
     if data.kind in ("recovered", "cancelled"):
         case.recovered = case.recovered or data.at
         record(session, case, data.kind, actor, now, detail=detail)
+        _tell_ended(session, case, now)
     elif data.kind in ("raised", "lowered", "opened") and data.level != case.level:
         _change_level(session, shift, case, warning, now, actor, detail)
     return case
@@ -177,3 +178,24 @@ def _tell_raised(session: Session, shift: Shift, case: Case, now: datetime) -> N
         channels=steps_of(shift.desk.roster, case.level)[0].channels,
         part=f"raised/{case.entries}",
     )
+
+
+def _tell_ended(session: Session, case: Case, now: datetime) -> None:
+    """Who was told of the warning by a channel hears there that it is over; machines end their alert with it."""
+    query = (
+        sa.select(Notification.officer_id, Notification.channel)
+        .where(Notification.case_id == case.id, Notification.state.in_(("pending", "delivered")))
+        .distinct()
+    )
+    for officer_id, channel in session.execute(query).all():
+        part = f"ended/{case.entries}/{officer_id}"
+        notify(
+            session,
+            case,
+            now,
+            kind="ended",
+            step=case.step,
+            officer_id=officer_id,
+            channels=(channel,),
+            part=part,
+        )

@@ -1,4 +1,7 @@
-"""The push worker: warnings go from their topic to the outbox (`reader`), then to the webhook (`courier`)."""
+"""The push worker: warnings go from their topic to the outbox (`reader`), then to the webhook (`courier`).
+
+Beside that the notifier tells officers what the duty service has left for them, by their channels.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,27 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from secrets import token_hex
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
 from schemas.errors import Unavailable
+from schemas.regions import Regions, load_regions
 from schemas.settings import Settings
+from streams.duty.channels.home import open_channels
+from streams.duty.channels.sender import Sender
 from streams.duty.courier import CONCURRENCY, Courier
+from streams.duty.database import Database
+from streams.duty.home import open_database
+from streams.duty.notices import Links
+from streams.duty.notifier import Notifier
 from streams.duty.outbox import Outbox
+from streams.duty.policy import backoff
 from streams.duty.push import push_of
 from streams.duty.reader import Reader
 from streams.duty.stopping import stop_on_signals
@@ -55,11 +68,45 @@ async def _run(settings: Settings, clock: Callable[[], float], rng: Random) -> N
                 async with asyncio.TaskGroup() as group:
                     group.create_task(courier.run(stop))
                     group.create_task(reader.run(stop))
+                    group.create_task(_notify(settings, clock, rng, stop))
             except* OperationalError as errors:
                 # Started again, it goes on where it was: what is not on disk is not committed either.
                 raise Unavailable(f"the outbox {outbox_path(settings)}: {errors.exceptions[0]}") from errors
     finally:
         outbox.close()
+
+
+async def _notify(settings: Settings, clock: Callable[[], float], rng: Random, stop: asyncio.Event) -> None:
+    """Tell officers what there is to tell until `stop`; a database that is away at the start is waited for."""
+    regions = load_regions()
+    channels, secrets = open_channels(settings)
+    database = await _opened(settings, clock, regions, rng, stop)
+    if database is None:
+        return
+    links = Links(settings.console, settings.console_key)
+    try:
+        async with Sender(secrets, lambda: token_hex(16)) as sender:
+            await Notifier(database, regions, channels, sender, links, clock, rng).run(stop)
+    finally:
+        database.close()
+
+
+async def _opened(
+    settings: Settings, clock: Callable[[], float], regions: Regions, rng: Random, stop: asyncio.Event
+) -> Database | None:
+    """The duty database; None where it is stopped before it came."""
+    failures = 0
+    while not stop.is_set():
+        try:
+            now = datetime.fromtimestamp(clock(), UTC)
+            return await asyncio.to_thread(open_database, settings, now, regions)
+        except Unavailable as error:
+            failures += 1
+            if failures == 1:
+                logging.getLogger("liaowang.push").warning("%s; notifications wait", error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), backoff(failures, rng))
+    return None
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from schemas.errors import Misdeclared, Unavailable
 from schemas.settings import HOST, Settings
+from streams.duty.channels.home import NOTICES
 from streams.duty.page import page
 from streams.duty.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, complaint
 from streams.duty.stopping import stop_on_signals
@@ -55,10 +56,12 @@ class Receiver:
         on_push: OnPush | None = None,
         trouble: Trouble | None = None,
         rng: Random | None = None,
+        notices: Store | None = None,
     ) -> None:
         if not key:
             raise Misdeclared("settings", "LIAOWANG_WEBHOOK_KEY", "must be set: pushes are verified with it")
         self._store, self._key, self._clock = store, key, clock
+        self._notices = notices or store
         self._on_push, self._trouble, self._rng = on_push, trouble or Trouble(), rng or Random(0)
         self.posts = 0
 
@@ -68,7 +71,9 @@ class Receiver:
         app.add_routes(
             [
                 web.post("/warnings", self._take),
+                web.post(NOTICES, self._take),
                 web.get("/pushes", self._list),
+                web.get(NOTICES, self._list),
                 web.get("/healthz", self._health),
                 web.get("/", self._page),
             ]
@@ -88,7 +93,7 @@ class Receiver:
         unlucky = self._rng.random() < self._trouble.fail_share
         if unlucky and self._rng.random() < 0.5:
             return web.json_response({"error": "out of order, on purpose"}, status=500)
-        new = self._store.put(request.headers[KEY_HEADER], body, self._clock())
+        new = self._of(request).put(request.headers[KEY_HEADER], body, self._clock())
         if self._on_push:
             self._on_push(json.loads(body), new)
         if unlucky:
@@ -119,7 +124,11 @@ class Receiver:
         text = request.query.get("limit", "100")
         if not (text.isascii() and text.isdigit()):
             return web.json_response({"error": "limit must be a whole number"}, status=400)
-        return web.json_response(self._store.newest(min(int(text[:9]), MOST_SHOWN)))
+        return web.json_response(self._of(request).newest(min(int(text[:9]), MOST_SHOWN)))
+
+    def _of(self, request: web.Request) -> Store:
+        """Messages to officers are kept apart from the pushes of all transitions."""
+        return self._notices if request.path == NOTICES else self._store
 
     async def _health(self, request: web.Request) -> web.Response:
         pushes, copies = self._store.count()
@@ -168,12 +177,19 @@ def receive(settings: Settings, on_push: OnPush | None = None, trouble: Trouble 
 
 async def _receive(settings: Settings, on_push: OnPush | None, trouble: Trouble | None) -> None:
     stop = stop_on_signals()
-    store = Store(store_path(settings))
+    store, notices = Store(store_path(settings)), Store(store_path(settings).with_name("notices.sqlite"))
     try:
         receiver = Receiver(
-            store, settings.webhook_key, time.time, on_push=on_push, trouble=trouble, rng=Random()
+            store,
+            settings.webhook_key,
+            time.time,
+            on_push=on_push,
+            trouble=trouble,
+            rng=Random(),
+            notices=notices,
         )
         async with serving(receiver, settings.receiver_port):
             await stop.wait()
     finally:
         store.close()
+        notices.close()

@@ -272,3 +272,41 @@ def test_a_channel_nobody_declared_is_dead_with_its_name(
     with database.reading() as session:
         row = session.scalars(sa.select(Notification).where(Notification.channel == "pigeon")).one()
         assert row.last_error == "no channel pigeon is declared in channels.yaml"
+
+
+def test_who_heard_of_a_warning_hears_of_its_end(database: Database, desk: Desk, regions: Regions) -> None:
+    place = Place()
+    hear_warnings(database, desk, warning("e1", level="red"))
+
+    async def work() -> None:
+        await until(lambda: len(place.taken) == 1)
+        await until(drained(database))
+        hear_warnings(database, desk, warning("e1", 1, kind="recovered", level="red"))
+        await until(lambda: len(place.taken) == 2)
+
+    told(place, database, regions, work)
+    assert [body["ended"] for body in place.bodies.values()] == [False, True]
+
+
+def test_a_notifier_killed_between_sending_and_writing_sends_the_same_again(
+    database: Database, desk: Desk, regions: Regions
+) -> None:
+    """As after kill -9: messages begun, some of them taken by the receiver, nothing settled."""
+    place = Place()
+    hear_warnings(database, desk, *(warning(f"e{number}", level="red") for number in range(5)))
+    place.answer = lambda _: 200
+
+    async def killed() -> None:
+        await until(lambda: len(place.taken) == 5)
+
+    told(place, database, regions, killed)
+    first = dict(place.taken)
+    with database.writing() as session:  # what was begun is known, what became of it is not
+        session.execute(sa.update(Notification).values(state="pending", attempts=0, delivered_at=None))
+
+    async def again() -> None:
+        await until(drained(database))
+
+    told(place, database, regions, again)
+    assert set(place.taken) == set(first)
+    assert set(place.taken.values()) == {2}

@@ -1,0 +1,49 @@
+"""The channels of a home: its file, made from the example where there is none, and its secrets."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from schemas.settings import HOST, Settings
+from streams.duty.channels.config import Channel, Channels, load_channels, read_secrets
+
+EXAMPLE = Path(__file__).parent.parent / "example" / "channels.yaml"
+NOTICES = "/notices"
+"""Where the local receiver takes messages to officers."""
+
+
+def channels_path(settings: Settings) -> Path:
+    """Where the channels of a home stand."""
+    return settings.home / "duty" / "channels.yaml"
+
+
+def ensure_channels(settings: Settings) -> Path:
+    """The channels' file; where there is none yet, the example becomes it."""
+    path = channels_path(settings)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        fresh.write_bytes(EXAMPLE.read_bytes())
+        fresh.replace(path)
+    return path
+
+
+def open_channels(settings: Settings) -> tuple[Channels, dict[str, dict[str, str]]]:
+    """The channels of a home and their secrets; whatever is wrong with either is Misdeclared."""
+    found = load_channels(ensure_channels(settings))
+    secrets = read_secrets(settings.channel_secrets, found.channels)
+    local = {name: _local(channel, settings) for name, channel in found.channels.items()}
+    for name, channel in local.items():
+        if channel.kind == "webhook" and "key" not in secrets[name]:
+            secrets[name]["key"] = settings.webhook_key
+    return replace(found, channels=local), secrets
+
+
+def _local(channel: Channel, settings: Settings) -> Channel:
+    """A webhook without an address goes to the receiver of this machine."""
+    if channel.kind != "webhook" or "url" in channel.options:
+        return channel
+    url = f"http://{HOST}:{settings.receiver_port}{NOTICES}"
+    return replace(channel, options={**channel.options, "url": url})
