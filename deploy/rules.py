@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from schemas.settings import Settings
 from streams.watch.offline import said, try_example
-from streams.watch.published import Draft, Entry, History, plan, plan_files, retirement
+from streams.watch.published import Draft, Entry, History, new_baseline, plan, plan_files, retirement
 from streams.watch.rule import RULES, Rule, load_rule, load_rules
 from streams.watch.rule_set import check_members
 from streams.watch.rule_topic import publish, read_history
@@ -54,6 +55,16 @@ def retire(settings: Settings, contracts: Mapping[str, Contract], name: str) -> 
         if name in parse_rule(entry.text, f"{id}@{entry.version}", contracts).members:
             raise Misdeclared(name, "rule", f"{id} is made of it; retire or change that one first")
     return write(settings, entries)[0]
+
+
+def publish_baseline(settings: Settings, name: str, path: Path) -> Entry:
+    """Publish the next version of a baseline from a CSV file of subject, slot, mean, sd."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [dict(row) for row in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misdeclared(str(path), "file", f"cannot be read: {error}") from None
+    return write(settings, [new_baseline(history(settings), name, rows, datetime.now(UTC))])[0]
 
 
 def write(settings: Settings, entries: Sequence[Entry]) -> list[Entry]:

@@ -69,7 +69,13 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in COMMANDS:
     app.command()(command)
-for command in (published.publish, published.diff, published.history, published.retire):
+for command in (
+    published.publish,
+    published.diff,
+    published.history,
+    published.retire,
+    published.baseline,
+):
     rules.app.command()(command)
 app.add_typer(duty.app, name="duty")
 duty.app.add_typer(channels.silence, name="silence")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -66,8 +67,8 @@ def history(
     records = [(offset, entry) for offset, entry in found.records if rule in ("", entry.rule)]
     if rule and not records:
         raise Misdeclared(rule, "rule", "was never published")
-    in_force = found.in_force()
-    told = [_told(found, offset, entry, in_force.get(entry.rule) is entry) for offset, entry in records]
+    standing = [*found.in_force().values(), *found.baselines().values()]
+    told = [_told(found, offset, entry, any(entry is each for each in standing)) for offset, entry in records]
     if as_json:
         for each in told:
             typer.echo(json.dumps(each, ensure_ascii=False))
@@ -86,6 +87,15 @@ def retire(rule: Name) -> None:
     """Take a rule out of force at the next tick; its open warnings are cancelled. A higher version revives it."""
     entry = files.retire(load_settings(), load_contracts(), rule)
     typer.echo(f"{rule}: version {entry.version} retired; out of force from the next tick on")
+
+
+def baseline(
+    table: Annotated[str, typer.Argument(help="Name of the baseline, as rules name it.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="CSV of subject,slot,mean,sd.", show_default=False)],
+) -> None:
+    """Publish the next version of a baseline: rules compare with it from the next tick on."""
+    entry = files.publish_baseline(load_settings(), table, file)
+    typer.echo(f"baseline {table}: version {entry.version} published; in force from the next tick on")
 
 
 def _id(name: str) -> str:
@@ -115,7 +125,7 @@ def _told(history: History, offset: int, entry: Entry, in_force: bool) -> dict[s
         "epoch": epoch,
         "rule": entry.rule,
         "version": entry.version,
-        "what": "published" if entry.text else "retired",
+        "what": f"{entry.kind} published" if entry.text else "rule retired",
         "at": entry.at.isoformat(),
         "in_force": in_force,
     }

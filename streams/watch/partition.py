@@ -28,7 +28,7 @@ from streams.watch.ids import Ids
 from streams.watch.log import LogRecord
 from streams.watch.published import RuleSet, UnknownEpoch, fixed
 from streams.watch.rule import Rule
-from streams.watch.switch import switch
+from streams.watch.switch import compare_with, switch
 
 Book = Callable[[int], RuleSet]
 Furnish = Callable[[Condition], None]
@@ -79,8 +79,8 @@ class Tally:
 class Partition:
     """All rules over one partition of a feed, and the last offset applied.
 
-    Starts with `rules`; where a `book` is given, ticks that carry a later epoch change them. Rules of the second
-    stage are not judged here: what they need goes to `ship`, for `targets` partitions.
+    Judges by `rules`; or, where a `book` is given, by its set of `epoch` until a tick carries a later one. Rules of
+    the second stage are not judged here: what they need goes to `ship`, for `targets` partitions.
     """
 
     def __init__(
@@ -103,7 +103,6 @@ class Partition:
         self.tally = Tally()
         self._decode, self._contract, self._furnish = decode, contract, furnish
         self._targets, self._epoch = targets, epoch
-        self._first = RuleSet(epoch, tuple(rules))
         self._book = book or fixed(rules)
         self._switches = book is not None
         self._lateness = int(contract.lateness.total_seconds())
@@ -214,8 +213,7 @@ class Partition:
         lane = self.lanes.get(timeline)
         if lane is None:
             lane = self.lanes[timeline] = self._lane(timeline)
-            rules = self._first if self._epoch == self._first.epoch else self._book(self._epoch)
-            self._set_rules(timeline, lane, rules, -1, lambda transition: None)
+            self._set_rules(timeline, lane, self._book(self._epoch), -1, lambda transition: None)
         return lane
 
     def _lane(self, timeline: str) -> Lane:
@@ -238,6 +236,7 @@ class Partition:
             for name in names
         }
         lane.conditions = {name: each for name, each in made.items() if each is not None}
+        compare_with(rules.tables, lane.conditions.values())
         lane.gathering.set_rules(rules.rules, feed, own)
         lane.epoch = rules.epoch
         self._epoch = max(self._epoch, rules.epoch)
@@ -271,9 +270,8 @@ class Partition:
         self.arrival, self._epoch = head.arrival, head.epoch
         for timeline, kept in head.lanes.items():
             lane = self.lanes[timeline] = self._lane(timeline)
-            rules = self._first if kept.epoch == self._first.epoch else self._book(kept.epoch)
             lane.watermark, lane.gathering.watermark = kept.watermark, kept.cut
-            self._set_rules(timeline, lane, rules, -1, lambda transition: None)
+            self._set_rules(timeline, lane, self._book(kept.epoch), -1, lambda transition: None)
 
     def pages(self) -> Iterator[tuple[str, bytes | None]]:
         """Remembered ids and rows gathered since the last cut; what changed since the last call, None: gone."""

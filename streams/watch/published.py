@@ -9,29 +9,39 @@ its rules at a tick, and a replay of the log changes them at the same places.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from schemas.declaration import parse_yaml
 from schemas.errors import Misdeclared
+from streams.watch.baseline import BaselineTable, read_table
 from streams.watch.rule import Rule
+
+RULE, BASELINE = "rule", "baseline"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One record of the topic: a version of a rule published, or (without text) a rule retired at a version."""
+    """One record of the topic: a version of a rule published, or (without text) a rule retired at a version.
+
+    A baseline is published the same way: `rule` is its table's name then, `text` its rows as JSON.
+    """
 
     rule: str
     version: int
     text: str
     at: datetime
     more: bool = False
+    kind: str = RULE
 
     @property
     def key(self) -> bytes:
         """Its Kafka key; each stands once, so that compaction drops nothing."""
+        if self.kind == BASELINE:
+            return f"baseline:{self.rule}@{self.version}".encode()
         return f"{self.rule}@{self.version}{'' if self.text else '/retired'}".encode()
 
 
@@ -45,10 +55,11 @@ def encode_entry(entry: Entry) -> bytes:
 
 @dataclass(frozen=True)
 class RuleSet:
-    """The rules in force from an epoch on."""
+    """The rules in force from an epoch on, and the baselines they compare with, by name."""
 
     epoch: int
     rules: tuple[Rule, ...]
+    tables: Mapping[str, BaselineTable] = field(default_factory=dict)
 
 
 class UnknownEpoch(Exception):
@@ -87,16 +98,23 @@ class History:
 
     def in_force(self, epoch: int | None = None) -> dict[str, Entry]:
         """The version of each rule in force in an epoch (the latest by default); retired ones are left out."""
+        return self._latest(RULE, epoch)
+
+    def baselines(self, epoch: int | None = None) -> dict[str, Entry]:
+        """The version of each baseline in force in an epoch (the latest by default), by name."""
+        return self._latest(BASELINE, epoch)
+
+    def _latest(self, kind: str, epoch: int | None) -> dict[str, Entry]:
         until = self.epoch if epoch is None else epoch
         latest: dict[str, Entry] = {}
         for offset, entry in self._records:
-            if offset < until:
+            if offset < until and entry.kind == kind:
                 latest[entry.rule] = entry
-        return {rule: entry for rule, entry in sorted(latest.items()) if entry.text}
+        return {name: entry for name, entry in sorted(latest.items()) if entry.text}
 
     def versions(self, rule: str) -> list[tuple[int, Entry]]:
         """All records of one rule, oldest first, each with its offset."""
-        return [(offset, entry) for offset, entry in self._records if entry.rule == rule]
+        return [(at, entry) for at, entry in self._records if entry.rule == rule and entry.kind == RULE]
 
     def text(self, rule: str, version: int) -> str | None:
         """What was published as this version; None where it never was."""
@@ -124,8 +142,17 @@ def plan(history: History, drafts: Sequence[Draft], now: datetime) -> list[Entry
 
 def plan_files(history: History, drafts: Sequence[Draft], now: datetime) -> list[Entry]:
     """As `plan`, but files that are behind what is published, or of a retired version, are left alone."""
-    newest = {entry.rule: entry.version for _, entry in history.records}
+    newest = {entry.rule: entry.version for _, entry in history.records if entry.kind == RULE}
     return plan(history, [each for each in drafts if each.version >= newest.get(each.rule, 0)], now)
+
+
+def new_baseline(history: History, name: str, rows: Sequence[Mapping[str, Any]], now: datetime) -> Entry:
+    """The record that publishes the next version of a baseline; Misdeclared where a row is wrong."""
+    kept = history.baselines().get(name)
+    version = 1 if kept is None else kept.version + 1
+    read_table(version, rows, f"baseline {name}")
+    text = msgspec.json.encode(rows).decode()
+    return Entry(rule=name, version=version, text=text, at=now, kind=BASELINE)
 
 
 def retirement(history: History, rule: str, now: datetime) -> list[Entry]:
@@ -178,6 +205,7 @@ class RuleBook:
         self.history = history
         self._parse = parse
         self._rules: dict[tuple[str, int], Rule] = {}
+        self._tables: dict[tuple[str, int], BaselineTable] = {}
         self._sets: dict[int, RuleSet] = {}
 
     def rule_set(self, epoch: int) -> RuleSet:
@@ -185,8 +213,9 @@ class RuleBook:
         if epoch > self.history.epoch:
             raise UnknownEpoch(epoch)
         if epoch not in self._sets:
-            in_force = self.history.in_force(epoch)
-            self._sets[epoch] = RuleSet(epoch, tuple(self._rule(entry) for entry in in_force.values()))
+            rules = tuple(self._rule(entry) for entry in self.history.in_force(epoch).values())
+            tables = {name: self._table(entry) for name, entry in self.history.baselines(epoch).items()}
+            self._sets[epoch] = RuleSet(epoch, rules, tables)
         return self._sets[epoch]
 
     def rule(self, rule: str, version: int) -> Rule:
@@ -198,6 +227,13 @@ class RuleBook:
                 raise Misdeclared(f"{rule}@{version}", "version", "was never published")
             found = self._rules[rule, version] = self._parse(text, f"{rule}@{version}")
         return found
+
+    def _table(self, entry: Entry) -> BaselineTable:
+        place = (entry.rule, entry.version)
+        if place not in self._tables:
+            rows = msgspec.json.decode(entry.text)
+            self._tables[place] = read_table(entry.version, rows, f"baseline {entry.rule}@{entry.version}")
+        return self._tables[place]
 
     def _rule(self, entry: Entry) -> Rule:
         return self.rule(entry.rule, entry.version)

@@ -30,7 +30,7 @@ from streams.watch.gather import TRANSITION, Gather, Ship, record_of
 from streams.watch.log import LogRecord
 from streams.watch.published import RuleSet
 from streams.watch.rule import Rule
-from streams.watch.switch import switch
+from streams.watch.switch import compare_with, switch
 
 Source = tuple[str, int]
 """A stream and the number of its partition."""
@@ -176,6 +176,11 @@ class SecondStage:
             self._judge(timeline, lane, name, self._noting(told, emit))
         for name in lane.conditions:
             self._tell(timeline, lane, name, told.get(name, []), before.get(name, BEGINNING), ship)
+        known = {rule.id for epoch in epochs for rule in self._book(epoch).rules}
+        for name in (
+            lane.waiting.keys() - known - lane.conditions.keys()
+        ):  # retired, and read again after a crash
+            self._release(lane.waiting.pop(name))
         self._prune(lane, epochs)
 
     def _noting(self, told: dict[str, list[Transition]], emit: Emit) -> Emit:
@@ -211,6 +216,7 @@ class SecondStage:
             lane.progress.pop(name, None)
             self._release(lane.waiting.pop(name, []))
         else:
+            compare_with(self._book(epoch).tables, [made])
             lane.conditions[name] = made
             lane.progress[name] = Progress(made.rule.version, epoch, change, progress.watermark)
 
@@ -343,7 +349,8 @@ class SecondStage:
             lane = SecondLane({(stream, number): mark for stream, number, mark in head.marks}, head.progress)
             for name, progress in head.progress.items():
                 rules = {rule.id: rule for rule in self._book(progress.epoch).rules}
-                lane.conditions[name] = self._condition(rules[name], timeline)
+                made = lane.conditions[name] = self._condition(rules[name], timeline)
+                compare_with(self._book(progress.epoch).tables, [made])
             self.lanes[timeline] = lane
 
     def pages(self) -> Iterator[tuple[str, bytes | None]]:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from streams.watch.adopt import adopt
+from streams.watch.baseline import BaselineTable
 from streams.watch.conditions import Condition
+from streams.watch.conditions.baseline import Baseline
 from streams.watch.episode import Emit, Moment
 from streams.watch.rule import Rule
 
 Make = Callable[[Rule], Condition]
+
+
+def compare_with(tables: Mapping[str, BaselineTable], conditions: Iterable[Condition]) -> None:
+    """Give baseline rules the tables in force; where none were published they keep what they have."""
+    for each in conditions:
+        if tables and isinstance(each, Baseline):
+            each.furnish(tables)
 
 
 def switch(old: Condition | None, new: Rule | None, make: Make, now: Moment, emit: Emit) -> Condition | None:

@@ -12,7 +12,9 @@ from streams.watch.published import (
     Draft,
     Entry,
     History,
+    RuleBook,
     encode_entry,
+    new_baseline,
     plan,
     plan_files,
     retirement,
@@ -88,6 +90,21 @@ def test_comments_and_examples_do_not_make_another_rule() -> None:
     text = draft("a.one", 1).text
     assert same_rule(text, f"# says the same\n{text}examples: []\n")
     assert not same_rule(text, text.replace("red", "blue"))
+
+
+def test_a_baseline_is_published_like_a_rule_and_its_version_is_in_force_from_its_epoch() -> None:
+    rows = [{"subject": "S1", "slot": 0, "mean": 20, "sd": 5}]
+    told = history([new_baseline(History(), "air", rows, NOON)])
+    told.add(1, encode_entry(new_baseline(told, "air", [{**rows[0], "mean": 30}], NOON)))
+    book = RuleBook(told, lambda text, where: pytest.fail("there is no rule"))
+    found = [book.rule_set(epoch).tables["air"] for epoch in (1, 2)]
+    assert [(table.version, table.values["S1", 0]) for table in found] == [(1, (20, 5)), (2, (30, 5))]
+    assert book.rule_set(2).rules == ()
+
+
+def test_a_baseline_with_a_wrong_row_is_not_published() -> None:
+    with pytest.raises(Misdeclared, match="baseline air: row 1: must have subject, mean"):
+        new_baseline(History(), "air", [{"subject": "S1"}], NOON)
 
 
 def test_a_record_that_comes_twice_counts_once() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -223,6 +224,7 @@ def test_killed_again_and_again_it_warns_of_the_same_things_once(broker: Setting
             time.sleep(1.5)
             os.kill(process.pid, signal.SIGKILL)
             process.wait(10)
+        shutil.rmtree(broker.home / "faust")  # the local disk is lost as well
     with worker(broker):
         asyncio.run(produce(broker, log[2 * third :], START + timedelta(hours=200)))
         settle(broker)
