@@ -79,8 +79,8 @@ class Tally:
 class Partition:
     """All rules over one partition of a feed, and the last offset applied.
 
-    Judges by `rules`; or, where a `book` is given, by its set of `epoch` until a tick carries a later one. Rules of
-    the second stage are not judged here: what they need goes to `ship`, for `targets` partitions.
+    Judges by `rules`; or, where a `book` is given, by its set of `epoch` until a tick carries a later one. Rules
+    of the second stage are not judged here: what they need goes to `ship`, for `targets` partitions.
     """
 
     def __init__(
