@@ -31,6 +31,7 @@ from dagster_project.build import Built, Progress, build_feed
 from dagster_project.build_indicator import build_indicator
 from dagster_project.gate import fail, judge_feed, judge_indicator
 from dagster_project.indicator import Indicator
+from dagster_project.lineage import column_lineage
 from dagster_project.release import publish
 from dagster_project.spans import Span
 from dagster_project.warehouse import Warehouse, warehouse
@@ -42,6 +43,7 @@ from schemas.settings import Settings
 
 RELEASE = AssetKey("release")
 GATE = "gate"
+LINEAGE_DAYS = 31
 KIND_TAG, RESUME_TAG = "liaowang/kind", "liaowang/resume"
 """Tags of a run: why it is made, and the build id of a killed build it goes on with."""
 DAYS = DailyPartitionsDefinition(start_date="2014-01-01", timezone="Asia/Shanghai", end_offset=1)
@@ -109,6 +111,8 @@ def _feed_asset(shop: Shop, contract: Contract) -> AssetsDefinition:
 
 
 def _indicator_asset(shop: Shop, indicator: Indicator) -> AssetsDefinition:
+    lineage = {"dagster/column_lineage": column_lineage(indicator, list(shop.contracts.values()))}
+
     def make(open: Warehouse, attempt: Attempt, tell: Progress) -> Made:
         built = build_indicator(open, indicator, attempt, tell)
         return built, judge_indicator(shop.settings, open, indicator, attempt, built, datetime.now(UTC))
@@ -127,7 +131,9 @@ def _indicator_asset(shop: Shop, indicator: Indicator) -> AssetsDefinition:
             "unit": indicator.unit,
             "limits": indicator.limits,
             "sql": indicator.sql,
+            **lineage,
         },
+        lineage=lineage,
         code_version=indicator.version,
     )
 
@@ -136,6 +142,7 @@ def _asset(
     shop: Shop,
     table: str,
     make: Callable[[Warehouse, Attempt, Progress], Made],
+    lineage: Mapping[str, Any] | None = None,
     **described: Any,
 ) -> AssetsDefinition:
     decorate: Any = asset(
@@ -161,7 +168,9 @@ def _asset(
             label = f"{table} {built[0].day} {built[-1].day}"
             keep_result(shop.settings.home, context.run.run_id, label, judged.result, datetime.now(UTC))
         shop.watch(table, "judged")
-        return MaterializeResult(metadata=_summary(built), check_results=[_check(judged)])
+        few = len(built) <= LINEAGE_DAYS  # the page reads it from the latest day; a year need not repeat it
+        told = _summary(built) | dict(lineage or {} if few else {})
+        return MaterializeResult(metadata=told, check_results=[_check(judged)])
 
     made: AssetsDefinition = decorate(build)
     return made

@@ -22,7 +22,7 @@ from schemas.tables import NAME
 FIRST, LAST = date(2014, 1, 1), date(2039, 12, 31)
 _DEFINER = "DEFINER = service SQL SECURITY DEFINER"
 Columns = Sequence[tuple[str, str, str]]
-_REGION: Columns = (
+REGION: Columns = (
     ("code", "String", "GB/T 2260 code; facts join on it"),
     ("name", "String", "Name"),
     ("name_en", "String", "Name in Latin letters"),
@@ -94,11 +94,11 @@ _CARD: Columns = (
 def region(known: Regions) -> list[str]:
     """Load the region tree into `landing.region`, replaced as one, and show it as `mart.region`."""
     rows = ", ".join(_row(item, known) for item in known.all)
-    structure = quote(", ".join(f"{name} {kind}" for name, kind, _ in _REGION))
+    structure = quote(", ".join(f"{name} {kind}" for name, kind, _ in REGION))
     return [
         "CREATE OR REPLACE TABLE landing.region ENGINE = MergeTree ORDER BY code"
         f" AS SELECT * FROM values({structure}, {rows})",
-        _view("region", _REGION, "SELECT * FROM landing.region", "The province, its cities and counties"),
+        _view("region", REGION, "SELECT * FROM landing.region", "The province, its cities and counties"),
     ]
 
 

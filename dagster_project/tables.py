@@ -39,6 +39,7 @@ def visible() -> tuple[dict[str, str], tuple[str, ...]]:
     contracts = load_contracts().values()
     indicators = load_indicators([contract.table for contract in contracts]).values()
     columns = {contract.table: contract.region_field for contract in contracts if contract.region_field}
-    columns |= {indicator.table: "region" for indicator in indicators} | {"indicator": "region"}
+    columns |= {indicator.table: "region" for indicator in indicators}
+    columns |= {"indicator": "region", "ranking": "region"}
     both = {name: column for table, column in columns.items() for name in (table, f"{table}_at")}
     return both, SHARED
