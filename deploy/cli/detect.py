@@ -75,7 +75,7 @@ def _read(name: str) -> Series:
 
 def _remarks(series: Series, detector: Detector, judged: Sequence[Judged]) -> Iterable[str]:
     """What a reader of the results should know."""
-    if series.gap and not (isinstance(series.points[0].t, date) and hasattr(detector, "freq")):
+    if series.gap and not (isinstance(series.points[0].t, date) and hasattr(detector, "by_calendar")):
         yield f"t: {series.gap}: taken as neighbours; write a missing point as a row with an empty observed"
     if all(each.bound is None for each in judged):
         first = getattr(detector, "first", None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from streams.watch.detect.detector import State, Verdict, When, defined, exceeds
 from streams.watch.detect.history import DAILY, WEEKLY, History, frequency, remember, span
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 B: dict[str, Any] = {"kind": "whole number", "least": 1, "most": 100}
 W: dict[str, Any] = {"kind": "whole number", "least": 0, "most": 400}
-FREQ: dict[str, Any] = {"kind": "whole number", "least": 1, "most": 366, "unset": "52; with dates, from them"}
+FREQ: dict[str, Any] = {
+    "kind": "whole number",
+    "least": 1,
+    "most": 366,
+    "unset": "52; with dates, from them",
+    "also": ("frequency",),
+}
 START: dict[str, Any] = {"kind": "whole number", "least": 1}
 
 
@@ -42,6 +48,7 @@ class Surge(NamedTuple):
 class _Farrington:
     """What both methods share: the years they keep, and when they begin."""
 
+    by_calendar: ClassVar[bool] = True
     b: int
     w: int
     freq: int | None

@@ -6,8 +6,8 @@ import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -19,7 +19,7 @@ from streams.watch.detect.history import DAILY, MONTHLY, WEEKLY
 MISSING = {"", "na", "nan", "null", "none"}
 GAP = 1.5
 """Steps longer than the usual one by this leave a point out (months differ by a tenth)."""
-DATES = "a whole number or a date (2026-03-01, 2026-03, 2026-W09)"
+DATES = "a whole number or a date (2026-03-01, 2026-03, 2026-W09, 2026-03-01T08:00)"
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,30 @@ def read_series(text: str, source: str) -> Series:
         names.append(moment if isinstance(moment, int) else cell)
     if not points:
         raise Misdeclared(source, "t", "no points; there must be a row for each")
-    return Series(tuple(points), tuple(names), _gap(points, names))
+    return Series(_without_midnights(points), tuple(names), _gap(points, names))
 
 
 def _moment(cell: str, where: str) -> When:
     if re.fullmatch(r"-?\d+(\.0+)?", cell):
         return int(float(cell))
     try:
-        return date.fromisoformat(f"{cell}-01" if re.fullmatch(r"\d{4}-\d{2}", cell) else cell[:10])
+        if re.match(r".{10}[T ]", cell):
+            return datetime.fromisoformat(cell).replace(tzinfo=None)
+        return date.fromisoformat(f"{cell}-01" if re.fullmatch(r"\d{4}-\d{2}", cell) else cell)
     except ValueError:
         raise Misdeclared(where, "t", f"must be {DATES}, not {cell!r}") from None
+
+
+def _without_midnights(points: Sequence[Point]) -> tuple[Point, ...]:
+    """Days in place of moments, where all of them are midnights."""
+    moments = [_moment_of(each.t) for each in points if isinstance(each.t, date)]
+    if len(moments) == len(points) and all(each.time() == time() for each in moments):
+        return tuple(each._replace(t=moment.date()) for each, moment in zip(points, moments, strict=True))
+    return tuple(points)
+
+
+def _moment_of(day: date) -> datetime:
+    return day if isinstance(day, datetime) else datetime.combine(day, time())
 
 
 def _number(cell: str | None, where: str, column: str) -> float | None:
@@ -102,19 +116,20 @@ def _gap(points: Sequence[Point], names: Sequence[Any]) -> str:
 def _step(one: When, other: When) -> float:
     """Points or days between two times."""
     if isinstance(one, date) and isinstance(other, date):
-        return (other - one) / timedelta(days=1)
+        return (_moment_of(other) - _moment_of(one)) / timedelta(days=1)
     return float(int(str(other)) - int(str(one)))
 
 
 def with_frequency(
     series: Series, takes: type[Any], given: Mapping[str, Any], where: str
 ) -> Mapping[str, Any]:
-    """The parameters with `freq` from the dates of the points, where a method takes it and it is not given."""
+    """The parameters with `freq` from the dates of the points, where a method goes by the calendar."""
     dates = [each.t for each in series.points if isinstance(each.t, date)]
-    if not dates or "freq" not in {each.name for each in fields(takes)}:
+    if not dates or not getattr(takes, "by_calendar", False):
         return given
-    if "freq" in given:
-        if str(given["freq"]) not in {str(each) for each in (MONTHLY, WEEKLY, DAILY)}:
+    stated = [value for name, value in given.items() if name.lower() in ("freq", "frequency")]
+    if stated:
+        if str(stated[0]) not in {str(each) for each in (MONTHLY, WEEKLY, DAILY)}:
             raise Misdeclared(
                 where, "freq", "must be 12, 52 or 365 where t is a date; else number the points"
             )

@@ -55,6 +55,16 @@ def test_other_columns_dates_missing_cells_and_marks_of_spreadsheets_are_taken()
     assert [each["alarm"] for each in found] == [False, None, None]
 
 
+def test_moments_are_taken_and_midnights_are_days() -> None:
+    text = "t,observed\n2026-01-05T00:00:00+08:00,1\n2026-01-05 06:00,2\n2026-01-05T12:00,30\n"
+    found = lines("cusum", "--param", "m=1", text=text)
+    assert [each["alarm"] for each in found] == [False, False, True]
+    assert found[1]["t"] == "2026-01-05 06:00"
+    assert "a day, a week or a month apart, not 0.25 days" in wrong("farrington", "--series", "-", text=text)
+    days = text.replace("06:00", "00:00").replace("05 ", "06 ").replace("05T12", "07T00")
+    assert len(lines("farrington", text=days)) == 3
+
+
 def test_a_table_for_people(tmp_path: Path) -> None:
     file = tmp_path / "series.csv"
     file.write_text(SERIES)
