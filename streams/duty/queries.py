@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from schemas.regions import Regions
-from streams.duty.lifecycle import CLOSED, possible
+from streams.duty.lifecycle import CLOSED, NEW, possible
 from streams.duty.models import Attachment, Case, Entry
 from streams.duty.rights import ADMIN, SUPERVISOR, VIEWER, Actor, below, may
 
@@ -29,7 +29,10 @@ class Page:
 
 @dataclass(frozen=True)
 class Filters:
-    """What is looked for; what is empty does not narrow. `region` includes all below it."""
+    """What is looked for; what is empty does not narrow. `region` includes all below it.
+
+    `overdue`: cases that were not acknowledged, or not closed, in time at this moment.
+    """
 
     states: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
@@ -41,6 +44,8 @@ class Filters:
     open: bool | None = None
     origin: int | None = None
     text: str = ""
+    verdict: str = ""
+    overdue: datetime | None = None
 
 
 def seen_by(actor: Actor, regions: Regions) -> sa.ColumnElement[bool]:
@@ -86,6 +91,11 @@ def _conditions(filters: Filters, regions: Regions) -> list[sa.ColumnElement[boo
     for column, value in ((Case.role, filters.role), (Case.rule, filters.rule), (Case.kind, filters.kind)):
         if value:
             found.append(column == value)
+    if filters.verdict:
+        found.append(Case.verdict == filters.verdict)
+    if filters.overdue is not None:
+        late = sa.and_(Case.state == NEW, Case.acknowledge_by < filters.overdue)
+        found.append(sa.and_(Case.state != CLOSED, sa.or_(late, Case.close_by < filters.overdue)))
     if filters.origin is not None:
         found.append(Case.origin_id == filters.origin)
     return found

@@ -48,6 +48,11 @@ class Cached(Generic[T]):
             wait([running], patience)
         return self._known
 
+    def forget(self) -> None:
+        """Make it anew the next time somebody asks, however fresh it is."""
+        with self._lock:
+            self._asked = 0.0
+
     def _refresh(self) -> None:
         try:
             self._known = Known(self._load(), self._clock())

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 from starlette.routing import Route
 
 from schemas.errors import Unavailable
-from streams.duty import queries, service
+from streams.duty import attachments, queries, service
 from streams.duty.console.chart import Chart, draw
-from streams.duty.console.door import Visit, action, go, page
+from streams.duty.console.door import Visit, action, bytes_of, go, page
 from streams.duty.console.evidence import Evidence, find, place_of, wanted_of
 from streams.duty.console.parts import Parts
 from streams.duty.console.views import Naming, case_view, entry_views
 from streams.duty.desk import Desk
 from streams.duty.lifecycle import LEVELS, STATES, VERDICTS
 from streams.duty.models import Case, Officer
-from streams.duty.refusals import Invalid, NotFound, Refused
+from streams.duty.refusals import Invalid, Refused
+
+log = logging.getLogger("liaowang.console")
 
 EACH = 50
 DEEPEST = 200
+TYPES = ("JPEG", "PNG", "PDF", "DOCX", "XLSX", "TXT", "CSV")
 MARKED = ("opened", "raised", "lowered", "recovered")
 Act = Callable[[Session, Desk, Visit, int, FormData], Any]
 
@@ -43,7 +48,7 @@ class Wish:
     rule: str = ""
     verdict: str = ""
 
-    def filters(self, login: str) -> queries.Filters:
+    def filters(self, login: str, now: datetime) -> queries.Filters:
         """The same for the service layer."""
         return queries.Filters(
             states=(self.state,) if self.state in STATES else (),
@@ -51,7 +56,9 @@ class Wish:
             region=self.region,
             rule=self.rule,
             assignee=login if self.whose == "mine" else "",
-            open=True if self.state in ("open", "overdue") else None,
+            open=True if self.state == "open" else None,
+            overdue=now if self.state == "overdue" else None,
+            verdict=self.verdict,
         )
 
 
@@ -103,6 +110,8 @@ def routes(parts: Parts) -> list[Route]:
         Route("/cases/{case:int}", page(parts, show_case)),
         Route("/cases/{case:int}/attachments/{file:int}", page(parts, show_attachment)),
     ]
+    attaching = action(parts, attach, most=attachments.LARGEST)
+    made.append(Route("/cases/{case:int}/attach", attaching, methods=["POST"]))
     made += [
         Route(f"/cases/{{case:int}}/{verb}", action(parts, _doing(act)), methods=["POST"])
         for verb, act in acts.items()
@@ -119,7 +128,7 @@ def list_cases(visit: Visit) -> Response:
             session,
             visit.actor,
             parts.regions,
-            wish.filters(visit.actor.who),
+            wish.filters(visit.actor.who, visit.now),
             limit=EACH,
             offset=(number - 1) * EACH,
         )
@@ -176,27 +185,44 @@ def show_case(
         unit=evidence.series.unit if evidence else "",
         messages=evidence.messages if evidence else (),
         topic=evidence.topic if evidence else "",
-        most=0,
+        media_types=", ".join(sorted(TYPES)),
+        most=attachments.LARGEST,
     )
 
 
 def show_attachment(visit: Visit) -> Response:
     """A file of a case, to be saved: it is never shown as a page of this origin."""
-    wanted = visit.request.path_params
-    desk = visit.parts.desk()
+    wanted, desk = visit.request.path_params, visit.parts.desk()
     with visit.parts.database.reading() as session:
-        case = service.visible(session, desk, visit.actor, wanted["case"])
-        file = next(
-            (each for each in queries.attachments_of(session, case) if each.id == wanted["file"]), None
-        )
-        if file is None:
-            raise NotFound(f"case {case.id} has no such attachment")
-        content, name, kind = file.content, file.name, file.media_type
+        file = attachments.content_of(session, desk, visit.actor, wanted["case"], wanted["file"])
     headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
-    return Response(content, media_type=kind, headers=headers)
+    return Response(file.content, media_type=file.media_type, headers=headers)
+
+
+def attach(visit: Visit, form: FormData) -> Response:
+    """Add a file to a case."""
+    case, file = visit.request.path_params["case"], form.get("file")
+    try:
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise Invalid("choose a file", "file")
+        content = bytes_of(file, attachments.LARGEST)
+        with visit.parts.database.writing() as session:
+            attachments.attach(
+                session,
+                visit.parts.desk(),
+                visit.actor,
+                visit.now,
+                case,
+                name=file.filename,
+                media_type=file.content_type or "",
+                content=content,
+            )
+    except Refused as refused:
+        return _refused(visit, refused, form)
+    return go(f"/cases/{case}")
 
 
 def _doing(act: Act) -> Callable[[Visit, FormData], Response]:
@@ -215,8 +241,6 @@ def _doing(act: Act) -> Callable[[Visit, FormData], Response]:
 
 
 def _refused(visit: Visit, refused: Refused, form: FormData) -> Response:
-    if isinstance(refused, NotFound):
-        raise refused
     given = {key: value for key, value in form.items() if isinstance(value, str)}
     return show_case(visit, refused.reason, given, refused.status)
 
@@ -241,6 +265,7 @@ def _evidence(visit: Visit, case: Case, entries: Any) -> tuple[Evidence | None, 
     try:
         return find(visit.parts.service, wanted), ""
     except Unavailable as error:
+        log.warning("the evidence of case %d: %s", case.id, error)
         return None, str(error)
 
 

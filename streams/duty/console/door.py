@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -201,10 +201,9 @@ def too_many(guest: Guest, wait: float) -> Response:
     return reply
 
 
-def size_of(form: Mapping[str, Any], name: str, most: int) -> bytes:
-    """The bytes of a file in a form; TooLarge beyond the limit."""
-    file = form.get(name)
-    content = b"" if file is None or isinstance(file, str) else bytes(file.file.read(most + 1))
+def bytes_of(file: UploadFile, most: int) -> bytes:
+    """The bytes of a file that was sent; TooLarge beyond the limit."""
+    content = file.file.read(most + 1)
     if len(content) > most:
-        raise TooLarge(f"at most {most} bytes")
+        raise TooLarge(f"an attachment has at most {most} bytes")
     return content

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from schemas.contract import Contract
+from schemas.fields import SHANGHAI
 from streams.duty.console.chart import Series
 from streams.duty.console.reading import Reading
 from streams.watch.rule import LEVELS, Rule
@@ -26,6 +27,7 @@ ENOUGH = 8
 MOST = 1_000
 SHOWN = 12
 HOUR = 3600
+_MOMENT = "fromUnixTimestamp64Milli(toInt64(%({})s), 'Asia/Shanghai')"
 SHOWN_KINDS = ("threshold", "count")
 """Kinds whose bounds are in the unit of what the chart shows; others judge something derived from it."""
 
@@ -112,9 +114,9 @@ def _points(
         step = wanted.rule.window or HOUR
         what = f"SELECT toStartOfInterval(time, INTERVAL {int(step)} SECOND) AS time, uniqExact(source, id)"
         tail = "GROUP BY time"
-    nearest = f"ORDER BY abs(dateDiff('second', time, %(at)s)) LIMIT {MOST}"
+    nearest = f"ORDER BY abs(toInt64(toUnixTimestamp(time)) - %(at)s) LIMIT {MOST}"
     sql = f"SELECT * FROM ({what} FROM landing.`{table}` FINAL WHERE {condition} {tail} {nearest}) ORDER BY time"
-    return [(at, float(value)) for at, value in service.rows(sql, **given, at=wanted.at)]
+    return [(at, float(value)) for at, value in service.rows(sql, **given, at=int(wanted.at.timestamp()))]
 
 
 def _messages(service: Reading, wanted: Wanted) -> tuple[Message, ...]:
@@ -144,11 +146,15 @@ def _messages(service: Reading, wanted: Wanted) -> tuple[Message, ...]:
 
 def _condition(wanted: Wanted, first: datetime, last: datetime) -> tuple[str, dict[str, Any]]:
     """The rows of this subject, timeline and span that the rule looks at, as SQL with its parameters."""
-    parts = ["event_day BETWEEN toDate(%(first)s, 'Asia/Shanghai') AND toDate(%(last)s, 'Asia/Shanghai')"]
-    parts += ["time BETWEEN %(first)s AND %(last)s", "timeline = %(timeline)s"]
-    given: dict[str, Any] = {"first": first, "last": last, "timeline": wanted.timeline}
+    parts = ["event_day BETWEEN %(first_day)s AND %(last_day)s", "timeline = %(timeline)s"]
+    parts.append(f"time BETWEEN {_MOMENT.format('first')} AND {_MOMENT.format('last')}")
+    given: dict[str, Any] = {"timeline": wanted.timeline}
+    for name, at in (("first", first), ("last", last)):
+        given[name], given[f"{name}_day"] = int(at.timestamp() * 1000), at.astimezone(SHANGHAI).date()
     named = dict(zip(wanted.rule.subject, wanted.subject.split("|"), strict=False))
-    for number, (name, value) in enumerate({**dict(wanted.rule.where), **named}.items()):
+    known = {field.name for field in wanted.contract.fields}
+    wished = {name: value for name, value in {**dict(wanted.rule.where), **named}.items() if name in known}
+    for number, (name, value) in enumerate(wished.items()):
         parts.append(f"toString(`{name}`) = %(w{number})s")
         given[f"w{number}"] = _text(value)
     return " AND ".join(parts), given

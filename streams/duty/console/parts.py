@@ -38,6 +38,7 @@ class Parts:
     contracts: Mapping[str, Contract]
     tiles: tuple[Tile, ...]
     service: Reading
+    mart: Reading
     standings: Cached[tuple[Standing, ...]]
     feeds: Cached[tuple[FeedState, ...]]
     trust: Cached[Trust]

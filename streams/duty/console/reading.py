@@ -44,7 +44,8 @@ class Reading:
         except (OSError, EOFError, Error) as error:
             if client is not None:
                 client.disconnect()
-            reason = f"warehouse: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+            said = str(getattr(error, "message", "") or error).strip() or type(error).__name__
+            reason = f"warehouse: {said.splitlines()[0][:300]}"
             if not getattr(error, "code", 0) or isinstance(error, OSError):
                 self._away_until, self._reason = self._clock() + PAUSE, reason
             raise Unavailable(reason) from error

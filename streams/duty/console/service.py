@@ -87,6 +87,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         contracts=contracts,
         tiles=load_tiles(regions),
         service=service,
+        mart=mart,
         standings=Cached(partial(facts.standings, mart), STANDINGS_SECONDS, time.time, executor),
         feeds=Cached(partial(_feeds, settings, service, contracts), FEEDS_SECONDS, time.time, executor),
         trust=Cached(partial(facts.trust, service, mart), TRUST_SECONDS, time.time, executor),

@@ -7,6 +7,8 @@
   const announce = document.getElementById("announce");
   if (!state || !window.EventSource) return;
   const WAIT = 250;
+  const SOON = 1500;
+  const EVERY = 30000;
   let timer = 0;
   let running = false;
   let again = false;
@@ -64,6 +66,11 @@
     window.clearTimeout(timer);
     timer = window.setTimeout(refresh, WAIT);
   }
+
+  // Figures of the warehouse and time limits change without anybody doing anything; some are still being read.
+  window.setInterval(() => { if (!document.hidden) soon(); }, EVERY);
+  const pending = () => { if (document.querySelector("[data-pending]")) { soon(); window.setTimeout(pending, SOON); } };
+  window.setTimeout(pending, SOON);
 
   const source = new EventSource("/events");
   let opened = false;
