@@ -73,11 +73,11 @@ def _broken(contract: Contract, codes: frozenset[str]) -> Callable[[Event], bool
     """What msgspec cannot check, as one function: whether an event breaks the contract all the same."""
     wrong = [check for field in contract.fields for check in _checks(field)]
     region = attrgetter(contract.region_field) if contract.region_field else None
-    outside = _outside(TIMES)
+    outside, (first, last) = _outside(TIMES), (TIMES[0].year, TIMES[1].year)
 
     def broken(event: Event) -> bool:
-        data = event.data
-        if outside(event.time):
+        time, data = event.time, event.data
+        if not first < time.year < last and outside(time):
             return True
         if region is not None and region(data) not in codes and region(data) is not None:
             return True

@@ -116,20 +116,21 @@ class Partition:
         """
         rows: dict[str, list[Row]] = {}
         decode, tally, feed = self._decode, self.tally, self._contract.feed
+        offset, arrival = self.offset, self.arrival
         for record in records:
-            offset = record.offset
-            if offset <= self.offset:
+            if record.offset <= offset:
                 continue
-            if record.timestamp > self.arrival:
-                self.arrival = record.timestamp
+            if record.timestamp > arrival:
+                self.arrival = arrival = record.timestamp
             raw = record.value or b""
             try:
                 event = decode(raw)
             except Rejected:
-                self._tick(raw, offset, rows, emit, ship)
                 self.offset = offset
+                self._tick(raw, record.offset, rows, emit, ship)
+                offset = record.offset
                 continue
-            self.offset = offset
+            offset = record.offset
             tally.events += 1
             timeline = event.timeline
             lane = self.lanes.get(timeline) or self.lane(timeline)
@@ -147,7 +148,7 @@ class Partition:
                 seen[key] = time
                 lane.ids.fresh.append(key)
             if time > watermark:
-                lane.watermark = watermark = max(watermark, min(time, self.arrival + SKEW))
+                lane.watermark = watermark = max(watermark, min(time, arrival + SKEW))
                 if lane.ids.many:
                     lane.ids.forget(watermark - lane.memory)
             row = (event.data, time, watermark, offset, key, feed)
@@ -155,6 +156,7 @@ class Partition:
                 rows[timeline].append(row)
             else:
                 rows[timeline] = [row]
+        self.offset = offset
         self._judge(rows, emit, ship)
 
     def _judge(self, rows: dict[str, list[Row]], emit: Emit, ship: Ship) -> None:

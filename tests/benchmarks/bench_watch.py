@@ -59,11 +59,11 @@ RULES = {
     "absence": ("station", "{kind: absence}", "{yellow: PT6H, orange: P1D}"),
     "ewma": (
         "station",
-        "{kind: surge, method: ewma, field: pm25, aggregate: mean, every: PT6H}",
-        "{yellow: 6}",
+        "{kind: surge, method: ewma, field: pm25, aggregate: mean, every: PT1H, measure: statistic}",
+        "{yellow: 115}",
     ),
 }
-"""Threshold with hysteresis, sliding mean, count by county (re-keyed), absence, EWMA of six-hourly means."""
+"""Threshold with hysteresis, sliding mean, count by county (re-keyed), absence, EWMA of hourly means."""
 
 COUNTIES = (
     "330106",

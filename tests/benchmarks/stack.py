@@ -39,7 +39,8 @@ def broker(topics: list[str]) -> Iterator[Settings]:
             ensure_topics(settings, contracts)
             more = set(topics) - {topic.name for topic in wanted_topics(settings, contracts)}
             admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
-            admin.create_topics([NewTopic(name, settings.partitions, 1) for name in more])
+            if more:
+                admin.create_topics([NewTopic(name, settings.partitions, 1) for name in more])
             admin.close()
             yield settings
 
