@@ -25,10 +25,11 @@ External = Mapping[str, tuple[Sequence[tuple[str, str]], Sequence[Sequence[Any]]
 
 
 class Warehouse:
-    """One connection as user `service`."""
+    """One connection as user `service`, or another."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, user: str = "service") -> None:
         self._client = client
+        self._user = user
 
     def rows(self, sql: str, external: External | None = None, **parameters: Any) -> list[tuple[Any, ...]]:
         """Run a statement with server-side parameters and small external tables; its rows."""
@@ -36,7 +37,7 @@ class Warehouse:
             {"name": name, "structure": list(structure), "data": _data(structure, rows)}
             for name, (structure, rows) in (external or {}).items()
         ]
-        with _answering():
+        with _answering(self._user):
             return list(self._client.execute(sql, parameters or None, external_tables=tables or None))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -44,7 +45,7 @@ class Warehouse:
         if not rows:
             return
         names = ", ".join(f"`{column}`" for column in columns)
-        with _answering():
+        with _answering(self._user):
             self._client.execute(
                 f"INSERT INTO {table} ({names}) VALUES",
                 [tuple(row) for row in rows],
@@ -52,11 +53,11 @@ class Warehouse:
 
 
 @contextmanager
-def warehouse(settings: Settings) -> Iterator[Warehouse]:
-    """A connection inside the block."""
-    client = Client(**settings.warehouse("service"), settings=SESSION, send_receive_timeout=1800)
+def warehouse(settings: Settings, user: str = "service") -> Iterator[Warehouse]:
+    """A connection inside the block, as `service` or another user."""
+    client = Client(**settings.warehouse(user), settings=SESSION, send_receive_timeout=1800)
     try:
-        yield Warehouse(client)
+        yield Warehouse(client, user)
     finally:
         client.disconnect()
 
@@ -67,7 +68,7 @@ def _data(structure: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def _answering(user: str) -> Iterator[None]:
     try:
         yield
     except (NetworkError, SocketTimeoutError, EOFError, ConnectionError) as error:
@@ -78,6 +79,6 @@ def _answering() -> Iterator[None]:
             raise
         raise Misdeclared(
             "settings",
-            f"{PREFIX}SERVICE_PASSWORD",
+            f"{PREFIX}{user.upper()}_PASSWORD",
             "the warehouse does not know it; it was started with another",
         ) from error
