@@ -7,7 +7,7 @@ every day of every table that passed, withholds the others and what is made of t
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -30,8 +30,9 @@ from dagster_project.attempt import BUILD, Attempt, begin
 from dagster_project.build import Built, Progress, build_feed
 from dagster_project.build_indicator import build_indicator
 from dagster_project.gate import fail, judge_feed, judge_indicator
+from dagster_project.index import Index, build_index
 from dagster_project.indicator import Indicator
-from dagster_project.lineage import column_lineage
+from dagster_project.lineage import column_lineage, values_lineage
 from dagster_project.release import publish
 from dagster_project.spans import Span
 from dagster_project.warehouse import Warehouse, warehouse
@@ -59,6 +60,12 @@ class Shop:
     contracts: Mapping[str, Contract]
     indicators: Mapping[str, Indicator]
     watch: Watch
+    indexes: Mapping[str, Index] = field(default_factory=dict)
+
+    @property
+    def figured(self) -> list[Indicator]:
+        """Everything with figures: the indicators, and the indices made of them."""
+        return [*self.indicators.values(), *(index.indicator for index in self.indexes.values())]
 
     def attempt(self, open: Warehouse, context: AssetExecutionContext) -> Attempt:
         """The attempt of this run, begun by whichever of its assets comes first."""
@@ -90,7 +97,8 @@ def make_assets(shop: Shop) -> list[AssetsDefinition]:
         warnings.simplefilter("ignore", BetaWarning)  # of backfill policies
         feeds = [_feed_asset(shop, contract) for contract in shop.contracts.values()]
         indicators = [_indicator_asset(shop, indicator) for indicator in shop.indicators.values()]
-        return [*feeds, *indicators, _release_asset(shop)]
+        indexes = [_indicator_asset(shop, index.indicator, index) for index in shop.indexes.values()]
+        return [*feeds, *indicators, *indexes, _release_asset(shop)]
 
 
 def _feed_asset(shop: Shop, contract: Contract) -> AssetsDefinition:
@@ -110,11 +118,16 @@ def _feed_asset(shop: Shop, contract: Contract) -> AssetsDefinition:
     )
 
 
-def _indicator_asset(shop: Shop, indicator: Indicator) -> AssetsDefinition:
-    lineage = {"dagster/column_lineage": column_lineage(indicator, list(shop.contracts.values()))}
+def _indicator_asset(shop: Shop, indicator: Indicator, index: Index | None = None) -> AssetsDefinition:
+    contracts = list(shop.contracts.values())
+    traced = values_lineage(indicator.reads) if index else column_lineage(indicator, contracts)
+    lineage = {"dagster/column_lineage": traced}
 
     def make(open: Warehouse, attempt: Attempt, tell: Progress) -> Made:
-        built = build_indicator(open, indicator, attempt, tell)
+        if index is None:
+            built = build_indicator(open, indicator, attempt, tell)
+        else:
+            built = build_index(open, index, attempt, tell)
         return built, judge_indicator(shop.settings, open, indicator, attempt, built, datetime.now(UTC))
 
     return _asset(
@@ -177,9 +190,9 @@ def _asset(
 
 
 def _release_asset(shop: Shop) -> AssetsDefinition:
-    lookback = max((item.reach for item in shop.indicators.values()), default=1)
+    lookback = max((item.reach for item in shop.figured), default=1)
     tables = [contract.table for contract in shop.contracts.values()]
-    tables += [indicator.table for indicator in shop.indicators.values()]
+    tables += [indicator.table for indicator in shop.figured]
 
     @asset(
         key=RELEASE,

@@ -7,7 +7,7 @@ reaches back so far, or whose growth or stand-in is of a figure that is made aga
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 from dagster_project import indicator_sql, periods, provenance
@@ -25,6 +25,7 @@ from schemas.regions import Regions, load_regions
 CHUNK = 366
 GAP = timedelta(days=92)
 Candidates = Sequence[tuple[str, date, str]]
+Counting = Callable[[Warehouse, Indicator, Candidates, Sequence[date]], list[Count]]
 _CANDIDATES = """
 SELECT table, day, argMax(build_id, rank) FROM
 (
@@ -43,11 +44,16 @@ GROUP BY day HAVING argMax(build_id, seq) != '' ORDER BY day"""
 
 
 def build_indicator(
-    warehouse: Warehouse, indicator: Indicator, attempt: Attempt, progress: Progress = lambda span: None
+    warehouse: Warehouse,
+    indicator: Indicator,
+    attempt: Attempt,
+    progress: Progress = lambda span: None,
+    counting: Counting | None = None,
 ) -> list[Built]:
     """Build the attempt's periods of an indicator, and the released ones after them that depend on its days.
 
-    Periods with input that failed its gate in this attempt are left out.
+    Periods with input that failed its gate in this attempt are left out. `counting` is what counts, where it is
+    not the indicator's SQL.
     """
     if attempt.resumed and (before := _again(warehouse, indicator, attempt)):
         return before
@@ -59,7 +65,8 @@ def build_indicator(
     through: dict[date, date] = {}
     regions = load_regions()
     for days in periods.groups(wanted, CHUNK, GAP):
-        made = _chunk(warehouse, indicator, attempt, regions, days, (set(wanted), released, known))
+        memory = (set(wanted), released, known)
+        made = _chunk(warehouse, indicator, attempt, regions, days, memory, counting or count)
         warehouse.insert(f"built.{indicator.table}", ("build_id", *NAMES), _rows(attempt, made))
         known.update(observed(made))
         through.update((item.event_day, item.through) for item in made)
@@ -180,12 +187,13 @@ def _chunk(
     regions: Regions,
     days: Sequence[date],
     memory: tuple[set[date], Mapping[date, str], Mapping[tuple[date, str], float]],
+    counting: Counting,
 ) -> list[Figure]:
     wanted, released, known = memory
     candidates = _candidates(warehouse, indicator, attempt, input_span(indicator, days))
     needed = {day for end in days for day in compared(indicator, end)} - wanted
     earlier = read_earlier(warehouse, indicator, {day: released[day] for day in needed if day in released})
-    counts = count(warehouse, indicator, candidates, days)
+    counts = counting(warehouse, indicator, candidates, days)
     made = figures(indicator, regions, counts, {**known, **earlier}, last_input(indicator, candidates, days))
     builds = {**released, **dict.fromkeys(wanted, attempt.build_id)}
     read = {

@@ -52,6 +52,19 @@ def column_lineage(indicator: Indicator, contracts: Sequence[Contract]) -> Table
     )
 
 
+def values_lineage(tables: Iterable[str]) -> TableColumnLineage:
+    """The lineage of an index: its figures are made of the values of these indicators, by region."""
+    names = sorted(tables)
+
+    def of(column: str) -> list[TableColumnDep]:
+        return [TableColumnDep(asset_key=AssetKey(table), column_name=column) for table in names]
+
+    same = {"event_day": "event_day", "through": "event_day", "region": "region"}
+    return TableColumnLineage(
+        {name: [] if name == "target" else of(same.get(name, "value")) for name, _, _ in FIGURE}
+    )
+
+
 def _leaves(
     sql: str, column: str, schema: Mapping[str, Mapping[str, Mapping[str, str]]]
 ) -> tuple[Source, ...]:

@@ -22,6 +22,7 @@ from dagster import DagsterRunStatus as Status
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from dagster_project.assets import Shop, Watch, make_assets
+from dagster_project.index import load_indexes
 from dagster_project.indicator import load_indicators
 from dagster_project.ledger import LOCAL
 from dagster_project.ranking.job import make_rankings
@@ -70,7 +71,7 @@ def make_definitions(settings: Settings, watch: Watch = lambda table, what: None
 
     rankings, when_ended = make_rankings(settings)
     return Definitions(
-        assets=make_assets(Shop(settings, contracts, indicators, watch)),
+        assets=make_assets(Shop(settings, contracts, indicators, watch, load_indexes(indicators))),
         jobs=[daily, rankings],
         schedules=[every_night, when_ended],
         sensors=[after_success, after_failure],

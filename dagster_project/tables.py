@@ -6,7 +6,7 @@ Every statement is safe to run again; a changed declaration takes effect at the 
 from __future__ import annotations
 
 from dagster_project import dimensions, indicator_sql, marts
-from dagster_project.indicator import load_indicators
+from dagster_project.index import all_figures
 from dagster_project.ranking.mart import ranking_mart
 from schemas.contract import load_contracts
 from schemas.regions import load_regions
@@ -18,7 +18,7 @@ SHARED = ("region", "calendar", "indicator_definition", "release", "current_rele
 def statements() -> list[str]:
     """DDL for indicator tables, the region dimension and all marts, in the order they need each other."""
     contracts = load_contracts().values()
-    indicators = list(load_indicators([contract.table for contract in contracts]).values())
+    indicators = list(all_figures([contract.table for contract in contracts]).values())
     found = [
         *dimensions.region(load_regions()),
         dimensions.calendar(),
@@ -37,7 +37,7 @@ def statements() -> list[str]:
 def visible() -> tuple[dict[str, str], tuple[str, ...]]:
     """What a county's own user may see: views by the column of their region, and those all may see."""
     contracts = load_contracts().values()
-    indicators = load_indicators([contract.table for contract in contracts]).values()
+    indicators = all_figures([contract.table for contract in contracts]).values()
     columns = {contract.table: contract.region_field for contract in contracts if contract.region_field}
     columns |= {indicator.table: "region" for indicator in indicators}
     columns |= {"indicator": "region", "ranking": "region"}

@@ -95,7 +95,9 @@ def _node() -> JsonSchema:
         "aggregate": _choice(aggregate.METHODS),
         "children": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/node"}},
         "column": {**_TEXT, "description": "column of the data; the code if not given"},
-        "direction": {"enum": [1, -1, "higher", "lower", "+", "-", "+1", "1", "-1"]},
+        "direction": {
+            "enum": [1, -1, *("higher", "lower", "positive", "negative", "+", "-", "+1", "1", "-1")]
+        },
         "unit": _TEXT,
         "target": _NUMBER,
         "goalposts": {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 3},
@@ -160,7 +162,7 @@ def _weights() -> JsonSchema:
         "groups": _map(_choice(weigh.METHODS)),
         "values": _map(_NUMBER),
     }
-    return _choice(weigh.METHODS, whole)
+    return {"anyOf": [*_choice(weigh.METHODS, whole)["anyOf"], _map(_NUMBER)]}
 
 
 def _aggregate() -> JsonSchema:

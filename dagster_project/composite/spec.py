@@ -67,9 +67,14 @@ class Spec:
 
 def read_spec(text: str, where: str, read: Callable[[str], str]) -> Spec:
     """The index a YAML text declares; `read` gives the text of a file named in it (`meta`)."""
-    entry = parse_yaml(text, where)
+    return spec_of(parse_yaml(text, where), read)
+
+
+def spec_of(entry: Entry, read: Callable[[str], str]) -> Spec:
+    """The index an entry declares, which may be part of a larger declaration."""
     if isinstance(entry.value, dict):
-        entry = Entry(where, "", {_SAME.get(key, key): value for key, value in entry.value.items()})
+        renamed = {_SAME.get(key, key): value for key, value in entry.value.items()}
+        entry = Entry(entry.where, entry.key, renamed)
     parts = entry.mapping(optional=KEYS)
     tree = _tree(entry, parts, read)
     codes = tree.indicators
@@ -77,7 +82,7 @@ def read_spec(text: str, where: str, read: Callable[[str], str]) -> Spec:
     data = _data(entry.at("data"))
     denominators, notes = read_denominators(entry.at("denominate"), tree)
     return Spec(
-        where=where,
+        where=entry.where,
         index=parts["index"].text() if "index" in parts else tree.top,
         title_zh=titles[0],
         title_en=titles[1],

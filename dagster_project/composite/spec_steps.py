@@ -90,10 +90,12 @@ def read_screen(entry: Entry) -> Screen:
 
 
 def read_weighting(entry: Entry, tree: Tree) -> Weighting:
-    """How weights come about; those of the tree where nothing is said."""
+    """How weights come about; those of the tree where nothing is said. A plain mapping is weights by code."""
     keys = ("levels", "groups", "values", "matrix")
     if entry.value is None:
         return Weighting(Choice("given"))
+    if isinstance(entry.value, dict) and entry.value and set(entry.value) <= set(tree.nodes):
+        return Weighting(Choice("given"), values=_values(entry, tree))
     plain = entry.value if isinstance(entry.value, dict) else {}
     base = default_choice(weigh.METHODS, "given")
     choice = choose(entry, weigh.METHODS, base=base, also=keys)

@@ -191,8 +191,9 @@ def read_weight(entry: Entry) -> float:
 
 
 def _direction(entry: Entry) -> int:
-    known = {1: 1, -1: -1, "1": 1, "+1": 1, "-1": -1, "higher": 1, "lower": -1, "+": 1, "-": -1}
-    if isinstance(entry.value, bool) or entry.value not in known:
+    known = {1: 1, -1: -1, "1": 1, "+1": 1, "-1": -1, "+": 1, "-": -1}
+    known |= {"higher": 1, "lower": -1, "positive": 1, "negative": -1}
+    if isinstance(entry.value, bool | list | dict) or entry.value not in known:
         raise entry.wrong(f"{entry.value!r} must be 1 (more is better) or -1 (less is better)")
     return known[entry.value]
 

@@ -20,6 +20,7 @@ from dagster_project import periods
 from dagster_project.explain import COMMAND, Known, Question
 from dagster_project.explain import explain as find
 from dagster_project.explanation import Explanation, Message
+from dagster_project.index import load_indexes
 from dagster_project.indicator import Indicator, load_indicators
 from dagster_project.replay import Replayed, disclose, replay
 from dagster_project.warehouse import warehouse
@@ -182,6 +183,9 @@ def _demand_same(found: Explanation, replayed: Replayed, quiet: bool) -> None:
 
 
 def _indicator(known: dict[str, Indicator], id: str) -> Indicator:
+    if id in (indexes := load_indexes(known)):
+        made_of = ", ".join(sorted({item.id for item in indexes[id].inputs.values()}))
+        raise Misdeclared(COMMAND, id, f"is an index, made of the figures of {made_of}; explain one of them")
     if id not in known:
         raise Misdeclared(COMMAND, id, f"is no indicator; there are {', '.join(known)}")
     return known[id]

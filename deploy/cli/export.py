@@ -13,7 +13,7 @@ from rich.table import Table
 
 from dagster_project.export import FORMATS
 from dagster_project.export import export as write
-from dagster_project.indicator import load_indicators
+from dagster_project.index import all_figures
 from dagster_project.open_data import WORDS, datasets
 from dagster_project.warehouse import warehouse
 from deploy.environment import load_settings
@@ -40,7 +40,7 @@ def export(
     logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
     settings = load_settings()
     contracts = load_contracts()
-    indicators = load_indicators([contract.table for contract in contracts.values()])
+    indicators = all_figures([contract.table for contract in contracts.values()])
     known = datasets(list(contracts.values()), list(indicators.values()))
     if show:
         table = Table("dataset", "title", "owner", "licence", "updated", "fields")

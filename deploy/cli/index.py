@@ -33,7 +33,7 @@ def compute_(
     ] = None,
 ) -> None:
     """Compute an index: every step as CSV, a summary as JSON and as a page, into a folder."""
-    declared = read_spec(_text(spec, spec), str(spec), lambda name: _text(spec.parent / name, spec))
+    declared = read_spec(_text(spec, spec), str(spec), lambda name: _text(_beside(spec, name), spec))
     tables = data or ([spec.parent / declared.data] if declared.data else [])
     if not tables:
         raise Misdeclared(str(spec), "data.file", "must be given where --data is not: the table to read")
@@ -67,6 +67,12 @@ def _source(tables: list[Path], spec: Spec) -> Source:
     for path in tables[1:]:
         source = join(source, read_source(_text(path, path), str(path), spec.reading))
     return source
+
+
+def _beside(spec: Path, name: str) -> Path:
+    """A file a spec names: beside the spec, or else from where the command is run."""
+    near = spec.parent / name
+    return Path(name) if not near.exists() and Path(name).exists() else near
 
 
 def _text(path: Path, named_by: Path) -> str:

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from dagster_project import history, keep
 from dagster_project.difference import Difference, FigureChange, difference
-from dagster_project.indicator import Indicator, load_indicators
+from dagster_project.index import all_figures
+from dagster_project.indicator import Indicator
 from dagster_project.spans import gather
 from dagster_project.warehouse import warehouse
 from deploy.cli.screen import calm, say_json
@@ -192,7 +193,7 @@ def _pin(seq: int, pinned: bool, reason: str) -> None:
 
 
 def _indicators() -> list[Indicator]:
-    return list(load_indicators([contract.table for contract in load_contracts().values()]).values())
+    return list(all_figures([contract.table for contract in load_contracts().values()]).values())
 
 
 def _days(found: Difference) -> Table:

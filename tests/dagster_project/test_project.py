@@ -13,6 +13,7 @@ from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult, build_sch
 from dagster._core.events import DagsterEventType
 
 from dagster_project.assets import DAYS, RELEASE
+from dagster_project.index import load_indexes
 from dagster_project.instance import BatchingEventLog, BatchingInstance, prepare_instance
 from dagster_project.project import make_definitions, range_tags
 from dagster_project.runs import Run, run_span
@@ -23,7 +24,8 @@ from tests.dagster_project.house import AIR, CASES, CONTRACTS, HEALTH, INDICATOR
 
 DAY = date(2024, 3, 1)
 NEXT = date(2024, 3, 2)
-TABLES = [item.table for item in CONTRACTS.values()] + [item.table for item in INDICATORS.values()]
+FIGURED = [*INDICATORS.values(), *(index.indicator for index in load_indexes(INDICATORS).values())]
+TABLES = [item.table for item in CONTRACTS.values()] + [item.table for item in FIGURED]
 
 
 def run(house: House, span: Span) -> Run:
@@ -48,7 +50,7 @@ def test_every_declaration_is_an_asset_with_a_gate() -> None:
     assert {key.path[0] for key in graph.get_all_asset_keys()} == {*TABLES, "release"}
     assert {check.asset_key.path[0] for check in graph.asset_check_keys} == set(TABLES)
     assert not any(graph.get_check_spec(check).blocking for check in graph.asset_check_keys)
-    for indicator in INDICATORS.values():
+    for indicator in FIGURED:
         parents = graph.get(AssetKey(indicator.table)).parent_keys
         assert parents == {AssetKey(table) for table in indicator.reads}
     assert graph.get(RELEASE).parent_keys == {AssetKey(table) for table in TABLES}

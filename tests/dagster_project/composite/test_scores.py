@@ -106,6 +106,8 @@ def test_weights_are_given_replaced_or_equal() -> None:
         "x": 0.5,
         "y": 0.5,
     }
+    plain = computed(TREE + "weights: {a: 3, y: 3}", rows).aggregated.weights
+    assert plain == found
     equal = computed(TREE + "weights: equal", rows).aggregated.weights
     assert {one.share for one in equal.values()} == {0.5, 1}
     lower = computed(TREE + "weights: {method: equal, levels: 1}", rows).aggregated.weights
