@@ -5,18 +5,23 @@ Every statement is safe to run again; a changed declaration takes effect at the 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dagster_project import dimensions, indicator_sql, marts
-from dagster_project.index import all_figures
+from dagster_project.indicator import load_indicators
 from dagster_project.ranking.mart import ranking_mart
 from schemas.contract import load_contracts
 from schemas.regions import load_regions
 
+INDEXES = Path(__file__).parent / "indexes"
 SHARED = ("region", "calendar", "indicator_definition", "release", "current_release")
 """Marts without figures or events."""
 
 
 def statements() -> list[str]:
     """DDL for indicator tables, the region dimension and all marts, in the order they need each other."""
+    from dagster_project.index import all_figures  # numpy starts threads; `visible` is read before a sandbox
+
     contracts = load_contracts().values()
     indicators = list(all_figures([contract.table for contract in contracts]).values())
     found = [
@@ -34,12 +39,17 @@ def statements() -> list[str]:
     return [*found, *ranking_mart()]
 
 
+def index_tables(root: Path = INDEXES) -> list[str]:
+    """The tables of the indices, by the places of their files."""
+    return [f"{path.parent.name}_{path.stem}".replace("-", "_") for path in sorted(root.glob("*/*.yaml"))]
+
+
 def visible() -> tuple[dict[str, str], tuple[str, ...]]:
     """What a county's own user may see: views by the column of their region, and those all may see."""
     contracts = load_contracts().values()
-    indicators = all_figures([contract.table for contract in contracts]).values()
+    indicators = load_indicators([contract.table for contract in contracts]).values()
     columns = {contract.table: contract.region_field for contract in contracts if contract.region_field}
-    columns |= {indicator.table: "region" for indicator in indicators}
+    columns |= {table: "region" for table in (*(item.table for item in indicators), *index_tables())}
     columns |= {"indicator": "region", "ranking": "region"}
     both = {name: column for table, column in columns.items() for name in (table, f"{table}_at")}
     return both, SHARED

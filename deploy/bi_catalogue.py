@@ -12,7 +12,7 @@ from deploy.environment import load_settings
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "bi.md"
 STAR = (
-    *("indicator", "region", "calendar", "indicator_definition"),
+    *("indicator", "ranking", "region", "calendar", "indicator_definition"),
     *("provenance", "provenance_input", "release", "current_release"),
 )
 _BEGIN, _END = "<!-- generated: begin -->\n", "<!-- generated: end -->"

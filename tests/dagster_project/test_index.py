@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from dagster_project.gate import judge_indicator
 from dagster_project.index import INDEXES, Index, IndexExample, build_index, load_index, load_indexes, scores
 from dagster_project.lineage import values_lineage
 from dagster_project.spans import Span
+from dagster_project.tables import index_tables
 from schemas.errors import Misdeclared
 from schemas.regions import load_regions
 from tests.dagster_project.house import AIR, HEALTH, INDICATORS, REQUESTS, Event, House, noon
@@ -54,6 +57,13 @@ def test_the_lineage_of_an_index_leads_to_the_values_of_its_indicators() -> None
     assert [dep.column_name for dep in traced["rank"]] == ["value"] * 3
     assert [dep.asset_key.path[0] for dep in traced["region"]] == list(CITIES.indicator.reads)
     assert traced["target"] == []
+
+
+def test_county_users_see_indices_without_a_thread_started_before_the_sandbox() -> None:
+    assert index_tables() == [index.indicator.table for index in ALL.values()]
+    code = "import sys; from dagster_project.tables import visible; visible(); print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_a_period_without_one_of_the_indicators_has_no_scores() -> None:
