@@ -56,20 +56,19 @@ class Ewma:
 
     def step(self, state: State, t: When, observed: float | None, population: float | None = None) -> Verdict:
         """Judge the smoothed mean (the statistic). Alarm: statistic > bound. A missing point changes nothing."""
-        seen, judged, z, *rest = state
-        learned = (rest[0], rest[1], rest[2])
-        if seen + 1 < self.first:
-            return [seen + 1, 0, None, *learn(learned, observed)], None, None, None
-        mean = self.m if self.m is not None else learned[1] if learned[0] else math.nan
-        bound = mean + self.L * self._sigma(deviation(learned)) * self._width(judged + 1)
+        seen, judged, z, number, learned, squares = state
+        seen += 1
+        if seen < self.first:
+            return [seen, 0, None, *learn((number, learned, squares), observed)], None, None, None
+        mean = self.m if self.m is not None else learned if number else math.nan
+        sd = self.sd if self.sd is not None else deviation((number, learned, squares))
+        sigma = self.min_sigma if sd < self.min_sigma else sd  # not a number stays so
+        bound = mean + self.L * sigma * self._width(judged + 1)
         if observed is None:
-            return [seen + 1, judged, z, *learned], None, defined(bound), None
+            return [seen, judged, z, number, learned, squares], None, defined(bound), None
         z = self.lambda_ * observed + (1 - self.lambda_) * (mean if z is None else z)
-        return [seen + 1, judged + 1, z, *learned], defined(z), defined(bound), exceeds(z, bound)
-
-    def _sigma(self, learned: float) -> float:
-        sd = learned if self.sd is None else self.sd
-        return sd if math.isnan(sd) else max(sd, self.min_sigma)
+        after = [seen, judged + 1, z, number, learned, squares]
+        return after, defined(z), defined(bound), exceeds(z, bound)
 
     def _width(self, number: int) -> float:
         """Standard deviations of z by that of a point, at the number-th point judged."""
