@@ -28,7 +28,7 @@ def event_id(case: Case, entry: Entry) -> str:
 def encode_disposition(case: Case, entry: Entry) -> bytes:
     """The entry as CloudEvents bytes; the replay of its warning goes with it as data, since it happens now."""
     data: dict[str, Any] = {
-        "case": case.uid,
+        "case_id": case.uid,
         "ordinal": entry.ordinal,
         "change": entry.kind,
         "state": entry.state,

@@ -66,6 +66,8 @@ def given_rows(warehouse: Warehouse, example: Example) -> set[tuple[str, date]]:
 
 
 def _value(kind: str, value: Any) -> Any:
+    if value is None:
+        return None
     if kind == "date":
         return date.fromisoformat(value)
     if kind == "timestamp":
