@@ -44,6 +44,7 @@ COMMANDS: dict[str, str | tuple[str, ...]] = {
         "published.history",
         "published.retire",
         "published.baseline",
+        "usual.usual",
     ),
 }
 """Every command by its name: where in deploy.cli it is. A module is imported when its command is asked for."""

@@ -23,6 +23,9 @@ from streams.watch.rule import Rule
 
 RULE, BASELINE = "rule", "baseline"
 
+LARGEST = 900_000
+"""Bytes of a baseline's rows: a record of the topic takes a megabyte."""
+
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One record of the topic: a version of a rule published, or (without text) a rule retired at a version.
@@ -152,6 +155,10 @@ def new_baseline(history: History, name: str, rows: Sequence[Mapping[str, Any]],
     version = 1 if kept is None else kept.version + 1
     read_table(version, rows, f"baseline {name}")
     text = msgspec.json.encode(rows).decode()
+    if len(text) > LARGEST:
+        raise Misdeclared(
+            f"baseline {name}", "rows", f"{len(rows)} rows are {len(text):,} bytes; {LARGEST:,} fit"
+        )
     return Entry(rule=name, version=version, text=text, at=now, kind=BASELINE)
 
 

@@ -1,0 +1,108 @@
+"""What is usual: a baseline worked out of landed events for a rule that compares with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from quality.rows import quote
+from schemas.contract import Contract
+from schemas.errors import Misdeclared
+from streams.land.warehouse import Warehouse
+from streams.watch.rule import Rule
+from streams.watch.spec import BaselineSpec, Scalar
+
+SLOTS = {
+    "none": "0",
+    "hour-of-day": "toHour(time)",
+    "day-of-week": "toDayOfWeek(time) - 1",
+    "hour-of-week": "(toDayOfWeek(time) - 1) * 24 + toHour(time)",
+    "month": "toMonth(time)",
+}
+"""SQL of a moment's slot; `time` is in Asia/Shanghai."""
+
+COLUMNS = ("subject", "slot", "mean", "sd", "points")
+_HOLE = re.compile(r"\{([a-z][a-z0-9_]*)(?::([a-z]+))?\}")
+_ROLL_UPS = {
+    "": "{}",
+    "city": "concat(substring({}, 1, 4), '00')",
+    "province": "concat(substring({}, 1, 2), '0000')",
+}
+
+
+def usual_sql(contract: Contract, rule: Rule) -> str:
+    """Mean, sample standard deviation and number of values by subject and slot, from day %(first)s to %(last)s.
+
+    Each event counts once, as its last correction says; live events and replays alike.
+    """
+    spec = _spec(rule)
+    where = "".join(f" AND {name} = {_literal(value)}" for name, value in rule.inputs[0].where)
+    return (
+        f"SELECT {_subject(rule.inputs[0].subject)} AS subject, toUInt16({SLOTS[spec.slot]}) AS slot,"
+        f" avg({spec.field}) AS mean, ifNotFinite(stddevSamp({spec.field}), 0) AS sd, count() AS points"
+        f" FROM (SELECT * FROM landing.{contract.table} FINAL WHERE event_day BETWEEN %(first)s AND %(last)s"
+        " ORDER BY corrects != '' DESC, log_epoch DESC, arrived DESC, partition, offset DESC"
+        " LIMIT 1 BY source, if(corrects != '', corrects, id))"
+        f" WHERE isNotNull({spec.field}){where} GROUP BY subject, slot ORDER BY subject, slot"
+    )
+
+
+def usual(
+    warehouse: Warehouse, contract: Contract, rule: Rule, first: date, last: date
+) -> list[dict[str, Any]]:
+    """The rows of a rule's baseline; Misdeclared where there are no events to tell it from."""
+    found = warehouse.rows(usual_sql(contract, rule), {"first": first, "last": last})
+    if not found:
+        raise Misdeclared(rule.id, "baseline", f"{rule.feed} has no landed events from {first} to {last}")
+    return [dict(zip(COLUMNS, row, strict=True)) for row in found]
+
+
+def keep(
+    warehouse: Warehouse,
+    rule: Rule,
+    version: int,
+    computed: datetime,
+    days: tuple[date, date],
+    rows: Sequence[dict[str, Any]],
+) -> None:
+    """Keep a baseline in the warehouse under the version it is published as."""
+    columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in COLUMNS}
+    same = {
+        "name": _spec(rule).table, "version": version, "computed": computed, "rule": rule.id,
+        "rule_version": rule.version, "first": days[0], "last": days[1],
+    }  # fmt: skip
+    warehouse.insert("baseline", columns | {name: [value] * len(rows) for name, value in same.items()})
+
+
+def _spec(rule: Rule) -> BaselineSpec:
+    if not isinstance(rule.spec, BaselineSpec):
+        raise Misdeclared(
+            rule.id, "condition.kind", f"{rule.kind} compares with no baseline; name a baseline rule"
+        )
+    return rule.spec
+
+
+def _subject(templates: Sequence[str]) -> str:
+    """The subject's text, as `streams/watch/templates.py` reads it of an event."""
+    parts = ", '|', ".join(_template(each) for each in templates)
+    return f"concat({parts}, '')"
+
+
+def _template(template: str) -> str:
+    if not _HOLE.search(template):
+        return f"toString({template})"
+    parts, at = [], 0
+    for hole in _HOLE.finditer(template):
+        parts += [quote(template[at : hole.start()]), _ROLL_UPS[hole[2] or ""].format(f"toString({hole[1]})")]
+        at = hole.end()
+    return ", ".join([*parts, quote(template[at:])])
+
+
+def _literal(value: Scalar) -> str:
+    return (
+        quote(value).replace("%", "%%")
+        if isinstance(value, str)
+        else str(int(value) if isinstance(value, bool) else value)
+    )
