@@ -177,6 +177,7 @@ FORMS: dict[str, Form] = {
             "parameters": {"type": "object", "description": "The detector's parameters."},
             "measure": choice("What the bounds are compared with.", "statistic", "alarm"),
             "empty": choice("What a window without events is.", "zero", "missing"),
+            "direction": DIRECTION,
         },
     ),
     "composite": Form(

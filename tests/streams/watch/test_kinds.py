@@ -255,6 +255,16 @@ def test_an_alarm_is_a_level_too_and_an_empty_day_a_zero_or_missing() -> None:
         assert dict(found[0].details)["observed"] == 30
 
 
+def test_a_series_that_falls_off_is_a_level_too() -> None:
+    condition = {"kind": "surge", "method": "ears-c1", "field": "cases", "every": "P1D", "direction": "below"}
+    watched = rule(condition, {"blue": -3, "red": -20}, feed=CASES, subject=["region"])
+    log = [cases(START + timedelta(days=day), 30 + day % 2) for day in range(8)]
+    found = transitions(watched, log, START + timedelta(days=9))
+    assert [(each.kind, each.level, dict(each.details)["observed"]) for each in found] == [
+        ("opened", "red", 0)
+    ]
+
+
 TABLE = BaselineTable(7, {("S1", slot_of("hour-of-day", int(START.timestamp() * 1000))): (50.0, 10.0)})
 
 
