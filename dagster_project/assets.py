@@ -5,11 +5,10 @@ that of the killed build it goes on with. A check does not block what comes afte
 every day of every table that passed, withholds the others and what is made of them, and then fails (ADR 48).
 """
 
+import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 from dagster import (
@@ -27,68 +26,21 @@ from dagster import (
 from dagster_shared.utils.warnings import BetaWarning
 
 from dagster_project.attempt import BUILD, Attempt, begin
-from dagster_project.build import Built, Progress, build_feed
-from dagster_project.build_indicator import build_indicator
-from dagster_project.gate import fail, judge_feed, judge_indicator
-from dagster_project.index import Index, build_index
+from dagster_project.build import Built
+from dagster_project.index import Index
 from dagster_project.indicator import Indicator
 from dagster_project.lineage import column_lineage, values_lineage
-from dagster_project.release import publish
+from dagster_project.shop import GATE, Made, Shop
 from dagster_project.spans import Span
 from dagster_project.warehouse import Warehouse, warehouse
-from quality.docs import keep_result
 from quality.gate import Judged
 from schemas.contract import Contract
-from schemas.errors import LiaowangError
-from schemas.settings import Settings
 
 RELEASE = AssetKey("release")
-GATE = "gate"
 LINEAGE_DAYS = 31
 KIND_TAG, RESUME_TAG = "liaowang/kind", "liaowang/resume"
 """Tags of a run: why it is made, and the build id of a killed build it goes on with."""
 DAYS = DailyPartitionsDefinition(start_date="2014-01-01", timezone="Asia/Shanghai", end_offset=1)
-Watch = Callable[[str, str], None]
-Made = tuple[list[Built], Judged]
-
-
-@dataclass(frozen=True)
-class Shop:
-    """What all assets share. `watch(table, what)` hears of each step."""
-
-    settings: Settings
-    contracts: Mapping[str, Contract]
-    indicators: Mapping[str, Indicator]
-    watch: Watch
-    indexes: Mapping[str, Index] = field(default_factory=dict)
-
-    @property
-    def figured(self) -> list[Indicator]:
-        """Everything with figures: the indicators, and the indices made of them."""
-        return [*self.indicators.values(), *(index.indicator for index in self.indexes.values())]
-
-    def attempt(self, open: Warehouse, context: AssetExecutionContext) -> Attempt:
-        """The attempt of this run, begun by whichever of its assets comes first."""
-        first, last = (datetime.fromisoformat(key).date() for key in _range(context))
-        tags = context.run.tags
-        return begin(
-            open,
-            tags.get(RESUME_TAG, context.run.run_id),
-            Span(first, last),
-            self.contracts.values(),
-            datetime.now(UTC),
-            kind=tags.get(KIND_TAG, BUILD),
-            resumed=RESUME_TAG in tags,
-        )
-
-    def told(self, context: AssetExecutionContext, table: str) -> Callable[[Span], None]:
-        """Who hears of each span that is built: the watcher, and the log of the run."""
-
-        def tell(span: Span) -> None:
-            context.log.info(f"{table}: {span} built")
-            self.watch(table, f"built {span}")
-
-        return tell
 
 
 def make_assets(shop: Shop) -> list[AssetsDefinition]:
@@ -101,15 +53,26 @@ def make_assets(shop: Shop) -> list[AssetsDefinition]:
         return [*feeds, *indicators, *indexes, _release_asset(shop)]
 
 
-def _feed_asset(shop: Shop, contract: Contract) -> AssetsDefinition:
-    def make(open: Warehouse, attempt: Attempt, tell: Progress) -> Made:
-        built = build_feed(open, contract, attempt, tell)
-        return built, judge_feed(shop.settings, open, contract, attempt, built, datetime.now(UTC))
+def begin_run(shop: Shop, open: Warehouse, context: AssetExecutionContext) -> Attempt:
+    """The attempt of this run, begun by whichever of its assets comes first."""
+    keys, tags = context.partition_key_range, context.run.tags
+    first, last = (datetime.fromisoformat(key).date() for key in (keys.start, keys.end))
+    return begin(
+        open,
+        tags.get(RESUME_TAG, context.run.run_id),
+        Span(first, last),
+        shop.contracts.values(),
+        datetime.now(UTC),
+        kind=tags.get(KIND_TAG, BUILD),
+        resumed=RESUME_TAG in tags,
+    )
 
+
+def _feed_asset(shop: Shop, contract: Contract) -> AssetsDefinition:
     return _asset(
         shop,
         contract.table,
-        make,
+        lambda open, attempt, log: shop.feed(open, contract, attempt, log),
         group_name=contract.feed.split(".")[0],
         description=contract.description,
         owners=[f"team:{contract.department}"],
@@ -122,18 +85,10 @@ def _indicator_asset(shop: Shop, indicator: Indicator, index: Index | None = Non
     contracts = list(shop.contracts.values())
     traced = values_lineage(indicator.reads) if index else column_lineage(indicator, contracts)
     lineage = {"dagster/column_lineage": traced}
-
-    def make(open: Warehouse, attempt: Attempt, tell: Progress) -> Made:
-        if index is None:
-            built = build_indicator(open, indicator, attempt, tell)
-        else:
-            built = build_index(open, index, attempt, tell)
-        return built, judge_indicator(shop.settings, open, indicator, attempt, built, datetime.now(UTC))
-
     return _asset(
         shop,
         indicator.table,
-        make,
+        lambda open, attempt, log: shop.figures(open, indicator, attempt, log),
         deps=[AssetKey(table) for table in indicator.reads],
         group_name=indicator.id.split(".")[0],
         description=f"{indicator.title_zh}. {indicator.description}",
@@ -154,7 +109,7 @@ def _indicator_asset(shop: Shop, indicator: Indicator, index: Index | None = Non
 def _asset(
     shop: Shop,
     table: str,
-    make: Callable[[Warehouse, Attempt, Progress], Made],
+    make: Callable[[Warehouse, Attempt, logging.Logger], Made],
     lineage: Mapping[str, Any] | None = None,
     **described: Any,
 ) -> AssetsDefinition:
@@ -169,18 +124,7 @@ def _asset(
 
     def build(context: AssetExecutionContext) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
         with warehouse(shop.settings) as open:
-            attempt = shop.attempt(open, context)
-            try:
-                built, judged = make(open, attempt, shop.told(context, table))
-            except LiaowangError:
-                raise
-            except Exception as error:
-                context.log.exception(f"{table} could not be built; the other tables go on")
-                built, judged = [], fail(open, table, attempt, error, datetime.now(UTC))
-        if judged.result is not None:
-            label = f"{table} {built[0].day} {built[-1].day}"
-            keep_result(shop.settings.home, context.run.run_id, label, judged.result, datetime.now(UTC))
-        shop.watch(table, "judged")
+            built, judged = make(open, begin_run(shop, open, context), context.log)
         few = len(built) <= LINEAGE_DAYS  # the page reads it from the latest day; a year need not repeat it
         told = _summary(built) | dict(lineage or {} if few else {})
         return MaterializeResult(metadata=told, check_results=[_check(judged)])
@@ -190,7 +134,6 @@ def _asset(
 
 
 def _release_asset(shop: Shop) -> AssetsDefinition:
-    lookback = max((item.reach for item in shop.figured), default=1)
     tables = [contract.table for contract in shop.contracts.values()]
     tables += [indicator.table for indicator in shop.figured]
 
@@ -205,9 +148,7 @@ def _release_asset(shop: Shop) -> AssetsDefinition:
     )
     def release(context: AssetExecutionContext) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
         with warehouse(shop.settings) as open:
-            attempt = shop.attempt(open, context)
-            lock = shop.settings.home / "release.lock"
-            published = publish(open, attempt, lock, version("liaowang"), datetime.now(UTC), lookback)
+            published = shop.publish(open, begin_run(shop, open, context))
         shop.watch("release", "published")
         metadata = {
             "release": published.seq or 0,
@@ -219,11 +160,6 @@ def _release_asset(shop: Shop) -> AssetsDefinition:
         return MaterializeResult(metadata=metadata)
 
     return release
-
-
-def _range(context: AssetExecutionContext) -> Sequence[str]:
-    keys = context.partition_key_range
-    return keys.start, keys.end
 
 
 def _summary(built: Sequence[Built]) -> dict[str, Any]:

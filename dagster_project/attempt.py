@@ -109,6 +109,25 @@ def settle(warehouse: Warehouse, attempt: Attempt, now: datetime) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """An attempt that began and never came to its release."""
+
+    build_id: str
+    span: Span
+
+
+def unfinished(warehouse: Warehouse, kind: str) -> Unfinished | None:
+    """The latest attempt of a kind, where it was cut short before its release."""
+    rows = warehouse.rows(
+        "SELECT build_id, any(first), any(last), countIf(state = {released:String}) FROM release.attempt"
+        " WHERE kind = {kind:String} GROUP BY build_id ORDER BY min(at) DESC LIMIT 1",
+        kind=kind,
+        released=RELEASED,
+    )
+    return Unfinished(rows[0][0], Span(rows[0][1], rows[0][2])) if rows and not rows[0][3] else None
+
+
 def intervals(warehouse: Warehouse, topic: str) -> list[Interval]:
     """The ledger of a topic."""
     return [Interval(*row) for row in warehouse.rows(_INTERVALS, topic=topic)]

@@ -125,10 +125,11 @@ class FeedSql:
             f" FROM ({by_place}) GROUP BY event_day ORDER BY event_day"
         )
 
-    def accepted(self) -> str:
-        """Landed events by partition up to the vector's ends: (epoch, partition, rows)."""
+    def accepted(self, floors: Iterable[End] = ()) -> str:
+        """Landed events by partition from the floors up to the vector's ends: (epoch, partition, rows)."""
+        above = f" AND NOT ({below(floors)})" if (floors := list(floors)) else ""
         return (
-            f"SELECT log_epoch, partition, count() FROM {self.landing} FINAL WHERE {self._read}"
+            f"SELECT log_epoch, partition, count() FROM {self.landing} FINAL WHERE {self._read}{above}"
             " GROUP BY log_epoch, partition"
         )
 

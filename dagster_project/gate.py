@@ -8,28 +8,25 @@ from datetime import date, datetime
 
 from dagster_project.attempt import Attempt
 from dagster_project.build import Built
-from dagster_project.feed_sql import FeedSql
+from dagster_project.checks import CONTIGUOUS, RANKING, RECONCILED, feed_failures, indicator_failures
 from dagster_project.indicator import Indicator
 from dagster_project.indicator_sql import PROVINCE
 from dagster_project.warehouse import Warehouse
+from quality import beyond
 from quality.gate import VERDICT_COLUMNS, Judged, Verdict, judge
-from quality.rows import row_rules
-from quality.suites import Expectation, Suite, suite_for
+from quality.suites import Expectation, Suite, declared, suite_for
 from schemas.contract import Contract
 from schemas.regions import load_regions
 from schemas.settings import Settings
 
-QUARANTINE_SHARE = 0.1
 BUILT = Expectation("built", {})
-CONTIGUOUS = Expectation("ledger_contiguous", {})
-RECONCILED = Expectation("ledger_reconciled", {})
-QUARANTINE = Expectation("quarantine_share", {"max_value": QUARANTINE_SHARE})
 
 
 def feed_suite(contract: Contract) -> Suite:
-    """The contract's suite, and what the ledger and the quarantine must say."""
+    """The contract's suite with what it declares itself, and what the ledger and the quarantine must say."""
     suite = suite_for(contract)
-    return replace(suite, expectations=(*suite.expectations, CONTIGUOUS, RECONCILED, QUARANTINE))
+    more = (*declared(contract.gate), CONTIGUOUS, RECONCILED, *beyond.expectations(contract.gate))
+    return replace(suite, expectations=(*suite.expectations, *more))
 
 
 def indicator_suite(indicator: Indicator) -> Suite:
@@ -44,6 +41,9 @@ def indicator_suite(indicator: Indicator) -> Suite:
         ),
         Expectation("expect_column_values_to_be_between", {"column": "numerator", "min_value": 0}),
         Expectation("expect_column_values_to_be_between", {"column": "denominator", "min_value": 0}),
+        RANKING,
+        *declared(indicator.gate),
+        *beyond.expectations(indicator.gate)[1:],
     )
     return Suite(f"indicator.{indicator.id}.{indicator.version}", expectations)
 
@@ -57,9 +57,8 @@ def judge_feed(
     now: datetime,
 ) -> Judged:
     """Judge a feed's days and store the verdicts."""
-    common = ledger_failures(warehouse, contract, attempt) if built else []
-    beyond = {item.day: [*common, *_share(item)] for item in built}
-    return _judge(settings, warehouse, contract.table, attempt, built, feed_suite(contract), beyond, now)
+    failed = feed_failures(warehouse, contract, attempt, built)
+    return _judge(settings, warehouse, contract.table, attempt, built, feed_suite(contract), failed, now)
 
 
 def judge_indicator(
@@ -72,7 +71,8 @@ def judge_indicator(
 ) -> Judged:
     """Judge an indicator's days and store the verdicts."""
     suite = indicator_suite(indicator)
-    return _judge(settings, warehouse, indicator.table, attempt, built, suite, {}, now)
+    failed = indicator_failures(warehouse, indicator, attempt, built)
+    return _judge(settings, warehouse, indicator.table, attempt, built, suite, failed, now)
 
 
 def fail(warehouse: Warehouse, table: str, attempt: Attempt, error: Exception, now: datetime) -> Judged:
@@ -86,31 +86,6 @@ def fail(warehouse: Warehouse, table: str, attempt: Attempt, error: Exception, n
     return Judged(verdicts, None)
 
 
-def ledger_failures(warehouse: Warehouse, contract: Contract, attempt: Attempt) -> list[str]:
-    """What the ledger and the landed rows disagree about, up to the attempt's offsets; concerns every day."""
-    vector = attempt.vectors[contract.topic]
-    found = [
-        f"{CONTIGUOUS.kind}: partition {end.partition} has a gap at {end.stop}" for end in vector if end.hole
-    ]
-    sql = FeedSql(contract, vector, row_rules(contract))
-    landed = {(epoch, partition): rows for epoch, partition, rows in warehouse.rows(sql.accepted())}
-    for end in vector:
-        rows = landed.get((end.log_epoch, end.partition), 0)
-        if rows != end.accepted:
-            found.append(
-                f"{RECONCILED.kind}: partition {end.partition} has {rows} rows below offset {end.stop},"
-                f" the ledger says {end.accepted}"
-            )
-    return found
-
-
-def _share(item: Built) -> list[str]:
-    share = item.quarantined / max(1, item.rows + item.quarantined)
-    if share <= QUARANTINE_SHARE:
-        return []
-    return [f"{QUARANTINE.kind}: {item.quarantined} of {item.rows + item.quarantined} rows are in quarantine"]
-
-
 def _judge(
     settings: Settings,
     warehouse: Warehouse,
@@ -118,11 +93,11 @@ def _judge(
     attempt: Attempt,
     built: Sequence[Built],
     suite: Suite,
-    beyond: dict[date, list[str]],
+    failed: dict[date, list[str]],
     now: datetime,
 ) -> Judged:
     days = [item.day for item in built if not item.blank]
     empty = {item.day for item in built if item.emptied}
-    judged = judge(settings, warehouse.rows, table, attempt.build_id, days, suite, beyond, empty)
+    judged = judge(settings, warehouse.rows, table, attempt.build_id, days, suite, failed, empty)
     warehouse.insert("quality.verdict", VERDICT_COLUMNS, [verdict.row(now) for verdict in judged.verdicts])
     return judged

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
@@ -19,13 +19,14 @@ from dagster_project.periods import PERIODS, parse, whole
 from schemas.contract_model import LICENCE
 from schemas.declaration import Entry, parse_yaml
 from schemas.errors import Misdeclared
+from schemas.gate import Gate, read_gate
 
 INDICATORS = Path(__file__).parent / "indicators"
 _KEYS = (
     *("id", "title", "description", "unit", "factor", "decimals", "direction", "bounds", "regions", "period"),
     *("owner", "limits", "sql", "examples"),
 )
-_MORE_KEYS = ("lookback", "target", "tolerance", "impute", "licence")
+_MORE_KEYS = ("lookback", "target", "tolerance", "impute", "licence", "gate")
 EXPECTED = (
     *("value", "numerator", "denominator", "province", "level", "target", "achievement", "reached"),
     *("year_ago", "year_on_year", "period_ago", "period_on_period", "faster", "rank", "ranked"),
@@ -83,6 +84,7 @@ class Indicator:
     tolerance: float = 0.0
     impute: int = 0
     licence: str = LICENCE
+    gate: Gate = field(default_factory=Gate)
     path: Path = Path()
 
     @property
@@ -166,6 +168,7 @@ def load_indicator(path: Path, tables: Collection[str]) -> Indicator:
         tolerance=_tolerance(parts["tolerance"]) if "tolerance" in parts else 0.0,
         impute=_whole(parts["impute"], 1) if "impute" in parts else 0,
         licence=parts["licence"].text() if "licence" in parts else LICENCE,
+        gate=read_gate(parts["gate"], feed=False) if "gate" in parts else Gate(),
         path=path,
     )
 

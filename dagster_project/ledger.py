@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 
+from schemas.chain import chain
+
 LOCAL = timedelta(hours=8)  # Asia/Shanghai has had no other offset since 1991
 
 
@@ -90,26 +92,14 @@ def _place(interval: Interval) -> tuple[int, int]:
 
 
 def _end(intervals: list[Interval]) -> End:
-    """Follow the chain of intervals that do not overlap: each begins where one before it ended."""
-    start = intervals[0].first
-    before: dict[int, Interval] = {}
-    reached = {start}
-    for interval in intervals:
-        if interval.first in reached and interval.last + 1 not in reached:
-            reached.add(interval.last + 1)
-            before[interval.last + 1] = interval
-    stop = at = max(reached)
-    accepted = 0
-    while at != start:
-        accepted += before[at].accepted
-        at = before[at].first
-    last = before[stop]
+    found = chain(intervals)
+    last = found[-1]
     return End(
         log_epoch=last.log_epoch,
         partition=last.partition,
-        stop=stop,
-        accepted=accepted,
+        stop=last.last + 1,
+        accepted=sum(interval.accepted for interval in found),
         arrived_last=last.arrived_last,
         watermarks=last.watermarks,
-        hole=any(interval.last >= stop for interval in intervals),
+        hole=any(interval.last > last.last for interval in intervals),
     )

@@ -35,11 +35,12 @@ def pending(warehouse: Warehouse, contracts: Iterable[Contract]) -> set[date]:
     """Days with landed rows newer than their last released build, or with corrections that concern them."""
     days: set[date] = set()
     for contract in contracts:
-        days |= _of_feed(warehouse, contract)
+        days |= of_feed(warehouse, contract)
     return days
 
 
-def _of_feed(warehouse: Warehouse, contract: Contract) -> set[date]:
+def of_feed(warehouse: Warehouse, contract: Contract) -> set[date]:
+    """Days of one feed with landed rows or corrections that no released build of them has read."""
     vector = ends(intervals(warehouse, contract.topic))
     settled = {
         day: _stops(contract.topic, offsets)

@@ -21,11 +21,14 @@ from dagster import (
 from dagster import DagsterRunStatus as Status
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from dagster_project.assets import Shop, Watch, make_assets
+from dagster_project.assets import make_assets
+from dagster_project.housekeeping import make_housekeeping
 from dagster_project.index import load_indexes
-from dagster_project.indicator import load_indicators
+from dagster_project.indicator import Indicator, load_indicators
+from dagster_project.late import make_late
 from dagster_project.ledger import LOCAL
 from dagster_project.ranking.job import make_rankings
+from dagster_project.shop import Shop, Watch
 from dagster_project.spans import DAY, Span
 from quality.docs import write_docs
 from schemas.contract import load_contracts
@@ -35,10 +38,20 @@ JOB = "daily"
 SHANGHAI = timezone(LOCAL)
 
 
-def make_definitions(settings: Settings, watch: Watch = lambda table, what: None) -> Definitions:
-    """Everything Dagster is to know; reads declarations, connects to nothing."""
+def make_definitions(
+    settings: Settings,
+    watch: Watch = lambda table, what: None,
+    indicators: Mapping[str, Indicator] | None = None,
+) -> Definitions:
+    """Everything Dagster is to know; reads declarations (other `indicators` if given), connects to nothing."""
     contracts = load_contracts()
-    indicators = load_indicators([contract.table for contract in contracts.values()])
+    declared = indicators is None
+    if indicators is None:
+        indicators = load_indicators([contract.table for contract in contracts.values()])
+    indexes = load_indexes(indicators) if declared else {}
+    shop = Shop(settings, contracts, indicators, watch, indexes)
+    late, late_days = make_late(shop)
+    expiry, every_night_expire = make_housekeeping(shop)
     daily = define_asset_job(
         JOB,
         selection=AssetSelection.all(),
@@ -71,10 +84,10 @@ def make_definitions(settings: Settings, watch: Watch = lambda table, what: None
 
     rankings, when_ended = make_rankings(settings)
     return Definitions(
-        assets=make_assets(Shop(settings, contracts, indicators, watch, load_indexes(indicators))),
-        jobs=[daily, rankings],
-        schedules=[every_night, when_ended],
-        sensors=[after_success, after_failure],
+        assets=make_assets(shop),
+        jobs=[daily, late, expiry, rankings],
+        schedules=[every_night, every_night_expire, when_ended],
+        sensors=[after_success, after_failure, late_days],
         executor=in_process_executor,
     )
 

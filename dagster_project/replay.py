@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,31 +50,6 @@ def read_raw(
     ]
     rows = warehouse.rows(explain_sql.raw(contract.table), {"place": (PLACE, places)})
     return {(epoch, partition, offset): raw for epoch, partition, offset, raw in rows}
-
-
-def disclose(
-    reader: Warehouse,
-    service: Warehouse,
-    known: Known,
-    messages: Sequence[Message],
-    told: tuple[str, str],
-    now: datetime,
-) -> tuple[Message, ...]:
-    """The messages with their raw bytes, read with the rights of `reader`; who asked for what is logged first.
-
-    `told` is who looks, and at what. Bytes that are no longer in landing stay None.
-    """
-    who, what = told
-    service.insert("landing.disclosure", ("at", "who", "what", "messages"), [(now, who, what, len(messages))])
-    found: dict[tuple[str, int, int, int], str] = {}
-    for contract in known.contracts.values():
-        mine = [item for item in messages if item.feed == contract.feed]
-        raw = read_raw(reader, contract, mine) if mine else {}
-        found |= {(contract.feed, *place): text for place, text in raw.items()}
-    return tuple(
-        replace(item, raw=found.get((item.feed, item.log_epoch, item.partition, item.offset)))
-        for item in messages
-    )
 
 
 def replay(warehouse: Warehouse, known: Known, question: Question, messages: Sequence[Message]) -> Replayed:

@@ -7,11 +7,10 @@ that a release has read from offsets that are gone cannot be built again: half o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from dagster_project.attempt import Attempt, intervals
-from dagster_project.ledger import Interval
+from dagster_project.ledger import End, Interval, ends, place_name
 from dagster_project.warehouse import Warehouse
 from schemas.contract import Contract
 
@@ -25,37 +24,29 @@ INNER JOIN release.build AS b ON b.table = {table:String} AND b.day = p.day AND 
 MARGIN = timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class Floor:
-    """From `offset` on a partition's events are surely in landing; intervals before it may be gone."""
+def floors(entries: Iterable[Interval], cutoff: datetime) -> dict[str, End]:
+    """The floor of each `epoch/partition`: where the intervals end whose events all arrived before the cutoff.
 
-    offset: int
-    accepted: int
-
-
-def floors(entries: Iterable[Interval], cutoff: datetime) -> dict[str, Floor]:
-    """The floor of each `epoch/partition` of which events arrived before the cutoff; others have none.
-
-    An interval whose last event arrived before the cutoff may be gone. `accepted` are the events before it.
+    Events below it may be gone; `accepted` says how many they were. Partitions without such events have none.
     """
-    found: dict[str, Floor] = {}
-    for entry in entries:
-        if entry.arrived_last < cutoff:
-            place = f"{entry.log_epoch}/{entry.partition}"
-            known = found.get(place, Floor(0, 0))
-            found[place] = Floor(max(known.offset, entry.last + 1), known.accepted + entry.accepted)
-    return found
+    old = (entry for entry in entries if entry.arrived_last < cutoff)
+    return {place_name(end.place): end for end in ends(old)}
+
+
+def floors_of(warehouse: Warehouse, contract: Contract, attempt: Attempt) -> dict[str, End]:
+    """The floors of a feed when an attempt begins."""
+    return floors(intervals(warehouse, contract.topic), attempt.at - contract.retention + MARGIN)
 
 
 def closed(warehouse: Warehouse, contract: Contract, attempt: Attempt) -> set[date]:
     """The attempt's days that a release has read from offsets that may be gone when the attempt begins."""
-    gone = floors(intervals(warehouse, contract.topic), attempt.at - contract.retention + MARGIN)
+    gone = floors_of(warehouse, contract, attempt)
     if not gone:
         return set()
     rows = warehouse.rows(_READ, table=contract.table, parent=attempt.parent, days=attempt.days)
     return {day for day, offsets in rows if below(offsets, gone)}
 
 
-def below(offsets: Mapping[str, Sequence[int]], gone: Mapping[str, Floor]) -> bool:
+def below(offsets: Mapping[str, Sequence[int]], gone: Mapping[str, End]) -> bool:
     """Whether any of these ranges of offsets begins below its floor."""
-    return any(place in gone and first < gone[place].offset for place, (first, _) in offsets.items())
+    return any(place in gone and first < gone[place].stop for place, (first, _) in offsets.items())

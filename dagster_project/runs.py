@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
-from dagster import DagsterInstance, ExecuteInProcessResult
+from dagster import DagsterInstance, DagsterRunStatus, ExecuteInProcessResult, RunsFilter
 
-from dagster_project.assets import Watch
+from dagster_project.assets import KIND_TAG, RESUME_TAG
+from dagster_project.attempt import BUILD
+from dagster_project.indicator import Indicator
 from dagster_project.instance import prepare_instance
 from dagster_project.project import JOB, make_definitions, range_tags
+from dagster_project.shop import Watch
 from dagster_project.spans import Span
 from dagster_project.warehouse import warehouse
 from quality.docs import write_docs
 from schemas.errors import LiaowangError, Unavailable
 from schemas.settings import Settings
 
+PROCESS_TAG = "liaowang/process"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _TABLES = """
 SELECT b.table, count(), sum(b.rows), sum(b.duplicates), sum(b.corrected), sum(b.quarantined),
@@ -71,21 +77,45 @@ class Run:
         return not any(table.failed for table in self.tables)
 
 
-def run_span(settings: Settings, span: Span, watch: Watch) -> Run:
-    """Build, judge and release a span of days, and write the Data Docs.
+def run_span(
+    settings: Settings,
+    span: Span,
+    watch: Watch,
+    kind: str = BUILD,
+    resume: str = "",
+    indicators: Mapping[str, Indicator] | None = None,
+) -> Run:
+    """Build, judge and release a span of days in one run, and write the Data Docs.
 
-    A gate that failed is told by the result. Unavailable where a peer was away; the run can be made again.
+    `resume` is the build id of a killed build to go on with. A gate that failed is told by the result.
+    Unavailable where a peer was away; the run can be made again.
     """
     instance = DagsterInstance.from_config(str(prepare_instance(settings.home)))
-    job = make_definitions(settings, watch).resolve_job_def(JOB)
+    bury(instance)
+    tags = {**range_tags(span), KIND_TAG: kind, PROCESS_TAG: str(os.getpid())}
+    job = make_definitions(settings, watch, indicators).resolve_job_def(JOB)
     result = job.execute_in_process(
-        instance=instance, raise_on_error=False, tags=range_tags(span), run_config=_QUIET
+        instance=instance,
+        raise_on_error=False,
+        tags={**tags, RESUME_TAG: resume} if resume else tags,
+        run_config=_QUIET,
     )
     write_docs(settings.home)
-    run = _read(settings, span, result.run_id)
+    run = _read(settings, span, resume or result.run_id)
     if not result.success and run.passed:
         raise _failure(result)
     return run
+
+
+def bury(instance: DagsterInstance) -> list[str]:
+    """Mark runs as failed whose process is gone, such as after kill -9; their ids."""
+    found = []
+    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
+        process = run.tags.get(PROCESS_TAG, "")
+        if process.isdecimal() and not Path("/proc", process).exists():
+            instance.report_run_failed(run, f"process {process} ended before the run did")
+            found.append(run.run_id)
+    return found
 
 
 def steps(settings: Settings) -> int:

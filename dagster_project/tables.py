@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dagster_project import dimensions, indicator_sql, marts
+from dagster_project import dimensions, indicator_sql, marts, status
 from dagster_project.indicator import load_indicators
 from dagster_project.ranking.mart import ranking_mart
 from schemas.contract import load_contracts
@@ -29,6 +29,7 @@ def statements() -> list[str]:
         dimensions.calendar(),
         dimensions.definitions(indicators),
         *marts.releases(),
+        *status.ddl(),
         *(text for item in indicators for text in indicator_sql.ddl(item)),
     ]
     for contract in contracts:

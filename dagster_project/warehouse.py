@@ -25,11 +25,10 @@ External = Mapping[str, tuple[Sequence[tuple[str, str]], Sequence[Sequence[Any]]
 
 
 class Warehouse:
-    """One connection as user `service`, or another."""
+    """One connection as user `service`."""
 
-    def __init__(self, client: Client, user: str = "service") -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._user = user
 
     def rows(self, sql: str, external: External | None = None, **parameters: Any) -> list[tuple[Any, ...]]:
         """Run a statement with server-side parameters and small external tables; its rows."""
@@ -37,7 +36,7 @@ class Warehouse:
             {"name": name, "structure": list(structure), "data": _data(structure, rows)}
             for name, (structure, rows) in (external or {}).items()
         ]
-        with _answering(self._user):
+        with _answering():
             return list(self._client.execute(sql, parameters or None, external_tables=tables or None))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -45,7 +44,7 @@ class Warehouse:
         if not rows:
             return
         names = ", ".join(f"`{column}`" for column in columns)
-        with _answering(self._user):
+        with _answering():
             self._client.execute(
                 f"INSERT INTO {table} ({names}) VALUES",
                 [tuple(row) for row in rows],
@@ -53,11 +52,11 @@ class Warehouse:
 
 
 @contextmanager
-def warehouse(settings: Settings, user: str = "service") -> Iterator[Warehouse]:
-    """A connection inside the block, as `service` or another user."""
-    client = Client(**settings.warehouse(user), settings=SESSION, send_receive_timeout=1800)
+def warehouse(settings: Settings) -> Iterator[Warehouse]:
+    """A connection inside the block."""
+    client = Client(**settings.warehouse("service"), settings=SESSION, send_receive_timeout=1800)
     try:
-        yield Warehouse(client, user)
+        yield Warehouse(client)
     finally:
         client.disconnect()
 
@@ -68,7 +67,7 @@ def _data(structure: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -
 
 
 @contextmanager
-def _answering(user: str) -> Iterator[None]:
+def _answering() -> Iterator[None]:
     try:
         yield
     except (NetworkError, SocketTimeoutError, EOFError, ConnectionError) as error:
@@ -79,6 +78,6 @@ def _answering(user: str) -> Iterator[None]:
             raise
         raise Misdeclared(
             "settings",
-            f"{PREFIX}{user.upper()}_PASSWORD",
+            f"{PREFIX}SERVICE_PASSWORD",
             "the warehouse does not know it; it was started with another",
         ) from error

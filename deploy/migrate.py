@@ -13,7 +13,7 @@ from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared, Unavailable
 from schemas.migrations import Migration, read_migrations
 from schemas.settings import PREFIX, Settings
-from schemas.tables import contract_statements
+from schemas.tables import contract_statements, shared_retention
 
 RECORD = (
     "CREATE DATABASE IF NOT EXISTS landing",
@@ -66,6 +66,8 @@ def run(
     recorded = dict(client.execute("SELECT number, digest FROM landing.migration"))
     applied = tuple(_apply(client, migration) for migration in missing(migrations, recorded))
     derived = [text for contract in contracts.values() for text in contract_statements(contract)]
+    if contracts:
+        derived.extend(shared_retention(contracts.values()))
     derived.extend(indicators)
     for statement in derived:
         _execute(client, statement, "derived tables")

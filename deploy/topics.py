@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAlreadyExistsError
@@ -17,7 +18,8 @@ from schemas.topics import PARTIALS, REJECTED, REPLAYS, RULES
 
 TIMESTAMPS = "message.timestamp.type"
 APPEND = "LogAppendTime"
-RETENTION = str(30 * 24 * 3600 * 1000)
+RETENTION_MS = "retention.ms"
+MONTH = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -27,23 +29,35 @@ class Topic:
     name: str
     partitions: int
     compacted: bool = False
+    retention: timedelta = MONTH
+
+    @property
+    def retention_ms(self) -> str:
+        """How long the broker keeps a message after its arrival."""
+        return str(int(self.retention.total_seconds() * 1000))
 
     @property
     def config(self) -> dict[str, str]:
-        """Its configuration: arrival is the broker's time; compacted, or kept for a month."""
-        kept = {"cleanup.policy": "compact"} if self.compacted else {"retention.ms": RETENTION}
+        """Its configuration: arrival is the broker's time; compacted, or kept for its retention."""
+        kept = {"cleanup.policy": "compact"} if self.compacted else {RETENTION_MS: self.retention_ms}
         return {TIMESTAMPS: APPEND, **kept}
 
 
 def wanted_topics(settings: Settings, contracts: Mapping[str, Contract]) -> list[Topic]:
     """Every topic the platform needs: one a feed, and those the platform writes for itself."""
-    feeds = [Topic(contract.topic, settings.partitions) for contract in contracts.values()]
+    feeds = [
+        Topic(contract.topic, settings.partitions, retention=contract.retention)
+        for contract in contracts.values()
+    ]
     own = [Topic(REJECTED, settings.partitions), Topic(PARTIALS, settings.partitions)]
     return [*feeds, *own, Topic(REPLAYS, 1, compacted=True), Topic(RULES, 1, compacted=True)]
 
 
 def ensure_topics(settings: Settings, contracts: Mapping[str, Contract]) -> list[str]:
-    """Make the topics that are missing and name them; Misdeclared where one that exists is otherwise."""
+    """Make the topics that are missing and name them, and keep their retention as declared.
+
+    Misdeclared where one that exists is otherwise in what cannot be changed.
+    """
     wanted = wanted_topics(settings, contracts)
     if not port_open(settings.kafka_port):  # the client would leave its sockets open
         raise _away(settings)
@@ -78,7 +92,8 @@ def _create(admin: KafkaAdminClient, topics: list[Topic]) -> None:
 def _check(admin: KafkaAdminClient, wanted: list[Topic]) -> None:
     names = [topic.name for topic in wanted]
     partitions = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(names)}
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name, {TIMESTAMPS: ""}) for name in names]
+    keys = {TIMESTAMPS: "", RETENTION_MS: ""}
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, keys) for name in names]
     configs = admin.describe_configs(asked, config_filter="all")["topic"]
     for topic in wanted:
         if partitions[topic.name] != topic.partitions:
@@ -93,3 +108,10 @@ def _check(admin: KafkaAdminClient, wanted: list[Topic]) -> None:
             raise Misdeclared(
                 f"topic {topic.name}", TIMESTAMPS, f"is {stamps}; it must be {APPEND}: time is the broker's"
             )
+    other = [
+        ConfigResource(ConfigResourceType.TOPIC, topic.name, {RETENTION_MS: topic.retention_ms})
+        for topic in wanted
+        if not topic.compacted and configs[topic.name][RETENTION_MS]["value"] != topic.retention_ms
+    ]
+    if other:
+        admin.alter_configs(other)

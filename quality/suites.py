@@ -14,9 +14,8 @@ from hashlib import sha256
 from typing import Any
 
 from schemas.contract import Contract, Field
+from schemas.gate import WHOLE, Gate
 from schemas.regions import Regions, load_regions
-
-_OF_THE_WHOLE = ("expect_compound_columns_to_be_unique", "expect_table_row_count_to_be_between")
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Expectation:
     @property
     def by_row(self) -> bool:
         """Whether it speaks of single rows, so that a range of days can be checked at once."""
-        return self.kind not in _OF_THE_WHOLE
+        return self.kind not in WHOLE
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,11 @@ def suite_for(contract: Contract, regions: Regions | None = None) -> Suite:
             codes = sorted((regions or load_regions()).codes(contract.region_levels))
             expectations.append(_in_set(field.name, codes))
     return Suite(f"contract.{contract.feed}.v{contract.version}", tuple(expectations))
+
+
+def declared(gate: Gate) -> tuple[Expectation, ...]:
+    """The expectations a declaration adds itself."""
+    return tuple(Expectation(kind, kwargs) for kind, kwargs in gate.expectations)
 
 
 def _expectations(field: Field) -> Iterator[Expectation]:

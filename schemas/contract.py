@@ -8,6 +8,7 @@ table, known custom properties, options that fit the field's type. The path is t
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from schemas.contract_model import LEVELS, LICENCE, RULES, Contract, Example, Fi
 from schemas.declaration import Entry, parse_yaml
 from schemas.errors import Misdeclared
 from schemas.field_yaml import custom_properties, read_field
+from schemas.gate import Gate, read_gate
 from schemas.intake import read_intake
 from schemas.topics import feed_topic
 
@@ -34,6 +36,7 @@ __all__ = [
 
 FEEDS = Path(__file__).parent / "feeds"
 API_VERSION = "v3.1.0"
+HORIZON = timedelta(days=31)
 _FEED = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
@@ -50,7 +53,7 @@ _DOCUMENT = (
     "schema",
 )
 _PROPERTIES = ("feed", "department", "subject", "lateness", "retention", "examples")
-_MORE_PROPERTIES = ("topic", "region", "intake", "licence")
+_MORE_PROPERTIES = ("topic", "region", "intake", "licence", "horizon", "gate")
 _STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
 
 
@@ -103,6 +106,8 @@ def parse_contract(text: str, path: Path) -> Contract:
         subject=_subject(custom["subject"], fields),
         lateness=custom["lateness"].duration(),
         retention=custom["retention"].duration(),
+        horizon=custom["horizon"].duration() if "horizon" in custom else HORIZON,
+        gate=read_gate(custom["gate"], feed=True) if "gate" in custom else Gate(),
         region_field=region_field,
         region_levels=levels,
         intake=read_intake(custom["intake"], fields) if "intake" in custom else (),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from schemas.gate import Gate
 from schemas.intake import IntakeMapping
 
 KINDS = ("string", "integer", "number", "date", "timestamp", "boolean")
@@ -68,7 +69,11 @@ class Example:
 
 @dataclass(frozen=True)
 class Contract:
-    """One feed: its fields, Kafka key, region, times, examples. `lateness` is how late an event may come."""
+    """One feed: its fields, Kafka key, region, times, examples. `lateness` is how late an event may come.
+
+    `horizon` is how far back later events and corrections change published days by themselves; further back
+    it takes a person.
+    """
 
     feed: str
     version: str
@@ -81,6 +86,8 @@ class Contract:
     retention: timedelta
     region_field: str = ""
     region_levels: tuple[str, ...] = ()
+    horizon: timedelta = timedelta(days=31)
+    gate: Gate = field(default_factory=Gate)
     intake: tuple[IntakeMapping, ...] = ()
     examples: tuple[Example, ...] = ()
     licence: str = LICENCE
@@ -98,7 +105,7 @@ class Contract:
 
     def field(self, name: str) -> Field:
         """The field of this name; KeyError where there is none."""
-        for field in self.fields:
-            if field.name == name:
-                return field
+        for known in self.fields:
+            if known.name == name:
+                return known
         raise KeyError(name)

@@ -7,6 +7,9 @@ Date32, timestamp DateTime64(3) in Asia/Shanghai, boolean UInt8; optional fields
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import timedelta
+
 from schemas.contract_model import Contract, Field
 
 DATABASES = ("landing", "built", "quality", "release", "mart")
@@ -85,7 +88,45 @@ def added_fields(contract: Contract) -> list[str]:
 
 def contract_statements(contract: Contract) -> list[str]:
     """Bring the tables of a contract to its present form; each statement is safe to run twice."""
-    return [landing_ddl(contract), built_ddl(contract), *added_fields(contract)]
+    return [landing_ddl(contract), built_ddl(contract), *added_fields(contract), *retention(contract)]
+
+
+def retention(contract: Contract) -> list[str]:
+    """Keep landed events for the contract's retention after their arrival; whole months go at once.
+
+    Files that still hold a younger event stay as they are, so a build finds what the ledger says is there.
+    """
+    table = f"landing.{contract.table}"
+    return [
+        f"ALTER TABLE {table} MODIFY SETTING ttl_only_drop_parts = 1",
+        f"ALTER TABLE {table} MODIFY TTL toDateTime(arrived) + INTERVAL {_days(contract)} DAY"
+        " SETTINGS materialize_ttl_after_modify = 0",
+    ]
+
+
+def shared_retention(contracts: Collection[Contract]) -> list[str]:
+    """Keep rejected events and ticks as long as the events of their feed."""
+    days = ", ".join(str(_days(contract)) for contract in contracts)
+    longest = max(_days(contract) for contract in contracts)
+    names = {
+        "rejected": ("feed", [contract.feed for contract in contracts]),
+        "tick": ("topic", [contract.topic for contract in contracts]),
+    }
+    return [
+        f"ALTER TABLE landing.{table} MODIFY TTL toDateTime(arrived) + toIntervalDay(transform({column},"
+        f" [{_texts(values)}], [{days}], {longest}))"
+        " SETTINGS materialize_ttl_after_modify = 0"
+        for table, (column, values) in names.items()
+    ]
+
+
+def _texts(values: Collection[str]) -> str:
+    return ", ".join(f"'{value}'" for value in values)
+
+
+def _days(contract: Contract) -> int:
+    """The retention in whole days, rounded up."""
+    return -(-contract.retention // timedelta(days=1))
 
 
 def _before(contract: Contract) -> list[str]:

@@ -47,7 +47,7 @@ def demo(
     for feed, path in real:
         _send(feed, path)
     _settle(settings, console)
-    warehouse.build(pending=True)
+    warehouse.build(pending=True, approve=True)
     for table in summary(settings):
         console.print(table)
     console.print(f"done in {time.monotonic() - begun:.0f} s; `make down` stops the stack, its data stay")

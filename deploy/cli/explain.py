@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, date, datetime
-from getpass import getuser
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from dagster_project import periods
@@ -22,14 +20,14 @@ from dagster_project.explain import explain as find
 from dagster_project.explanation import Explanation, Message
 from dagster_project.index import load_indexes
 from dagster_project.indicator import Indicator, load_indicators
-from dagster_project.replay import Replayed, disclose, replay
+from dagster_project.replay import Replayed, replay
 from dagster_project.warehouse import warehouse
 from deploy.environment import load_settings
 from deploy.explain_page import explain_page, page_path, shown
 from schemas.contract import load_contracts
 from schemas.errors import LiaowangError, Misdeclared
 from schemas.regions import Regions, load_regions
-from schemas.settings import HOST, PREFIX, Settings
+from schemas.settings import HOST
 
 
 def explain(
@@ -41,10 +39,6 @@ def explain(
     messages: Annotated[int, typer.Option(min=0, help="How many messages to list; 0 lists all.")] = 20,
     page: Annotated[bool, typer.Option("--page", help="Write it as a page beside the Data Docs.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write the page to this file.")] = None,
-    raw: Annotated[
-        bool,
-        typer.Option("--raw", help="With the messages' bytes: needs the role `personal`, and is logged."),
-    ] = False,
     again: Annotated[
         bool,
         typer.Option("--replay", help="Make the figure again from its messages; exit code 1 if it differs."),
@@ -62,7 +56,7 @@ def explain(
         found = find(open, known, question, None if again or not messages else messages)
         replayed = replay(open, known, question, found.messages) if again else None
     listed = found.messages[:messages] if messages else found.messages
-    found = replace(found, messages=_with_raw(settings, known, found, listed) if raw else listed)
+    found = replace(found, messages=listed)
     target = html or (page_path(settings.home, found) if page else None)
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -76,20 +70,6 @@ def explain(
             typer.echo(f"page: http://{HOST}:{settings.docs_port}/{served}" if served else f"page: {target}")
     if replayed is not None:
         _demand_same(found, replayed, quiet=as_json)
-
-
-def _with_raw(
-    settings: Settings, known: Known, found: Explanation, listed: Sequence[Message]
-) -> tuple[Message, ...]:
-    if not settings.personal_password:
-        raise Misdeclared(
-            "settings", f"{PREFIX}PERSONAL_PASSWORD", "must be given: raw bytes need the role personal"
-        )
-    what = (
-        f"explain --raw: {found.indicator} {found.region} {found.period} in release {found.release.seen_in}"
-    )
-    with warehouse(settings, "personal") as reader, warehouse(settings) as service:
-        return disclose(reader, service, known, listed, (getuser(), what), datetime.now(UTC))
 
 
 def to_json(found: Explanation, replayed: Replayed | None = None) -> str:
@@ -127,10 +107,6 @@ def show(console: Console, found: Explanation) -> None:
     console.print(table)
     _show_sources(console, found)
     console.print(_messages(found.messages, found))
-    for message in found.messages:
-        if message.raw is not None:
-            place = f"{message.topic}/{message.partition}/{message.offset}"
-            console.print(f"{place}: {escape(message.raw)}", soft_wrap=True)
 
 
 def same(found: Explanation, replayed: Replayed) -> bool:

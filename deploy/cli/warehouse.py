@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from dagster_project.attempt import BUILD
+from dagster_project.index import all_figures
 from dagster_project.pending import pending as pending_days
+from dagster_project.reopen import reopened
 from dagster_project.spans import Span, gather
 from dagster_project.warehouse import warehouse
 from deploy.cli.screen import calm
@@ -20,6 +24,9 @@ from schemas.contract import load_contracts
 from schemas.errors import GateFailed
 from schemas.fields import SHANGHAI
 from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster_project.runs import Run
 
 BEGINNING = date(2014, 1, 1)
 MOST_RUNS = 4
@@ -36,19 +43,23 @@ def build(
         datetime | None, typer.Option("--to", formats=DAY_FORMAT, help="Last day, included.")
     ] = None,
     pending: Annotated[
-        bool, typer.Option("--pending", help="Only days with landed rows newer than their last build.")
+        bool,
+        typer.Option("--pending", help="Only days with rows, corrections or declarations newer than them."),
+    ] = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="With --pending: also published days beyond the horizon.")
     ] = False,
 ) -> None:
     """Build days, judge and publish them; exit code 5 when days failed their gate and were withheld."""
     calm()
     settings, console = load_settings(), Console(highlight=False)
-    if pending == (first is not None or last is not None):
-        raise typer.BadParameter("give either --from and --to, or --pending")
+    if pending == (first is not None or last is not None) or (approve and not pending):
+        raise typer.BadParameter("give either --from and --to, or --pending (with --approve if you will)")
     today = datetime.now(SHANGHAI).date()
-    spans = _pending_spans(settings, today, console) if pending else [_span(first, last, today)]
+    spans = _pending_spans(settings, today, console, approve) if pending else [to_span(first, last, today)]
     if not spans:
         console.print("nothing to build: every landed row is in a released build")
-    failed = [span for span in spans if not _run(settings, span, console)]
+    failed = [span for span in spans if not run(settings, span, console)]
     if failed:
         raise GateFailed(
             f"the gate failed, nothing published of what failed in {', '.join(map(str, failed))}"
@@ -84,7 +95,8 @@ def indicators(
         console.print("no figures: nothing is published for that")
 
 
-def _span(first: datetime | None, last: datetime | None, today: date) -> Span:
+def to_span(first: datetime | None, last: datetime | None, today: date) -> Span:
+    """The span of --from and --to."""
     if first is None or last is None:
         raise typer.BadParameter("give both --from and --to")
     span = Span(first.date(), last.date())
@@ -93,9 +105,18 @@ def _span(first: datetime | None, last: datetime | None, today: date) -> Span:
     return span
 
 
-def _pending_spans(settings: Settings, today: date, console: Console) -> list[Span]:
+def _pending_spans(settings: Settings, today: date, console: Console, approve: bool) -> list[Span]:
+    contracts = load_contracts()
+    indicators = all_figures([contract.table for contract in contracts.values()])
     with warehouse(settings) as open:
-        days = pending_days(open, load_contracts().values())
+        days = pending_days(open, contracts.values())
+        again = reopened(open, contracts.values(), indicators.values(), today, approve)
+    days = (days | set(again.days)) - again.beyond_days
+    if again.beyond_days:
+        console.print(
+            f"{len(again.beyond_days)} published days lie beyond the horizon of their contracts and wait for"
+            f" approval (--approve): {', '.join(map(str, gather(again.beyond_days, MOST_RUNS)))}"
+        )
     outside = {day for day in days if not BEGINNING <= day <= today}
     if outside:
         console.print(
@@ -104,25 +125,41 @@ def _pending_spans(settings: Settings, today: date, console: Console) -> list[Sp
     return gather(days - outside, MOST_RUNS)
 
 
-def _run(settings: Settings, span: Span, console: Console) -> bool:
+def run(settings: Settings, span: Span, console: Console, kind: str = BUILD, resume: str = "") -> bool:
     """Make one run and tell what came of it; whether the gate passed."""
     from dagster_project.runs import run_span, steps  # Dagster and GX take seconds to import
 
     bars = Progress(
-        TextColumn(f"build {span}"),
+        TextColumn(f"{kind} {span}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
         console=console,
     )
     with bars:
-        bar = bars.add_task("", total=steps(settings))
+        count, days = steps(settings), len(span.days)
+        bar, done = bars.add_task("", total=count * days), Counter[str]()
 
         def watch(table: str, what: str) -> None:
-            bars.update(bar, advance=what in ("judged", "published"), description=f"{table} {what}")
+            if what in ("judged", "published"):
+                done[table] = days
+            else:
+                done[table] = min(days - 1, done[table] + len(_spanned(what)))
+            bars.update(bar, completed=done.total(), description=f"{table} {what}")
 
-        run = run_span(settings, span, watch)
+        made = run_span(settings, span, watch, kind, resume)
+    _tell(made, console)
+    return made.passed
+
+
+def _spanned(what: str) -> list[date]:
+    """The days of `built 2024-03-01..2024-03-10`."""
+    first, _, last = what.split()[-1].partition("..")
+    return Span(date.fromisoformat(first), date.fromisoformat(last or first)).days
+
+
+def _tell(run: Run, console: Console) -> None:
     table = Table("table", "days", "rows", "duplicates", "corrected", "quarantined", "incomplete", "verdict")
     for item in run.tables:
         verdict = (
@@ -138,7 +175,6 @@ def _run(settings: Settings, span: Span, console: Console) -> bool:
     console.print(f"{news} (incomplete days may change when late events arrive)")
     if not run.passed:
         console.print("[red]days that failed are withheld, and what is made of them; liaowang quality tasks")
-    return run.passed
 
 
 def _figure(value: float | None, decimals: int) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from schemas.chain import chain
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -47,30 +49,17 @@ def union(entries: Iterable[Entry]) -> Standing | None:
     Counts are those of a chain of intervals without overlap; each worker writes such a chain from where the
     ledger ended when it began.
     """
-    ordered = sorted(entries, key=lambda entry: (entry.first, entry.last))
-    if not ordered:
+    found = chain(entries)
+    if not found:
         return None
-    start = ordered[0].first
-    before: dict[int, Entry] = {}
-    reached = {start}
-    for entry in ordered:
-        if entry.first in reached and entry.last + 1 not in reached:
-            reached.add(entry.last + 1)
-            before[entry.last + 1] = entry
-    end = max(reached)
-    chain = []
-    at = end
-    while at != start:
-        chain.append(before[at])
-        at = before[at].first
     return Standing(
-        first=start,
-        next=end,
-        accepted=sum(entry.accepted for entry in chain),
-        rejected=sum(entry.rejected for entry in chain),
-        control=sum(entry.control for entry in chain),
-        lost=sum(entry.lost for entry in chain),
-        watermarks=chain[0].watermarks,
+        first=found[0].first,
+        next=found[-1].last + 1,
+        accepted=sum(entry.accepted for entry in found),
+        rejected=sum(entry.rejected for entry in found),
+        control=sum(entry.control for entry in found),
+        lost=sum(entry.lost for entry in found),
+        watermarks=found[-1].watermarks,
     )
 
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from clickhouse_driver.errors import ServerException
 
 from dagster_project.explain import Known, Question, explain
-from dagster_project.replay import disclose, read_raw
-from dagster_project.replay import replay as replay_messages
+from dagster_project.replay import read_raw, replay
 from dagster_project.spans import Span
-from dagster_project.warehouse import warehouse
 from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from schemas.event import encode_event
@@ -122,7 +118,7 @@ def test_a_correction_stands_with_its_own_offset_under_the_id_it_corrects(house:
     question = Question(GOOD, "330100", DAY)
     (message,) = explain(house.warehouse, KNOWN, question).messages
     assert (message.offset, message.id, message.event) == (1, "a2", "a")
-    assert replay_messages(house.warehouse, KNOWN, question, [message]).value == 0.0
+    assert replay(house.warehouse, KNOWN, question, [message]).value == 0.0
 
 
 def test_the_past_is_explained_as_of_a_release(house: House) -> None:
@@ -134,7 +130,7 @@ def test_the_past_is_explained_as_of_a_release(house: House) -> None:
     for release in (1, 2, None):
         question = Question(GOOD, "330000", DAY, release)
         found = explain(house.warehouse, KNOWN, question)
-        again = replay_messages(house.warehouse, KNOWN, question, found.messages)
+        again = replay(house.warehouse, KNOWN, question, found.messages)
         values.append((found.release.seq, found.figure["value"], again.value))
     assert values == [(1, 100.0, 100.0), (2, 0.0, 0.0), (2, 0.0, 0.0)]
 
@@ -168,7 +164,7 @@ def test_the_messages_alone_make_the_same_figure(house: House, region: str) -> N
     assert len(found.messages) == found.messages_total
     assert (found.messages_total < len(events)) is (region != "330000")
     house.warehouse.rows(f"TRUNCATE TABLE built.{REQUESTS.table}")
-    again = replay_messages(house.warehouse, KNOWN, question, found.messages)
+    again = replay(house.warehouse, KNOWN, question, found.messages)
     figure = found.figure
     assert (again.numerator, again.denominator, again.value, again.absent) == (
         figure["numerator"],
@@ -176,7 +172,7 @@ def test_the_messages_alone_make_the_same_figure(house: House, region: str) -> N
         figure["value"],
         0,
     )
-    fewer = replay_messages(house.warehouse, KNOWN, question, found.messages[::2])
+    fewer = replay(house.warehouse, KNOWN, question, found.messages[::2])
     assert (fewer.numerator, fewer.denominator) != (again.numerator, again.denominator)
 
 
@@ -228,25 +224,3 @@ def test_the_command_tells_it_as_json_and_as_a_page_and_replays_it(house: House)
     assert "杭州市" in page and "&lt;a&gt;" in page and "<a>" not in page
     wrong = liaowang(house.settings, *asked[:-1], "2024-03")
     assert (wrong.returncode, "write 2024-03-31" in wrong.stderr) == (2, True)
-
-
-def test_raw_bytes_need_the_role_and_are_logged(house: House) -> None:
-    land(house, AIR, air("a", DAY, 30), base=AIR_DATA)
-    publish(house, AIR, GOOD.id, Span(DAY, DAY))
-    found = explain(house.warehouse, KNOWN, Question(GOOD, "330100", DAY))
-    log = "SELECT who, what, messages FROM landing.disclosure"
-    with warehouse(house.settings, "personal") as reader:
-        now = datetime(2024, 6, 2, tzinfo=SHANGHAI)
-        (message,) = disclose(reader, house.warehouse, KNOWN, found.messages, ("somebody", "a figure"), now)
-        with pytest.raises(ServerException):
-            reader.rows("INSERT INTO landing.disclosure (who) VALUES ('x')")
-    assert message.raw is not None and '"id":"a"' in message.raw
-    assert house.warehouse.rows(log) == [("somebody", "a figure", 1)]
-    with warehouse(house.settings, "bi") as reader, pytest.raises(ServerException):
-        disclose(reader, house.warehouse, KNOWN, found.messages, ("bi", "a figure"), now)
-    assert len(house.warehouse.rows(log)) == 2
-    asked = ["explain", GOOD.id, "--region", "330100", "--period", str(DAY), "--raw"]
-    refused = liaowang(replace(house.settings, personal_password="wrong"), *asked)
-    assert refused.returncode == 2
-    assert "PERSONAL_PASSWORD" in refused.stderr
-    assert '"id":"a"' in liaowang(house.settings, *asked).stdout

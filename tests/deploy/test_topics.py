@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from kafka.admin import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from deploy.local.process import free_port
 from deploy.topics import ensure_topics, wanted_topics
@@ -24,6 +25,17 @@ def test_made_once_and_harmless_twice(kafka: str, settings: Settings) -> None:
     with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
         assert {topic.name for topic in wanted_topics(settings, contracts)} <= set(admin.list_topics())
     assert {"rejected", "feed.ecology.air-quality", "warnings"} <= set(first)
+
+
+def test_messages_are_kept_as_long_as_the_contract_says(kafka: str, settings: Settings) -> None:
+    air = load_contracts()["ecology.air-quality"]
+    contract = replace(air, topic="feed.ecology.test-retention", retention=timedelta(days=2))
+    resource = ConfigResource(ConfigResourceType.TOPIC, contract.topic, {"retention.ms": ""})
+    for days in (2, 3):
+        ensure_topics(settings, {contract.feed: replace(contract, retention=timedelta(days=days))})
+        with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
+            configs = admin.describe_configs([resource], config_filter="all")["topic"][contract.topic]
+        assert configs["retention.ms"]["value"] == str(days * 86_400_000)
 
 
 def test_other_partition_count_is_refused(kafka: str, settings: Settings) -> None:

@@ -1,0 +1,128 @@
+"""Building one table of an attempt: rows, verdicts, what the Data Docs are made of; the same for every job."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from dagster_project.attempt import Attempt
+from dagster_project.build import Built, Progress, build_feed
+from dagster_project.build_indicator import build_indicator
+from dagster_project.gate import fail, feed_suite, indicator_suite, judge_feed, judge_indicator
+from dagster_project.index import Index, build_index
+from dagster_project.indicator import Indicator
+from dagster_project.progress import note
+from dagster_project.release import Published, publish
+from dagster_project.spans import Span
+from dagster_project.tasks import settle_tasks
+from dagster_project.warehouse import Warehouse
+from quality.docs import keep_result
+from quality.gate import Judged
+from quality.suites import Suite
+from schemas.contract import Contract
+from schemas.errors import LiaowangError
+from schemas.settings import Settings
+
+GATE = "gate"
+Watch = Callable[[str, str], None]
+Made = tuple[list[Built], Judged]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who answers for a table, and by which suite it is judged."""
+
+    department: str
+    suite: Suite
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What all jobs share. `watch(table, what)` hears of each step."""
+
+    settings: Settings
+    contracts: Mapping[str, Contract]
+    indicators: Mapping[str, Indicator]
+    watch: Watch
+    indexes: Mapping[str, Index] = field(default_factory=dict)
+
+    @property
+    def figured(self) -> list[Indicator]:
+        """Everything with figures: the indicators, and after them the indices made of them."""
+        return [*self.indicators.values(), *(index.indicator for index in self.indexes.values())]
+
+    @property
+    def lookback(self) -> int:
+        """How many days before a figure's own what it is made of may lie."""
+        return max((item.reach for item in self.figured), default=1)
+
+    def feed(self, open: Warehouse, contract: Contract, attempt: Attempt, log: logging.Logger) -> Made:
+        """Build and judge a feed's days."""
+
+        def make(tell: Progress) -> list[Built]:
+            return build_feed(open, contract, attempt, tell)
+
+        def judge(built: list[Built]) -> Judged:
+            return judge_feed(self.settings, open, contract, attempt, built, datetime.now(UTC))
+
+        owner = Owner(contract.department, feed_suite(contract))
+        return self._made(open, contract.table, attempt, log, make, judge, owner)
+
+    def figures(self, open: Warehouse, indicator: Indicator, attempt: Attempt, log: logging.Logger) -> Made:
+        """Build and judge the periods of an indicator or an index."""
+        index = next((item for item in self.indexes.values() if item.indicator == indicator), None)
+
+        def make(tell: Progress) -> list[Built]:
+            if index is None:
+                return build_indicator(open, indicator, attempt, tell)
+            return build_index(open, index, attempt, tell)
+
+        def judge(built: list[Built]) -> Judged:
+            return judge_indicator(self.settings, open, indicator, attempt, built, datetime.now(UTC))
+
+        owner = Owner(indicator.owner, indicator_suite(indicator))
+        return self._made(open, indicator.table, attempt, log, make, judge, owner)
+
+    def publish(self, open: Warehouse, attempt: Attempt) -> Published:
+        """Publish what the attempt built and passed."""
+        lock, code = self.settings.home / "release.lock", version("liaowang")
+        return publish(open, attempt, lock, code, datetime.now(UTC), self.lookback)
+
+    def _made(
+        self,
+        open: Warehouse,
+        table: str,
+        attempt: Attempt,
+        log: logging.Logger,
+        make: Callable[[Progress], list[Built]],
+        judge: Callable[[list[Built]], Judged],
+        owner: Owner,
+    ) -> Made:
+        """Build and judge; an error of this table alone is a failed verdict, so that the others go on."""
+
+        def tell(span: Span) -> None:
+            log.info(f"{table}: {span} built")
+            self.watch(table, f"built {span}")
+
+        try:
+            built = make(tell)
+            begun = time.perf_counter()
+            judged = judge(built)
+            days = [verdict.day for verdict in judged.verdicts]
+            note(open, attempt, f"gate of {table}", days, time.perf_counter() - begun)
+        except LiaowangError:
+            raise
+        except Exception as error:
+            log.exception(f"{table} could not be built; the other tables go on")
+            built, judged = [], fail(open, table, attempt, error, datetime.now(UTC))
+        if judged.result is not None:
+            label = f"{table} {built[0].day} {built[-1].day}"
+            keep_result(self.settings.home, attempt.build_id, label, judged.result, datetime.now(UTC))
+        for task in settle_tasks(open, owner.department, owner.suite, judged, datetime.now(UTC)):
+            log.warning(f"quality task {task.task} of {task.department}: {task.state}")
+        self.watch(table, "judged")
+        return built, judged

@@ -1,0 +1,149 @@
+"""Quality tasks: work for the department whose table did not pass its gate, with evidence rows.
+
+One task a table and day: open while the day fails, resolved when a later build of it passes, closed by hand. A
+task is a row for each change; the latest counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from dagster_project.warehouse import Warehouse
+from quality.evidence import broken_by
+from quality.gate import Judged, Verdict
+from quality.rows import quote
+from quality.suites import Suite
+from schemas.errors import Misdeclared
+
+OPEN, RESOLVED, CLOSED = "open", "resolved", "closed"
+SHOWN = 20
+COLUMNS = ("task", "state", "department", "table", "day", "build_id", "failed", "evidence", "note", "at")
+_LATEST = """
+SELECT task, argMax(tuple(state, department, table, day, build_id, failed, evidence, note, at), at)
+FROM quality.task GROUP BY task"""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task as it stands now; `evidence` are places in the log or regions, with what they broke."""
+
+    task: str
+    state: str
+    department: str
+    table: str
+    day: date
+    build_id: str
+    failed: tuple[str, ...]
+    evidence: tuple[dict[str, Any], ...]
+    note: str
+    at: datetime
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """The row of `quality.task`, in the order of COLUMNS."""
+        shown = [json.dumps(item, ensure_ascii=False) for item in self.evidence]
+        return (
+            *(self.task, self.state, self.department, self.table, self.day, self.build_id),
+            *(list(self.failed), shown, self.note, self.at),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The task as JSON has it."""
+        return asdict(self) | {"day": self.day.isoformat(), "at": self.at.isoformat()}
+
+
+def task_id(table: str, day: date) -> str:
+    """What people call the task of a day of a table."""
+    return f"{table}/{day}"
+
+
+def tasks(warehouse: Warehouse) -> list[Task]:
+    """Every task as it stands, the latest days first."""
+    found = []
+    for task, (*plain, failed, evidence, note, at) in warehouse.rows(_LATEST):
+        shown = tuple(json.loads(item) for item in evidence)
+        told: tuple[Any, ...] = (*plain, tuple(failed), shown, note, at)
+        found.append(Task(task, *told))
+    return sorted(found, key=lambda item: (item.day, item.table), reverse=True)
+
+
+def settle_tasks(
+    warehouse: Warehouse, department: str, suite: Suite, judged: Judged, now: datetime
+) -> list[Task]:
+    """Open a task for each day that failed, resolve those of days that passed; what changed."""
+    standing = {item.task: item for item in tasks(warehouse) if item.state == OPEN}
+    changed = []
+    for verdict in judged.verdicts:
+        name = task_id(verdict.table, verdict.day)
+        if not verdict.passed:
+            proof = evidence(warehouse, suite, verdict)
+            changed.append(
+                Task(
+                    *(name, OPEN, department, verdict.table, verdict.day, verdict.build_id),
+                    *(verdict.failed, proof, "", now),
+                )
+            )
+        elif name in standing:
+            old = standing[name]
+            note = f"build {verdict.build_id} passed"
+            changed.append(Task(**vars(old) | {"state": RESOLVED, "note": note, "at": now}))
+    warehouse.insert("quality.task", COLUMNS, [item.row for item in changed])
+    return changed
+
+
+def close(warehouse: Warehouse, name: str, note: str, now: datetime) -> Task:
+    """Close a task by hand; Misdeclared where there is none of this name."""
+    for item in tasks(warehouse):
+        if item.task == name:
+            closed = Task(**vars(item) | {"state": CLOSED, "note": note, "at": now})
+            warehouse.insert("quality.task", COLUMNS, [closed.row])
+            return closed
+    raise Misdeclared("quality", name, "no such task; see liaowang quality tasks")
+
+
+def evidence(warehouse: Warehouse, suite: Suite, verdict: Verdict) -> tuple[dict[str, Any], ...]:
+    """Rows that show why a day failed: places in the log (of figures: regions) and what each broke."""
+    found: list[dict[str, Any]] = []
+    for words in verdict.failed:
+        if len(found) >= SHOWN:
+            break
+        if words.startswith("quarantine_share"):
+            found += _quarantined(warehouse, verdict)
+        elif condition := broken_by(suite, words):
+            found += _rows(warehouse, verdict, condition, words.split(":")[0])
+    return tuple(found[:SHOWN])
+
+
+def _quarantined(warehouse: Warehouse, verdict: Verdict) -> Iterable[dict[str, Any]]:
+    rows = warehouse.rows(
+        "SELECT log_epoch, partition, offset, source, id, reasons FROM quality.quarantine"
+        " WHERE table = {table:String} AND day = {day:Date} AND build_id = {build:String}"
+        f" ORDER BY partition, offset LIMIT {SHOWN}",
+        table=verdict.table,
+        day=verdict.day,
+        build=verdict.build_id,
+    )
+    names = ("log_epoch", "partition", "offset", "source", "id")
+    return [dict(zip(names, row[:5], strict=True)) | {"broke": list(row[5])} for row in rows]
+
+
+def _rows(warehouse: Warehouse, verdict: Verdict, condition: str, broke: str) -> Iterable[dict[str, Any]]:
+    names = _names(warehouse, verdict.table)
+    rows = warehouse.rows(
+        f"SELECT {', '.join(names)} FROM built.{verdict.table} WHERE event_day = '{verdict.day}'"
+        f" AND build_id = {quote(verdict.build_id)} AND ifNull({condition}, 0) LIMIT {SHOWN}"
+    )
+    return [dict(zip(names, row, strict=True)) | {"broke": [broke]} for row in rows]
+
+
+def _names(warehouse: Warehouse, table: str) -> Sequence[str]:
+    """The columns that say which row it is: of events their place, of figures their region."""
+    place = ("log_epoch", "partition", "offset", "source", "id")
+    rows = warehouse.rows(
+        "SELECT name FROM system.columns WHERE database = 'built' AND table = {table:String}", table=table
+    )
+    return place if ("offset",) in rows else ("region",)

@@ -1,0 +1,131 @@
+"""The gate beyond GX on the real engine, the tasks of what fails, and how each day stands."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from dagster_project.build import build_feed
+from dagster_project.gate import feed_suite, indicator_suite, judge_feed
+from dagster_project.runs import run_span
+from dagster_project.spans import Span
+from dagster_project.status import statuses
+from dagster_project.tasks import settle_tasks, tasks
+from quality.gate import Judged
+from schemas.contract import Contract
+from schemas.gate import Gate
+from tests.dagster_project.house import AIR, INDICATORS, House, reading
+from tests.dagster_project.test_command import liaowang
+
+pytestmark = pytest.mark.stack
+DAY = date(2024, 3, 1)
+NEXT = date(2024, 3, 2)
+HIGH = ("expect_column_values_to_be_between", {"column": "pm25", "max_value": 80})
+
+
+def judge(house: House, gate: Gate, span: Span) -> tuple[Contract, Judged]:
+    contract = replace(AIR, gate=gate)
+    attempt = house.attempt(span)
+    built = build_feed(house.warehouse, contract, attempt)
+    return contract, judge_feed(house.settings, house.warehouse, contract, attempt, built, house.now)
+
+
+def failed(judged: Judged) -> dict[date, list[str]]:
+    return {verdict.day: [words.split(":")[0] for words in verdict.failed] for verdict in judged.verdicts}
+
+
+def test_each_day_is_judged_by_what_its_contract_declares(house: House) -> None:
+    cities = [
+        "330100",
+        "330200",
+        "330300",
+        "330400",
+        "330500",
+        "330600",
+        "330700",
+        "330800",
+        "330900",
+        "331000",
+    ]
+    for day, count, regions in ((DAY, 22, [*cities, "331100"]), (NEXT, 10, cities)):
+        house.land(
+            *(
+                reading(
+                    f"{day}-{n}",
+                    day,
+                    30 + n * 5,
+                    data={"region": regions[n % len(regions)], "pm25": 30 + n * 5},
+                )
+                for n in range(count)
+            )
+        )
+    gate = Gate(drift_day=0.5, complete=("city",), expectations=(HIGH,))
+    contract, judged = judge(house, gate, Span(DAY, NEXT))
+    high = "expect_column_values_to_be_between(pm25)"
+    assert failed(judged) == {DAY: [high], NEXT: ["drift_day", "regions_complete"]}
+    assert feed_suite(contract).hash != feed_suite(AIR).hash
+    assert judged.verdicts[0].expectations == len(feed_suite(contract).expectations)
+
+    suite = feed_suite(contract)
+    opened = settle_tasks(house.warehouse, contract.department, suite, judged, house.now)
+    assert {(item.day, item.state, item.department) for item in opened} == {
+        (DAY, "open", "ecology"),
+        (NEXT, "open", "ecology"),
+    }
+    (first,) = [item for item in tasks(house.warehouse) if item.day == DAY]
+    assert len(first.evidence) == 11
+    assert {"log_epoch", "partition", "offset", "source", "id", "broke"} == set(first.evidence[0])
+    contract, judged = judge(house, Gate(), Span(DAY, DAY))
+    settle_tasks(house.warehouse, "ecology", feed_suite(contract), judged, house.now + timedelta(seconds=1))
+    states = {item.day: item.state for item in tasks(house.warehouse)}
+    assert states == {DAY: "resolved", NEXT: "open"}
+
+
+def test_a_partition_that_fell_silent_is_not_fresh(house: House) -> None:
+    house.now = datetime(2024, 3, 1, 4, tzinfo=UTC)
+    house.land(reading("a", DAY, 1, partition=1))
+    house.now = datetime(2024, 3, 1, 20, tzinfo=UTC)
+    house.land(reading("b", DAY, 1))
+    _, judged = judge(house, Gate(freshness=timedelta(hours=6)), Span(DAY, DAY))
+    assert (
+        judged.verdicts[0]
+        .failed[0]
+        .startswith("freshness: partition 1 last had something at 2024-03-01 12:00")
+    )
+
+
+def test_figures_are_judged_too(house: House) -> None:
+    kinds = [item.kind for item in indicator_suite(INDICATORS["ecology.good-air-days"]).expectations]
+    assert "ranking_observed" in kinds and "quarantine_share" not in kinds
+
+
+def test_a_failed_day_is_a_task_with_evidence_and_a_status(house: House) -> None:
+    house.land(reading("ok", NEXT, 30), reading("a", DAY, 30), reading("b", DAY, 4000))
+    run_span(house.settings, Span(DAY, NEXT), lambda table, what: None)
+    found = json.loads(liaowang(house.settings, "quality", "tasks", "--json").stdout)
+    (task,) = [item for item in found if item["table"] == AIR.table]
+    assert (task["task"], task["department"], task["state"]) == (f"{AIR.table}/{DAY}", "ecology", "open")
+    assert task["failed"] == ["quarantine_share: 1 of 2 rows are in quarantine"]
+    assert task["evidence"] == [
+        {
+            "log_epoch": 0,
+            "partition": 0,
+            "offset": 2,
+            "source": "/test",
+            "id": "b",
+            "broke": ["pm25: maximum"],
+        }
+    ]
+    shown = json.loads(liaowang(house.settings, "days", "--json").stdout)
+    states = {item["day"]: item["state"] for item in shown if item["table"] == AIR.table}
+    assert states == {str(DAY): "failed", str(NEXT): "published"}
+    house.land(reading("b2", DAY, 40, corrects="b"))
+    run_span(house.settings, Span(DAY, NEXT), lambda table, what: None)
+    assert [item.state for item in tasks(house.warehouse)] == ["resolved"]
+    (status,) = statuses(house.warehouse, DAY, DAY, AIR.table)
+    assert (status.state, status.release_seq, status.rows) == ("published", 2, 2)
+    closed = liaowang(house.settings, "quality", "close", f"{AIR.table}/{DAY}", "--note", "known")
+    assert (closed.returncode, tasks(house.warehouse)[0].state) == (0, "closed")
