@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -92,8 +93,13 @@ def test_a_new_field_is_one_more_column_in_both_tables() -> None:
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=lambda contract: contract.feed)
 def test_every_statement_is_safe_to_run_twice(contract: Contract) -> None:
     statements = contract_statements(contract)
-    assert len(statements) == 2 + 2 * len(contract.fields)
-    assert all("IF NOT EXISTS" in statement for statement in statements)
+    assert len(statements) == 4 + 2 * len(contract.fields)
+    assert all("IF NOT EXISTS" in statement or " MODIFY " in statement for statement in statements)
+
+
+def test_landed_events_are_kept_as_long_as_the_contract_says() -> None:
+    *_, statement = contract_statements(replace(AIR, retention=timedelta(days=9, hours=1)))
+    assert "MODIFY TTL toDateTime(arrived) + INTERVAL 10 DAY" in statement
 
 
 def test_no_field_may_take_the_name_of_a_column_of_ours() -> None:
