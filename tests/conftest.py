@@ -62,3 +62,8 @@ def warehouse(settings: Settings) -> Iterator[Settings]:
     with warehouse_running(settings):
         migrate(settings)
         yield settings
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in a browser come last: its driver keeps an event loop running in this thread until the end."""
+    items.sort(key=lambda item: "duty/console" in item.path.as_posix())

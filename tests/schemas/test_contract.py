@@ -52,6 +52,7 @@ def test_the_air_quality_contract() -> None:
 def test_all_contracts_are_sorted_by_feed() -> None:
     contracts = load_contracts()
     assert list(contracts) == [
+        "duty.disposition",
         "duty.warning",
         "ecology.air-quality",
         "governance.citizen-request",

@@ -76,7 +76,7 @@ def test_a_file_is_sent_and_shown_and_then_known(ready: Settings, tmp_path: Path
 def test_wrong_input_is_told_in_one_line(ready: Settings, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     cases: Sequence[tuple[Sequence[object], str]] = [
-        (["x.y", "a.csv"], "no feed 'x.y'; there are duty.warning, ecology.air-quality"),
+        (["x.y", "a.csv"], "no feed 'x.y'; there are duty.disposition, duty.warning, ecology.air-quality"),
         ([AIR.feed, tmp_path / "none.csv"], "cannot be read: No such file or directory"),
         (
             [AIR.feed, tmp_path / "x.csv"],
