@@ -36,7 +36,7 @@ class Warehouse:
             {"name": name, "structure": list(structure), "data": _data(structure, rows)}
             for name, (structure, rows) in (external or {}).items()
         ]
-        with _answering():
+        with answering():
             return list(self._client.execute(sql, parameters or None, external_tables=tables or None))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -44,7 +44,7 @@ class Warehouse:
         if not rows:
             return
         names = ", ".join(f"`{column}`" for column in columns)
-        with _answering():
+        with answering():
             self._client.execute(
                 f"INSERT INTO {table} ({names}) VALUES",
                 [tuple(row) for row in rows],
@@ -67,7 +67,8 @@ def _data(structure: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def answering() -> Iterator[None]:
+    """What the driver raises inside, as our errors: Unavailable where the warehouse is away."""
     try:
         yield
     except (NetworkError, SocketTimeoutError, EOFError, ConnectionError) as error:

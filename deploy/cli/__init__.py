@@ -40,6 +40,7 @@ COMMANDS: dict[str, str | tuple[str, ...]] = {
     "ranking": "ranking.app",
     "rejected": "rejected.app",
     "release": "release.app",
+    "warnings": "warnings.app",
     "rules": (
         "rules.app",
         "published.publish",
@@ -48,6 +49,7 @@ COMMANDS: dict[str, str | tuple[str, ...]] = {
         "published.retire",
         "published.baseline",
         "usual.usual",
+        "backtest.backtest",
     ),
 }
 """Every command by its name: where in deploy.cli it is. A module is imported when its command is asked for."""

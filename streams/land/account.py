@@ -59,13 +59,14 @@ class Refused(NamedTuple):
 
 
 class Ticked(NamedTuple):
-    """One tick: the clock of its timeline, and whether a replay ends with it."""
+    """One tick: the clock of its timeline, whether a replay ends with it, and the set of rules it brings."""
 
     offset: int
     arrived: int
     timeline: str
     clock: int
     final: bool
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ def _advance(marks: dict[str, int], timeline: str, mark: int, seen: int) -> None
 def _ticked(offset: int, arrived: int, tick: Tick, marks: dict[str, int]) -> Ticked:
     clock = (tick.data.clock - EPOCH) // MILLISECOND
     _advance(marks, tick.timeline, marks.get(tick.timeline, _NEVER), min(clock, arrived + SKEW))
-    return Ticked(offset, arrived, tick.timeline, clock, tick.data.final)
+    return Ticked(offset, arrived, tick.timeline, clock, tick.data.final, tick.data.epoch)
 
 
 class _Envelope(msgspec.Struct, frozen=True):

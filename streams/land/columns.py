@@ -77,7 +77,7 @@ def refused_columns(landed: Sequence[Landed]) -> Columns:
 
 def tick_columns(landed: Sequence[Landed]) -> Columns:
     """The columns of landing.tick."""
-    names = ("offset", "arrived", "timeline", "clock", "final")
+    names = ("offset", "arrived", "timeline", "clock", "final", "epoch")
     return _with_origin(landed, names, [item.batch.ticks for item in landed], feed=False)
 
 

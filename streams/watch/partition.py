@@ -95,7 +95,9 @@ class Partition:
         epoch: int = 0,
         book: Book | None = None,
         furnish: Furnish = lambda condition: None,
+        patience: int = 0,
     ) -> None:
+        """`patience`: seconds of lateness that is borne at least; rules not given here might wait for them."""
         self.topic, self.partition = topic, partition
         self.offset = -1
         self.arrival = BEGINNING
@@ -105,7 +107,7 @@ class Partition:
         self._targets, self._epoch = targets, epoch
         self._book = book or fixed(rules)
         self._switches = book is not None
-        self._lateness = int(contract.lateness.total_seconds())
+        self._lateness = max(int(contract.lateness.total_seconds()), patience)
 
     def observe(
         self, records: Iterable[LogRecord], emit: Emit, ship: Ship = lambda target, batch: None

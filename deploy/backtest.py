@@ -1,0 +1,198 @@
+"""Rules over landed history: the same code as `watch`, partitions in parallel, then the second stage.
+
+Each partition of each feed is a job for a process of its own; what it decides and what it gathers for the second
+stage come back. Batches go into the second stage in any order (their marks put them right).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import closing
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+from deploy.landed_log import Place, Stretch, connect, places, records
+from schemas.contract import FEEDS, Contract, load_contracts
+from schemas.decoder import Decoder
+from schemas.settings import Settings
+from streams.watch.baseline import BaselineTable
+from streams.watch.batches import Batch, encode_batches
+from streams.watch.conditions import Condition
+from streams.watch.conditions.baseline import Baseline
+from streams.watch.episode import Transition
+from streams.watch.flow import Handed
+from streams.watch.offline import WARNINGS_FEED
+from streams.watch.partition import Partition
+from streams.watch.published import fixed
+from streams.watch.rule import Rule
+from streams.watch.rule_yaml import parse_rule
+from streams.watch.second import SecondStage
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A rule as it is tried, with the rules it is made of: (name for complaints, text), members first.
+
+    `patience` is the longest `wait` (seconds) of the rules in force beside it: so late an event is still heard.
+    """
+
+    name: str
+    texts: tuple[tuple[str, str], ...]
+    baselines: Mapping[str, BaselineTable] = field(default_factory=dict)
+    patience: int = 0
+
+    def rules(self, contracts: Mapping[str, Contract]) -> list[Rule]:
+        """The rules, read anew: a text travels to another process, a rule need not."""
+        return [parse_rule(text, where, contracts) for where, text in self.texts]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One partition of a log, for all versions at once: it is read and decoded once each."""
+
+    settings: Settings
+    place: Place
+    stretch: Stretch
+    versions: tuple[Version, ...]
+    contracts: Path = FEEDS
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of a job, by version: transitions, and batches for the second stage as bytes."""
+
+    place: Place
+    records: int
+    transitions: tuple[tuple[Transition, ...], ...]
+    batches: tuple[tuple[bytes, ...], ...]
+
+
+def work(job: Job) -> Made:
+    """Judge one partition by all versions."""
+    contracts = load_contracts(job.contracts)
+    contract = contracts[job.place.feed]
+    parts = [_partition(contract, version, contracts, job.place) for version in job.versions]
+    found: list[list[Transition]] = [[] for _ in parts]
+    shipped: list[list[bytes]] = [[] for _ in parts]
+    count = 0
+    with closing(_Connection(job.settings)) as connection:
+        for chunk in records(connection.client, contract, job.place, job.stretch):
+            count += len(chunk)
+            for at, part in enumerate(parts):
+                gathered: list[Batch] = []
+                part.observe(chunk, found[at].append, lambda target, batch, to=gathered: to.append(batch))  # type: ignore[misc]
+                shipped[at] += [encode_batches([batch]) for batch in gathered]
+    return Made(job.place, count, tuple(map(tuple, found)), tuple(map(tuple, shipped)))
+
+
+class _Connection:
+    """A warehouse connection that can be closed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.client = connect(settings)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.client.disconnect()
+
+
+def _partition(
+    contract: Contract, version: Version, contracts: Mapping[str, Contract], place: Place
+) -> Partition:
+    rules = version.rules(contracts)
+    return Partition(
+        contract,
+        Decoder(contract).decode,
+        rules,
+        contract.topic,
+        place.partition,
+        furnish=_furnish(version),
+        patience=version.patience,
+    )
+
+
+def _furnish(version: Version) -> Callable[[Condition], None]:
+    def give(condition: Condition) -> None:
+        if version.baselines and isinstance(condition, Baseline):
+            condition.furnish(dict(version.baselines))
+
+    return give
+
+
+def run(
+    settings: Settings,
+    contracts: Mapping[str, Contract],
+    versions: Sequence[Version],
+    stretch: Stretch,
+    processes: int,
+    progress: Progress = lambda done: None,
+) -> list[list[Transition]]:
+    """The transitions each version makes on what is landed; `progress` hears of the offsets done."""
+    feeds = sorted(
+        {
+            feed
+            for version in versions
+            for rule in version.rules(contracts)
+            for feed in rule.feeds
+            if feed != WARNINGS_FEED
+        }
+    )
+    jobs = [Job(settings, place, stretch, tuple(versions)) for place in found(settings, contracts, feeds)]
+    made = []
+    for done in _done(jobs, processes):
+        made.append(done)
+        progress(done.place.size)
+    made.sort(key=lambda each: (each.place.feed, each.place.partition))
+    return [
+        [
+            *(transition for each in made for transition in each.transitions[at]),
+            *_second(contracts, version, made, at),
+        ]
+        for at, version in enumerate(versions)
+    ]
+
+
+def found(settings: Settings, contracts: Mapping[str, Contract], feeds: Sequence[str]) -> list[Place]:
+    """The places of these feeds, the largest first, so that no process ends long after the others."""
+    with closing(_Connection(settings)) as connection:
+        there = [place for feed in feeds for place in places(connection.client, contracts[feed])]
+    return sorted(there, key=lambda place: -place.size)
+
+
+def _done(jobs: Sequence[Job], processes: int) -> Iterator[Made]:
+    if processes < 2 or len(jobs) < 2:
+        yield from map(work, jobs)
+        return
+    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context("spawn")) as pool:
+        running: list[Future[Made]] = [pool.submit(work, job) for job in jobs]
+        for each in as_completed(running):
+            yield each.result()
+
+
+def _second(
+    contracts: Mapping[str, Contract], version: Version, made: Sequence[Made], at: int
+) -> list[Transition]:
+    """What the rules of the second stage decide on all that was gathered."""
+    rules = version.rules(contracts)
+    if not any(rule.rekeyed for rule in rules):
+        return []
+    partitions: dict[str, int] = {}
+    for each in made:
+        partitions[each.place.feed] = max(partitions.get(each.place.feed, 0), each.place.partition + 1)
+    stage = SecondStage(
+        contracts, fixed(rules), 0, targets=1, partitions=partitions, furnish=_furnish(version)
+    )
+    decided: list[Transition] = []
+    waiting = [raw for each in made for raw in each.batches[at]]
+    offset = 0
+    while waiting:
+        records = [Handed(offset + number, 0, raw) for number, raw in enumerate(waiting)]
+        offset += len(records)
+        back: list[Batch] = []
+        stage.observe(records, decided.append, lambda target, batch, to=back: to.append(batch))  # type: ignore[misc]
+        waiting = [encode_batches([batch]) for batch in back]
+    return decided

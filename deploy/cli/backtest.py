@@ -1,0 +1,344 @@
+"""`liaowang rules backtest`: what a rule would have warned of on landed history, beside another version of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy import backtest as tried
+from deploy import rules as files
+from deploy.backtest import Version
+from deploy.backtest_picture import draw
+from deploy.cli.bars import progress_bars
+from deploy.environment import load_settings
+from deploy.judged import judged
+from deploy.landed_log import Stretch
+from schemas.contract import Contract, load_contracts
+from schemas.errors import Misdeclared
+from schemas.fields import SHANGHAI
+from schemas.regions import load_regions
+from schemas.settings import Settings
+from streams.watch.backtest import (
+    EARLIER,
+    GONE,
+    LATER,
+    NEW,
+    SAME,
+    Episode,
+    Load,
+    Pair,
+    Quality,
+    Row,
+    as_json,
+    by_region,
+    day_of,
+    episodes,
+    load,
+    pair,
+    quality,
+)
+from streams.watch.baseline import BaselineTable, read_table
+from streams.watch.episode import Transition
+from streams.watch.offline import with_members
+from streams.watch.published import History
+from streams.watch.rule import Rule, load_rule, load_rules
+from streams.watch.rule_yaml import parse_rule
+
+WARM_UP = 35
+VERDICTS = (SAME, EARLIER, LATER, NEW, GONE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a back-test found: its versions by name, their episodes, and everything counted from them."""
+
+    rule: Rule
+    names: tuple[str, ...]
+    found: tuple[tuple[Episode, ...], ...]
+    pairs: tuple[Pair, ...]
+    rows: tuple[Row, ...]
+    loads: tuple[Load, ...]
+    qualities: tuple[Quality, ...]
+
+
+def backtest(
+    rule: Annotated[str, typer.Argument(help="A rule's id, or a YAML file anywhere.", show_default=False)],
+    since: Annotated[
+        str, typer.Option("--from", help="First day (Asia/Shanghai); all history without it.")
+    ] = "",
+    until: Annotated[str, typer.Option("--to", help="Last day; all history without it.")] = "",
+    against: Annotated[
+        str,
+        typer.Option(help="What it is compared with: a published version's number, `published`, or a file."),
+    ] = "",
+    timeline: Annotated[
+        str, typer.Option(help="Only this timeline: `live`, or a replay's name; all of them without it.")
+    ] = "",
+    warm_up: Annotated[
+        int, typer.Option(min=0, help="Days read before --from, so that windows are full.")
+    ] = WARM_UP,
+    baseline: Annotated[
+        list[Path] | None, typer.Option(help="CSV of subject,slot,mean,sd; its name is the table's.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write a timeline of the episodes: .html, or .png.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+    processes: Annotated[int, typer.Option(min=0, help="Processes; 0 for one a core.")] = 0,
+) -> None:
+    """Replay what is landed (events, late ones, ticks) through a rule; show its episodes beside another version's.
+
+    The same code as `watch` decides. With --against each episode is the same, earlier, later, new or gone.
+    """
+    settings, contracts = load_settings(), load_contracts()
+    first, last = _day(since, "--from"), _day(until, "--to")
+    if first and last and last < first:
+        raise Misdeclared("arguments", "--to", f"{last} is before {first}")
+    history = files.history(settings) if against == "published" or against.isdigit() else None
+    new, versions = _versions(rule, against, contracts, history, _tables(baseline or ()))
+    stretch = Stretch(first - timedelta(days=warm_up) if first else Stretch.since, last or Stretch.until)
+    begun = time.monotonic()
+    transitions, offsets = _run(settings, contracts, versions, stretch, processes or os.cpu_count() or 1)
+    outcome = _outcome(settings, new, versions, transitions, _Wanted(first, last, timeline))
+    if picture is not None:
+        names = (outcome.names * 2)[:2] if len(outcome.names) == 1 else outcome.names
+        draw(picture, f"{new.id} {new.title}", outcome.pairs, (names[1], names[0]))
+    if json_:
+        typer.echo(json.dumps(_plain(outcome, offsets, time.monotonic() - begun), ensure_ascii=False))
+    else:
+        _show(outcome, offsets, time.monotonic() - begun)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Which episodes are told: those that open on these days, of this timeline."""
+
+    first: date | None
+    last: date | None
+    timeline: str
+
+    def takes(self, each: Episode) -> bool:
+        day = day_of(each.start)
+        named = "" if self.timeline == "live" else self.timeline
+        return (
+            (self.first is None or day >= self.first.isoformat())
+            and (self.last is None or day <= self.last.isoformat())
+            and (not self.timeline or each.timeline == named)
+        )
+
+
+def _versions(
+    name: str,
+    against: str,
+    contracts: Mapping[str, Contract],
+    history: History | None,
+    tables: Mapping[str, BaselineTable],
+) -> tuple[Rule, list[Version]]:
+    """The rule, and the versions to try: it itself, then what it is compared with."""
+    new = load_rule(files.found(name), contracts)
+    known = list(load_rules(contracts, drafts=True))
+    made = [_version(f"version {new.version}, {name}", new, known, tables)]
+    if against:
+        old, words = _old(new, against, contracts, history)
+        made.append(_version(words, old, known, tables))
+    return new, made
+
+
+def _old(
+    new: Rule, against: str, contracts: Mapping[str, Contract], history: History | None
+) -> tuple[Rule, str]:
+    if history is None:
+        old = load_rule(files.found(against), contracts)
+        return old, f"version {old.version}, {against}"
+    if against == "published":
+        entry = history.in_force().get(new.id)
+        text, number = (entry.text, entry.version) if entry else (None, 0)
+    else:
+        number = int(against)
+        text = history.text(new.id, number)
+    if text is None:
+        there = ", ".join(str(entry.version) for _, entry in history.versions(new.id)) or "none"
+        raise Misdeclared(
+            "arguments", "--against", f"{new.id} has no such published version; there are {there}"
+        )
+    return parse_rule(text, f"{new.id}@{number}", contracts), f"version {number}, published"
+
+
+def _version(name: str, rule: Rule, known: Sequence[Rule], tables: Mapping[str, BaselineTable]) -> Version:
+    members = with_members([each for each in known if each.id != rule.id], rule)
+    beside = [each.wait for each in known if set(each.feeds) & set(rule.feeds) and each.status == "active"]
+    texts = tuple((each.id, each.text) for each in members)
+    return Version(name, texts, tables, max([0, rule.wait, *beside]))
+
+
+def _tables(paths: Sequence[Path]) -> dict[str, BaselineTable]:
+    import csv
+
+    found = {}
+    for path in paths:
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                rows = [dict(row) for row in csv.DictReader(file)]
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misdeclared(str(path), "file", f"cannot be read: {error}") from None
+        found[path.stem] = read_table(1, rows, str(path))
+    return found
+
+
+def _day(text: str, name: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise Misdeclared("arguments", name, f"{text!r} must be a day such as 2025-06-30") from None
+
+
+def _run(
+    settings: Settings,
+    contracts: Mapping[str, Contract],
+    versions: Sequence[Version],
+    stretch: Stretch,
+    processes: int,
+) -> tuple[list[list[Transition]], int]:
+    feeds = {feed for each in versions for rule in each.rules(contracts) for feed in rule.feeds}
+    there = tried.found(settings, contracts, sorted(feeds & contracts.keys()))
+    total = sum(place.size for place in there)
+    with progress_bars(Console(stderr=True)) as bars:
+        task = bars.add_task("back-test", total=total)
+        made = tried.run(
+            settings, contracts, versions, stretch, processes, lambda done: bars.advance(task, done)
+        )
+    return made, total
+
+
+def _outcome(
+    settings: Settings,
+    rule: Rule,
+    versions: Sequence[Version],
+    transitions: Sequence[Sequence[Transition]],
+    wanted: _Wanted,
+) -> Outcome:
+    found = tuple(
+        tuple(each for each in episodes(t for t in made if t.rule == rule.id) if wanted.takes(each))
+        for made in transitions
+    )
+    old = found[1] if len(found) > 1 else found[0]
+    pairs = pair(old, found[0])
+    regions = load_regions()
+
+    def city_of(code: str) -> str:
+        city = regions.city_of(code)
+        return city.name if city else regions.province.name
+
+    cases = judged(settings, rule.id)
+    days = _days(found, wanted)
+    return Outcome(
+        rule,
+        tuple(each.name for each in versions),
+        found,
+        tuple(pairs),
+        tuple(by_region(pairs, city_of)),
+        tuple(load(rule.duty_role, each, days) for each in found),
+        tuple(quality(each, cases) for each in found) if cases else (),
+    )
+
+
+def _days(found: Sequence[Sequence[Episode]], wanted: _Wanted) -> int:
+    starts = [day_of(each.start) for episodes_ in found for each in episodes_]
+    first = wanted.first or (date.fromisoformat(min(starts)) if starts else None)
+    last = wanted.last or (date.fromisoformat(max(starts)) if starts else None)
+    return (last - first).days + 1 if first and last else 0
+
+
+def _plain(outcome: Outcome, offsets: int, seconds: float) -> dict[str, Any]:
+    old = 1 if len(outcome.found) > 1 else 0
+    return {
+        "rule": outcome.rule.id,
+        "new": outcome.names[0],
+        "old": outcome.names[old] if old else None,
+        "records": offsets,
+        "seconds": round(seconds, 3),
+        "episodes": [
+            {"verdict": each.verdict, "old": as_json(each.old) if old else None, "new": as_json(each.new)}
+            for each in outcome.pairs
+        ],
+        "regions": [
+            {"region": row.region, "level": row.level, "old": row.old, "new": row.new, **_counts(row)}
+            for row in outcome.rows
+        ],
+        "load": [
+            {"version": name, "role": each.role, "pushes": each.pushes, "a_day": round(each.mean, 3)}
+            | {"worst": each.worst, "worst_day": each.worst_day}
+            for name, each in zip(outcome.names, outcome.loads, strict=True)
+        ],
+        "quality": [
+            {"version": name, "precision": each.precision, "recall": each.recall, "lead_seconds": each.lead}
+            | {"true": each.true, "false": each.false, "known_true": each.known_true}
+            for name, each in zip(outcome.names, outcome.qualities, strict=False)
+        ],
+    }
+
+
+def _counts(row: Row) -> dict[str, int]:
+    return {verdict: row.verdicts.get(verdict, 0) for verdict in VERDICTS}
+
+
+def _show(outcome: Outcome, offsets: int, seconds: float) -> None:
+    console, compared = Console(), len(outcome.found) > 1
+    title = f"{outcome.rule.id}: {outcome.names[0]}" + (f" against {outcome.names[1]}" if compared else "")
+    table = Table(title=title)
+    columns = ("city", "level", *(("old", "new", *VERDICTS) if compared else ("episodes",)))
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("city", "level") else "right")
+    for row in outcome.rows:
+        counts = [row.old, row.new, *_counts(row).values()] if compared else [row.new]
+        table.add_row(row.region, row.level, *map(str, counts))
+    console.print(table)
+    for name, each in zip(outcome.names, outcome.loads, strict=True):
+        worst = f", at most {each.worst} on {each.worst_day}" if each.worst else ""
+        console.print(
+            f"{name}: {each.pushes} pushes to {each.role}, {each.mean:.2f} a day{worst}", highlight=False
+        )
+    for name, judged_ in zip(outcome.names, outcome.qualities, strict=False):
+        console.print(f"{name}: {_words(judged_)}", highlight=False)
+    if compared:
+        _differences(console, outcome.pairs)
+    rate = offsets / seconds if seconds else 0.0
+    console.print(f"{offsets:,} records in {seconds:.1f} s, {rate:,.0f} a second", highlight=False)
+
+
+def _words(each: Quality) -> str:
+    def share(value: float | None) -> str:
+        return "unknown" if value is None else f"{value:.0%}"
+
+    lead = "unknown" if each.lead is None else str(timedelta(seconds=round(each.lead)))
+    return f"precision {share(each.precision)}, recall {share(each.recall)}, opens earlier by {lead} (median)"
+
+
+def _differences(console: Console, pairs: Sequence[Pair]) -> None:
+    """The episodes that are not the same, the first hundred."""
+    different = [each for each in pairs if each.verdict != SAME]
+    table = Table(title=f"{len(different)} differences")
+    for name in ("what", "subject", "old opens", "new opens", "level"):
+        table.add_column(name)
+    for each in different[:100]:
+        shown = each.new or each.old
+        assert shown is not None
+        table.add_row(each.verdict, shown.subject, _moment(each.old), _moment(each.new), shown.peak)
+    console.print(table)
+
+
+def _moment(each: Episode | None) -> str:
+    if each is None:
+        return ""
+    at = datetime.fromtimestamp(each.start / 1000, UTC).astimezone(SHANGHAI)
+    return at.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,121 @@
+"""The log of a feed as it was landed: events, refused and late ones, and ticks, in the order of their offsets.
+
+With it `watch` decides again what it decided then: bytes, arrival times and places are the log's own. What is
+landed twice after a crash comes twice; `watch` skips an offset it has had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+from clickhouse_driver import Client
+
+from dagster_project.warehouse import SESSION, answering
+from schemas.contract import Contract
+from schemas.event import encode_tick
+from schemas.settings import Settings
+
+CHUNK = 200_000
+_TICK = 1
+_PLACES = """
+SELECT log_epoch, partition, min(first), max(last) FROM landing.ledger
+WHERE topic = %(topic)s GROUP BY log_epoch, partition ORDER BY log_epoch, partition"""
+_RECORDS = """
+SELECT * FROM
+(
+SELECT offset, toUnixTimestamp64Milli(arrived), raw, 0 AS kind, '' AS timeline, toInt64(0) AS clock,
+    toUInt8(0) AS final, toUInt64(0) AS epoch
+FROM landing.{table} WHERE log_epoch = %(log)s AND partition = %(part)s AND offset BETWEEN %(first)s AND %(last)s
+    AND event_day BETWEEN %(since)s AND %(until)s
+UNION ALL
+SELECT offset, toUnixTimestamp64Milli(arrived), raw, 0, '', toInt64(0), toUInt8(0), toUInt64(0)
+FROM landing.rejected
+WHERE topic = %(topic)s AND log_epoch = %(log)s AND partition = %(part)s AND offset BETWEEN %(first)s AND %(last)s
+UNION ALL
+SELECT offset, toUnixTimestamp64Milli(arrived), '', 1, timeline, toUnixTimestamp64Milli(clock), final,
+    toUInt64(epoch)
+FROM landing.tick
+WHERE topic = %(topic)s AND log_epoch = %(log)s AND partition = %(part)s AND offset BETWEEN %(first)s AND %(last)s
+    AND toDate(clock) BETWEEN %(since)s AND %(until)s
+)
+ORDER BY offset"""
+
+
+class Record(NamedTuple):
+    """One record of the log: offset, LogAppendTime in ms, bytes."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """One partition of a feed's log and the offsets landed of it."""
+
+    feed: str
+    log_epoch: int
+    partition: int
+    first: int
+    last: int
+
+    @property
+    def size(self) -> int:
+        """Number of offsets."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Days of event time (Asia/Shanghai) that are read; everything by default."""
+
+    since: date = date(1970, 1, 1)
+    until: date = date(2149, 6, 6)
+
+
+def connect(settings: Settings) -> Client:
+    """A connection of its own, strings as bytes."""
+    return Client(
+        **settings.warehouse("service"),
+        settings={**SESSION, "server_side_params": False, "strings_as_bytes": True},
+        send_receive_timeout=1800,
+    )
+
+
+def places(client: Client, contract: Contract) -> list[Place]:
+    """The partitions of a feed's latest log that have anything landed."""
+    with answering():
+        rows = client.execute(_PLACES, {"topic": contract.topic})
+    latest = max((row[0] for row in rows), default=0)
+    return [Place(contract.feed, *row) for row in rows if row[0] == latest]
+
+
+def records(
+    client: Client, contract: Contract, place: Place, stretch: Stretch, last: int | None = None
+) -> Iterator[list[Record]]:
+    """The records of a place in order, in lists of up to CHUNK offsets; up to the offset `last` where given."""
+    sql = _RECORDS.format(table=contract.table)
+    end = place.last if last is None else min(last, place.last)
+    for first in range(place.first, end + 1, CHUNK):
+        given: dict[str, Any] = {
+            **{"topic": contract.topic, "log": place.log_epoch, "part": place.partition},
+            **{"first": first, "last": min(first + CHUNK - 1, end)},
+            **{"since": stretch.since, "until": stretch.until},
+        }
+        with answering():
+            rows = client.execute(sql, given)
+        yield [_record(row) for row in rows]
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    offset, arrived, raw, kind, timeline, clock, final, epoch = row
+    if kind != _TICK:
+        return Record(offset, arrived, raw)
+    at = datetime.fromtimestamp(clock / 1000, UTC)
+    tick = encode_tick(
+        id=f"landed/{offset}", clock=at, timeline=timeline.decode(), final=bool(final), epoch=epoch
+    )
+    return Record(offset, arrived, tick)

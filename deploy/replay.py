@@ -1,0 +1,195 @@
+"""One warning decided again from its evidence: the same log up to the same record, by the same rules.
+
+The rules are those that were in force then: the landed ticks carry the epochs, the topic `rules` what each means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+
+import msgspec
+from clickhouse_driver import Client
+
+from deploy import rules as files
+from deploy.landed_log import Place, Stretch, connect, places, records
+from schemas.contract import Contract
+from schemas.decoder import Decoder
+from schemas.errors import LiaowangError, Misdeclared
+from schemas.settings import Settings
+from schemas.topics import PARTIALS
+from streams.watch.batches import Batch, encode_batches
+from streams.watch.episode import Transition
+from streams.watch.flow import Handed
+from streams.watch.partition import Partition
+from streams.watch.published import RuleBook
+from streams.watch.rule import Rule
+from streams.watch.rule_yaml import parse_rule
+from streams.watch.second import SecondStage
+from streams.watch.warning import encode_warning
+
+_WARNING = "SELECT raw FROM landing.duty_warning WHERE id = %(id)s ORDER BY arrived LIMIT 1"
+
+
+class NoSuchWarning(LiaowangError):
+    """No landed warning has this id."""
+
+
+class _Data(msgspec.Struct):
+    rule: str
+    rule_version: int
+    evidence: str
+
+
+class _Warning(msgspec.Struct):
+    id: str
+    data: _Data
+
+
+class _Evidence(msgspec.Struct):
+    topic: str
+    partition: int
+    offset: int
+
+
+_warnings = msgspec.json.Decoder(_Warning)
+_evidence = msgspec.json.Decoder(_Evidence)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of it: the warning as it was and as it comes out now (None: it does not), as bytes."""
+
+    id: str
+    was: bytes
+    now: bytes | None
+    records: int
+
+    @property
+    def identical(self) -> bool:
+        """Whether both are the same, byte for byte."""
+        return self.was == self.now
+
+
+def replay(
+    settings: Settings,
+    contracts: Mapping[str, Contract],
+    id: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Replayed:
+    """Decide the warning `id` (episode and ordinal, `…#1`) again; NoSuchWarning where none is landed."""
+    book = RuleBook(files.history(settings), lambda text, where: parse_rule(text, where, contracts))
+    client = connect(settings)
+    with closing(_Closing(client)):
+        rows = client.execute(_WARNING, {"id": id})
+        if not rows:
+            raise NoSuchWarning(f"no warning {id} is landed; `liaowang warnings list` shows the newest")
+        was: bytes = rows[0][0]
+        said = _warnings.decode(was).data
+        evidence = _evidence.decode(said.evidence.encode())
+        rule = _rule(book, said.rule, said.rule_version)
+        log = _Log(client, contracts, book, progress)
+        found = log.second(rule, id) if evidence.topic == PARTIALS else log.first(evidence, id)
+    now = encode_warning(found, {rule.id: rule}) if found else None
+    return Replayed(id, was, now, log.count)
+
+
+def _rule(book: RuleBook, name: str, version: int) -> Rule:
+    if book.history.text(name, version) is None:
+        raise Misdeclared(name, "version", f"{version} was never published here; it cannot be decided again")
+    return book.rule(name, version)
+
+
+@dataclass
+class _Closing:
+    client: Client
+
+    def close(self) -> None:
+        self.client.disconnect()
+
+
+class _Log:
+    """The landed log, run through both stages until a transition comes out."""
+
+    def __init__(
+        self,
+        client: Client,
+        contracts: Mapping[str, Contract],
+        book: RuleBook,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        self.count = 0
+        self._client, self._contracts, self._book, self._progress = client, contracts, book, progress
+
+    def first(self, evidence: _Evidence, id: str) -> Transition | None:
+        """A transition of a partition's own rules: the log up to the record that brought it about."""
+        contract = next(each for each in self._contracts.values() if each.topic == evidence.topic)
+        for place in places(self._client, contract):
+            if place.partition == evidence.partition and place.first <= evidence.offset <= place.last:
+                return self._until(contract, place, evidence.offset, id)
+        return None
+
+    def _until(self, contract: Contract, place: Place, last: int, id: str) -> Transition | None:
+        found: dict[str, Transition] = {}
+        part = self._partition(contract, place)
+        for chunk in records(self._client, contract, place, Stretch(), last):
+            part.observe(chunk, lambda transition: found.update({transition.id: transition}))
+            self.count += len(chunk)
+            self._progress(self.count, last - place.first + 1)
+        return found.get(id)
+
+    def second(self, rule: Rule, id: str) -> Transition | None:
+        """A transition of the second stage: all partitions of what the rule is made of."""
+        names = self._feeds(rule)
+        there = [
+            (self._contracts[name], place)
+            for name in sorted(names)
+            for place in places(self._client, self._contracts[name])
+        ]
+        total = sum(place.size for _, place in there)
+        gathered: list[Batch] = []
+        found: dict[str, Transition] = {}
+        for contract, place in there:
+            part = self._partition(contract, place)
+            for chunk in records(self._client, contract, place, Stretch()):
+                part.observe(chunk, lambda transition: None, lambda target, batch: gathered.append(batch))
+                self.count += len(chunk)
+                self._progress(self.count, total)
+        partitions: dict[str, int] = {}
+        for contract, place in there:
+            partitions[contract.feed] = max(partitions.get(contract.feed, 0), place.partition + 1)
+        stage = SecondStage(self._contracts, self._book.rule_set, 0, targets=1, partitions=partitions)
+        offset = 0
+        while gathered and id not in found:
+            handed = [Handed(offset + at, 0, encode_batches([each])) for at, each in enumerate(gathered)]
+            offset += len(handed)
+            back: list[Batch] = []
+            stage.observe(
+                handed,
+                lambda transition: found.update({transition.id: transition}),
+                lambda target, batch, to=back: to.append(batch),  # type: ignore[misc]
+            )
+            gathered = back
+        return found.get(id)
+
+    def _feeds(self, rule: Rule) -> set[str]:
+        """The feeds of a rule and of the rules it is made of."""
+        found = {feed for feed in rule.feeds if feed in self._contracts and not rule.members}
+        for member in rule.members:
+            entry = self._book.history.in_force().get(member)
+            if entry is not None:
+                found |= self._feeds(self._book.rule(member, entry.version))
+        return found
+
+    def _partition(self, contract: Contract, place: Place) -> Partition:
+        first = self._book.history.first
+        return Partition(
+            contract,
+            Decoder(contract).decode,
+            self._book.rule_set(first).rules,
+            contract.topic,
+            place.partition,
+            epoch=first,
+            book=self._book.rule_set,
+        )
