@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
+from deploy.local.kafka import kafka_running
 from deploy.local.process import free_port
 from deploy.topics import ensure_topics, wanted_topics
 from schemas.contract import load_contracts
@@ -16,6 +19,20 @@ from schemas.errors import Misdeclared, Unavailable
 from schemas.settings import Settings
 
 pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="module")
+def settings(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Those of a broker of its own: elsewhere tests make topics of the same names with fewer partitions."""
+    ports = {name: free_port() for name in ("kafka_port", "kafka_controller_port")}
+    return replace(settings, home=tmp_path_factory.mktemp("topics"), **ports)
+
+
+@pytest.fixture(scope="module")
+def kafka(settings: Settings) -> Iterator[str]:
+    """The address of that broker, without topics."""
+    with kafka_running(settings):
+        yield settings.kafka
 
 
 def test_made_once_and_harmless_twice(kafka: str, settings: Settings) -> None:

@@ -69,7 +69,7 @@ def test_passwords_stand_nowhere_in_plain() -> None:
 
 def test_every_user_comes_from_loopback_only() -> None:
     text = users_config(SHORT)
-    assert text.count("<networks><ip>127.0.0.1</ip></networks>") == text.count("<networks>") == 4
+    assert text.count("<networks><ip>127.0.0.1</ip></networks>") == text.count("<networks>") == 5
 
 
 @pytest.mark.stack
