@@ -96,7 +96,7 @@ def entropy(values: Array) -> Weights:
 
 
 def _divergence(x: Array) -> float:
-    if len(x) < 2 or (x < 0).any() or x.sum() <= 0:
+    if len(x) < 2 or not np.isfinite(x).all() or (x < 0).any() or x.sum() <= 0:
         return math.nan
     share = x[x > 0] / x.sum()
     return max(0.0, 1 + float((share * np.log(share)).sum()) / math.log(len(x)))

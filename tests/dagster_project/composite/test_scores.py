@@ -142,6 +142,7 @@ def test_entropy_gives_more_to_what_differs_more() -> None:
     share = np.array([1, 2, 3]) / 6
     middle = 1 + (share * np.log(share)).sum() / np.log(3)
     np.testing.assert_allclose(found, [0, middle / (middle + 1), 1 / (middle + 1)], atol=1e-12)
+    assert np.isnan(entropy(np.array([[1.0, np.inf], [2.0, 1.0]])).weights).all()
     with pytest.raises(Misdeclared, match="entropy weights of a, b need scores of 0 or more"):
         computed(TREE + "weights: entropy", grid([[-2, 4, 8], [1, 1, 1]]))
 
