@@ -32,7 +32,7 @@ def test_missing_ones_are_added(tmp_path: Path) -> None:
     assert settings.admin_password
 
 
-GIVEN = {"duty_database_url", "oidc_client_secret", "channel_secrets"}
+GIVEN = {"duty_database_url", "oidc_client_secret", "channel_secrets", "region_accounts"}
 """What others choose; there is none of ours to make."""
 
 
