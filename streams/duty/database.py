@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from schemas.errors import Misdeclared, Unavailable
 from streams.duty.refusals import Invalid
+from streams.duty.wal import to_wal
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE = 30
@@ -78,7 +79,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         with closing(connection.cursor()) as cursor:
-            cursor.execute("PRAGMA journal_mode=WAL")
+            to_wal(cursor)
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute("PRAGMA foreign_keys=ON")
 

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from streams.duty.policy import Dead, Delivered, Outcome, Retry
 from streams.duty.push import Push
+from streams.duty.wal import to_wal
 
 PENDING, DELIVERED, DEAD = "pending", "delivered", "dead"
 
@@ -169,7 +170,7 @@ def open_sqlite(path: Path, synchronous: str) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         with closing(connection.cursor()) as cursor:
-            cursor.execute("PRAGMA journal_mode=WAL")
+            to_wal(cursor)
             cursor.execute(f"PRAGMA synchronous={synchronous}")
 
     return engine
