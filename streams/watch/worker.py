@@ -6,14 +6,14 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import faust
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from schemas.contract import load_contracts
+from schemas.contract import Contract, load_contracts
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.topics import PARTIALS, WARNINGS
@@ -37,9 +37,10 @@ CHECKPOINT_SHARE = 0.1
 """A checkpoint may take a tenth of the time: the next one waits ten times as long as the last one took."""
 
 
-def make_app(settings: Settings, history: History) -> tuple[FrameApp, Watcher]:
+def make_app(
+    settings: Settings, history: History, contracts: Mapping[str, Contract]
+) -> tuple[FrameApp, Watcher]:
     """The Faust app of the watch worker, wired; nothing is started. `history` holds at least one publication."""
-    contracts = load_contracts()
     watched = sorted(contract.topic for contract in contracts.values() if contract.topic != WARNINGS)
     app = FrameApp(
         "liaowang-watch",
@@ -115,7 +116,7 @@ def main(settings: Settings) -> None:
     """Watch all feeds under the published rules until SIGTERM. Waits for a broker that is away."""
     start_logging()
     history = asyncio.run(first_rules(settings.kafka, heartbeat(settings, "watch")))
-    app, watcher = make_app(settings, history)
+    app, watcher = make_app(settings, history, load_contracts())
     serve(WatchMetrics(watcher, app.end_of), settings.metrics_port)
     gc.set_threshold(*GC_THRESHOLD)
     run_worker(app, settings)

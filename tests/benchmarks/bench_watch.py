@@ -99,13 +99,12 @@ def values(number: int) -> Any:
             "region": COUNTIES[station % len(COUNTIES)],
             "averaging": "1h",
             "pm25": value,
-            "aqi": 60,
         }
         yield (
             data["station"],
             encode_event(
                 id=f"{each}",
-                source="/hangzhou/ecology/air",
+                source="/air",
                 type=f"{FEED}.v1",
                 time=start + timedelta(hours=hour),
                 data=data,
@@ -145,8 +144,9 @@ async def fetch(settings: Settings, number: int) -> float:
 
 def watch(settings: Settings, number: int) -> None:
     """Run the real worker until it has watched all and written its last checkpoint."""
-    publish_files(settings, load_contracts(), write_rules(settings.home / "rules"))
-    app, watcher = make_app(settings, history(settings))
+    contracts = load_contracts()
+    publish_files(settings, contracts, write_rules(settings.home / "rules"))
+    app, watcher = make_app(settings, history(settings), contracts)
     gc.set_threshold(*GC_THRESHOLD)
     found: dict[str, float] = {}
 

@@ -79,8 +79,9 @@ def watch(settings: Settings, number: int) -> None:
     condition = "{kind: threshold, field: pm25}"
     text = RULE.format(name="many", subject="station", condition=condition, levels="{blue: 115}")
     (folder / "many.yaml").write_text(text)
-    publish_files(settings, load_contracts(), folder.parent)
-    app, watcher = make_app(settings, history(settings))
+    contracts = load_contracts()
+    publish_files(settings, contracts, folder.parent)
+    app, watcher = make_app(settings, history(settings), contracts)
     gc.set_threshold(*GC_THRESHOLD)
 
     @app.task
