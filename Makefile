@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 DATA ?=
 
-.PHONY: help setup demo up down test journeys check bench clean
+.PHONY: help setup demo up down test journeys check bench soak clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ check: setup ## ruff, mypy --strict, import-linter
 bench: setup ## benchmarks; one JSON object a line
 	@for each in tests/benchmarks/bench_*.py; do \
 	  $(BIN)/python -m tests.benchmarks.$$(basename $$each .py) || exit 1; done
+
+soak: setup ## ten minutes of watch under load: is its memory flat?
+	$(BIN)/python -m tests.benchmarks.soak_watch
 
 clean: down ## remove the environment and everything the stack has stored
 	rm -rf $(VENV) .liaowang .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -28,6 +28,7 @@ from streams.watch.ids import Ids
 from streams.watch.log import LogRecord
 from streams.watch.published import RuleSet, UnknownEpoch, fixed
 from streams.watch.rule import Rule
+from streams.watch.spec import WindowSpec
 from streams.watch.switch import compare_with, switch
 
 Book = Callable[[int], RuleSet]
@@ -37,7 +38,11 @@ Furnish = Callable[[Condition], None]
 
 @dataclass
 class Lane:
-    """One timeline of a partition: its watermark, epoch, the ids it remembers, a condition for each rule."""
+    """One timeline of a partition: its watermark, epoch, the ids it remembers, a condition for each rule.
+
+    A copy could count again as far back as `memory` for rules judged here, and for gathered ones `patience` before
+    the last cut; ids of events from `remembered` on are known. It moves at ticks, and when there are many.
+    """
 
     gathering: Gathering
     conditions: dict[str, Condition] = field(default_factory=dict)
@@ -45,7 +50,15 @@ class Lane:
     epoch: int = -1
     horizon: int = 0
     memory: int = 0
+    patience: int = 0
+    remembered: int = BEGINNING
     ids: Ids = field(default_factory=Ids)
+
+    def move_memory(self) -> None:
+        """Bring `remembered` up to date with the watermark and the last cut."""
+        self.remembered = self.watermark - self.memory
+        if self.gathering.gathers:
+            self.remembered = min(self.remembered, self.gathering.watermark - self.patience)
 
 
 class LaneHead(msgspec.Struct, array_like=True):
@@ -142,7 +155,7 @@ class Partition:
                 tally.late += 1
                 continue
             key = f"{event.source}\x1f{event.id}"
-            if time >= watermark - lane.memory:
+            if time >= lane.remembered:
                 seen = lane.ids.seen
                 if key in seen:
                     tally.duplicates += 1
@@ -152,7 +165,8 @@ class Partition:
             if time > watermark:
                 lane.watermark = watermark = max(watermark, min(time, arrival + SKEW))
                 if lane.ids.many:
-                    lane.ids.forget(watermark - lane.memory)
+                    lane.move_memory()
+                    lane.ids.forget(lane.remembered)
             row = (event.data, time, watermark, offset, key, feed)
             if timeline in rows:
                 rows[timeline].append(row)
@@ -190,6 +204,7 @@ class Partition:
         self.tally.ticks += 1
         clock = min(milliseconds(tick.data.clock), self.arrival + SKEW)
         lane.watermark = max(lane.watermark, clock)
+        lane.move_memory()
         row = (None, clock, lane.watermark, offset, "", self._contract.feed)
         rows.setdefault(tick.timeline, []).append(row)
         if changed is not None:
@@ -246,7 +261,17 @@ class Partition:
         self._epoch = max(self._epoch, rules.epoch)
         here = [rule for rule in rules.rules if feed in rule.feeds]
         lane.horizon = max([self._lateness, *(rule.wait for rule in here)]) * 1000
-        lane.memory = lane.horizon if any(rule.remembers or rule.rekeyed for rule in here) else 0
+        lane.memory = max((self._memory(rule, lane.horizon) for rule in own.values()), default=0)
+        lane.patience = max((rule.wait for rule in here if rule.rekeyed), default=0) * 1000
+        lane.move_memory()
+
+    def _memory(self, rule: Rule, horizon: int) -> int:
+        """How far below the watermark (ms) a copy of an event could count again for a rule that is judged here."""
+        if not rule.remembers:
+            return 0
+        if isinstance(rule.spec, WindowSpec) and not rule.spec.sliding:  # such a window is closed by then
+            return min(horizon, rule.spec.length + rule.wait * 1000)
+        return horizon
 
     def _condition(self, rule: Rule, timeline: str) -> Condition:
         made = condition(rule, self.topic, self.partition, timeline, self._contract.region_field)
@@ -280,7 +305,7 @@ class Partition:
     def pages(self) -> Iterator[tuple[str, bytes | None]]:
         """Remembered ids and rows gathered since the last cut; what changed since the last call, None: gone."""
         for timeline, lane in self.lanes.items():
-            for number, raw in lane.ids.pages(lane.watermark - lane.memory):
+            for number, raw in lane.ids.pages(lane.remembered):
                 yield f"ids/{number}/{timeline}", raw
             gathering = lane.gathering
             dirty, gathering.dirty = gathering.dirty, set()

@@ -45,7 +45,7 @@ Found = dict[str, list[float]]
 
 def event(number: int, now: datetime) -> tuple[str, bytes]:
     """One of 500 stations; every fiftieth event toggles its station, every 499th is a county's only."""
-    station, high = number % 500, (number // 50) % 2
+    station, high = number % 500, (number // 500) % 2
     pm25 = 20.0 if number % 50 else 20.0 + 200 * high
     data = {"station": f"S{station}", "region": COUNTIES[station % 10], "averaging": "1h", "pm25": pm25}
     data["aqi"] = 400 if number % 499 == 0 else 60

@@ -1,0 +1,86 @@
+"""Ten minutes of the watch worker under load: its memory must stay flat.
+
+5,000 events/s of 500 stations, a fifth of them sent twice, own-key and re-keyed rules, a tick each second. The
+figure is the resident memory at the end by that after three minutes. `make soak` runs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+from aiokafka import AIOKafkaProducer
+
+from deploy.environment import as_environment
+from deploy.rules import publish_files
+from schemas.contract import load_contracts
+from schemas.event import encode_tick
+from schemas.settings import Settings
+from tests.benchmarks.bench_watch import RULE
+from tests.benchmarks.bench_watch_latency import RATE, RULES, TICK, TOPIC, WORKER, event
+from tests.benchmarks.stack import broker
+
+MINUTES, SETTLED = 10, 3
+
+
+def resident(pid: int) -> int:
+    """Resident memory of a process, bytes."""
+    with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def load(settings: Settings, pid: int) -> list[int]:
+    """Send events for ten minutes; gives the worker's memory each minute."""
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=5)
+    await producer.start()
+    begun, sent, ticked = time.monotonic(), 0, 0.0
+    found: list[int] = []
+    while (passed := time.monotonic() - begun) < MINUTES * 60:
+        now = datetime.now(UTC)
+        if passed - ticked >= TICK:
+            ticked = passed
+            for partition in range(settings.partitions):
+                await producer.send(TOPIC, encode_tick(id=f"t{sent}", clock=now), partition=partition)
+        if passed >= 60 * (len(found) + 1):
+            found.append(resident(pid))
+        while sent < passed * RATE:
+            key, raw = event(sent, now)
+            for _ in range(2 if sent % 5 == 0 else 1):
+                await producer.send(TOPIC, raw, key.encode())
+            sent += 1
+        await asyncio.sleep(0.01)
+    await producer.stop()
+    return [*found, resident(pid)]
+
+
+def main() -> None:
+    """Print one JSON object: memory at the end by that when settled, and each minute's."""
+    with broker([TOPIC]) as settings:
+        folder = settings.home / "rules" / "bench"
+        folder.mkdir(parents=True)
+        for name, (subject, condition, levels) in RULES.items():
+            text = RULE.format(name=name, subject=subject, condition=condition, levels=levels)
+            (folder / f"{name}.yaml").write_text(text)
+        publish_files(settings, load_contracts(), folder.parent)
+        worker = subprocess.Popen([sys.executable, "-c", WORKER], env=as_environment(settings))
+        try:
+            minutes = asyncio.run(load(settings, worker.pid))
+        finally:
+            os.kill(worker.pid, signal.SIGTERM)
+            worker.wait(60)
+    line = {
+        "name": f"watch, soak of {MINUTES} minutes at {RATE} events/s",
+        "value": round(minutes[-1] / minutes[SETTLED - 1], 3),
+        "unit": "memory at the end by that after three minutes", "mib": [size >> 20 for size in minutes],
+    }  # fmt: skip
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()
