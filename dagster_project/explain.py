@@ -29,6 +29,7 @@ from dagster_project.warehouse import Warehouse
 from quality.rows import quote
 from schemas.contract import Contract
 from schemas.errors import Misdeclared
+from schemas.pseudonyms import Pseudonyms
 from schemas.regions import Regions
 
 COMMAND = "liaowang explain"
@@ -47,10 +48,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Known:
-    """The declarations an answer is told by: contracts by table, and the regions."""
+    """What an answer is told by: contracts by table, the regions, and the key of pseudonyms for a replay."""
 
     contracts: Mapping[str, Contract]
     regions: Regions
+    pseudonyms: Pseudonyms | None = None
 
 
 def explain(warehouse: Warehouse, known: Known, question: Question, limit: int | None = None) -> Explanation:

@@ -78,7 +78,7 @@ class Column:
 
 
 def feed_mart(contract: Contract) -> list[str]:
-    """The mart of a feed's events: its public and internal fields, never personal ones nor raw bytes."""
+    """The mart of a feed's events: public and internal fields, of personal ones pseudonyms at most, no raw bytes."""
     columns = [
         Column("day", "Date", "Day of the event (Asia/Shanghai)", "event_day"),
         Column("source", NAME, "Who sent the event", "source"),
@@ -93,8 +93,9 @@ def feed_mart(contract: Contract) -> list[str]:
     ]
     kinds = dict(field_columns(contract))
     for field in contract.fields:
-        if field.classification != "personal":
+        if field.classification != "personal" or field.pseudonymised:
             unit = f" ({field.unit})" if field.unit else ""
+            unit += " (a pseudonym, the id of its key before the colon)" if field.pseudonymised else ""
             columns.append(
                 Column(field.name, kinds[field.name], f"{field.description}{unit}", f"`{field.name}`")
             )

@@ -19,8 +19,9 @@ from dagster_project.explanation import Message
 from dagster_project.figures import EXACT
 from dagster_project.indicator_sql import PROVINCE
 from dagster_project.warehouse import Warehouse
-from schemas.contract import Contract
+from schemas.contract import Contract, Field
 from schemas.decoder import Decoder
+from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
 from schemas.tables import built_columns
 
@@ -61,7 +62,7 @@ def replay(warehouse: Warehouse, known: Known, question: Question, messages: Seq
         mine = [item for item in messages if item.feed == contract.feed]
         found = read_raw(warehouse, contract, mine)
         absent += len(mine) - len(found)
-        _load(warehouse, contract, mine, found)
+        _load(warehouse, known, contract, mine, found)
     query = on_tables(indicator.sql, {table: f"{REPLAYED}_{table}" for table in indicator.reads})
     counts = count(warehouse, indicator, [], [question.day], query)
     sums: Mapping[str, float] = _sums(known, question, counts)
@@ -85,6 +86,7 @@ def _sums(known: Known, question: Question, counts: Iterable[Any]) -> dict[str, 
 
 def _load(
     warehouse: Warehouse,
+    known: Known,
     contract: Contract,
     messages: Sequence[Message],
     raw: Mapping[tuple[int, int, int], str],
@@ -96,14 +98,14 @@ def _load(
     warehouse.rows(f"CREATE TEMPORARY TABLE `{name}` ({declared}) ENGINE = Memory")
     decoder = Decoder(contract)
     rows = [
-        _row(contract, decoder, item, raw[place])
+        _row(known, contract, decoder, item, raw[place])
         for item in messages
         if (place := (item.log_epoch, item.partition, item.offset)) in raw
     ]
     warehouse.insert(f"`{name}`", [column for column, _ in columns], rows)
 
 
-def _row(contract: Contract, decoder: Decoder, message: Message, raw: str) -> list[Any]:
+def _row(known: Known, contract: Contract, decoder: Decoder, message: Message, raw: str) -> list[Any]:
     """One built row of the bytes alone; only the id it goes by, and its arrival, are not in them."""
     event = decoder.decode(raw.encode())
     time = _moment(event.time)
@@ -121,8 +123,18 @@ def _row(contract: Contract, decoder: Decoder, message: Message, raw: str) -> li
         "time": time,
         "corrects": event.corrects,
     }
-    fields = {field.name: _moment(getattr(event.data, field.name)) for field in contract.fields}
+    fields = {field.name: _stored(known, field, getattr(event.data, field.name)) for field in contract.fields}
     return [{**given, **fields}[column] for column, _ in built_columns(contract)]
+
+
+def _stored(known: Known, field: Field, value: Any) -> Any:
+    if not field.pseudonymised or value is None:
+        return _moment(value)
+    if known.pseudonyms is None:
+        raise Misdeclared(
+            "settings", "LIAOWANG_PSEUDONYM_KEY", f"must be given: {field.name} is stored under a pseudonym"
+        )
+    return known.pseudonyms.of(value)
 
 
 def _moment(value: Any) -> Any:

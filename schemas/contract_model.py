@@ -35,7 +35,10 @@ RULES = {
 
 @dataclass(frozen=True)
 class Field:
-    """One data field. `kind` is one of KINDS; bounds hold for numbers, pattern and length for text."""
+    """One data field. `kind` is one of KINDS; bounds hold for numbers, pattern and length for text.
+
+    A personal field that is `pseudonymised` is stored as a pseudonym in all tables; only raw bytes keep it.
+    """
 
     name: str
     kind: str
@@ -49,6 +52,7 @@ class Field:
     missing: tuple[int | float | str, ...] = ()
     unit: str = ""
     classification: str = "internal"
+    pseudonymised: bool = False
     description: str = ""
 
 

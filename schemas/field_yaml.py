@@ -18,6 +18,7 @@ _NOT_RE2 = re.compile(r"\(\?(?:[=!]|<[=!]|P=|\()|\\[1-9]")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NUMBER_OPTIONS = ("minimum", "maximum", "exclusiveMinimum")
 _OPTIONS = {"string": ("pattern", "maxLength"), "integer": _NUMBER_OPTIONS, "number": _NUMBER_OPTIONS}
+_PROPERTIES = ("unit", "pseudonymised")
 _KEYS = ("name", "logicalType", "required", "classification", "description")
 _MORE_KEYS = ("logicalTypeOptions", "quality", "customProperties", "businessName", "examples", "tags")
 
@@ -58,6 +59,7 @@ def read_field(entry: Entry) -> Field:
         missing=missing,
         unit=_unit(entry),
         classification=parts["classification"].text(CLASSIFICATIONS),
+        pseudonymised=_pseudonymised(entry, kind, parts["classification"].text(CLASSIFICATIONS)),
         description=" ".join(parts["description"].text().split()),
     )
     _check_bounds(field, options)
@@ -76,8 +78,17 @@ def _name(entry: Entry) -> str:
 
 
 def _unit(entry: Entry) -> str:
-    found = custom_properties(entry, (), ("unit",))
+    found = custom_properties(entry, (), _PROPERTIES)
     return found["unit"].text() if "unit" in found else ""
+
+
+def _pseudonymised(entry: Entry, kind: str, classification: str) -> bool:
+    found = custom_properties(entry, (), _PROPERTIES)
+    if "pseudonymised" not in found or not found["pseudonymised"].flag():
+        return False
+    if kind != "string" or classification != "personal":
+        raise found["pseudonymised"].wrong("is for strings that are classified as personal")
+    return True
 
 
 def _bound(entry: Entry | None, kind: str) -> int | float | None:

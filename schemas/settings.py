@@ -51,6 +51,7 @@ class Settings:
     admin_password: str = field(default="", repr=False)
     service_password: str = field(default="", repr=False)
     bi_password: str = field(default="", repr=False)
+    pseudonym_key: str = field(default="", repr=False)
     personal_password: str = field(default="", repr=False)
     region_accounts: str = field(default="", repr=False)
     webhook_key: str = field(default="", repr=False)

@@ -34,6 +34,8 @@ _KINDS |= {"timestamp": MOMENT, "boolean": "UInt8"}
 def column_type(contract: Contract, field: Field) -> str:
     """The ClickHouse type of one field."""
     kind = _KINDS[field.kind]
+    if field.pseudonymised:
+        return kind if field.required else f"Nullable({kind})"
     if not field.required:
         kind = f"Nullable({kind})"
     return f"LowCardinality({kind})" if field.enum or field.name == contract.region_field else kind

@@ -26,6 +26,7 @@ from deploy.environment import load_settings
 from deploy.explain_page import explain_page, page_path, shown
 from schemas.contract import load_contracts
 from schemas.errors import LiaowangError, Misdeclared
+from schemas.pseudonyms import Pseudonyms
 from schemas.regions import Regions, load_regions
 from schemas.settings import HOST
 
@@ -48,7 +49,8 @@ def explain(
     logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
     settings = load_settings()
     contracts = {contract.table: contract for contract in load_contracts().values()}
-    known = Known(contracts, load_regions())
+    key = Pseudonyms(settings.pseudonym_key) if settings.pseudonym_key else None
+    known = Known(contracts, load_regions(), key)
     asked = load_indicators(contracts)
     question = Question(_indicator(asked, indicator), _region(known.regions, region), date.min, release)
     question = replace(question, day=_day(question.indicator, period))

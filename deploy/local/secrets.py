@@ -14,7 +14,14 @@ from schemas.settings import PREFIX
 from schemas.topics import feed_topic
 
 SINGLE = (
-    *("admin_password", "service_password", "bi_password", "personal_password", "webhook_key"),
+    *(
+        "admin_password",
+        "service_password",
+        "bi_password",
+        "personal_password",
+        "webhook_key",
+        "pseudonym_key",
+    ),
     *("console_admin_password", "console_key"),
 )
 TOKENS = f"{PREFIX}DEPARTMENT_TOKENS"

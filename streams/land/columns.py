@@ -9,6 +9,8 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from schemas.contract import Contract, Field
+from schemas.errors import Misdeclared
+from schemas.pseudonyms import Pseudonyms
 from streams.land.account import EPOCH, MILLISECOND, Batch
 
 Columns = dict[str, list[Any]]
@@ -31,8 +33,10 @@ class Landed(NamedTuple):
 class FeedColumns:
     """Makes the columns of one feed's landing table from accepted rows."""
 
-    def __init__(self, contract: Contract) -> None:
-        self._fields = [(field.name, attrgetter(field.name), _converter(field)) for field in contract.fields]
+    def __init__(self, contract: Contract, pseudonyms: Pseudonyms | None = None) -> None:
+        self._fields = [
+            (field.name, attrgetter(field.name), _converter(field, pseudonyms)) for field in contract.fields
+        ]
         self._days: dict[int, date] = {}
 
     def __call__(self, landed: Sequence[Landed]) -> Columns:
@@ -123,7 +127,15 @@ def _repeat(values: Sequence[Any], counts: Sequence[int]) -> list[Any]:
     return [value for value, count in zip(values, counts, strict=True) for _ in range(count)]
 
 
-def _converter(field: Field) -> Callable[[Any], Any] | None:
+def _converter(field: Field, pseudonyms: Pseudonyms | None) -> Callable[[Any], Any] | None:
+    if field.pseudonymised:
+        if pseudonyms is None:
+            raise Misdeclared(
+                "settings",
+                "LIAOWANG_PSEUDONYM_KEY",
+                f"must be given: {field.name} is stored under a pseudonym",
+            )
+        return pseudonyms.of
     if field.kind == "timestamp":
         return lambda moment: (moment - EPOCH) // MILLISECOND
     return None

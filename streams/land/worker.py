@@ -17,6 +17,7 @@ from faust.types import TP
 
 from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared, Unavailable
+from schemas.pseudonyms import Pseudonyms
 from schemas.settings import Settings
 from schemas.topics import REJECTED
 from streams.frames import FrameApp
@@ -89,7 +90,10 @@ class Land:
         self.incident = ""
         self._refusals = Refusals(settings.kafka)
         self._warehouse = Warehouse(settings.warehouse("service"))
-        self.writer = Writer(contracts, self._warehouse, self._refusals, heartbeat(settings, "land"), limits)
+        key = Pseudonyms(settings.pseudonym_key) if settings.pseudonym_key else None
+        self.writer = Writer(
+            contracts, self._warehouse, self._refusals, heartbeat(settings, "land"), limits, key
+        )
         self.lander = Lander(contracts, Recovery(settings.kafka, self._warehouse), self.writer, self._rewind)
         self._wire()
 

@@ -18,6 +18,7 @@ from typing import NamedTuple, TypeVar
 
 from schemas.contract import Contract
 from schemas.errors import Unavailable
+from schemas.pseudonyms import Pseudonyms
 from streams.land.account import Batch, join
 from streams.land.columns import Columns, FeedColumns, Landed, ledger_columns, refused_columns, tick_columns
 from streams.land.warehouse import Warehouse
@@ -71,9 +72,10 @@ class Writer:
         publish: Publish,
         lively: Callable[[], None],
         limits: Limits,
+        pseudonyms: Pseudonyms | None = None,
     ) -> None:
         """`contracts` by topic; `publish` sends refusals to the broker and returns when it has them."""
-        self._tables = {topic: (c.table, FeedColumns(c)) for topic, c in contracts.items()}
+        self._tables = {topic: (c.table, FeedColumns(c, pseudonyms)) for topic, c in contracts.items()}
         self._warehouse, self._publish, self._lively, self._limits = warehouse, publish, lively, limits
         self._gathered = _Gathered()
         self._room = asyncio.Event()
