@@ -78,7 +78,7 @@ class Column:
 
 
 def feed_mart(contract: Contract) -> list[str]:
-    """The mart of a feed's events: public and internal fields, of personal ones pseudonyms at most, no raw bytes."""
+    """The mart of a feed: its public and internal fields, of personal ones pseudonyms at most, no raw bytes."""
     columns = [
         Column("day", "Date", "Day of the event (Asia/Shanghai)", "event_day"),
         Column("source", NAME, "Who sent the event", "source"),
