@@ -40,7 +40,7 @@ def one_line(stack: Stack, *arguments: object, code: int, **changes: str) -> str
         (
             ("send", "ecology.noise", "file.csv"),
             WRONG,
-            "no feed 'ecology.noise'; there are duty.warning, ecology",
+            "no feed 'ecology.noise'; there are duty.disposition, duty.warning, ecology",
         ),
         (("send", AIR, "nowhere.csv"), WRONG, "nowhere.csv: file: cannot be read: No such file or directory"),
         (("send", AIR, "/"), WRONG, "/: file: cannot be read: Is a directory"),

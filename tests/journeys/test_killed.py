@@ -69,6 +69,10 @@ def _run(stack: Stack, folder: Path, send: Callable[[], None]) -> Outcome:
     return found
 
 
+UNLIKE = ("release", "current_release", "provenance", "provenance_input", "day_status")
+"""Marts that tell of builds and offsets. What the duty service writes carries the time it did so: not like, either."""
+
+
 def _send(stack: Stack, folder: Path) -> None:
     for feed in FEEDS:
         stack.liaowang(*_sending(folder, feed))
@@ -105,6 +109,8 @@ def _outcome(stack: Stack) -> Outcome:
     tables = {}
     copies = 0
     for contract in CONTRACTS.values():
+        if contract.feed == "duty.disposition":
+            continue
         name = f"landing.{contract.table}"
         tables[name] = _first_copies(stack, contract.table)
         copies += stack.rows(f"SELECT count() - uniqExact(source, id) FROM {name} FINAL")[0][0]
@@ -119,13 +125,13 @@ def _outcome(stack: Stack) -> Outcome:
     for (mart,) in stack.rows(
         "SELECT name FROM system.tables WHERE database = 'mart' AND name NOT LIKE '%_at'"
     ):
-        if mart not in ("release", "current_release"):
-            tables[f"mart.{mart}"] = stack.rows(
-                f"SELECT {_columns(stack, 'mart', mart)} FROM mart.{mart} ORDER BY ALL"
-            )
+        if mart not in UNLIKE and (mart == "duty_warning" or not mart.startswith("duty_")):
+            columns = _columns(stack, "mart", mart)
+            ours = " WHERE indicator NOT LIKE 'duty.%'" if "`indicator`" in columns else ""
+            tables[f"mart.{mart}"] = stack.rows(f"SELECT {columns} FROM mart.{mart}{ours} ORDER BY ALL")
     tables["quality.verdict"] = stack.rows(
         "SELECT table, day, argMax(passed, decided), argMax(rows, decided) FROM quality.verdict"
-        " GROUP BY table, day ORDER BY ALL"
+        " WHERE table = 'duty_warning' OR table NOT LIKE 'duty_%' GROUP BY table, day ORDER BY ALL"
     )
     assert all(tables.values()), [name for name, rows in tables.items() if not rows]
     pushes = {each["key"]: json.dumps(each["push"], sort_keys=True) for each in stack.received()}

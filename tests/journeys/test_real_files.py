@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.regions import load_regions
 from tests.journeys.stack import Stack
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -75,9 +76,17 @@ def _good_days_are_those_of_the_file(stack: Stack) -> None:
     for end in (date(2014, 12, 31), date(2015, 12, 31), last):
         found = stack.rows(
             "SELECT region, value, numerator, denominator FROM mart.indicator"
-            f" WHERE indicator = 'ecology.good-air-days' AND day = '{end}'",
+            f" WHERE indicator = 'ecology.good-air-days' AND day = '{end}' AND NOT missing",
             user="bi",
         )
+        missing = stack.rows(
+            "SELECT region, value FROM mart.indicator"
+            f" WHERE indicator = 'ecology.good-air-days' AND day = '{end}' AND missing",
+            user="bi",
+        )
+        assert sorted(missing) == [
+            (city.code, None) for city in load_regions().cities if city.code not in cities
+        ]
         expected = {city: _share(days, end) for city, days in cities.items()}
         total = [sum(figures) for figures in zip(*expected.values(), strict=True)]
         expected["330000"] = (total[0], total[1])
