@@ -70,7 +70,7 @@ def _run(stack: Stack, folder: Path, send: Callable[[], None]) -> Outcome:
 
 
 UNLIKE = ("release", "current_release", "provenance", "provenance_input", "day_status")
-"""Marts that tell of builds and offsets. What the duty service writes carries the time it did so: not like, either."""
+"""Marts that tell of builds and offsets. What the duty service writes carries the time it did so, too."""
 
 
 def _send(stack: Stack, folder: Path) -> None:
