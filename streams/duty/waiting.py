@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from streams.duty.models import Case, Officer
 from streams.duty.records import notify, record
 from streams.duty.rights import ADMIN, Actor
 from streams.duty.roster import LAST_RESORT
-from streams.duty.who import Plan, who
+from streams.duty.who import Answer, Plan, who
 
 log = logging.getLogger("liaowang.duty")
 
@@ -32,6 +32,14 @@ class Shift:
     desk: Desk
     plan: Plan
     ids: Mapping[str, int]
+    answers: dict[tuple[str, str, datetime], Answer | None] = field(default_factory=dict, compare=False)
+
+    def on_duty(self, role: str, region: str, now: datetime) -> Answer | None:
+        """Who is on duty; worked out once for a role, region and moment, as a burst asks thousands of times."""
+        asked = (role, region, now)
+        if asked not in self.answers:
+            self.answers[asked] = who(self.plan, role, region, now)
+        return self.answers[asked]
 
 
 def shift_of(session: Session, desk: Desk, now: datetime) -> Shift:
@@ -97,7 +105,7 @@ def chain_of(session: Session, shift: Shift, case: Case, now: datetime) -> tuple
     """The chain of a case, with who is on duty now."""
 
     def on_duty(role: str, region: str) -> str | None:
-        answer = who(shift.plan, role, region, now)
+        answer = shift.on_duty(role, region, now)
         return answer.login if answer else None
 
     steps = steps_of(shift.desk.roster, case.level)
@@ -134,7 +142,7 @@ def _tell(
     else:
         case.assignee_id = officer_id
     if notice.kind == ASSIGNED:
-        answer = who(shift.plan, case.role, case.region, now)
+        answer = shift.on_duty(case.role, case.region, now)
         case.team = answer.team if answer else None
     kind = "assigned" if notice.kind == ASSIGNED else "escalated"
     detail = {"step": notice.step, "kind": notice.kind, "to": notice.login, "by": notice.to}
@@ -154,7 +162,7 @@ def _tell(
 def _tell_overdue(session: Session, shift: Shift, case: Case, now: datetime) -> None:
     """Both he who has the case and the officer of the province hear that its limit has passed."""
     channels = steps_of(shift.desk.roster, case.level)[0].channels
-    province = who(shift.plan, case.role, shift.desk.regions.province.code, now)
+    province = shift.on_duty(case.role, shift.desk.regions.province.code, now)
     told = {case.assignee_id, shift.ids.get(province.login) if province else None} - {None}
     for officer_id in sorted(told, key=str) or [None]:
         part = f"{LAST_RESORT}/overdue/{officer_id}"
