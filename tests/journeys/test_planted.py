@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from deploy.backtest import Version, run
+from deploy.landed_log import Stretch
+from streams.watch.rule import load_rules
+from streams.watch.warning import encode_warning
 from tests.journeys.stack import CONTRACTS, FEEDS, Stack, generated, moment
 
 LEVELS = ("blue", "yellow", "orange", "red")
@@ -31,6 +35,7 @@ def test_what_was_planted_comes_out(stack: Stack, tmp_path: Path, days: int, see
     stack.liaowang("ledger", "check")
     _each_anomaly_is_one_episode(stack, planted["anomalies"])
     _each_warning_is_pushed_once(stack)
+    _a_back_test_of_the_log_says_the_same(stack)
     for feed in FEEDS:
         lines = (tmp_path / f"{feed}.jsonl").read_bytes().splitlines()
         dirt = [each for each in planted["dirt"] if each["feed"] == feed]
@@ -62,6 +67,19 @@ def _each_anomaly_is_one_episode(stack: Stack, anomalies: list[dict[str, Any]]) 
     )
     assert len(anomalies) > 5 and {each["level"] for each in anomalies} == set(LEVELS)
     assert found == expected, f"missing {expected - found}, not planted {found - expected}"
+
+
+def _a_back_test_of_the_log_says_the_same(stack: Stack) -> None:
+    """What `watch` said while events came is, byte for byte, what the landed log gives; so is each one alone."""
+    rules = {rule.id: rule for rule in load_rules(CONTRACTS)}
+    version = Version("all", tuple((rule.id, rule.text) for rule in rules.values()))
+    (found,) = run(stack.settings, CONTRACTS, [version], Stretch(), processes=2)
+    landed = stack.rows("SELECT id, raw FROM landing.duty_warning FINAL ORDER BY id")
+    assert Counter(encode_warning(each, rules) for each in found) == Counter(
+        raw.encode() for _, raw in landed
+    )
+    for id, _ in landed[:: max(1, len(landed) // 4)]:
+        assert json.loads(stack.liaowang("warnings", "replay", id, "--json").stdout)["identical"]
 
 
 def _told(steps: list[tuple[Any, ...]]) -> tuple[Any, ...]:
