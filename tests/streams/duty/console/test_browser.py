@@ -145,6 +145,7 @@ def test_a_whole_case_by_keyboard_alone(browser: Browser, house: House) -> None:
     case = case_of(house, 505)
     with window(browser, house, DESK, language="en-US") as page:
         page.goto(f"/cases/{case}")
+        expect(page.locator("#login")).to_be_focused()  # autofocus comes with a frame of its own, after load
         page.keyboard.type("zhang")
         page.keyboard.press("Tab")
         page.keyboard.type(PASSWORD)
