@@ -37,11 +37,12 @@ test: setup ## run all tests against the real Kafka and the real warehouse
 journeys: setup ## run the long journeys: whole demos, workers killed in the middle
 	$(BIN)/python -m pytest -m journey
 
-check: setup ## ruff, mypy --strict, import-linter
+check: setup ## ruff, mypy --strict, import-linter, contracts against the released ones
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/liaowang contracts check
 
 bench: setup ## benchmarks; one JSON object a line
 	@for each in tests/benchmarks/bench_*.py; do \

@@ -25,6 +25,7 @@ from schemas.topics import feed_topic
 
 __all__ = [
     "FEEDS",
+    "RELEASED",
     "RULES",
     "Contract",
     "Example",
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 FEEDS = Path(__file__).parent / "feeds"
+RELEASED = Path(__file__).parent / "released"
+"""Copies of the contracts as they were last released; `liaowang contracts release` makes them."""
 API_VERSION = "v3.1.0"
 HORIZON = timedelta(days=31)
 _FEED = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
@@ -89,17 +92,16 @@ def parse_contract(text: str, path: Path) -> Contract:
     _check_odcs(document)
     parts["apiVersion"].text([API_VERSION])
     parts["kind"].text(["DataContract"])
-    parts["status"].text(_STATUSES)
-    if not _SEMVER.fullmatch(parts["version"].text()):
-        raise parts["version"].wrong(f"{parts['version'].value!r} must be major.minor.patch, such as 1.0.0")
+    version = _version(parts["version"])
     fields = _fields(parts["schema"])
     custom = custom_properties(document, _PROPERTIES, _MORE_PROPERTIES)
     feed = _feed(custom["feed"], parts["domain"], path)
     region_field, levels = _region(custom["region"], fields) if "region" in custom else ("", ())
     return Contract(
         feed=feed,
-        version=parts["version"].text(),
-        topic=_topic(custom["topic"]) if "topic" in custom else feed_topic(feed),
+        version=version,
+        status=parts["status"].text(_STATUSES),
+        topic=_topic(custom["topic"]) if "topic" in custom else feed_topic(feed, int(version.split(".")[0])),
         department=custom["department"].text(),
         description=" ".join(parts["description"].mapping(["purpose"])["purpose"].text().split()),
         fields=tuple(fields.values()),
@@ -115,6 +117,12 @@ def parse_contract(text: str, path: Path) -> Contract:
         licence=custom["licence"].text() if "licence" in custom else LICENCE,
         path=path,
     )
+
+
+def _version(entry: Entry) -> str:
+    if not _SEMVER.fullmatch(entry.text()):
+        raise entry.wrong(f"{entry.value!r} must be major.minor.patch, such as 1.0.0")
+    return entry.text()
 
 
 def _check_odcs(document: Entry) -> None:

@@ -95,17 +95,24 @@ class Contract:
     intake: tuple[IntakeMapping, ...] = ()
     examples: tuple[Example, ...] = ()
     licence: str = LICENCE
+    status: str = "active"
     path: Path = Path()
 
     @property
     def event_type(self) -> str:
         """The CloudEvents type: feed and major version, `ecology.air-quality.v1`."""
-        return f"{self.feed}.v{self.version.split('.')[0]}"
+        return f"{self.feed}.v{self.major}"
+
+    @property
+    def major(self) -> int:
+        """The major version; each has a topic and tables of its own."""
+        return int(self.version.split(".")[0])
 
     @property
     def table(self) -> str:
-        """Name of the feed's table in every database: `ecology_air_quality`."""
-        return self.feed.replace("-", "_").replace(".", "_")
+        """Name of the feed's table in every database: `ecology_air_quality`; of version 2 `…_v2`."""
+        name = self.feed.replace("-", "_").replace(".", "_")
+        return name if self.major <= 1 else f"{name}_v{self.major}"
 
     def field(self, name: str) -> Field:
         """The field of this name; KeyError where there is none."""

@@ -12,6 +12,6 @@ PARTIALS = "partials"
 """What the first stage of `watch` hands to the second, by subject."""
 
 
-def feed_topic(feed: str) -> str:
-    """Topic of a feed: `ecology.air-quality` -> `feed.ecology.air-quality`."""
-    return f"feed.{feed}"
+def feed_topic(feed: str, major: int = 1) -> str:
+    """Topic of a feed: `ecology.air-quality` -> `feed.ecology.air-quality`; of major version 2 `….v2`."""
+    return f"feed.{feed}" if major <= 1 else f"feed.{feed}.v{major}"

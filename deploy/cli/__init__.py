@@ -30,6 +30,7 @@ COMMANDS: dict[str, str | tuple[str, ...]] = {
     "build": "warehouse.build",
     "backfill": "backfill.backfill",
     "days": "quality.days",
+    "contracts": "contracts.app",
     "indicators": "warehouse.indicators",
     "explain": "explain.explain",
     "export": "export.export",

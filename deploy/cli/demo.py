@@ -20,7 +20,7 @@ from deploy.summary import summary
 from schemas.contract import load_contracts
 from schemas.errors import LiaowangError
 from schemas.settings import Settings
-from schemas.topics import PARTIALS, WARNINGS, feed_topic
+from schemas.topics import DISPOSITIONS, PARTIALS, WARNINGS
 from streams.duty.outbox import Outbox
 from streams.duty.push_worker import outbox_path
 
@@ -72,8 +72,8 @@ def _send(feed: str, path: Path, timeline: str = "", order: intake.Order = intak
 
 def _settle(settings: Settings, console: Console) -> None:
     """Wait, showing it, until everything sent is landed, watched and pushed."""
-    feeds = [feed_topic(feed) for feed in load_contracts() if feed_topic(feed) != feed_topic("duty.warning")]
-    sent = ends(settings, feeds)
+    topics = {contract.topic for contract in load_contracts().values()}
+    sent = ends(settings, sorted(topics - {WARNINGS, DISPOSITIONS}))
     with progress_bars(console) as bars:
         _follow(bars, "watched", lambda: behind(settings, "liaowang-watch", sent))
         gathered = ends(settings, [PARTIALS])

@@ -53,4 +53,4 @@ def complete(known: Mapping[str, str], token: Callable[[], str]) -> dict[str, st
 def departments() -> list[str]:
     """The departments whose feeds come in from outside, as their contracts say."""
     contracts = load_contracts().values()
-    return sorted({each.department for each in contracts if each.topic == feed_topic(each.feed)})
+    return sorted({each.department for each in contracts if each.topic == feed_topic(each.feed, each.major)})
