@@ -8,7 +8,7 @@ here, once, from this partition's log alone.
 from __future__ import annotations
 
 from collections import defaultdict, namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -167,25 +167,36 @@ class Gathering:
                 self.composites[member].append(gather)
         self.dirty |= old.keys() | self.gathers.keys()
 
-    def observe(self, column: Sequence[Row], told: Sequence[Transition], epoch: int, ship: Ship) -> None:
-        """Gather a column of rows, and the transitions they made, and ship what is cut."""
+    def observe(
+        self,
+        column: Sequence[Row],
+        told: Sequence[Transition],
+        epoch: int,
+        ship: Ship,
+        repeats: Collection[int] = (),
+    ) -> None:
+        """Gather a column of rows, and the transitions they made, and ship what is cut.
+
+        `repeats`: offsets of rows that rules whose events add up pass over.
+        """
         pending = sorted(told, key=attrgetter("offset"))
         start = 0
         for at, row in enumerate(column):
             if row[0] is None:
-                self._gather(column[start:at], epoch, ship)
+                self._gather(column[start:at], epoch, ship, repeats)
                 start = at + 1
                 until = next((n for n, each in enumerate(pending) if each.offset > row[3]), len(pending))
                 self._tell(pending[:until])
                 pending = pending[until:]
                 self._tick(row[3], row[2], epoch, ship)
-        self._gather(column[start:], epoch, ship)
+        self._gather(column[start:], epoch, ship, repeats)
         self._tell(pending)
 
-    def _gather(self, rows: Sequence[Row], epoch: int, ship: Ship) -> None:
+    def _gather(self, rows: Sequence[Row], epoch: int, ship: Ship, repeats: Collection[int]) -> None:
         if not rows:
             return
         cuts: _Cuts = {}
+        counting = without(rows, repeats)
 
         def full(offset: int, gather: Gather) -> None:
             for target, portion in gather.cut().items():
@@ -194,7 +205,8 @@ class Gathering:
         for rule, gather in self.gathers.items():
             if not gather.rule.members:
                 before = gather.count
-                self.late += gather.add(rows, self.watermark - gather.rule.wait * 1000, full)
+                taken = counting if gather.rule.accumulates else rows
+                self.late += gather.add(taken, self.watermark - gather.rule.wait * 1000, full)
                 if gather.count != before or cuts:
                     self.dirty.add(rule)
         for offset, portions in sorted(cuts.items()):
@@ -225,6 +237,11 @@ class Gathering:
         stream, number, timeline = self._place
         for batch in cut_in_parts((stream, number, offset, timeline), epoch, watermark, portions):
             ship(target, batch)
+
+
+def without(rows: Sequence[Row], offsets: Collection[int]) -> Sequence[Row]:
+    """The rows that do not stand at these offsets."""
+    return [row for row in rows if row[3] not in offsets] if offsets else rows
 
 
 def _tuple_of(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:

@@ -23,7 +23,7 @@ from schemas.event import SKEW, Tick, decode_tick
 from streams.watch.batches import BEGINNING
 from streams.watch.conditions import Condition, Row, condition
 from streams.watch.episode import Emit, Moment, Transition
-from streams.watch.gather import Gathering, Ship
+from streams.watch.gather import Gathering, Ship, without
 from streams.watch.ids import Ids
 from streams.watch.log import LogRecord
 from streams.watch.published import RuleSet, UnknownEpoch, fixed
@@ -53,6 +53,8 @@ class Lane:
     patience: int = 0
     remembered: int = BEGINNING
     ids: Ids = field(default_factory=Ids)
+    repeats: set[int] = field(default_factory=set)
+    """Offsets, among the rows not judged yet, of corrections of events that have counted."""
 
     def move_memory(self) -> None:
         """Bring `remembered` up to date with the watermark and the last cut."""
@@ -162,6 +164,8 @@ class Partition:
                     continue
                 seen[key] = time
                 lane.ids.fresh.append(key)
+            if event.corrects:
+                key = _correction(lane, event, time, offset)
             if time > watermark:
                 lane.watermark = watermark = max(watermark, min(time, arrival + SKEW))
                 if lane.ids.many:
@@ -181,16 +185,18 @@ class Partition:
         for timeline, column in rows.items():
             lane = self.lanes[timeline]
             told: list[Transition] = []
+            counting = without(column, lane.repeats)
             begun = perf_counter()
             for name, each in lane.conditions.items():
-                each.observe(column, told.append)
+                each.observe(counting if each.rule.accumulates else column, told.append)
                 ended = perf_counter()
                 seconds[name] = seconds.get(name, 0.0) + ended - begun
                 begun = ended
             for transition in told:
                 emit(transition)
             if lane.gathering.gathers:
-                lane.gathering.observe(column, told, lane.epoch, ship)
+                lane.gathering.observe(column, told, lane.epoch, ship, lane.repeats)
+            lane.repeats.clear()
         rows.clear()
 
     def _tick(self, raw: bytes, offset: int, rows: dict[str, list[Row]], emit: Emit, ship: Ship) -> None:
@@ -327,6 +333,22 @@ class Partition:
 
 
 _heads = msgspec.msgpack.Decoder(Head)
+
+
+def _correction(lane: Lane, event: Any, time: int, offset: int) -> str:
+    """The key of a correction's row; that of an event which has counted is noted among the lane's repeats.
+
+    A correction of an event never seen stands for it, under its key. Else it comes right after the event.
+    """
+    original = f"{event.source}\x1f{event.corrects}"
+    if event.corrects == event.id:
+        return original
+    if time >= lane.remembered and original not in lane.ids.seen:
+        lane.ids.seen[original] = time
+        lane.ids.fresh.append(original)
+        return original
+    lane.repeats.add(offset)
+    return f"{original}\x1f{event.id}"
 
 
 def milliseconds(time: datetime) -> int:

@@ -102,10 +102,14 @@ class Rule:
         return tuple(member.rule for member in getattr(self.spec, "members", ()))
 
     @property
+    def accumulates(self) -> bool:
+        """Whether events count beside each other, so that a correction of one must not count as another."""
+        return self.kind not in ("threshold", "change", "baseline", "absence")
+
+    @property
     def remembers(self) -> bool:
         """Whether a copy of an event below the watermark could count again, so that its id must be known."""
-        newest_only = self.kind in ("threshold", "change", "baseline", "absence")
-        return not newest_only or bool(self.wait) or self.rekeyed
+        return self.accumulates or bool(self.wait) or self.rekeyed
 
     @property
     def damped(self) -> bool:

@@ -11,6 +11,7 @@ when its tick said so. Rows before that are judged by the old version, rows afte
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from schemas.contract import Contract
 from schemas.topics import PARTIALS
 from streams.watch.batches import BEGINNING, Batch, Portion, cut_in_parts, decode_batches, rule_stream
 from streams.watch.conditions import Condition, Row, condition
+from streams.watch.conditions.base import replaces
 from streams.watch.episode import Emit, Moment, Transition
 from streams.watch.gather import TRANSITION, Gather, Ship, record_of
 from streams.watch.log import LogRecord
@@ -237,7 +239,7 @@ class SecondStage:
         rows.sort(key=_ORDER)
         ripe = rows[: bisect_left(rows, watermark - wait, key=_TIME)]
         del rows[: len(ripe)]
-        column = self._rows(each.rule, ripe, progress.watermark, wait)
+        column = self._rows(each.rule, _settled(ripe), progress.watermark, wait)
         column.append((None, watermark - wait, watermark, -1, "", each.rule.feed))
         progress.watermark = watermark
 
@@ -394,6 +396,12 @@ def _waiting(portion: Portion, page: int) -> list[Waiting]:
         data = record(*values)
         found += [(time, "", data, feed, page) for time in times]
     return found
+
+
+def _settled(rows: Sequence[Waiting]) -> list[Waiting]:
+    """Rows in order without those that the next one corrects."""
+    last = rows[-1:]
+    return [row for row, after in itertools.pairwise(rows) if not replaces(after, row)] + list(last)
 
 
 def _since(mark: Mark | None, epoch: int) -> int | None:

@@ -10,7 +10,7 @@ State is in `records` alone, as lists that msgpack takes; whatever else is held 
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -161,6 +161,7 @@ class Condition:
             row = [time, key, number, picked]
             if row not in record[HELD]:
                 insort(record[HELD], row, key=_order)
+                _correct(record[HELD], record[HELD].index(row))
         else:
             now = Moment(self._topic, self._partition, self._timeline, offset, watermark)
             self._apply(name, record, number, picked, time, watermark - self._wait, now, emit)
@@ -273,6 +274,17 @@ class Instant(Condition):
     def _lapse(self, name: str, record: Record, at: int, now: Moment, emit: Emit) -> None:
         value = record[DWELL][VALUE] if record[DWELL] is not None else None
         self.judge.judge(name, record, value, at, now, emit)
+
+
+def _correct(held: list[list[Any]], at: int) -> None:
+    """Let a correction that was just put among the events held back take the place of what it corrects."""
+    if at and replaces(held[at], held[at - 1]):
+        del held[at - 1]
+
+
+def replaces(row: Sequence[Any], before: Sequence[Any]) -> bool:
+    """Whether a row (time, key, …) corrects the one before it; its key begins with that one's."""
+    return bool(row[0] == before[0] and row[1].startswith(f"{before[1]}\x1f"))
 
 
 def _order(row: list[Any]) -> tuple[int, str]:
