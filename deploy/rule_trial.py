@@ -13,21 +13,28 @@ from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from streams.watch.baseline import BaselineTable, read_table
 from streams.watch.episode import Transition
-from streams.watch.happenings import BadLine, LineReader, arrivals
+from streams.watch.happenings import BadLine, LineReader, arrivals, by_time
 from streams.watch.offline import Offline, State, with_members
 from streams.watch.rule import Rule
 from streams.watch.warning import evidence_of, render_runbook
 
+MOMENTS = ("watermark", "since", "first")
+"""What evidence has in milliseconds."""
+
 
 @dataclass
 class Trial:
-    """One rule with its members over lines of events; `bad` holds the lines that could not be taken."""
+    """One rule with its members over lines of events; `bad` holds the lines that could not be taken.
+
+    With `sort` the lines are taken in order of time, not as they stand.
+    """
 
     contracts: Mapping[str, Contract]
     rules: Sequence[Rule]
     rule: Rule
     baselines: Mapping[str, BaselineTable]
     states: bool = False
+    sort: bool = False
 
     def __post_init__(self) -> None:
         self.offline = Offline(self.contracts, with_members(self.rules, self.rule), self.baselines)
@@ -38,7 +45,8 @@ class Trial:
         """The rule's transitions as they come; with `states` also each event's subject's state after it."""
         reader = LineReader({feed: self.contracts[feed] for feed in self.offline.feeds})
         found: list[Transition] = []
-        for each in arrivals(reader.read(lines)):
+        read = reader.read(lines)
+        for each in arrivals(by_time(read) if self.sort else read):
             if isinstance(each, BadLine):
                 self.bad.append(each)
                 continue
@@ -59,7 +67,8 @@ class Trial:
         """What has become of the lines."""
         tallies = [part.tally for part in self.offline.parts.values()]
         late, copies = (sum(getattr(tally, name) for tally in tallies) for name in ("late", "duplicates"))
-        return f"{self.lines} lines taken, {copies} copies, {late} too late, {len(self.bad)} unreadable"
+        hint = " (out of order by more than the feed's lateness; --order time sorts them)" if late else ""
+        return f"{self.lines} lines taken, {copies} copies, {late} too late{hint}, {len(self.bad)} unreadable"
 
 
 def as_json(found: Transition | State, rule: Rule) -> dict[str, Any]:
@@ -87,7 +96,7 @@ def as_json(found: Transition | State, rule: Rule) -> dict[str, Any]:
             "threshold": found.threshold,
             "rule_version": found.rule_version,
             **evidence_of(found),
-            "watermark": _iso(found.watermark),
+            **{name: _iso(value) for name, value in evidence_of(found).items() if name in MOMENTS},
         },
         "runbook": render_runbook(rule, found),
         "duty_role": rule.duty_role,

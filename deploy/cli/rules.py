@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -27,10 +28,19 @@ from streams.watch.rule import RULES, Rule, load_rule, load_rules
 from streams.watch.rule_form import FORMS
 from streams.watch.rule_schema import rule_schema
 from streams.watch.rule_set import check_members
+from streams.watch.warning import shown
 
 app = typer.Typer(help="The early-warning rules.", no_args_is_help=True)
 
 SOME_UNREADABLE = 3
+
+
+class Order(StrEnum):
+    """In which order the lines of a file came in."""
+
+    FILE = "file"
+    TIME = "time"
+
 
 Folder = Annotated[Path, typer.Option("--rules", help="Folder of rules, <domain>/<rule>.yaml.")]
 Contracts = Annotated[Path, typer.Option("--contracts", help="Folder of contracts, <domain>/<feed>.yaml.")]
@@ -124,15 +134,20 @@ def run(
     states: Annotated[
         bool, typer.Option(help="After each event the state of its subject: inactive, pending or firing.")
     ] = False,
+    order: Annotated[
+        Order, typer.Option(help="In which order the lines came in: as they stand, or by their time.")
+    ] = Order.FILE,
 ) -> None:
     """Evaluate one rule on a file of events, offline, and print the transitions it makes.
 
     Lines are CloudEvents, or {"time": …, "data": {…}} with "id", "source", and "feed" where the rule reads several
-    feeds; or {"tick": …}, the clock. All events are judged; silence after the last one counts only up to --until.
-    Lines that cannot be read or break the contract are told with their number and left out; exit code 3 then.
+    feeds; or the data itself beside its "time"; or {"tick": …}, the clock. All events are judged; silence after
+    the last one counts only up to --until. Lines that cannot be read or break the contract are told with their
+    number and left out; exit code 3 then.
     """
     known, (chosen,) = _chosen([rule], rules, contracts)
-    trial = Trial(load_contracts(contracts), known, chosen, load_baselines(baseline or ()), states=states)
+    trial = Trial(load_contracts(contracts), known, chosen, load_baselines(baseline or ()))
+    trial.states, trial.sort = states, order is Order.TIME
     end = _until(until)
     printed: list[Transition] = []
     with _opened(events) as file:
@@ -198,6 +213,5 @@ def _table(rule: Rule, transitions: Iterable[Transition]) -> Table:
     table.add_column("threshold", justify="right")
     for each in transitions:
         at = datetime.fromtimestamp(each.at / 1000, SHANGHAI).isoformat(sep=" ", timespec="seconds")[:19]
-        value = "" if each.value is None else f"{each.value:g}"
-        table.add_row(at, each.subject, each.kind, each.level, value, f"{each.threshold:g}")
+        table.add_row(at, each.subject, each.kind, each.level, shown(each.value), shown(each.threshold))
     return table

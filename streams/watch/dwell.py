@@ -4,7 +4,8 @@ Each level is a state machine of its own, as an alerting rule of Prometheus is: 
 that reaches its bound until it has held for `for`; one that does not reach it resets it. A level that holds falls
 once the value has been below for `keep_open_for` (its `keep_firing_for`). The lowest level stands for the episode:
 it holds as soon as any does, and falls only when the value has been on the safe side of `recovery`, for the longer
-of `keep_open_for` and the recovery's own `for`. The episode's level is the highest that holds.
+of `keep_open_for` and the recovery's own `for`. The episode's level is the highest that holds. What damping alone
+has kept from falling and rising again counts as a rise, so that it lasts as long as the flapping does.
 
 Source: Prometheus 2.42, rules/alerting.go, AlertingRule.Eval.
 """
@@ -105,7 +106,7 @@ class Judge:
         since: dict[int, int] = {}
         for rank, bound in self._bounds:
             if signed >= bound:
-                falling.pop(rank, None)
+                self._caught(dwell, rank, falling.pop(rank, None), at)
                 if rank not in holds:
                     began = pending.setdefault(rank, at)
                     if at - began >= self._for.get(rank, 0):
@@ -133,11 +134,13 @@ class Judge:
             del falling[rank]
             holds.remove(rank)
 
+    def _undamped(self, rank: int) -> int:
+        """How long a level stays that does not flap."""
+        return max(self._rule.keep_open, self._rule.recovery_dwell if rank == self._bottom else 0)
+
     def _stays(self, rank: int, dwell: list[Any], since: int) -> int:
         """How long a level stays when the value has not reached it since then."""
-        stays = self._rule.keep_open
-        if rank == self._bottom:
-            stays = max(stays, self._rule.recovery_dwell)
+        stays = self._undamped(rank)
         flapping, rises = self._rule.flapping, dwell[RISES]
         if flapping is None or len(rises) < flapping.rises:
             return stays
@@ -156,6 +159,14 @@ class Judge:
         flapping = self._rule.flapping
         if flapping is not None and target > level:
             dwell[RISES] = [*dwell[RISES], at][-flapping.rises :]
+
+    def _caught(self, dwell: list[Any], rank: int, since: int | None, at: int) -> None:
+        """A falling level is reached again: where damping alone has kept it, that is another rise."""
+        flapping, rises = self._rule.flapping, dwell[RISES]
+        if flapping is None or since is None or at - since <= self._undamped(rank):
+            return
+        if not rises or rises[-1] != at:
+            dwell[RISES] = [*rises, at][-flapping.rises :]
 
     def _recent(self, dwell: list[Any], at: int) -> bool:
         """Whether rises still count towards flapping."""

@@ -1,13 +1,15 @@
 """Files of events for a rule to be tried on: one JSON document a line, with or without the CloudEvents envelope.
 
 A line is a CloudEvent; or `{"time": …, "data": {…}}`, with `id`, `source` and `feed` where they matter (`feed`
-where the rule reads several feeds); or `{"tick": …}`, the clock of one `feed` or of all. A plain line without an
-id is an event of its own: only events that carry the same id and source are copies of each other. `arrival` may
-say when a line came in; where it does not, `arrivals` supposes it.
+where the rule reads several feeds); or the data itself beside its `time`; or `{"tick": …}`, the clock of one
+`feed` or of all. A plain line without an id is an event of its own: only events that carry the same id and source
+are copies of each other. `arrival` may say when a line came in; where it does not, `arrivals` supposes it.
 """
 
 from __future__ import annotations
 
+import math
+from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -62,6 +64,8 @@ class LineReader:
     def read(self, lines: Iterable[bytes]) -> Iterator[Happening | BadLine]:
         """Read all lines; blank ones are passed over. A tick of all feeds gives one for each."""
         for number, line in enumerate(lines, 1):
+            if number == 1:
+                line = line.removeprefix(BOM_UTF8)
             if line.strip():
                 try:
                     yield from self._line(number, line.strip())
@@ -100,7 +104,7 @@ class LineReader:
         return str(feed)
 
     def _enveloped(self, number: int, feed: str, document: Mapping[str, Any]) -> bytes:
-        data = document.get("data")
+        data = document.get("data", document)
         if not isinstance(data, dict):
             raise ValueError('must have "data", an object, and "time"; or be a CloudEvent')
         return encode_event(
@@ -125,6 +129,15 @@ def tick(feed: str, clock: datetime, id: str, timeline: str = LIVE) -> Happening
     """A tick of one feed."""
     raw = encode_tick(id=id, clock=clock, timeline=timeline)
     return Happening(feed, _ms(clock), raw, tick=True, timeline=timeline)
+
+
+def by_time(found: Iterable[Happening | BadLine]) -> Iterator[Happening | BadLine]:
+    """The same in order of time, or arrival where it is known; bad lines first. Everything is read before."""
+    return iter(sorted(found, key=lambda each: _came(each) if isinstance(each, Happening) else -math.inf))
+
+
+def _came(each: Happening) -> int:
+    return each.at if each.arrival is None else each.arrival
 
 
 def arrivals(found: Iterable[Happening | BadLine]) -> Iterator[Happening | BadLine]:

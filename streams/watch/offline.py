@@ -73,6 +73,7 @@ class Offline:
         self.parts = {feed: self._flow.partition(feed, 0) for feed in self.feeds}
         self._clock = max((part.arrival for part in self.parts.values()), default=0)
         self._newest: int | None = None
+        self._ahead: list[int] = []
         self._timelines: set[str] = set()
 
     def take(self, happening: Happening, emit: Emit) -> None:
@@ -86,19 +87,29 @@ class Offline:
         if not happening.tick:
             reached = min(happening.at, came)
             self._newest = reached if self._newest is None else max(self._newest, reached)
+            if reached < happening.at:
+                self._ahead.append(happening.at)
         self._flow.observe(happening.feed, 0, [Entry(part.offset + 1, self._clock, happening.raw)], emit)
 
     def finish(self, emit: Emit, until: datetime | None = None) -> None:
         """Move all clocks on: past the last event and the longest `wait`, or to `until` where that is later."""
         ends = [] if until is None else [int(until.timestamp() * 1000)]
         if self._newest is not None:
-            ends.append(self._newest + max(rule.wait for rule in self.rules) * 1000 + 1)
+            wait = max(rule.wait for rule in self.rules) * 1000
+            ends.append(self._last(self._newest, wait) + wait + 1)
         if not ends:
             return
         clock = datetime.fromtimestamp(max(ends) / 1000, UTC)
         for _ in range(2):
             for feed, timeline in itertools.product(self.feeds, sorted(self._timelines)):
                 self.take(tick(feed, clock, "end", timeline), emit)
+
+    def _last(self, newest: int, wait: int) -> int:
+        """The last event, without those of fast clocks: an event no further ahead than `wait` is out of order."""
+        for at in sorted(self._ahead):
+            if at <= newest + wait:
+                newest = max(newest, at)
+        return newest
 
     def _furnish(self, condition: Condition) -> None:
         """Give a baseline rule its table."""

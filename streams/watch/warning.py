@@ -62,8 +62,14 @@ def render_runbook(rule: Rule, transition: Transition) -> str:
 
 def _words(transition: Transition) -> dict[str, object]:
     """What a title or runbook may speak of."""
-    value = "" if transition.value is None else f"{transition.value:g}"
     return {
         "subject": transition.subject, "region": transition.region, "level": transition.level,
-        "value": value, "threshold": f"{transition.threshold:g}",
+        "value": shown(transition.value), "threshold": shown(transition.threshold),
     }  # fmt: skip
+
+
+def shown(value: float | None) -> str:
+    """A figure as people read it: whole numbers whole, others with six digits."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value == int(value) or abs(value) >= 1e6 else f"{value:g}"

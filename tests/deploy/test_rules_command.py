@@ -129,6 +129,38 @@ def test_an_arrival_can_be_given_and_a_replay_has_its_own_clock(file: Path) -> N
     ]
 
 
+def test_data_may_stand_beside_its_time_after_a_byte_order_mark(file: Path) -> None:
+    flat = json.dumps({"time": "2026-03-01T01:00:00Z", **json.loads(line(0, 120))["data"]})
+    result = liaowang("run", file, "--events", "-", "--json", input="\ufeff" + flat)
+    assert [each["subject"] for each in printed(result)] == ["S1"]
+
+
+def test_a_file_in_another_order_than_that_of_time_can_be_sorted(file: Path) -> None:
+    """Two stations one after the other: what lies back by more than the feed's lateness is late, and told."""
+    by_station = "".join(line(hour, 120) for hour in range(9)) + line(0, 120).replace("S1", "S2")
+    plain = liaowang("run", file, "--events", "-", "--json", input=by_station)
+    assert [each["subject"] for each in printed(plain)] == ["S1"]
+    assert "1 too late (out of order by more than the feed's lateness; --order time" in plain.stderr
+    ordered = liaowang("run", file, "--events", "-", "--json", "--order", "time", input=by_station)
+    assert [each["subject"] for each in printed(ordered)] == ["S1", "S2"]
+
+
+def test_the_last_event_is_judged_also_where_it_came_before_others(tmp_path: Path) -> None:
+    """Out of order within `wait` it is no fast clock, however far it is ahead."""
+    waits = tmp_path / "waits.yaml"
+    waits.write_text(RULE.replace("duty_role", "wait: PT3H\nduty_role", 1), encoding="utf-8")
+    result = liaowang(
+        "run", waits, "--events", "-", "--json", input=line(1, 120) + line(3, 50) + line(2, 120)
+    )
+    assert [each["transition"] for each in printed(result)] == ["opened", "recovered"]
+
+
+def test_moments_of_the_evidence_are_iso_8601(file: Path) -> None:
+    lines = line(1, 320) + line(2, 320) + line(3, 320)
+    found = printed(liaowang("run", file, "--events", "-", "--json", input=lines))
+    assert found[-1]["evidence"]["since"] == "2026-02-28T17:00:00+00:00"
+
+
 def test_states_are_told_after_each_event(file: Path) -> None:
     result = liaowang("run", file, "--events", "-", "--states", input=line(0, 50) + line(1, 120))
     assert [(each["state"], each["level"]) for each in printed(result)] == [

@@ -95,6 +95,13 @@ def test_flapping_is_damped() -> None:
     ]  # fmt: skip
 
 
+def test_damping_lasts_as_long_as_the_flapping() -> None:
+    """What damping has kept from falling and rising again counts on."""
+    watched = rule(PM25, {"blue": 100}, flapping={"rises": 3, "within": "PT10M"})
+    found = transitions(watched, series([*[120, 90] * 30, *[90] * 12]))
+    assert steps(found)[-2:] == [("opened", "blue", 4), ("recovered", "blue", 69)]
+
+
 def test_slow_changes_are_no_flapping() -> None:
     watched = rule(PM25, {"blue": 100}, flapping={"rises": 2, "within": "PT10M"})
     found = transitions(watched, series([120, *[90] * 9, 120, 90]))
