@@ -52,16 +52,23 @@ def column_lineage(indicator: Indicator, contracts: Sequence[Contract]) -> Table
     )
 
 
-def values_lineage(tables: Iterable[str]) -> TableColumnLineage:
-    """The lineage of an index: its figures are made of the values of these indicators, by region."""
+def value_sources(tables: Iterable[str]) -> dict[str, tuple[Source, ...]]:
+    """The same of an index: its figures are made of the values of these indicators, by region."""
     names = sorted(tables)
-
-    def of(column: str) -> list[TableColumnDep]:
-        return [TableColumnDep(asset_key=AssetKey(table), column_name=column) for table in names]
-
     same = {"event_day": "event_day", "through": "event_day", "region": "region"}
+    return {
+        name: () if name == "target" else tuple((table, same.get(name, "value")) for table in names)
+        for name, _, _ in FIGURE
+    }
+
+
+def values_lineage(tables: Iterable[str]) -> TableColumnLineage:
+    """The lineage of an index as Dagster shows it."""
     return TableColumnLineage(
-        {name: [] if name == "target" else of(same.get(name, "value")) for name, _, _ in FIGURE}
+        {
+            name: [TableColumnDep(asset_key=AssetKey(table), column_name=column) for table, column in found]
+            for name, found in value_sources(tables).items()
+        }
     )
 
 

@@ -76,9 +76,19 @@ class Column:
         """The column as a view declares it."""
         return f"`{self.name}` {self.kind} COMMENT {quote(self.comment)}"
 
+    @property
+    def read(self) -> str:
+        """The column it comes from."""
+        return self.source.lstrip("`").partition("`")[0].split(" ")[0]
+
 
 def feed_mart(contract: Contract) -> list[str]:
     """The mart of a feed: its public and internal fields, of personal ones pseudonyms at most, no raw bytes."""
+    return _mart(contract.table, feed_columns(contract), contract.description, _LASTING)
+
+
+def feed_columns(contract: Contract) -> list[Column]:
+    """The columns of a feed's mart."""
     columns = [
         Column("day", "Date", "Day of the event (Asia/Shanghai)", "event_day"),
         Column("source", NAME, "Who sent the event", "source"),
@@ -99,18 +109,22 @@ def feed_mart(contract: Contract) -> list[str]:
             columns.append(
                 Column(field.name, kinds[field.name], f"{field.description}{unit}", f"`{field.name}`")
             )
-    return _mart(contract.table, columns, contract.description, _LASTING)
+    return columns
+
+
+def figure_columns() -> list[Column]:
+    """The columns of an indicator's mart."""
+    columns = [Column("day", FIGURE[0][1], FIGURE[0][2], "event_day")]
+    return columns + [Column(name, kind, comment, name) for name, kind, comment in FIGURE[1:]]
 
 
 def indicator_mart(indicator: Indicator) -> list[str]:
     """The mart of one indicator."""
-    columns = [Column("day", FIGURE[0][1], FIGURE[0][2], "event_day")]
-    columns += [Column(name, kind, comment, name) for name, kind, comment in FIGURE[1:]]
     comment = (
         f"{indicator.title_zh} / {indicator.title_en}, {indicator.unit}. {indicator.description}"
         f" Limits: {indicator.limits}"
     )
-    return _mart(indicator.table, columns, comment)
+    return _mart(indicator.table, figure_columns(), comment)
 
 
 def all_indicators(indicators: Sequence[Indicator]) -> list[str]:

@@ -27,6 +27,7 @@ from dagster_project.index import load_indexes
 from dagster_project.indicator import Indicator, load_indicators
 from dagster_project.late import make_late
 from dagster_project.ledger import LOCAL
+from dagster_project.open_lineage.post import Post, tables_of
 from dagster_project.ranking.job import make_rankings
 from dagster_project.shop import Shop, Watch
 from dagster_project.spans import DAY, Span
@@ -49,7 +50,8 @@ def make_definitions(
     if indicators is None:
         indicators = load_indicators([contract.table for contract in contracts.values()])
     indexes = load_indexes(indicators) if declared else {}
-    shop = Shop(settings, contracts, indicators, watch, indexes)
+    post = Post(settings, tables_of(list(contracts.values()), indicators.values(), indexes.values()))
+    shop = Shop(settings, contracts, indicators, watch, indexes, post)
     late, late_days = make_late(shop)
     expiry, every_night_expire = make_housekeeping(shop)
     daily = define_asset_job(

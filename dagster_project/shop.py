@@ -15,6 +15,7 @@ from dagster_project.build_indicator import build_indicator
 from dagster_project.gate import fail, feed_suite, indicator_suite, judge_feed, judge_indicator
 from dagster_project.index import Index, build_index
 from dagster_project.indicator import Indicator
+from dagster_project.open_lineage.post import Post
 from dagster_project.progress import note
 from dagster_project.release import Published, publish
 from dagster_project.spans import Span
@@ -42,13 +43,14 @@ class Owner:
 
 @dataclass(frozen=True)
 class Shop:
-    """What all jobs share. `watch(table, what)` hears of each step."""
+    """What all jobs share. `watch(table, what)` hears of each step, `post` tells other catalogues."""
 
     settings: Settings
     contracts: Mapping[str, Contract]
     indicators: Mapping[str, Indicator]
     watch: Watch
     indexes: Mapping[str, Index] = field(default_factory=dict)
+    post: Post = field(default_factory=lambda: Post(Settings(), ()))
 
     @property
     def figured(self) -> list[Indicator]:
@@ -89,8 +91,10 @@ class Shop:
 
     def publish(self, open: Warehouse, attempt: Attempt) -> Published:
         """Publish what the attempt built and passed."""
-        lock, code = self.settings.home / "release.lock", version("liaowang")
-        return publish(open, attempt, lock, code, datetime.now(UTC), self.lookback)
+        lock, code, begun = self.settings.home / "release.lock", version("liaowang"), datetime.now(UTC)
+        published = publish(open, attempt, lock, code, begun, self.lookback)
+        self.post.released(attempt, published, begun)
+        return published
 
     def _made(
         self,
@@ -108,16 +112,21 @@ class Shop:
             log.info(f"{table}: {span} built")
             self.watch(table, f"built {span}")
 
+        self.post.begun(table, attempt)
         try:
             built = make(tell)
-            begun = time.perf_counter()
+            self.post.built(table, attempt, built)
+            begun, at = time.perf_counter(), datetime.now(UTC)
             judged = judge(built)
             days = [verdict.day for verdict in judged.verdicts]
             note(open, attempt, f"gate of {table}", days, time.perf_counter() - begun)
-        except LiaowangError:
+            self.post.judged(table, attempt, owner.suite, judged, at)
+        except LiaowangError as error:
+            self.post.failed(table, attempt, error)
             raise
         except Exception as error:
             log.exception(f"{table} could not be built; the other tables go on")
+            self.post.failed(table, attempt, error)
             built, judged = [], fail(open, table, attempt, error, datetime.now(UTC))
         if judged.result is not None:
             label = f"{table} {built[0].day} {built[-1].day}"

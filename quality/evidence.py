@@ -19,7 +19,7 @@ def broken_by(suite: Suite, words: str) -> str | None:
     conditions = [
         _CONDITIONS[item.kind](item.kwargs)
         for item in suite.expectations
-        if item.kind in _CONDITIONS and words.startswith(f"{item.kind}({item.kwargs.get('column', '')})")
+        if item.kind in _CONDITIONS and words.startswith(item.label)
     ]
     return " OR ".join(f"({condition})" for condition in conditions) or None
 

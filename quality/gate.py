@@ -158,11 +158,11 @@ def _of_the_whole(suite: Suite, count: int, twice: int) -> list[str]:
     for item in suite.expectations:
         low, high = item.kwargs.get("min_value"), item.kwargs.get("max_value")
         if item.kind == UNIQUE and twice:
-            failed.append(f"{UNIQUE}({', '.join(item.kwargs['column_list'])}): {twice} of {count} rows")
+            failed.append(f"{item.label}: {twice} of {count} rows")
         if item.kind == ROW_COUNT and (
             (low is not None and count < low) or (high is not None and count > high)
         ):
-            failed.append(f"{ROW_COUNT}: {count} rows")
+            failed.append(f"{item.label}: {count} rows")
     return failed
 
 

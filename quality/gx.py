@@ -18,7 +18,7 @@ from great_expectations.data_context.types.base import (
 from great_expectations.expectations.registry import get_expectation_impl
 from sqlalchemy import event
 
-from quality.suites import Expectation, Suite
+from quality.suites import Suite
 from schemas.settings import Settings
 
 COUNTS = {"result_format": "BASIC", "partial_unexpected_count": 0}
@@ -53,7 +53,7 @@ class RowChecks:
         for engine in self._engines:
             event.listen(engine, "close", _disconnect)
         self._name = suite.name
-        self._expectations = [item for item in suite.expectations if item.by_row and _is_gx(item)]
+        self._expectations = [item for item in suite.expectations if item.by_row and item.is_gx]
         self._execute = execute
 
     def __enter__(self) -> RowChecks:
@@ -84,10 +84,6 @@ class RowChecks:
 def _disconnect(connection: Any, _: object) -> None:
     """Close the socket, which the connection's own `close` leaves open."""
     connection.transport.disconnect()
-
-
-def _is_gx(expectation: Expectation) -> bool:
-    return expectation.kind.startswith("expect_")
 
 
 def _address(settings: Settings) -> str:

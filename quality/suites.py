@@ -30,6 +30,18 @@ class Expectation:
         """Whether it speaks of single rows, so that a range of days can be checked at once."""
         return self.kind not in WHOLE
 
+    @property
+    def label(self) -> str:
+        """How a verdict names it: kind and columns, before the colon."""
+        if "column_list" in self.kwargs:
+            return f"{self.kind}({', '.join(self.kwargs['column_list'])})"
+        return f"{self.kind}({self.kwargs.get('column', '')})" if self.by_row and self.is_gx else self.kind
+
+    @property
+    def is_gx(self) -> bool:
+        """Whether Great Expectations checks it; the others are the platform's own."""
+        return self.kind.startswith("expect_")
+
 
 @dataclass(frozen=True)
 class Suite:

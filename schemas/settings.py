@@ -39,6 +39,7 @@ class Settings:
     tick_seconds: float = 5.0
     release_days: int = 400
     webhook_url: str = ""
+    openlineage_url: str = ""
     ranking_period: str = "month"
     duty_database_url: str = field(default="", repr=False)
     console_url: str = ""

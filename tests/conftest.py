@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 with warnings.catch_warnings():  # kafka-python reads its message schemas in a way that Python has deprecated
@@ -35,7 +36,9 @@ PORTS = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let kafka-python import the rest of itself, too."""
+    """Let kafka-python import the rest of itself, too; no test fails for being slow."""
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
 
 

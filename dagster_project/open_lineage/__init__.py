@@ -1,0 +1,1 @@
+"""What builds, gates and releases read and make, told to other catalogues as OpenLineage events."""
