@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
+from schemas.fields import SHANGHAI
 from streams.duty.channels.config import Channel, Channels, Inhibition
 from streams.duty.channels.message import LEVEL_ZH, Message, Recipient
 from streams.duty.channels.quota import reserved, room
@@ -141,6 +142,9 @@ def reason_not_to(notice: Notice, world: World, now: float) -> str:
         return ""
     if notice.kind in ASKING and not notice.waits:
         return "the case is taken"
+    channel = world.channels.channels.get(notice.channel)
+    if channel is not None and not meant_for(channel, notice):
+        return f"channel {channel.name} is for other regions or roles"
     for silence in world.silences:
         if silence.covers(notice, now):
             return f"silence {silence.id}: {silence.reason}"
@@ -149,6 +153,13 @@ def reason_not_to(notice: Notice, world: World, now: float) -> str:
         if source is not None:
             return f"case {source.id} is {source.level}"
     return ""
+
+
+def meant_for(channel: Channel, notice: Notice) -> bool:
+    """Whether a channel is for the region and the role of a notice; one that names none is for all."""
+    region, role = str(notice.case.get("region") or ""), str(notice.case.get("duty_role") or "")
+    here = not channel.regions or any(_within(region, each) for each in channel.regions)
+    return here and (not channel.roles or role in channel.roles)
 
 
 def _inhibits(rule: Inhibition, source: Open, notice: Notice) -> bool:
@@ -239,7 +250,7 @@ def message_of(batch: Batch, url: str = "") -> Message:
 
 def _one(batch: Batch, notice: Notice, url: str) -> Message:
     case = notice.case
-    said = [f"{name}：{case[key]}" for name, key in _LINES if case.get(key)]
+    said = [f"{name}：{_said(key, case[key])}" for name, key in _LINES if case.get(key) not in (None, "")]
     return Message(
         key=batch.key,
         level=notice.level,
@@ -265,8 +276,22 @@ _LINES = (
 _KINDS = {"escalated": "升级", "last_resort": "升级", "overdue": "超时", "raised": "升高", "ended": "结束"}
 
 
+def _said(key: str, value: Any) -> str:
+    """A field in words: times of Shanghai, numbers without their binary tail."""
+    if key == "at":
+        return f"{datetime.fromisoformat(str(value)).astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, float):
+        return f"{value:.4f}".rstrip("0").rstrip(".")
+    return _line(value)
+
+
+def _line(said: Any) -> str:
+    """As one line: a title of events' values may hold anything."""
+    return " ".join(str(said).split())
+
+
 def _words(notice: Notice, title: str) -> str:
-    kind = _KINDS.get(notice.kind)
+    kind, title = _KINDS.get(notice.kind), _line(title)
     return f"（{kind}）{title}" if kind else title
 
 
@@ -283,7 +308,7 @@ def _many(batch: Batch, first: Notice, url: str) -> Message:
     said = "、".join(f"{LEVEL_ZH[level]} {number}" for level, number in counts.items())
     places = tuple(
         " ".join(
-            str(part)
+            _line(part)
             for part in (
                 f"[{LEVEL_ZH[notice.level]}]",
                 notice.case.get("region_name") or notice.case.get("region"),
@@ -300,10 +325,10 @@ def _many(batch: Batch, first: Notice, url: str) -> Message:
 
 
 def dead_at(notice: Notice) -> float:
-    """When a notice that cannot be delivered is given up here."""
+    """When a notice that cannot be delivered is given up here, for another way."""
     return notice.created + MOST_AGE[notice.level]
 
 
-def gone(notices: Sequence[Notice], now: float) -> bool:
-    """Whether all that can be waited for these is over; one try is always made."""
-    return all(notice.attempts > 0 and now + FIRST_WAIT > dead_at(notice) for notice in notices)
+def gone(notices: Sequence[Notice], at: float) -> bool:
+    """Whether a next try at `at` would come too late for all of these."""
+    return all(at + FIRST_WAIT > dead_at(notice) for notice in notices)

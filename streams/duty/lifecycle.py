@@ -36,6 +36,7 @@ ENTRIES = {
     "recovered": "the warning is over",
     "cancelled": "the warning was taken back",
     "overdue": "the time limit for closing has passed",
+    "undelivered": "a message about it did not arrive by its channel",
     "feedback": "the same is to be looked for in other places",
     "answered": "a follow-up case of it was closed",
 }

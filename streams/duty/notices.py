@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,18 +15,20 @@ from sqlalchemy.orm import Session
 from schemas.regions import Regions
 from streams.duty.channels.config import PERSONAL, Channel, Channels
 from streams.duty.channels.message import Recipient
-from streams.duty.dispatch import NOBODY, Batch, Notice, Open, Silence
+from streams.duty.dispatch import NOBODY, Batch, Notice, Open, Silence, meant_for
 from streams.duty.lifecycle import CLOSED
 from streams.duty.links import make_link
 from streams.duty.models import Case, Notification, Officer
 from streams.duty.models import Silence as SilenceRow
-from streams.duty.policy import Dead, Delivered, Outcome, Retry
+from streams.duty.policy import Dead, Delivered, Late, Outcome, Retry
 from streams.duty.records import record
 from streams.duty.rights import Actor
 
 PENDING, DELIVERED, DEAD, SUPPRESSED = "pending", "delivered", "dead", "suppressed"
 PUSH = Actor("platform", "push")
 MOST = 500
+LONGEST_WAIT = 24 * 3600.0
+"""Seconds after which a notification is dead although there is no other way for it."""
 CONSOLE = "console"
 """The channel that is the console itself: what goes there is there already."""
 INSTEAD = "~"
@@ -51,28 +54,63 @@ class Links:
         return make_link(self.base, self.key, str(case_id), str(officer_id), now.timestamp())
 
 
-def waiting(session: Session, regions: Regions, now: datetime) -> list[Notice]:
-    """Notifications whose time has come, the most urgent first; those of one message all together."""
-    pending = (
+def _pending() -> sa.Select[Any]:
+    """Notifications that wait with what is to be known of them, the most urgent first."""
+    return (
         sa.select(Notification, Case.waiting_since, Case.region, Officer)
         .join(Case, Case.id == Notification.case_id)
         .outerjoin(Officer, Officer.id == Notification.officer_id)
         .where(Notification.state == PENDING)
         .order_by(Notification.rank, Notification.id)
     )
-    rows = list(session.execute(pending.where(Notification.next_attempt <= now).limit(MOST)))
-    if len(rows) == MOST:  # a message must not be cut in two
-        messages = {row[0].message for row in rows if row[0].message}
-        known = {row[0].id for row in rows}
-        others = session.execute(pending.where(Notification.message.in_(messages)))
-        rows += [found for found in others if found[0].id not in known]
+
+
+def waiting(
+    session: Session, regions: Regions, now: datetime, room: Mapping[str, int], declared: Collection[str]
+) -> list[Notice]:
+    """Notifications whose time has come in channels with room, those of one message all together.
+
+    `room` says of a channel the highest rank it takes now. Each channel is asked for itself: one that is away
+    with thousands before it hides no other's. What names no declared channel comes too, to be told so.
+    """
+    due = _pending().where(Notification.next_attempt <= now).limit(MOST)
+    rows = list(session.execute(due.where(Notification.channel.not_in(declared))))
+    for name, rank in room.items():
+        rows += _whole(session, name, list(session.execute(due.where(*_of(name), Notification.rank <= rank))))
     return [_notice(row[0], row[1], row[2], row[3], regions) for row in rows]
 
 
-def any_due(session: Session, now: datetime) -> bool:
-    """Whether a notification's time has come."""
-    query = sa.select(Notification.id).where(Notification.state == PENDING, Notification.next_attempt <= now)
-    return session.execute(query.limit(1)).first() is not None
+def _of(channel: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return (Notification.channel == channel,)
+
+
+def _whole(session: Session, channel: str, rows: list[Any]) -> list[Any]:
+    """Rows with the others of their messages: a message must not be cut in two."""
+    messages = {row[0].message for row in rows if row[0].message}
+    if not messages:
+        return rows
+    known = {row[0].id for row in rows}
+    others = session.execute(_pending().where(*_of(channel), Notification.message.in_(messages)))
+    return rows + [found for found in others if found[0].id not in known]
+
+
+def too_late(
+    session: Session, regions: Regions, channel: str, oldest: Mapping[str, datetime]
+) -> list[Notice]:
+    """Notifications of a channel that takes nothing now, written before their level's moment."""
+    before = sa.or_(
+        *(
+            sa.and_(Notification.level == level, Notification.created < moment)
+            for level, moment in oldest.items()
+        )
+    )
+    rows = session.execute(_pending().where(*_of(channel), before).limit(MOST))
+    return [_notice(row[0], row[1], row[2], row[3], regions) for row in rows]
+
+
+def newest(session: Session) -> int:
+    """The number of the latest notification."""
+    return session.scalar(sa.select(sa.func.max(Notification.id))) or 0
 
 
 def _notice(
@@ -162,9 +200,9 @@ def begin(session: Session, batches: Sequence[Batch], now: datetime) -> None:
 
 
 def settle(
-    session: Session, batch: Batch, outcome: Outcome, channels: Channels, now: datetime
-) -> list[Notice]:
-    """Write down what became of a message; gives the notices that are dead and have no other way to go."""
+    session: Session, batch: Batch, outcome: Outcome | Late, channels: Channels, now: datetime
+) -> dict[str | None, int]:
+    """Write down what became of a message; how many of its notices go another way, by its name (None: nowhere)."""
     ids = [notice.id for notice in batch.notices]
     attempts = Notification.attempts + 1
     match outcome:
@@ -173,14 +211,37 @@ def settle(
         case Retry(at, reason):
             later = datetime.fromtimestamp(at, UTC)
             _change(session, ids, attempts=attempts, next_attempt=later, last_error=reason)
+        case Late(at, reason):
+            ways = [(notice, other_channel(notice, channels.channels)) for notice in batch.notices]
+            stays = [notice.id for notice, way in ways if way is None and not _over(notice, now)]
+            later = datetime.fromtimestamp(at, UTC)
+            _change(session, stays, attempts=attempts, next_attempt=later, last_error=reason)
+            return bury(
+                session, [each for each in batch.notices if each.id not in stays], reason, channels, now
+            )
         case Dead(reason):
-            _change(session, ids, state=DEAD, attempts=attempts, last_error=reason)
-            return [
-                notice
-                for notice in batch.notices
-                if not _go_another_way(session, notice, reason, channels, now)
-            ]
-    return []
+            return bury(session, batch.notices, reason, channels, now)
+    return {}
+
+
+def _over(notice: Notice, now: datetime) -> bool:
+    """Whether nobody would want to hear of it any more."""
+    return now.timestamp() > notice.created + LONGEST_WAIT
+
+
+def bury(
+    session: Session,
+    notices: Sequence[Notice],
+    reason: str,
+    channels: Channels,
+    now: datetime,
+    *,
+    tried: bool = True,
+) -> dict[str | None, int]:
+    """These are dead here; how many go another way, by its name (None: nowhere)."""
+    attempts = Notification.attempts + int(tried)
+    _change(session, [notice.id for notice in notices], state=DEAD, attempts=attempts, last_error=reason)
+    return Counter(_go_another_way(session, notice, reason, channels, now) for notice in notices)
 
 
 def _change(session: Session, ids: Sequence[int], **values: Any) -> None:
@@ -199,18 +260,19 @@ def other_channel(notice: Notice, channels: Mapping[str, Channel]) -> str | None
 
 def _reaches(channel: Channel, notice: Notice) -> bool:
     needed = PERSONAL.get(channel.kind)
-    role = str(notice.case.get("duty_role") or "")
-    return (not needed or bool(getattr(notice.to, needed))) and (not channel.roles or role in channel.roles)
+    return (not needed or bool(getattr(notice.to, needed))) and meant_for(channel, notice)
 
 
-def _go_another_way(session: Session, notice: Notice, reason: str, channels: Channels, now: datetime) -> bool:
-    """Leave the same notification for another channel, and say so in the case; False where there is none."""
+def _go_another_way(
+    session: Session, notice: Notice, reason: str, channels: Channels, now: datetime
+) -> str | None:
+    """Leave the same notification for another channel, and say so in the case; its name, None: there is none."""
     case = session.get_one(Case, notice.case_id)
     name = other_channel(notice, channels.channels)
     detail = {"channel": notice.channel, "reason": reason, "instead": name, "to": notice.to.login or None}
     record(session, case, "undelivered", PUSH, now, detail=detail)
     if name is None:
-        return False
+        return None
     row = session.get_one(Notification, notice.id)
     session.add(
         Notification(
@@ -227,7 +289,7 @@ def _go_another_way(session: Session, notice: Notice, reason: str, channels: Cha
             next_attempt=now,
         )
     )
-    return True
+    return name
 
 
 def counts(session: Session) -> dict[str, int]:

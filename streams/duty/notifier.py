@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -19,36 +19,48 @@ from sqlalchemy.orm import Session
 
 from schemas.errors import Unavailable
 from schemas.regions import Regions
-from streams.duty.channels.config import Channel, Channels
+from streams.duty.channels.config import GROUPS, Channel, Channels
+from streams.duty.channels.quota import reserved, room
 from streams.duty.channels.sender import Sender
 from streams.duty.database import Database
-from streams.duty.dispatch import Batch, World, gone, message_of, plan
+from streams.duty.dispatch import MOST_AGE, RED, Batch, Notice, World, gone, message_of, plan
+from streams.duty.lifecycle import LEVELS, rank
 from streams.duty.notices import (
     CONSOLE,
     Links,
-    any_due,
     begin,
+    bury,
+    newest,
     open_cases,
+    other_channel,
     recently_sent,
     settle,
     silences,
     suppress,
+    too_late,
     waiting,
 )
-from streams.duty.policy import Answer, Dead, Delivered, Line, Outcome, Retry, outcome
+from streams.duty.policy import FIRST_WAIT, Answer, Dead, Delivered, Late, Line, Outcome, Retry, outcome
 
 log = logging.getLogger("liaowang.push")
 
 LOOK_SECONDS = 0.05
+LOOK_AGAIN_SECONDS = 0.5
+"""How long what could not go now is left alone, while nothing new comes."""
 CONCURRENCY = 32
 LONGEST_PAUSE = 5.0
 
 
 @dataclass
 class Post:
-    """The state of one channel: its line, what is under way, and when the last messages went."""
+    """The state of one channel: its line, what is under way, and when the last messages went.
+
+    `reason` is what it answered last, `looked` when it was last looked for what waits too long.
+    """
 
     line: Line = field(default_factory=Line)
+    reason: str = ""
+    looked: float = 0.0
     under_way: dict[asyncio.Task[Answer], Batch] = field(default_factory=dict)
     sent: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))
 
@@ -70,6 +82,7 @@ class Notifier:
         self._sender, self._links, self._clock, self._rng = sender, links, clock, rng
         self._posts: defaultdict[str, Post] = defaultdict(Post)
         self._remembered = False
+        self._latest, self._idle_until = -1, 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tell until `stop`; what is under way then is finished and settled first."""
@@ -110,46 +123,95 @@ class Notifier:
     def _start(self, batch: Batch, channel: Channel) -> None:
         now, post = self._clock(), self._posts[batch.channel]
         post.sent.append(now)
-        message = message_of(batch, self._link(batch, now))
+        message = message_of(batch, self._link(batch, channel, now))
         task = asyncio.create_task(self._sender.send(channel, message, now))
         post.under_way[task] = batch
 
-    def _link(self, batch: Batch, now: float) -> str:
-        """To the one case, by which its officer takes it; to the list of cases where there are several."""
+    def _link(self, batch: Batch, channel: Channel, now: float) -> str:
+        """To the one case, by which its officer takes it; to the list of cases where there are several.
+
+        Where many read, the link acts in nobody's name.
+        """
         if len(batch.notices) > 1:
             return self._links.list
         first = batch.notices[0]
-        return self._links.of(first.case_id, first.officer_id, datetime.fromtimestamp(now, UTC))
+        officer = None if channel.kind in GROUPS else first.officer_id
+        return self._links.of(first.case_id, officer, datetime.fromtimestamp(now, UTC))
 
     def _admit(self, now: float) -> list[Batch]:
         """Decide what goes now, and write it down."""
         moment = datetime.fromtimestamp(now, UTC)
         with self._database.reading() as session:
-            if not any_due(session, moment):
+            latest = newest(session)
+            if latest == self._latest and now < self._idle_until:
                 return []
-            if not self._remembered:
-                for name, times in recently_sent(session, self._channels.channels, moment).items():
-                    self._posts[name].sent.extend(sorted(times))
-                self._remembered = True
-            notices = waiting(session, self._regions, moment)
-            levels = {level for rule in self._channels.inhibitions for level in rule.source}
-            world = World(
-                channels=self._channels,
-                open=open_cases(session, levels) if levels else (),
-                silences=silences(session, moment),
-                sent={name: post.sent for name, post in self._posts.items()},
-                busy={batch.key for batch in self._under_way().values()},
-                slots=self._slots(now, {notice.channel for notice in notices}),
-            )
+            self._remember(session, moment)
+            late = self._too_late(session, now)
+            notices = waiting(session, self._regions, moment, self._room(now), self._channels.channels)
+            world = self._world(session, notices, now, moment)
         decided = plan(notices, world, now)
         known = [batch for batch in decided.batches if batch.channel in self._channels.channels]
+        if not (late or decided.batches or decided.dropped):
+            self._latest, self._idle_until = latest, now + LOOK_AGAIN_SECONDS
+            return []
         with self._database.writing() as session:
+            for batch, why in late:
+                ways = bury(session, batch.notices, why, self._channels, moment, tried=False)
+                _tell(batch, ways, why)
             suppress(session, decided.dropped, moment)
             begin(session, known, moment)
             for batch in decided.batches:
                 if batch.channel not in self._channels.channels:
                     self._nowhere(session, batch, moment)
         return known
+
+    def _remember(self, session: Session, now: datetime) -> None:
+        """After a start: what went before it counts against the quotas, too."""
+        if not self._remembered:
+            for name, times in recently_sent(session, self._channels.channels, now).items():
+                self._posts[name].sent.extend(sorted(times))
+            self._remembered = True
+
+    def _world(self, session: Session, notices: Sequence[Notice], now: float, moment: datetime) -> World:
+        levels = {level for rule in self._channels.inhibitions for level in rule.source}
+        return World(
+            channels=self._channels,
+            open=open_cases(session, levels) if notices and levels else (),
+            silences=silences(session, moment) if notices else (),
+            sent={name: post.sent for name, post in self._posts.items()},
+            busy={batch.key for batch in self._under_way().values()},
+            slots=self._slots(now, {notice.channel for notice in notices}),
+        )
+
+    def _room(self, now: float) -> dict[str, int]:
+        """Channels that take something now, and the highest rank they take: red alone may use what is kept."""
+        found: dict[str, int] = {}
+        slots = self._slots(now, set(self._channels.channels))
+        for name, channel in self._channels.channels.items():
+            left = room(self._posts[name].sent, channel.quota, channel.per, now)
+            if slots[name] > 0 and left > 0:
+                found[name] = len(LEVELS) if left > reserved(channel.quota) else rank(RED)
+        return found
+
+    def _too_late(self, session: Session, now: float) -> list[tuple[Batch, str]]:
+        """What waits behind a channel that takes nothing, too long: it need not be tried first; and why."""
+        found: list[tuple[Batch, str]] = []
+        for name, post in self._posts.items():
+            opens = post.line.closed_until
+            if (opens <= now and not post.line.broken) or now < post.looked + LOOK_AGAIN_SECONDS:
+                continue
+            post.looked = now
+            until = max(now, opens) + FIRST_WAIT
+            oldest = {level: datetime.fromtimestamp(until - age, UTC) for level, age in MOST_AGE.items()}
+            busy = {notice.id for batch in post.under_way.values() for notice in batch.notices}
+            notices = tuple(
+                notice
+                for notice in too_late(session, self._regions, name, oldest)
+                if notice.id not in busy and other_channel(notice, self._channels.channels)
+            )
+            if notices:
+                found.append((Batch("", name, notices), f"the channel takes nothing: {post.reason}"))
+        return found
 
     def _slots(self, now: float, names: set[str]) -> Mapping[str, int]:
         """Room by channel; one that is not declared has room for all, since nothing is sent there."""
@@ -167,11 +229,9 @@ class Notifier:
             result = Dead(f"no channel {batch.channel} is declared in channels.yaml")
         self._write(session, batch, result, now)
 
-    def _write(self, session: Session, batch: Batch, result: Outcome, now: datetime) -> None:
-        lost = settle(session, batch, result, self._channels, now)
-        for notice in lost:
-            reason = result.reason if isinstance(result, Dead) else ""
-            log.error("notification %s is dead and has no other way: %s", notice.key, reason)
+    def _write(self, session: Session, batch: Batch, result: Outcome | Late, now: datetime) -> None:
+        ways = settle(session, batch, result, self._channels, now)
+        _tell(batch, ways, "" if isinstance(result, Delivered) else result.reason)
 
     async def _settle(self) -> None:
         """Write down in one transaction what became of the messages that were answered."""
@@ -184,30 +244,51 @@ class Notifier:
         if not done:
             return
         now = self._clock()
-        results = [(batch, self._outcome(batch, task.result(), now)) for _, task, batch in done]
+        results = [(batch, self._outcome(batch, answer_of(task, batch), now)) for _, task, batch in done]
         await asyncio.to_thread(self._write_all, results, datetime.fromtimestamp(now, UTC))
-        for name, task, _ in done:
-            self._learn(name, task.result(), now)
+        for name, task, batch in done:
+            self._learn(name, answer_of(task, batch), now)
             del self._posts[name].under_way[task]
+        self._idle_until = 0.0
 
-    def _write_all(self, results: list[tuple[Batch, Outcome]], now: datetime) -> None:
+    def _write_all(self, results: list[tuple[Batch, Outcome | Late]], now: datetime) -> None:
         with self._database.writing() as session:
             for batch, result in results:
                 self._write(session, batch, result, now)
 
-    def _outcome(self, batch: Batch, answer: Answer, now: float) -> Outcome:
+    def _outcome(self, batch: Batch, answer: Answer, now: float) -> Outcome | Late:
         """What the answer means for these notices; nobody waits longer than its level allows."""
         attempts = max(notice.attempts for notice in batch.notices) + 1
         found = outcome(answer, attempts, now, self._rng)
-        if isinstance(found, Retry) and gone(batch.notices, now):
-            return Dead(f"given up after {attempts} tries: {found.reason}")
+        if isinstance(found, Retry) and gone(batch.notices, found.at):
+            return Late(found.at, f"given up after {attempts} tries: {found.reason}")
         return found
 
     def _learn(self, name: str, answer: Answer, now: float) -> None:
         """Keep in mind whether somebody is there; one log line at each change."""
         post = self._posts[name]
         before, post.line = post.line, post.line.after(answer, now, self._rng)
+        post.reason = answer.reason
         if post.line.broken and not before.broken:
             log.warning("channel %s is away: %s", name, answer.reason)
         elif before.broken and not post.line.broken:
             log.warning("channel %s is back", name)
+
+
+def _tell(batch: Batch, ways: Mapping[str | None, int], why: str) -> None:
+    """One line in the log for what was not delivered."""
+    for way, number in ways.items():
+        said = (batch.channel, number, batch.notices[0].key, why)
+        if way is None:
+            log.error("channel %s: %d dead without another way (%s): %s", *said)
+        else:
+            log.warning("channel %s: %d not delivered (%s): %s; by %s instead", *said, way)
+
+
+def answer_of(task: asyncio.Task[Answer], batch: Batch) -> Answer:
+    """What a message came to; one that cannot even be sent is refused, and stops no other."""
+    error = task.exception()
+    if error is None:
+        return task.result()
+    log.error("message %s cannot be sent by %s", batch.key, batch.channel, exc_info=error)
+    return Answer(400, reason=f"it cannot be sent: {type(error).__name__}: {error}")

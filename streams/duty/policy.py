@@ -40,6 +40,14 @@ class Retry:
 
 
 @dataclass(frozen=True)
+class Late:
+    """It has waited too long here: another way where there is one, else again at `at`."""
+
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True)
 class Dead:
     """Never again: the receiver will not have it."""
 

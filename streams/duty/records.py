@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from schemas.topics import DISPOSITIONS
 from streams.duty.disposition import encode_disposition, event_id
-from streams.duty.lifecycle import rank
+from streams.duty.lifecycle import ENTRIES, rank
 from streams.duty.models import Case, Entry, Message, Notification
 from streams.duty.rights import Actor
 
@@ -28,6 +28,8 @@ def record(
     detail: Mapping[str, Any] | None = None,
 ) -> Entry:
     """Write an entry, bring the case to `state` (as it is where none is given), and leave its event to go."""
+    if kind not in ENTRIES:
+        raise ValueError(f"{kind!r} is no kind of entry; the feed of dispositions would refuse it")
     previous = case.state
     case.state = state or case.state
     case.version += 1

@@ -118,11 +118,7 @@ def close(
 ) -> Case:
     """Nothing is left to do. A case that required a feedback is closed after its follow-up cases."""
     case = _take(session, desk, actor, case_id, "close", version)
-    waiting = session.scalars(
-        sa.select(Case.id).where(Case.origin_id == case.id, Case.state != CLOSED).order_by(Case.id)
-    ).all()
-    if waiting:
-        raise Conflict(f"its follow-up cases are to be closed first: {', '.join(map(str, waiting))}")
+    _demand_answers(session, case)
     _close(session, desk, case, actor, now, "closed", _text(text, "text", optional=True))
     return _done(session, case)
 
@@ -214,6 +210,7 @@ def merge(
     other = visible(session, desk, actor, into, "handle", lock=True)
     if other.merged_into_id is not None or other.state == CLOSED:
         raise Conflict(f"case {into} is closed; merge into an open one")
+    _demand_answers(session, case)
     case.merged_into_id, case.verdict = other.id, "duplicate"
     case.confirmed = case.confirmed or now
     said = _text(text, "text", optional=True)
@@ -343,6 +340,13 @@ def _last(session: Session, case: Case) -> str:
 def _start(session: Session, case: Case, actor: Actor, now: datetime, text: str) -> None:
     case.started = case.started or now
     record(session, case, "started", actor, now, state=IN_DISPOSAL, text=text)
+
+
+def _demand_answers(session: Session, case: Case) -> None:
+    """Conflict where a follow-up of the case is still open."""
+    query = sa.select(Case.id).where(Case.origin_id == case.id, Case.state != CLOSED).order_by(Case.id)
+    if waiting := session.scalars(query).all():
+        raise Conflict(f"its follow-up cases are to be closed first: {', '.join(map(str, waiting))}")
 
 
 def _close(

@@ -14,7 +14,7 @@ from streams.duty.lifecycle import CLOSED
 from streams.duty.models import Case, Handover, Officer, Override
 from streams.duty.refusals import Conflict, Forbidden, NotFound
 from streams.duty.rights import Actor, may
-from streams.duty.roster import Occurrence, Team
+from streams.duty.roster import ANY, Occurrence, Team
 from streams.duty.service import officer_named
 from streams.duty.who import on_duty
 
@@ -109,13 +109,8 @@ def handover(
     turn = on_duty(plan_of(session, desk, now), known, now)
     if turn is not None and turn.login == giving.login:
         _add(session, actor, now, known, to, now, turn.ends, "handover")
-    cases = list(
-        session.scalars(
-            sa.select(Case.id)
-            .where(Case.assignee_id == giving.id, Case.state != CLOSED, Case.role == known.role)
-            .order_by(Case.id)
-        )
-    )
+    query = sa.select(Case.id).where(Case.assignee_id == giving.id, Case.state != CLOSED).order_by(Case.id)
+    cases = list(session.scalars(query if known.role == ANY else query.where(Case.role == known.role)))
     for case_id in cases:
         service.reassign(session, desk, actor, now, case_id, to=to, text=f"handover: {note}".strip())
     done = Handover(

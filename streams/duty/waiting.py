@@ -16,7 +16,6 @@ from streams.duty.lifecycle import CLOSED, NEW
 from streams.duty.models import Case, Officer
 from streams.duty.records import notify, record
 from streams.duty.rights import ADMIN, Actor
-from streams.duty.roster import LAST_RESORT
 from streams.duty.who import Answer, Plan, who
 
 log = logging.getLogger("liaowang.duty")
@@ -165,7 +164,7 @@ def _tell_overdue(session: Session, shift: Shift, case: Case, now: datetime) -> 
     province = shift.on_duty(case.role, shift.desk.regions.province.code, now)
     told = {case.assignee_id, shift.ids.get(province.login) if province else None} - {None}
     for officer_id in sorted(told, key=str) or [None]:
-        part = f"{LAST_RESORT}/overdue/{officer_id}"
+        part = f"overdue/{case.entries}/{officer_id}"
         notify(
             session,
             case,

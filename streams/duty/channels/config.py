@@ -9,10 +9,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from schemas.declaration import Entry, parse_yaml
 from schemas.errors import Misdeclared
+from streams.duty.channels.sms import FIELDS
 
 SECRETS = {
     "dingtalk-robot": ("token", "secret"),
@@ -48,6 +50,8 @@ _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "alertmanager": (("url",), ()),
     "alertmanager-webhook": (("url",), ("receiver",)),
 }
+GROUPS = ("dingtalk-robot", "wecom-robot", "alertmanager", "alertmanager-webhook")
+"""Kinds that many read: a link there leads to the case, never acts in one officer's name."""
 MACHINES = ("webhook", "alertmanager", "alertmanager-webhook")
 """Kinds that speak to machines: each notification for itself, unless `group` says otherwise."""
 _COMMON = ("quota", "regions", "roles", "instead", "group")
@@ -185,11 +189,23 @@ def _option(kind: str, key: str, entry: Entry) -> Any:
     if key == "sends":
         return entry.text(("json", "form"))
     if key == "form":
-        return {name: item.text() for name, item in entry.mapping().items()}
+        return {name: _template(item) for name, item in entry.mapping().items()}
     if key == "success":
         return {name: item.text() for name, item in entry.mapping(["code", "good"], ["text"]).items()}
     if key == "again":
         return entry.texts()
+    return entry.text()
+
+
+def _template(entry: Entry) -> str:
+    """A text with fields of a message in braces, known ones only."""
+    try:
+        named = {name for _, name, _, _ in Formatter().parse(entry.text()) if name is not None}
+    except ValueError as error:
+        raise entry.wrong(f"{entry.value!r}: {error}") from None
+    if unknown := sorted(named - set(FIELDS)):
+        known = ", ".join(f"{{{name}}}" for name in FIELDS)
+        raise entry.wrong(f"{{{unknown[0]}}} is no field; there are {known}")
     return entry.text()
 
 

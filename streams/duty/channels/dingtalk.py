@@ -1,7 +1,7 @@
 r"""DingTalk: the robot of a group (custom robot, signed) and the work notification to one person.
 
 Robot: `POST /robot/send?access_token=&timestamp=&sign=`, sign = Base64(HMAC-SHA256(secret, "<ms>\n<secret>")).
-It answers 200 always; `errcode` says the rest: 130101 sent too often (20 a minute, then closed for a while),
+It answers 200 always; `errcode` says the rest: 130101 more than 20 a minute (closed for ten),
 310000 signature, key word or address not allowed, 300001 no such token.
 Work notification: `GET /gettoken`, `POST /topapi/v2/user/getbymobile`, then
 `POST /topapi/message/corpconversation/asyncsend_v2`. Source: DingTalk open platform, server API.
@@ -24,8 +24,8 @@ WORK_LIMIT = 1_900
 TITLE_LIMIT = 60
 BUSY = frozenset({"-1", "130101", "410100", "88"})
 """System busy, sent too often, limit of the interface, flow control: it passes."""
-CLOSED = "60"
-"""Seconds to wait when a robot was told too much: its count begins anew after a minute."""
+CLOSED = "600"
+"""Seconds for which a robot that was told too much takes nothing."""
 
 
 def sign(secret: str, milliseconds: int) -> str:

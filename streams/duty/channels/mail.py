@@ -10,6 +10,7 @@ import ssl
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime, formataddr
+from hashlib import blake2b
 from html import escape
 
 from streams.duty.channels.message import LEVEL_ZH, Message
@@ -32,7 +33,10 @@ class Server:
 
 
 def compose(server: Server, message: Message) -> EmailMessage:
-    """The e-mail; copies have the same Message-ID, those of one case stand in one thread."""
+    """The e-mail; copies have the same Message-ID, those of one episode stand in one thread.
+
+    ValueError where it cannot be written, such as to an address that is none.
+    """
     mail = EmailMessage()
     mail["Subject"] = message.headline
     mail["From"] = formataddr(("瞭望", server.sender))
@@ -40,8 +44,9 @@ def compose(server: Server, message: Message) -> EmailMessage:
     mail["Date"] = format_datetime(message.at)
     domain = server.sender.rpartition("@")[2]
     mail["Message-ID"] = f"<{message.key}@{domain}>"
-    if "episode_key" in message.labels:
-        mail["References"] = f"<{message.labels['episode_key']}@{domain}>"
+    if "episode" in message.labels:
+        thread = blake2b(message.labels["episode"].encode(), digest_size=16).hexdigest()
+        mail["References"] = f"<episode-{thread}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Priority"] = "1" if message.level == "red" else "3"
     mail.set_content("\n".join([message.headline, "", *message.lines, "", message.url]))
@@ -52,10 +57,14 @@ def compose(server: Server, message: Message) -> EmailMessage:
 def send(server: Server, password: str, message: Message) -> Answer:
     """Send one e-mail and say what became of it; never raises for what a server does."""
     try:
+        mail = compose(server, message)
+    except ValueError as error:
+        return Answer(400, reason=f"the mail to {message.to.login or 'nobody'} cannot be written: {error}")
+    try:
         with _connected(server) as smtp:
             if server.user:
                 smtp.login(server.user, password)
-            smtp.send_message(compose(server, message))
+            smtp.send_message(mail)
     except smtplib.SMTPRecipientsRefused as error:
         code, words = next(iter(error.recipients.values()))
         return _answer(code, words)

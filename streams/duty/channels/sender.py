@@ -187,10 +187,18 @@ class Sender:
                 headers=dict(request.headers),
                 allow_redirects=False,
             ) as response:
-                body = await response.content.read(ANSWER_BYTES)
+                body = await _beginning(response.content)
                 return Response(response.status, response.headers.get("Retry-After", ""), body)
         except (TimeoutError, aiohttp.ClientError) as error:
             return Answer(None, reason=str(error) or type(error).__name__)
+
+
+async def _beginning(content: aiohttp.StreamReader) -> bytes:
+    """The body, or as much of it as is looked at; it may come in any number of pieces."""
+    body = b""
+    while len(body) < ANSWER_BYTES and (piece := await content.read(ANSWER_BYTES - len(body))):
+        body += piece
+    return body
 
 
 def _one(

@@ -306,6 +306,14 @@ def test_two_officers_swap_turns_and_a_handover_takes_the_open_cases_along(api: 
     assert case["entries"][-1]["text"] == "handover: one station is off"
 
 
+def test_who_answers_for_every_role_hands_over_all_he_has(api: Api) -> None:
+    api.warn("e1")
+    head = api.as_("head-1")
+    head.post(f"{CASES}/1/reassign", json={"to": "head-1"})
+    done = head.post("/api/v1/handovers", json={"team": "duty-province", "to": "head-2", "note": ""})
+    assert done.json()["cases"] == [1]
+
+
 def test_the_roster_as_icalendar_for_a_reader_without_headers(api: Api) -> None:
     token = api.token("hangzhou-ecology-1", "calendar")
     bare = api.bare()

@@ -173,7 +173,7 @@ def test_what_cannot_be_delivered_is_given_up_after_its_levels_time() -> None:
     assert dead_at(red) < dead_at(blue)
     assert gone([red], dead_at(red))
     assert not gone([red, blue], dead_at(red))
-    assert not gone([notice(1, "red")], NOW * 2)
+    assert gone([red, blue], dead_at(blue))
 
 
 times = st.lists(st.integers(0, 200), max_size=60)
@@ -199,3 +199,23 @@ def test_a_batch_of_one_says_all_of_it() -> None:
     assert message.key == "k"
     assert {"数值：260", "阈值：250"} <= set(message.lines)
     assert message.labels["rule"] == "flood.typhoon"
+
+
+def test_a_message_says_zero_local_time_and_one_line() -> None:
+    case = {**notice(1).case, "value": 0.1 + 0.2, "threshold": 0, "at": "2026-03-01T00:30:00+00:00"}
+    message = message_of(Batch("k", "robot", (notice(1, "red", case={**case, "title": "two\r\nlines"}),)))
+    assert {"数值：0.3", "阈值：0", "发生：2026-03-01 08:30:00"} <= set(message.lines)
+    assert message.title == "two lines"
+
+
+def test_a_channel_for_a_region_or_role_takes_no_other() -> None:
+    group = Channel("robot", "dingtalk-robot", {}, regions=("330100",), roles=("flood-duty",))
+    there = world(channels=Channels({"robot": group}, (), GATHER))
+
+    def dropped(**case: str) -> bool:
+        found = notice(1, case={"rule": "flood.typhoon", "duty_role": "flood-duty", **case})
+        return bool(plan([found], there, NOW).dropped)
+
+    assert not dropped(region="330110")
+    assert dropped(region="330203")
+    assert dropped(region="330110", duty_role="health-duty")

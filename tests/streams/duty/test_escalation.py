@@ -123,6 +123,20 @@ def test_an_acknowledged_case_stops_its_chain_but_not_its_limit(database: Databa
         assert case.overdue == at(240) and case.next_step is None
 
 
+def test_a_reopened_case_can_be_overdue_again_and_is_told_again(database: Database, desk: Desk) -> None:
+    actor = root(desk.regions)
+    with database.writing() as session:
+        case = opened(session, desk, level="red")
+        for start in (0, 1000):
+            advance_due(session, desk, at(start + 600))
+            service.acknowledge(session, desk, actor, at(start + 601), case.id)
+            service.dispose(session, desk, actor, at(start + 602), case.id, done="filter changed")
+            service.reopen(session, desk, actor, at(start + 603), case.id, text="it is back")
+        query = sa.select(Notification.key).where(Notification.kind == "overdue")
+        told = session.scalars(query).all()
+    assert len(told) == 4, "its officer and the province's, twice"
+
+
 def test_without_a_last_resort_who_is_active_an_administrator_gets_it(database: Database, desk: Desk) -> None:
     with database.writing() as session:
         session.execute(sa.update(Officer).where(Officer.login != "health-1").values(active=False))

@@ -7,12 +7,14 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.contract import load_contracts
 from streams.duty import service
 from streams.duty.database import Database
 from streams.duty.desk import Desk
-from streams.duty.lifecycle import CHANGES, CLOSED, STATES, change, possible
+from streams.duty.lifecycle import CHANGES, CLOSED, ENTRIES, STATES, change, possible
 from streams.duty.models import Case, Entry, Message
 from streams.duty.queries import entries_of
+from streams.duty.records import record
 from streams.duty.refusals import Conflict, Invalid
 from tests.streams.duty.moments import NOW, at, opened, root
 
@@ -96,3 +98,22 @@ def test_a_change_and_its_event_are_one_transaction(database: Database, desk: De
     with database.reading() as session:
         for table in (Case, Entry, Message):
             assert session.scalar(sa.select(sa.func.count()).select_from(table)) == 0
+
+
+def test_every_kind_of_entry_is_one_the_feed_knows(database: Database, desk: Desk) -> None:
+    contract = load_contracts()["duty.disposition"]
+    change = next(field for field in contract.fields if field.name == "change")
+    assert set(change.enum) == set(ENTRIES)
+    with database.writing() as session, pytest.raises(ValueError, match="no kind of entry"):
+        record(session, opened(session, desk), "forgotten", root(desk.regions), NOW)
+
+
+def test_a_case_with_an_open_follow_up_is_not_merged_away(database: Database, desk: Desk) -> None:
+    actor = root(desk.regions)
+    with database.writing() as session:
+        case, other = opened(session, desk, episode="e1"), opened(session, desk, episode="e2")
+        service.acknowledge(session, desk, actor, at(1), case.id)
+        service.dispose(session, desk, actor, at(2), case.id, done="mended")
+        service.require_feedback(session, desk, actor, at(3), case.id, question="?", regions=["330302"])
+        with pytest.raises(Conflict, match="follow-up cases are to be closed first: 3"):
+            service.merge(session, desk, actor, at(4), case.id, into=other.id)

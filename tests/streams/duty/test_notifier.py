@@ -22,10 +22,12 @@ from streams.duty.channels.sender import Sender
 from streams.duty.database import Database
 from streams.duty.desk import Desk
 from streams.duty.models import Case, Entry, Notification, Silence
-from streams.duty.notices import Links, counts
+from streams.duty.notices import MOST, Links, counts
 from streams.duty.notifier import Notifier
 from streams.duty.opening import hear
 from streams.duty.signature import KEY_HEADER
+from tests.streams.duty.channels import services
+from tests.streams.duty.channels.services import Services, serving
 from tests.streams.duty.moments import warning
 from tests.streams.duty.parts import SPEED, fast_clock, until
 
@@ -35,7 +37,12 @@ channels:
   second: {{kind: webhook, url: "{base}/second"}}
 {more}
 """
-SECRETS = {"webhook": {"key": "k"}, "second": {"key": "k"}}
+SECRETS = {
+    "webhook": {"key": "k"},
+    "second": {"key": "k"},
+    "away": {"key": "k"},
+    "robot": {"token": services.TOKEN, "secret": services.SECRET},
+}
 
 
 @dataclass
@@ -310,3 +317,98 @@ def test_a_notifier_killed_between_sending_and_writing_sends_the_same_again(
     told(place, database, regions, again)
     assert set(place.taken) == set(first)
     assert set(place.taken.values()) == {2}
+
+
+def test_a_channel_that_is_away_with_many_before_it_keeps_no_other_back(
+    database: Database, desk: Desk, regions: Regions
+) -> None:
+    """The away one has more and redder ones than are looked at together."""
+    place = Place(answer=lambda _: 503)
+    hear_warnings(database, desk, *(warning(f"r{number}", level="red") for number in range(MOST + 20)))
+    hear_warnings(database, desk, warning("b", level="blue"))
+    with database.writing() as session:
+        session.execute(sa.update(Notification).values(channel="away"))
+        session.execute(sa.update(Notification).where(Notification.level == "blue").values(channel="second"))
+
+    async def work() -> None:
+        await until(lambda: len(place.second) == 1)
+
+    told(place, database, regions, work, more='  away: {kind: webhook, url: "http://127.0.0.1:9/"}')
+    assert states(database)["pending"] == MOST + 20
+
+
+def test_what_waits_behind_a_channel_that_is_away_goes_another_way_untried(
+    database: Database, desk: Desk, regions: Regions
+) -> None:
+    place = Place()
+    hear_warnings(database, desk, *(warning(f"r{number}", level="red") for number in range(40)))
+    with database.writing() as session:
+        session.execute(sa.update(Notification).values(channel="away"))
+    start = time.time()
+    clock = lambda: start + 100 * (time.time() - start)  # noqa: E731
+
+    async def work() -> None:
+        await until(lambda: len(place.second) == 40)
+
+    more = '  away: {kind: webhook, url: "http://127.0.0.1:9/", instead: second}'
+    told(place, database, regions, work, more=more, clock=clock)
+    with database.reading() as session:
+        tries = session.scalars(sa.select(Notification.attempts).where(Notification.channel == "away")).all()
+    assert len(tries) == 40
+    assert min(tries) == 0
+
+
+def test_where_there_is_no_other_way_it_waits_until_its_channel_is_back(
+    database: Database, desk: Desk, regions: Regions
+) -> None:
+    place, back = Place(), False
+    place.answer = lambda _: 200 if back else 503
+    hear_warnings(database, desk, warning("e1", level="red"))
+    with database.writing() as session:
+        session.execute(sa.update(Notification).values(key="k/second~webhook"))
+    start = time.time()
+
+    async def work() -> None:
+        nonlocal back
+        await until(lambda: time.time() - start > 1 and len(place.first) > 5)
+        back = True
+        await until(drained(database))
+
+    told(place, database, regions, work, clock=lambda: start + 1000 * (time.time() - start))
+    assert place.second == []
+    assert place.taken == {"k/second~webhook": 1}
+
+
+def test_what_cannot_even_be_sent_is_dead_and_stops_no_other(
+    database: Database, desk: Desk, regions: Regions
+) -> None:
+    """A number whose form has no end: such a message must not end the worker again and again."""
+    place = Place()
+    hear_warnings(database, desk, warning("e1", level="red"), warning("e2", level="orange"))
+    with database.writing() as session:
+        session.execute(sa.update(Notification).where(Notification.level == "red").values(key="bad\nkey"))
+
+    async def work() -> None:
+        await until(drained(database))
+
+    told(place, database, regions, work, clock=fast_clock())
+    assert states(database)["dead"] >= 1
+    assert len(place.taken) == 1
+
+
+def test_a_link_for_a_group_acts_in_nobodys_name(database: Database, desk: Desk, regions: Regions) -> None:
+    there = Services()
+    hear_warnings(database, desk, warning("e1", level="red"))
+    with database.writing() as session:
+        session.execute(sa.update(Notification).values(channel="robot"))
+
+    async def whole() -> None:
+        async with serving(there) as base:
+            text = f'channels: {{robot: {{kind: dingtalk-robot, url: "{base}/robot/send"}}}}'
+            channels = parse_channels(text, "channels.yaml")
+            async with telling(database, regions, channels, time.time):
+                await until(drained(database))
+
+    asyncio.run(whole())
+    said = there.got["dingtalk-robot"][0]["markdown"]["text"]
+    assert "http://127.0.0.1:18060/cases/1)" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
@@ -29,6 +30,7 @@ class Services:
     per: float = 60.0
     times: list[float] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    in_pieces: bool = False
 
     def app(self) -> web.Application:
         """The application with all services' routes."""
@@ -78,7 +80,18 @@ class Services:
         if self._often():
             return self._no(130101, errcode=130101, errmsg="send too fast, exceed 20 times per minute")
         self._take("dingtalk-robot", body)
+        if self.in_pieces:
+            return await self._slowly(request, '{"errcode":0,', '"errmsg":"ok"}')
         return web.json_response({"errcode": 0, "errmsg": "ok"})
+
+    async def _slowly(self, request: web.Request, *pieces: str) -> Any:
+        """An answer whose parts come one after the other."""
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece.encode())
+            await asyncio.sleep(0.05)
+        return response
 
     async def _dingtalk_token(self, request: web.Request) -> web.Response:
         if (request.query.get("appkey"), request.query.get("appsecret")) != (APP_KEY, APP_SECRET):

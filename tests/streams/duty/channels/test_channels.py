@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from schemas.errors import Misdeclared
 from streams.duty.channels.config import parse_channels
 from streams.duty.channels.message import Message, Recipient, fitted
 from streams.duty.channels.sender import Sender
@@ -154,7 +156,7 @@ def test_wrong_secrets_are_refused_for_good_with_the_services_own_code(
 def test_too_many_come_again_later(name: str) -> None:
     answers, _ = sent([name] * 21)
     assert [answer.status for answer in answers] == [200] * 20 + [429]
-    assert float(answers[-1].retry_after) > 0
+    assert float(answers[-1].retry_after) == {"robot": 600, "wecom": 60, "sms": 10}[name]
 
 
 def test_an_access_token_is_asked_for_once_and_anew_when_it_is_refused() -> None:
@@ -204,3 +206,24 @@ def test_what_is_left_out_is_counted() -> None:
     assert text.endswith("link")
     assert len(text.encode()) <= 95
     assert fitted("短", ["一"], "", 100) == "短\n一"
+
+
+def test_an_answer_that_comes_in_pieces_is_read_whole() -> None:
+    answers: list[Answer] = []
+
+    async def work(send: Callable[..., Awaitable[Answer]], there: Services) -> None:
+        there.in_pieces = True
+        answers.append(await send("robot"))
+
+    run(work)
+    assert answers[0].status == 200
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [("{phnoe}", "{phnoe} is no field; there are {phone}, {text}"), ("{phone", "expected '}'")],
+)
+def test_a_form_with_an_unknown_field_is_refused_before_anything_is_sent(form: str, said: str) -> None:
+    text = f'channels: {{sms: {{kind: sms, url: "http://x", form: {{to: "{form}"}}}}}}'
+    with pytest.raises(Misdeclared, match=re.escape(said)):
+        parse_channels(text, "channels.yaml")

@@ -143,3 +143,22 @@ def test_a_server_that_demands_tls_does_not_get_the_password_without(post: tuple
     handler, server = post
     assert send(replace(server, security="none"), "a password", MESSAGE).status != 250
     assert handler.mails == []
+
+
+def test_a_mail_that_cannot_be_written_is_refused_and_keeps_no_other_back(post: tuple[Post, Server]) -> None:
+    handler, server = post
+    broken = replace(MESSAGE, to=replace(MESSAGE.to, name="two\nlines"))
+    for message in (to("王@example.com"), broken):
+        answer = send(server, "a password", message)
+        assert answer.status == 400
+        assert "cannot be written" in answer.reason
+    assert handler.mails == []
+
+
+def test_mails_of_one_episode_stand_in_one_thread(post: tuple[Post, Server]) -> None:
+    handler, server = post
+    for key in ("one", "two"):
+        send(server, "a password", replace(MESSAGE, key=key))
+    send(server, "a password", replace(MESSAGE, key="three", labels={**MESSAGE.labels, "episode": "other"}))
+    threads = [mail["References"] for mail in handler.mails]
+    assert threads[0] == threads[1] != threads[2]
