@@ -40,10 +40,16 @@ class Slope:
     now: int
 
 
-def stacked(title: str, bars: Sequence[Bar], legend: Sequence[str]) -> str:
-    """A horizontal bar a row, its parts stacked from zero, parts below zero to the left."""
-    above = max((sum(p for p in bar.parts if p > 0) for bar in bars), default=0.0)
-    below = min((sum(p for p in bar.parts if p < 0) for bar in bars), default=0.0)
+def stacked(
+    title: str, bars: Sequence[Bar], legend: Sequence[str], scaled_for: Sequence[Bar] | None = None
+) -> str:
+    """A horizontal bar a row, its parts stacked from zero, parts below zero to the left.
+
+    `scaled_for` are all bars, where these are but some of them.
+    """
+    every = bars if scaled_for is None else scaled_for
+    above = max((sum(p for p in bar.parts if p > 0) for bar in every), default=0.0)
+    below = min((sum(p for p in bar.parts if p < 0) for bar in every), default=0.0)
     scale = _WIDTH / ((above - below) or 1.0)
     zero = _TEXT - below * scale
     rows = []

@@ -13,6 +13,7 @@ from dagster import (
 )
 
 from dagster_project.periods import label, parse, whole
+from dagster_project.ranking.pdf import obstacle
 from dagster_project.ranking.publish import current_release, folder_of, period_of, read, write
 from dagster_project.spans import DAY
 from dagster_project.warehouse import warehouse
@@ -35,11 +36,16 @@ def make_rankings(settings: Settings) -> tuple[JobDefinition, ScheduleDefinition
         regions = load_regions()
         with warehouse(settings) as open:
             found = read(open, regions, kind, day, current_release(open))
-        page = write(folder_of(settings), found, regions)
+        problem = obstacle()
+        page = write(folder_of(settings), found, regions, pdf=not problem)
+        if problem:
+            context.log.warning(f"not printed as PDF: {problem}")
         context.log.info(f"{len(found.sheets)} indicators of {found.label} in {page}")
         return str(page)
 
-    publish = op(name="publish_rankings", description="Write the page and table of a period.")(publish_period)
+    publish = op(name="publish_rankings", description="Write page, table and PDF of a period.")(
+        publish_period
+    )
 
     def rankings() -> None:
         publish()

@@ -15,11 +15,13 @@ from schemas.regions import Regions
 
 _PAGE = Path(__file__).parent / "page.html.j2"
 LEVELS = {"city": "设区市 · Cities", "county": "县(市、区) · Counties"}
+_BARS = 45
+"""Bars a chart: one that is higher than a sheet of paper would be cut off."""
 PERIODS = {"day": "日", "month": "月度", "quarter": "季度", "year": "年度"}
 
 
-def html(publication: Publication, regions: Regions) -> str:
-    """The page; it needs nothing from elsewhere."""
+def html(publication: Publication, regions: Regions, pdf: str = "") -> str:
+    """The page; it needs nothing from elsewhere. `pdf` names its printed form, where there is one."""
     sheets = [
         (
             sheet,
@@ -34,7 +36,7 @@ def html(publication: Publication, regions: Regions) -> str:
     mountain = {region.code for region in regions.all if region.mountain}
     title = f"指标{PERIODS[publication.every]}晾晒 {publication.label}"
     return _template().render(
-        publication=publication, sheets=sheets, names=names, mountain=mountain, title=title
+        publication=publication, sheets=sheets, names=names, mountain=mountain, title=title, pdf=pdf
     )
 
 
@@ -63,7 +65,10 @@ def _charts(sheet: Sheet, ranking: Ranking, regions: Regions) -> str:
     """Values as bars, and for cities the way from the former place to the present one."""
     there = [row for row in ranking.rows if row.value is not None]
     bars = [Bar(_name(regions, row.region), (row.value or 0.0,), row.shown) for row in there]
-    drawn = stacked(f"{sheet.head.title_zh} ({sheet.head.unit})", bars, ())
+    title = f"{sheet.head.title_zh} ({sheet.head.unit})"
+    drawn = "".join(
+        stacked(title, bars[first : first + _BARS], (), bars) for first in range(0, len(bars), _BARS)
+    )
     moves = [
         Slope(_name(regions, row.region), row.rank_before, row.rank)
         for row in ranking.rows

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dagster_project.periods import PERIODS, whole
 from dagster_project.ranking.page import contents, html, table
+from dagster_project.ranking.pdf import print_pdf
 from dagster_project.ranking.publication import NAMES, Publication, Standing, publication
 from dagster_project.spans import Span
 from dagster_project.warehouse import Warehouse
@@ -14,6 +15,7 @@ from schemas.errors import Misdeclared
 from schemas.regions import Regions
 from schemas.settings import PREFIX, Settings
 
+PDF = "ranking.pdf"
 _FINENESS = ", ".join(f"'{period}'" for period in PERIODS)
 _ROWS = f"""
 SELECT {", ".join(NAMES)} FROM mart.ranking_at(release = {{release:UInt64}})
@@ -65,13 +67,21 @@ def read(warehouse: Warehouse, regions: Regions, every: str, day: date, release:
     return publication(every, span.last, release, chosen, regions)
 
 
-def write(folder: Path, found: Publication, regions: Regions) -> Path:
-    """Write a publication under `folder`, by period, and list it in the contents; the page."""
+def write(folder: Path, found: Publication, regions: Regions, pdf: bool = False) -> Path:
+    """Write a publication under `folder`, by period, and list it in the contents; the page.
+
+    With `pdf` it is printed, too; without, one of an earlier state does not stay beside the page.
+    """
     out = folder / found.label
     out.mkdir(parents=True, exist_ok=True)
     page = out / "index.html"
-    page.write_text(html(found, regions), encoding="utf-8")
+    text = html(found, regions, PDF if pdf else "")
+    page.write_text(text, encoding="utf-8")
     (out / "ranking.csv").write_text(table(found, regions), encoding="utf-8", newline="")
+    if pdf:
+        print_pdf(text, out / PDF)
+    else:
+        (out / PDF).unlink(missing_ok=True)
     labels = [path.parent.name for path in folder.glob("*/index.html")]
     (folder / "index.html").write_text(contents(labels), encoding="utf-8")
     return page

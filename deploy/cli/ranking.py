@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from dagster_project.periods import FORMS, parse
+from dagster_project.ranking.pdf import check_printing
 from dagster_project.ranking.publish import (
+    PDF,
     current_release,
     folder_of,
     latest_day,
@@ -34,8 +36,11 @@ def publish(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to; <home>/docs/rankings if not given.")
     ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print it as PDF, too.")] = False,
 ) -> None:
     """Write the page and the table of a period: places, rises and falls against the period before."""
+    if pdf:
+        check_printing()
     settings, regions = load_settings(), load_regions()
     every, day = _period(period) if period else (period_of(settings), None)
     with warehouse(settings) as open:
@@ -46,8 +51,9 @@ def publish(
                 "rankings", "release", f"release {seq} has no figures; liaowang build makes some"
             )
         found = read(open, regions, every, day, seq)
-    page = write(out or folder_of(settings), found, regions)
-    typer.echo(f"{found.label}: {len(found.sheets)} indicators of release {seq} in {page}")
+    page = write(out or folder_of(settings), found, regions, pdf)
+    printed = f" and {page.with_name(PDF)}" if pdf else ""
+    typer.echo(f"{found.label}: {len(found.sheets)} indicators of release {seq} in {page}{printed}")
 
 
 def _period(text: str) -> tuple[str, date]:
