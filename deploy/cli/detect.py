@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.errors import Misdeclared
-from streams.watch.detect import METHODS, Detector, Judged, Option, detect, make, options
+from streams.watch.detect import METHODS, Detector, Judged, Option, detect, known_as, make, options
 from streams.watch.detect.series import Series, read_series, with_frequency
 
 NAMES = ", ".join(METHODS)
@@ -39,20 +39,26 @@ def detect_(
     if method == "list":
         _list(json_)
         return
-    given = dict(map(_pair, param))
-    detector = make(method, given, f"detect {method}")
+    given, where = _pairs(param), f"detect {method}"
+    make(method, given, where)
     if not series:
-        raise Misdeclared(
-            f"detect {method}", "--series", "missing; give a CSV file with columns t and observed, or -"
-        )
+        raise Misdeclared(where, "--series", "missing; give a CSV file with columns t and observed, or -")
     points = _read(series)
-    detector = make(
-        method, with_frequency(points, METHODS[method], given, f"detect {method}"), f"detect {method}"
-    )
+    takes = METHODS[known_as(method, where)]
+    detector = make(method, with_frequency(points, takes, given, where), where)
     judged = list(detect(detector, points.points))
     for remark in _remarks(points, detector, judged):
         typer.echo(remark, err=True)
     _print_lines(points, judged) if json_ else _print_table(points, judged)
+
+
+def _pairs(param: Iterable[str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for name, value in map(_pair, param):
+        if name in given:
+            raise Misdeclared("detect", "--param", f"{name} is given twice")
+        given[name] = value
+    return given
 
 
 def _pair(text: str) -> tuple[str, str]:

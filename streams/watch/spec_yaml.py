@@ -286,13 +286,14 @@ def _baseline(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ..
 
 
 def _surge(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
-    from streams.watch.detect import make
+    from streams.watch.detect import known_as, make
 
     contract = around.feed(Entry(entry.where, "feed", None))
     optional = FORMS["surge"].optional
     parameters = entry.at("parameters").mapping() if entry.at("parameters").value is not None else {}
     values = tuple((name, item.value) for name, item in sorted(parameters.items()))
-    make(entry.at("method").text(), dict(values), where=f"{entry.where}: {entry.key}.parameters")
+    method = known_as(entry.at("method").text(), f"{entry.where}: {entry.key}")
+    make(method, dict(values), where=f"{entry.where}: {entry.key}.parameters")
     chosen = {
         key: entry.at(key).text(optional[key]["enum"]) if entry.at(key).value is not None else default
         for key, default in (("measure", "statistic"), ("empty", "zero"), ("aggregate", ""))
@@ -302,7 +303,7 @@ def _surge(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]
     if not field and entry.at("field").value is not None:
         raise entry.at("field").wrong("a count looks at no field; leave it out")
     spec = SurgeSpec(
-        entry.at("method").text(), values, aggregate, field, milliseconds(entry.at("every")), chosen["measure"],
+        method, values, aggregate, field, milliseconds(entry.at("every")), chosen["measure"],
         chosen["empty"] == "zero",
     )  # fmt: skip
     return spec, (_input(around, contract, (field,) if field else ()),)

@@ -15,7 +15,7 @@ from streams.watch.detect.detector import Detector, Judged, Point, State, Verdic
 from streams.watch.detect.ears import EARS
 from streams.watch.detect.ewma import Ewma
 from streams.watch.detect.farrington import Farrington, FarringtonFlexible
-from streams.watch.detect.parameters import Option, options, read
+from streams.watch.detect.parameters import Option, options, plain, read
 
 METHODS: dict[str, type[Any]] = {
     **EARS,
@@ -29,13 +29,29 @@ METHODS: dict[str, type[Any]] = {
 
 def make(method: str, given: Mapping[str, Any], where: str) -> Detector:
     """A method with the parameters given; Misdeclared (at `where`) where its name or a parameter is wrong."""
-    if method not in METHODS:
-        raise Misdeclared(where, "method", f"{method!r} is none; there are " + ", ".join(METHODS))
-    found: Detector = read(METHODS[method], given, where)
+    found: Detector = read(METHODS[known_as(method, where)], given, where)
     return found
+
+
+def known_as(name: str, where: str) -> str:
+    """The name of a method however it is written: `farringtonFlexible` is `farrington-flexible`."""
+    for known in METHODS:
+        if plain(known) == plain(name):
+            return known
+    raise Misdeclared(where, "method", f"{name!r} is none; there are " + ", ".join(METHODS))
 
 
 __all__ = [
     "METHODS",
-    "Detector", "Judged", "Option", "Point", "State", "Verdict", "When", "detect", "make", "options",
+    "Detector",
+    "Judged",
+    "Option",
+    "Point",
+    "State",
+    "Verdict",
+    "When",
+    "detect",
+    "known_as",
+    "make",
+    "options",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ counts where it has one) these are.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -37,12 +38,23 @@ class Cusum:
         unset="60, or 1 where m is a number",
     )  # fmt: skip
 
+    baseline: int | None = option(
+        None, "number of points learned from, in place of start", "whole number", least=1, unset="start - 1"
+    )
+
     @property
     def first(self) -> int:
         """The number of the first point judged."""
+        if self.baseline is not None:
+            return self.baseline + 1
         if self.start_ is not None:
             return self.start_
         return 60 if self.m is None or self.m == SEASONAL else 1
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Parameters that do not go together: (name, what would be right)."""
+        if self.baseline is not None and self.start_ is not None:
+            yield "baseline", "must not stand beside start: points before it are learned from"
 
     def start(self) -> State:
         """[points seen, S, values learned from, their mean, their squares, what the seasonal mean needs].

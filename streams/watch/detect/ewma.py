@@ -9,6 +9,7 @@ NIST/SEMATECH e-Handbook of Statistical Methods, 6.3.2.4 (which gives the asympt
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from streams.watch.detect.detector import State, Verdict, When, defined, exceeds
@@ -43,12 +44,23 @@ class Ewma:
         unset="29, or 1 where m and sd are given",
     )  # fmt: skip
 
+    baseline: int | None = option(
+        None, "number of points learned from, in place of start", "whole number", least=1, unset="start - 1"
+    )
+
     @property
     def first(self) -> int:
         """The number of the first point judged."""
+        if self.baseline is not None:
+            return self.baseline + 1
         if self.start_ is not None:
             return self.start_
         return 29 if self.m is None or self.sd is None else 1
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Parameters that do not go together: (name, what would be right)."""
+        if self.baseline is not None and self.start_ is not None:
+            yield "baseline", "must not stand beside start: points before it are learned from"
 
     def start(self) -> State:
         """[points seen, points judged, z, values learned from, their mean, their squares]."""

@@ -88,10 +88,10 @@ def _options(method: type[Any]) -> Iterator[Option]:
 
 def read(method: type[M], given: Mapping[str, Any], where: str) -> M:
     """A method with the parameters given; Misdeclared where a name or a value is wrong."""
-    known = {_plain(name): each for each in options(method) for name in (each.name, *each.also)}
+    known = {plain(name): each for each in options(method) for name in (each.name, *each.also)}
     values: dict[str, Any] = {}
     for name, value in given.items():
-        each = known.get(_plain(name))
+        each = known.get(plain(name))
         if each is None:
             raise Misdeclared(where, name, "no such parameter; there are " + ", ".join(_names(method)))
         if each.name in values:
@@ -115,13 +115,14 @@ def _field(method: type[Any], name: str) -> str:
     return next(each.name for each in fields(method) if each.name.rstrip("_") == name)
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name without regard to case, hyphens and underscores."""
     return name.replace("_", "").replace("-", "").lower()
 
 
 def _word(value: str, words: tuple[str, ...]) -> str:
     for word in words:
-        if _plain(word) == _plain(value):
+        if plain(word) == plain(value):
             return word
     raise ValueError(value)
 

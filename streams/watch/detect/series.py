@@ -36,7 +36,8 @@ class Series:
 
 def read_series(text: str, source: str) -> Series:
     """The series in a CSV text; Misdeclared names the line and column that is wrong, and what would be right."""
-    rows = csv.DictReader(text.splitlines())
+    lines = text.splitlines()
+    rows = csv.DictReader(lines, delimiter=_delimiter(lines[0] if lines else ""))
     columns = [each.strip() for each in rows.fieldnames or []]
     for wanted in ("t", "observed"):
         if wanted not in columns:
@@ -55,6 +56,11 @@ def read_series(text: str, source: str) -> Series:
     if not points:
         raise Misdeclared(source, "t", "no points; there must be a row for each")
     return Series(_without_midnights(points), tuple(names), _gap(points, names))
+
+
+def _delimiter(header: str) -> str:
+    """Comma, semicolon or tab, whichever there are most of in the header."""
+    return max(",;\t", key=header.count)
 
 
 def _moment(cell: str, where: str) -> When:

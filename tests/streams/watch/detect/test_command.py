@@ -47,6 +47,11 @@ def test_parameters_are_known_by_the_names_of_the_reference_files() -> None:
     assert lines("ears-c1", "--param", "min_sigma=2")[-1]["statistic"] == 2.0
 
 
+def test_methods_are_known_as_others_write_them_and_columns_by_semicolons() -> None:
+    assert lines("EARS_C1") == lines("ears-c1")
+    assert lines("ears-c1", text=SERIES.replace(",", ";")) == lines("ears-c1")
+
+
 def test_other_columns_dates_missing_cells_and_marks_of_spreadsheets_are_taken() -> None:
     text = "\ufeffstate,t,observed\n0,2026-01-05,1.5\n1,2026-01-12,NA\n0,2026-01-19,\n"
     found = lines("cusum", "--param", "m=1", text=text)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import Misdeclared
-from streams.watch.detect import METHODS, make, options
+from streams.watch.detect import METHODS, Point, detect, make, options
 from streams.watch.detect.ewma import Ewma
 from streams.watch.detect.farrington import FarringtonFlexible
 from streams.watch.detect.parameters import read
@@ -40,12 +40,21 @@ def test_reserved_words_and_other_names() -> None:
     )
 
 
+def test_a_baseline_is_what_is_learned_from_before_the_start() -> None:
+    points = [Point(number, float(value)) for number, value in enumerate([3, 5, 4, 6, 9, 2], 1)]
+    for method in ("ewma", "cusum"):
+        found = list(detect(make(method, {"baseline": 4}, "test"), points))
+        assert found == list(detect(make(method, {"start": 5}, "test"), points))
+        assert [each.alarm is None for each in found] == [True] * 4 + [False] * 2
+
+
 @pytest.mark.parametrize(
     ("method", "given", "said"),
     [
         ("ewma", {"lambda": 0}, "rule.yaml: lambda: must be a number at most 1 and above 0, not 0"),
         ("ewma", {"m": "middle"}, "m: must be a number, not 'middle'"),
         ("ewma", {"m": 1, "mu": 2}, "mu: m is given twice"),
+        ("ewma", {"baseline": 7, "start": 9}, "baseline: must not stand beside start"),
         ("ewma", {"m": True}, "m: must be a number, not True"),
         ("ewma", {"limits": "wide"}, "limits: must be one of exact, asymptotic"),
         ("cusum", {"h": "nan"}, "h: must be a number above 0, not 'nan'"),
