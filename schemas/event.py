@@ -15,8 +15,6 @@ import msgspec
 SPECVERSION = "1.0"
 TICK_TYPE = "liaowang.tick.v1"
 LIVE = ""
-SKEW = 300_000
-"""How far (ms) an event's time or a tick's clock may run ahead of its arrival and still move the watermark."""
 
 
 def encode_event(

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from schemas.errors import Rejected
-from schemas.event import LIVE, SKEW, Tick, decode_tick
+from schemas.event import LIVE, Tick, decode_tick
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -134,7 +134,7 @@ def check(feed: Feed, position: Position, frame: Iterable[Record]) -> tuple[Posi
         mark = marks.get(timeline, _NEVER)
         accepted.append(Accepted(offset, arrived, time < mark - lateness, time, event, raw))
         if time > mark:
-            _advance(marks, timeline, mark, min(time, arrived + SKEW))
+            _advance(marks, timeline, mark, min(time, arrived))
     if following == position.next:
         return position, None
     batch = Batch(position.next, following - 1, accepted, refused, ticks, marks, arrived)
@@ -166,7 +166,7 @@ def _advance(marks: dict[str, int], timeline: str, mark: int, seen: int) -> None
 
 def _ticked(offset: int, arrived: int, tick: Tick, marks: dict[str, int]) -> Ticked:
     clock = (tick.data.clock - EPOCH) // MILLISECOND
-    _advance(marks, tick.timeline, marks.get(tick.timeline, _NEVER), min(clock, arrived + SKEW))
+    _advance(marks, tick.timeline, marks.get(tick.timeline, _NEVER), min(clock, arrived))
     return Ticked(offset, arrived, tick.timeline, clock, tick.data.final, tick.data.epoch)
 
 

@@ -21,9 +21,11 @@ import msgspec
 from schemas.contract import Contract
 from schemas.decoder import Decoder
 from schemas.errors import Rejected
-from schemas.event import LIVE, SKEW, TICK_TYPE, encode_event, encode_tick
+from schemas.event import LIVE, TICK_TYPE, encode_event, encode_tick
 
 SOURCE = "/liaowang/rules/run"
+FAST = 300_000
+"""How far (ms) a clock is ahead that is supposed to be fast; by less an event is out of order."""
 AHEAD = 10
 """How many events of a file are looked ahead for one whose clock is ahead."""
 
@@ -143,7 +145,7 @@ def _came(each: Happening) -> int:
 def arrivals(found: Iterable[Happening | BadLine]) -> Iterator[Happening | BadLine]:
     """The same with an arrival for each event that has none: its own time, unless its clock is ahead.
 
-    A clock is ahead where at least half of the next AHEAD events are earlier by more than the skew allowed: they
+    A clock is ahead where at least half of the next AHEAD events are earlier by more than FAST: they
     came later and had not occurred yet. Such an event arrives with the earliest of these.
     """
     coming: deque[Happening | BadLine] = deque()
@@ -159,7 +161,7 @@ def _arrived(each: Happening | BadLine, coming: Iterable[Happening | BadLine]) -
     if isinstance(each, BadLine) or each.tick or each.arrival is not None:
         return each
     times = [other.at for other in coming if isinstance(other, Happening) and not other.tick]
-    earlier = [at for at in times if at < each.at - SKEW]
+    earlier = [at for at in times if at < each.at - FAST]
     ahead = earlier and 2 * len(earlier) >= len(times)
     return replace(each, arrival=min(earlier) if ahead else each.at)
 

@@ -1,10 +1,11 @@
 """The watch of one input partition: rows in, transitions out; nothing here reads a clock or a network.
 
 Time is data. Each timeline (live, or one replay) has a watermark: the latest event time or tick seen, where an
-event counts at most as its arrival plus SKEW, so one fast clock makes nobody else late. An event below the
-watermark by more than the feed's lateness is late and judged by no rule; what a rule makes of one that is merely
-out of order is the condition's to say. Ids are remembered as long as a copy could count again. What rules of the
-second stage need is gathered and shipped. What comes out is a function of the log alone, not of frames.
+event counts at most as its arrival, so one fast clock makes nobody else late and lets nothing be due too early.
+An event below the watermark by more than the feed's lateness is late and judged by no rule; what a rule makes of
+one that is merely out of order is the condition's to say. Ids are remembered as long as a copy could count again.
+What rules of the second stage need is gathered and shipped. What comes out is a function of the log alone, not of
+frames.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import msgspec
 
 from schemas.contract import Contract
 from schemas.errors import Rejected
-from schemas.event import SKEW, Tick, decode_tick
+from schemas.event import Tick, decode_tick
 from streams.watch.batches import BEGINNING
 from streams.watch.conditions import Condition, Row, condition
 from streams.watch.episode import Emit, Moment, Transition
@@ -167,7 +168,7 @@ class Partition:
             if event.corrects:
                 key = _correction(lane, event, time, offset)
             if time > watermark:
-                lane.watermark = watermark = max(watermark, min(time, arrival + SKEW))
+                lane.watermark = watermark = max(watermark, min(time, arrival))
                 if lane.ids.many:
                     lane.move_memory()
                     lane.ids.forget(lane.remembered)
@@ -208,7 +209,7 @@ class Partition:
         lane = self.lanes.get(tick.timeline) or self.lane(tick.timeline)
         changed = self._changed(tick, lane, rows, emit, ship)
         self.tally.ticks += 1
-        clock = min(milliseconds(tick.data.clock), self.arrival + SKEW)
+        clock = min(milliseconds(tick.data.clock), self.arrival)
         lane.watermark = max(lane.watermark, clock)
         lane.move_memory()
         row = (None, clock, lane.watermark, offset, "", self._contract.feed)

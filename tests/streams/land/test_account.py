@@ -13,7 +13,6 @@ from schemas.decoder import Decoder
 from streams.land.account import (
     LIVE,
     MILLISECOND,
-    SKEW,
     TIMELINES,
     Batch,
     Feed,
@@ -104,11 +103,11 @@ def test_a_replay_neither_makes_live_events_late_nor_is_late_itself() -> None:
     assert late(tick(NOON, "replay"), air("a", NOON - timedelta(days=1))) == [False]
 
 
-def test_a_fast_clock_counts_up_to_arrival_and_a_small_skew() -> None:
+def test_a_fast_clock_counts_up_to_its_arrival() -> None:
     honest = NOON - CONTRACT.lateness + minutes(6)
     assert late(air("fast", NOON + timedelta(days=400)), air("honest", honest)) == [False, False]
     batch = judge(log(air("fast", NOON + timedelta(days=400))))
-    assert batch.watermarks == {LIVE: NOON_MS + SKEW}
+    assert batch.watermarks == {LIVE: NOON_MS}
 
 
 def test_rejected_events_do_not_move_time() -> None:

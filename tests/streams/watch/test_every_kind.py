@@ -13,13 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.decoder import Decoder
+from streams.watch.baseline import BaselineTable
+from streams.watch.conditions import Condition
+from streams.watch.conditions.baseline import Baseline
 from streams.watch.episode import Transition
 from streams.watch.happenings import Happening
 from streams.watch.offline import Entry
 from streams.watch.partition import Partition
 from streams.watch.rule import Rule
 from streams.watch.state import StateKeeper
-from tests.streams.watch.trying import AIR, CONTRACTS, MINUTE, START, air, clock, rule
+from tests.streams.watch.trying import AIR, CONTRACTS, START, air, clock, rule
 
 AIR_CONTRACT = CONTRACTS[AIR]
 DECODE = Decoder(AIR_CONTRACT).decode
@@ -67,6 +70,10 @@ def kinds(**more: object) -> dict[str, Rule]:
              "parameters": {"m": 60, "sd": 20, "lambda": 0.5}},
             {"blue": 100, "red": 150}, keep_open_for="PT10M", **more,
         ),
+        "baseline": rule(
+            {"kind": "baseline", "field": "pm25", "as": "sigma", "slot": "hour-of-day"},
+            {"blue": 1, "red": 4}, **more,
+        ),
         "sequence": rule(
             {"kind": "sequence", "first": {"where": {"averaging": "1h"}}, "then": {"where": {"averaging": "24h"}}},
             {"blue": "PT10M", "red": "PT40M"}, **more,
@@ -95,6 +102,15 @@ def made(steps: Sequence[int], random: Random, stations: int = 3) -> list[Happen
     return [*found, clock(at + timedelta(hours=4))]
 
 
+def with_copies(happenings: Sequence[Happening], random: Random) -> list[Happening]:
+    """The same with some events once more, any time later."""
+    found = [*happenings]
+    for each in happenings:
+        if not each.tick and random.random() < 0.3:
+            found.insert(random.randint(found.index(each) + 1, len(found)), each)
+    return found
+
+
 def entries(happenings: Iterable[Happening]) -> list[Entry]:
     """A log that arrives long after its events, so that no clock runs ahead of it."""
     arrival = int(datetime(2026, 6, 1, tzinfo=START.tzinfo).timestamp() * 1000)
@@ -102,7 +118,13 @@ def entries(happenings: Iterable[Happening]) -> list[Entry]:
 
 
 def fresh(watched: Rule) -> Partition:
-    return Partition(AIR_CONTRACT, DECODE, [watched], AIR_CONTRACT.topic, 0)
+    return Partition(AIR_CONTRACT, DECODE, [watched], AIR_CONTRACT.topic, 0, furnish=furnish)
+
+
+def furnish(condition: Condition) -> None:
+    if isinstance(condition, Baseline):
+        usual = {(name, hour): (60.0 + hour, 20.0) for name in ("S0", "S1") for hour in range(24)}
+        condition.furnish({"test.rule": BaselineTable(1, usual)})
 
 
 def run(watched: Rule, log: Sequence[Entry], cuts: Iterable[int] = ()) -> list[Transition]:
@@ -167,6 +189,14 @@ def test_shuffled_within_wait_and_sent_twice_it_is_the_same(
 
 
 @every_kind
+@given(gaps, st.randoms(use_true_random=False))
+@settings(max_examples=25, deadline=None)
+def test_copies_at_any_later_time_change_nothing(kind: str, steps: list[int], random: Random) -> None:
+    log = made(steps, random)
+    assert plain(run(KINDS[kind], entries(with_copies(log, random)))) == plain(run(KINDS[kind], entries(log)))
+
+
+@every_kind
 @given(gaps, st.randoms(use_true_random=False), st.integers(2, 4))
 @settings(max_examples=30, deadline=None)
 def test_partitions_do_not_matter(kind: str, steps: list[int], random: Random, partitions: int) -> None:
@@ -194,11 +224,19 @@ def test_the_logs_of_these_tests_make_it_warn_and_recover(kind: str) -> None:
     assert said >= {"opened", "recovered"}, said
 
 
-def test_one_fast_clock_delays_nobody() -> None:
-    watched = KINDS["sliding"]
-    arrival = int(START.timestamp() * 1000)
-    log = [
-        Entry(0, arrival, air(START + timedelta(days=9), 20, "S1", number=1).raw),
-        Entry(1, arrival + 60_000, air(START + MINUTE, 400, "S2", number=2).raw),
-    ]
-    assert [(each.subject, each.kind) for each in run(watched, log)] == [("S2", "opened")]
+@every_kind
+@given(gaps, st.randoms(use_true_random=False))
+@settings(max_examples=25, deadline=None)
+def test_one_fast_clock_changes_nothing_for_others(kind: str, steps: list[int], random: Random) -> None:
+    """Events arrive when they occur, but those of S9, whose clock is minutes to days ahead."""
+    honest, log = made(steps, random), list[tuple[int, bytes]]()
+    for number, each in enumerate(honest):
+        log.append((each.at, each.raw))
+        if random.random() < 0.2:
+            ahead = START + timedelta(milliseconds=each.at, minutes=random.choice([1, 4, 20, 9999]))
+            fast = air(ahead - timedelta(seconds=START.timestamp()), 220, "S9", number=f"f{number}")
+            log.append((each.at, fast.raw))
+    plainly = [Entry(number, each.at, each.raw) for number, each in enumerate(honest)]
+    fast_too = [Entry(number, arrival, raw) for number, (arrival, raw) in enumerate(log)]
+    others = [each for each in run(KINDS[kind], fast_too) if each.subject != "S9"]
+    assert plain(others) == plain(run(KINDS[kind], plainly))
