@@ -43,6 +43,7 @@ class Settings:
     ranking_period: str = "month"
     duty_database_url: str = field(default="", repr=False)
     console_url: str = ""
+    cap_sender: str = "liaowang@localhost"
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_claim: str = "preferred_username"

@@ -125,7 +125,7 @@ def activate(login: Login, acting: As = "", as_json: AsJson = False) -> None:
 
 def token(
     login: Login,
-    scope: Annotated[str, typer.Option(help="api, or calendar: read rosters as iCalendar only.")] = "api",
+    scope: Annotated[str, typer.Option(help="api; only rosters: calendar; only the CAP feed: cap.")] = "api",
     label: Annotated[str, typer.Option(help="What it is for.")] = "",
     days: Annotated[int, typer.Option(min=0, max=3660, help="How long it is good; 0: until revoked.")] = 365,
     listed: Annotated[

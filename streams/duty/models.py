@@ -85,7 +85,7 @@ class Office(Base):
 
 
 class Token(Base):
-    """A bearer token of an officer; only its SHA-256 is kept. `scope` is `api` or `calendar`."""
+    """A bearer token of an officer; only its SHA-256 is kept. `scope` is `api`, `calendar` or `cap`."""
 
     __tablename__ = "token"
     id: Mapped[int] = mapped_column(Key, primary_key=True)

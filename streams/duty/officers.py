@@ -21,7 +21,9 @@ from streams.duty.rights import ADMIN, Actor, Grant, may
 
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 PREFIX = "lw_"
-SCOPES = ("api", "calendar")
+API = "api"
+SCOPES = (API, "calendar", "cap")
+"""What a token opens: everything its officer may do, rosters as iCalendar, or the CAP feed."""
 SHORTEST_PASSWORD = 12
 
 
@@ -152,14 +154,17 @@ def revoke_token(session: Session, now: datetime, token_id: int) -> Token:
 
 
 def bearer(session: Session, text: str, now: datetime, where: str, scope: str = "api") -> Actor | None:
-    """Who bears a token; None where it is unknown, over, of another scope, or its officer is not active."""
+    """Who bears a token; None where it is unknown, over, of another scope, or its officer is not active.
+
+    A token of scope `api` opens the narrower ones, too.
+    """
     query = sa.select(Token, Officer).join(Officer, Officer.id == Token.officer_id)
     found = session.execute(query.where(Token.hash == _hash(text))).one_or_none()
     if found is None:
         return None
     token, officer = found
     over = token.revoked is not None or (token.expires is not None and token.expires <= now)
-    if over or not officer.active or (token.scope != scope and scope != "calendar"):
+    if over or not officer.active or token.scope not in (scope, API):
         return None
     return actor_for(officer, where)
 

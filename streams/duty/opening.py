@@ -59,12 +59,7 @@ def _apply(session: Session, shift: Shift, warning: Any, now: datetime, actor: A
         if data.kind in ("recovered", "cancelled"):
             return None
         return _open(session, shift, warning, now, actor)
-    detail = {
-        "warning": warning.id,
-        "value": data.value,
-        "threshold": data.threshold,
-        "at": data.at.isoformat(),
-    }
+    detail = _detail(warning)
     if data.kind in ("recovered", "cancelled"):
         case.recovered = case.recovered or data.at
         record(session, case, data.kind, actor, now, detail=detail)
@@ -96,8 +91,20 @@ def _open(session: Session, shift: Shift, warning: Any, now: datetime, actor: Ac
         evidence=data.evidence,
         occurred=data.at,
     )
-    open_case(session, shift, case, now, actor, detail={"warning": warning.id})
+    open_case(session, shift, case, now, actor, detail=_detail(warning))
     return case
+
+
+def _detail(warning: Any) -> dict[str, Any]:
+    """What the transition itself said; the case goes on to change."""
+    data = warning.data
+    return {
+        "warning": warning.id,
+        "title": data.title,
+        "value": data.value,
+        "threshold": data.threshold,
+        "at": data.at.isoformat(),
+    }
 
 
 def new_case(desk: Desk, now: datetime, **given: Any) -> Case:
@@ -145,7 +152,8 @@ def _change_level(
         record(session, case, "lowered", actor, now, detail={**detail, "from": before})
         schedule(case, shift.desk)
         return
-    case.value, case.threshold, case.evidence = data.value, data.threshold, data.evidence
+    case.title, case.value, case.threshold = data.title, data.value, data.threshold
+    case.evidence = data.evidence
     case.close_by = min(case.close_by, now + shift.desk.roster.limits[case.level].close)
     record(session, case, "raised", actor, now, detail={**detail, "from": before})
     if case.state in (DISPOSED, CONFIRMED, CLOSED) and case.merged_into_id is None:

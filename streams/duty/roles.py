@@ -1,11 +1,26 @@
-"""The duty roles that rules name: each must have somebody."""
+"""What duty knows of the rules: the roles they name, which must have somebody, and their titles."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from schemas.contract import load_contracts
-from streams.watch.rule import load_rules
+from schemas.errors import Misdeclared
+from schemas.settings import Settings
+from streams.duty.cap_index import Publisher
+from streams.watch.rule import Rule, load_rules
 
 
 def roles_of_rules() -> frozenset[str]:
     """The duty roles of all early-warning rules."""
     return frozenset(rule.duty_role for rule in load_rules(load_contracts()))
+
+
+def publisher_of(settings: Settings, rules: Iterable[Rule]) -> Publisher:
+    """Who tells other systems of warnings, with the titles of these rules; a sender CAP forbids is Misdeclared."""
+    if not re.fullmatch(r"[^\s,<&]+", settings.cap_sender):
+        said = f"{settings.cap_sender!r} must hold no space, comma, < or &"
+        raise Misdeclared("settings", "LIAOWANG_CAP_SENDER", said)
+    titles = {rule.id: (rule.title, rule.title_en) for rule in rules}
+    return Publisher(settings.cap_sender, settings.console, titles)

@@ -16,6 +16,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from schemas.contract import load_contracts
 from schemas.errors import Unavailable
 from schemas.settings import HOST, Settings
 from streams.duty.api.app import make_api
@@ -26,9 +27,10 @@ from streams.duty.opening import hear
 from streams.duty.policy import backoff
 from streams.duty.publisher import Publisher
 from streams.duty.reader import Reader, sleep
-from streams.duty.roles import roles_of_rules
+from streams.duty.roles import publisher_of
 from streams.duty.stopping import stop_on_signals
 from streams.duty.waiting import advance_due, any_due
+from streams.watch.rule import load_rules
 from streams.worker import start_logging
 
 TICK = 1.0
@@ -56,7 +58,8 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     stop = stop_on_signals()
     listener = listen(settings.duty_port, "LIAOWANG_DUTY_PORT")
     database, desks = open_home(settings, clock())
-    parts = Parts(database, desks, clock)
+    rules = load_rules(load_contracts())
+    parts = Parts(database, desks, clock, publisher_of(settings, rules))
     reader = Reader(settings, "duty", lambda warnings: take(parts, warnings, rng), _nothing, time.time, rng)
     publisher = Publisher(settings, database, clock, rng, _nothing)
     try:
@@ -64,7 +67,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
             group.create_task(serve(make_api(parts), listener, stop))
             group.create_task(reader.run(stop))
             group.create_task(publisher.run(stop))
-            group.create_task(tick(parts, roles_of_rules(), stop))
+            group.create_task(tick(parts, {rule.duty_role for rule in rules}, stop))
     finally:
         database.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
+from streams.duty.cap_index import Publisher
 from streams.duty.database import Database
 from streams.duty.desk import Desk, Desks
 from streams.duty.models import Reply
@@ -33,6 +34,7 @@ class Parts:
     database: Database
     desks: Desks
     clock: Callable[[], datetime]
+    cap: Publisher = field(default_factory=Publisher)
 
 
 class Unauthorised(Refused):

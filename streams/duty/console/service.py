@@ -42,6 +42,7 @@ from streams.duty.home import open_home, operator
 from streams.duty.models import Entry, Officer
 from streams.duty.officers import add_officer, set_password
 from streams.duty.rights import ADMIN, Grant
+from streams.duty.roles import publisher_of
 from streams.land.broker import administration, describe
 from streams.watch.rule import load_rules
 from streams.worker import start_logging
@@ -100,7 +101,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         cookie=f"liaowang_session_{settings.console_port}",
         provider=_provider(settings, http),
     )
-    api = make_api(ApiParts(database, desks, clock))
+    api = make_api(ApiParts(database, desks, clock, publisher_of(settings, rules.values())))
 
     def close() -> None:
         executor.shutdown(cancel_futures=True)

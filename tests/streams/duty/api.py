@@ -18,6 +18,7 @@ from deploy.local.process import free_port
 from schemas.settings import HOST, Settings
 from streams.duty.api.app import make_api
 from streams.duty.api.parts import Parts
+from streams.duty.cap_index import Publisher
 from streams.duty.database import Database
 from streams.duty.desk import Desk, Desks
 from streams.duty.officers import add_officer, add_token, find
@@ -40,10 +41,10 @@ class Clock:
 class Api:
     """A running API; `as_` gives a client that bears an officer's token, `bare` one without."""
 
-    def __init__(self, database: Database, home: Path) -> None:
+    def __init__(self, database: Database, home: Path, publisher: Publisher | None = None) -> None:
         self.database, self.clock = database, Clock()
         self.desks = Desks(Settings(home=home))
-        self.app = make_api(Parts(database, self.desks, self.clock))
+        self.app = make_api(Parts(database, self.desks, self.clock, publisher or Publisher()))
         self.url = ""
         self._clients: list[httpx.Client] = []
         self._numbers = count(1)
