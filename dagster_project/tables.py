@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dagster_project import dimensions, indicator_sql, marts, status
+from dagster_project import dimensions, indicator_sql, marts, rule_quality, status
 from dagster_project.indicator import load_indicators
 from dagster_project.ranking.mart import ranking_mart
 from schemas.contract import load_contracts
@@ -30,6 +30,7 @@ def statements() -> list[str]:
         dimensions.definitions(indicators),
         *marts.releases(),
         *status.ddl(),
+        *rule_quality.ddl(),
         *(text for item in indicators for text in indicator_sql.ddl(item)),
     ]
     for contract in contracts:
@@ -53,4 +54,4 @@ def visible() -> tuple[dict[str, str], tuple[str, ...]]:
     columns |= {table: "region" for table in (*(item.table for item in indicators), *index_tables())}
     columns |= {"indicator": "region", "ranking": "region"}
     both = {name: column for table, column in columns.items() for name in (table, f"{table}_at")}
-    return both, SHARED
+    return {**both, "reviewed_warning": "region"}, SHARED

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
-from deploy.landed_log import Place, Stretch, connect, places, records
+from deploy.landed_log import Connection, Place, Stretch, places, records
 from schemas.contract import FEEDS, Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.settings import Settings
@@ -79,7 +79,7 @@ def work(job: Job) -> Made:
     found: list[list[Transition]] = [[] for _ in parts]
     shipped: list[list[bytes]] = [[] for _ in parts]
     count = 0
-    with closing(_Connection(job.settings)) as connection:
+    with closing(Connection(job.settings)) as connection:
         for chunk in records(connection.client, contract, job.place, job.stretch):
             count += len(chunk)
             for at, part in enumerate(parts):
@@ -87,17 +87,6 @@ def work(job: Job) -> Made:
                 part.observe(chunk, found[at].append, lambda target, batch, to=gathered: to.append(batch))  # type: ignore[misc]
                 shipped[at] += [encode_batches([batch]) for batch in gathered]
     return Made(job.place, count, tuple(map(tuple, found)), tuple(map(tuple, shipped)))
-
-
-class _Connection:
-    """A warehouse connection that can be closed."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.client = connect(settings)
-
-    def close(self) -> None:
-        """Disconnect."""
-        self.client.disconnect()
 
 
 def _partition(
@@ -158,7 +147,7 @@ def run(
 
 def found(settings: Settings, contracts: Mapping[str, Contract], feeds: Sequence[str]) -> list[Place]:
     """The places of these feeds, the largest first, so that no process ends long after the others."""
-    with closing(_Connection(settings)) as connection:
+    with closing(Connection(settings)) as connection:
         there = [place for feed in feeds for place in places(connection.client, contracts[feed])]
     return sorted(there, key=lambda place: -place.size)
 

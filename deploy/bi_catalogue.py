@@ -14,6 +14,7 @@ DOCUMENT = Path(__file__).parent.parent / "docs" / "bi.md"
 STAR = (
     *("indicator", "ranking", "region", "calendar", "indicator_definition"),
     *("provenance", "provenance_input", "release", "current_release"),
+    *("rule_quality", "reviewed_warning"),
 )
 _BEGIN, _END = "<!-- generated: begin -->\n", "<!-- generated: end -->"
 

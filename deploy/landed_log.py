@@ -85,6 +85,17 @@ def connect(settings: Settings) -> Client:
     )
 
 
+class Connection:
+    """A connection of its own that can be closed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.client = connect(settings)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.client.disconnect()
+
+
 def places(client: Client, contract: Contract) -> list[Place]:
     """The partitions of a feed's latest log that have anything landed."""
     with answering():

@@ -13,7 +13,7 @@ import msgspec
 from clickhouse_driver import Client
 
 from deploy import rules as files
-from deploy.landed_log import Place, Stretch, connect, places, records
+from deploy.landed_log import Connection, Place, Stretch, places, records
 from schemas.contract import Contract
 from schemas.decoder import Decoder
 from schemas.errors import LiaowangError, Misdeclared
@@ -80,8 +80,8 @@ def replay(
 ) -> Replayed:
     """Decide the warning `id` (episode and ordinal, `…#1`) again; NoSuchWarning where none is landed."""
     book = RuleBook(files.history(settings), lambda text, where: parse_rule(text, where, contracts))
-    client = connect(settings)
-    with closing(_Closing(client)):
+    with closing(Connection(settings)) as connection:
+        client = connection.client
         rows = client.execute(_WARNING, {"id": id})
         if not rows:
             raise NoSuchWarning(f"no warning {id} is landed; `liaowang warnings list` shows the newest")
@@ -99,14 +99,6 @@ def _rule(book: RuleBook, name: str, version: int) -> Rule:
     if book.history.text(name, version) is None:
         raise Misdeclared(name, "version", f"{version} was never published here; it cannot be decided again")
     return book.rule(name, version)
-
-
-@dataclass
-class _Closing:
-    client: Client
-
-    def close(self) -> None:
-        self.client.disconnect()
 
 
 class _Log:

@@ -51,6 +51,7 @@ COMMANDS: dict[str, str | tuple[str, ...]] = {
         "published.baseline",
         "usual.usual",
         "backtest.backtest",
+        "review.review",
     ),
 }
 """Every command by its name: where in deploy.cli it is. A module is imported when its command is asked for."""
