@@ -23,6 +23,7 @@ from dagster import (
     MaterializeResult,
     asset,
 )
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from dagster_shared.utils.warnings import BetaWarning
 
 from dagster_project.attempt import BUILD, Attempt, begin
@@ -41,6 +42,14 @@ LINEAGE_DAYS = 31
 KIND_TAG, RESUME_TAG = "liaowang/kind", "liaowang/resume"
 """Tags of a run: why it is made, and the build id of a killed build it goes on with."""
 DAYS = DailyPartitionsDefinition(start_date="2014-01-01", timezone="Asia/Shanghai", end_offset=1)
+
+
+def range_tags(span: Span) -> Mapping[str, str]:
+    """The tags that make a run one over all days of a span."""
+    return {
+        ASSET_PARTITION_RANGE_START_TAG: span.first.isoformat(),
+        ASSET_PARTITION_RANGE_END_TAG: span.last.isoformat(),
+    }
 
 
 def make_assets(shop: Shop) -> list[AssetsDefinition]:

@@ -19,9 +19,8 @@ from dagster import (
     schedule,
 )
 from dagster import DagsterRunStatus as Status
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from dagster_project.assets import make_assets
+from dagster_project.assets import make_assets, range_tags
 from dagster_project.housekeeping import make_housekeeping
 from dagster_project.index import load_indexes
 from dagster_project.indicator import Indicator, load_indicators
@@ -29,6 +28,7 @@ from dagster_project.late import make_late
 from dagster_project.ledger import LOCAL
 from dagster_project.open_lineage.post import Post, tables_of
 from dagster_project.ranking.job import make_rankings
+from dagster_project.reviews import REVIEW, make_reviews
 from dagster_project.shop import Shop, Watch
 from dagster_project.spans import DAY, Span
 from quality.docs import write_docs
@@ -56,7 +56,7 @@ def make_definitions(
     expiry, every_night_expire = make_housekeeping(shop)
     daily = define_asset_job(
         JOB,
-        selection=AssetSelection.all(),
+        selection=AssetSelection.all() - AssetSelection.assets(REVIEW),
         description="Build, judge and release a span of days.",
     )
     reach = 1 + max(contract.lateness for contract in contracts.values()) // DAY
@@ -85,18 +85,11 @@ def make_definitions(
         write_docs(settings.home)
 
     rankings, when_ended = make_rankings(settings)
+    reviews = make_reviews(settings, reach)
     return Definitions(
-        assets=make_assets(shop),
-        jobs=[daily, late, expiry, rankings],
-        schedules=[every_night, every_night_expire, when_ended],
-        sensors=[after_success, after_failure, late_days],
+        assets=[*make_assets(shop), reviews.asset],
+        jobs=[daily, late, expiry, rankings, reviews.job],
+        schedules=[every_night, every_night_expire, when_ended, reviews.nightly],
+        sensors=[after_success, after_failure, late_days, reviews.reopened],
         executor=in_process_executor,
     )
-
-
-def range_tags(span: Span) -> Mapping[str, str]:
-    """The tags that make a run one over all days of a span."""
-    return {
-        ASSET_PARTITION_RANGE_START_TAG: span.first.isoformat(),
-        ASSET_PARTITION_RANGE_END_TAG: span.last.isoformat(),
-    }

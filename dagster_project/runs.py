@@ -10,11 +10,12 @@ from pathlib import Path
 
 from dagster import DagsterInstance, DagsterRunStatus, ExecuteInProcessResult, RunsFilter
 
-from dagster_project.assets import KIND_TAG, RESUME_TAG
+from dagster_project.assets import KIND_TAG, RESUME_TAG, range_tags
 from dagster_project.attempt import BUILD
 from dagster_project.indicator import Indicator
 from dagster_project.instance import prepare_instance
-from dagster_project.project import JOB, make_definitions, range_tags
+from dagster_project.project import JOB, make_definitions
+from dagster_project.reviews import REVIEW
 from dagster_project.shop import Watch
 from dagster_project.spans import Span
 from dagster_project.warehouse import warehouse
@@ -121,7 +122,7 @@ def bury(instance: DagsterInstance) -> list[str]:
 def steps(settings: Settings) -> int:
     """How many tables a run builds and judges, the release being one more."""
     graph = make_definitions(settings).resolve_asset_graph()
-    return len(graph.get_all_asset_keys())
+    return len(graph.get_all_asset_keys() - {REVIEW})
 
 
 def _read(settings: Settings, span: Span, build_id: str) -> Run:

@@ -12,10 +12,10 @@ import pytest
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult, build_schedule_context
 from dagster._core.events import DagsterEventType
 
-from dagster_project.assets import DAYS, RELEASE
+from dagster_project.assets import DAYS, RELEASE, range_tags
 from dagster_project.index import load_indexes
 from dagster_project.instance import BatchingEventLog, BatchingInstance, prepare_instance
-from dagster_project.project import make_definitions, range_tags
+from dagster_project.project import make_definitions
 from dagster_project.runs import Run, run_span
 from dagster_project.spans import Span
 from schemas.errors import Unavailable
@@ -42,12 +42,12 @@ def test_definitions_load_without_a_server(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert int(done.stdout) == len(TABLES) + 1
+    assert int(done.stdout) == len(TABLES) + 2
 
 
 def test_every_declaration_is_an_asset_with_a_gate() -> None:
     graph = make_definitions(Settings()).resolve_asset_graph()
-    assert {key.path[0] for key in graph.get_all_asset_keys()} == {*TABLES, "release"}
+    assert {key.path[0] for key in graph.get_all_asset_keys()} == {*TABLES, "release", "rule_review"}
     assert {check.asset_key.path[0] for check in graph.asset_check_keys} == set(TABLES)
     assert not any(graph.get_check_spec(check).blocking for check in graph.asset_check_keys)
     for indicator in FIGURED:
