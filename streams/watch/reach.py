@@ -53,10 +53,10 @@ def _condition(rule: Rule) -> int:
 def _points(spec: SurgeSpec) -> int:
     """Windows a detector looks back on, the one to judge included."""
     given = vars(make(spec.method, dict(spec.parameters), "reach"))
-    start = given.get("start_") or 0
-    if "baseline" in given:
+    if spec.method.startswith("ears"):
         return int(given["baseline"]) + 6
-    if "b" in given:
+    start = given.get("start_") or given.get("baseline") or 0
+    if spec.method.startswith("farrington"):
         by_date = spec.every % DAY == 0
         year = _YEAR // spec.every + 1 if by_date else given["freq"] or 52
         return int(max(start, (given["b"] + 1) * year + given["w"]) + 1)
