@@ -6,12 +6,14 @@ import re
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from datetime import timedelta
+from sys import float_info
 from typing import Any
 
 import yaml
 
 from schemas.errors import Misdeclared
 
+LARGEST = float_info.max
 _DURATION = re.compile(
     r"P(?=\d|T\d)(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
@@ -118,11 +120,11 @@ class Entry:
         return self.value
 
     def number(self) -> int | float:
-        """A finite number."""
+        """A finite number, no larger than a float can be."""
         if (
             isinstance(self.value, bool)
             or not isinstance(self.value, int | float)
-            or self.value - self.value != 0
+            or not -LARGEST <= self.value <= LARGEST
         ):
             raise self.wrong(f"must be a number, not {_kind(self.value)}")
         return self.value

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from schemas.contract import Contract
 from schemas.declaration import parse_duration
 from schemas.decoder import Decoder
+from schemas.errors import Misdeclared, Rejected
 from schemas.event import encode_event
 from streams.watch.baseline import BaselineTable, read_table
 from streams.watch.conditions import Condition
@@ -91,6 +92,17 @@ class Offline:
                 self._ahead.append(happening.at)
         self._flow.observe(happening.feed, 0, [Entry(part.offset + 1, self._clock, happening.raw)], emit)
 
+    def check(self, happening: Happening, where: str) -> None:
+        """Refuse an event that breaks its contract or is of a feed that no rule here reads."""
+        if happening.feed not in self._decoders:
+            raise Misdeclared(where, "feed", f"{happening.feed} is none of {', '.join(self.feeds)}")
+        try:
+            self._decoders[happening.feed](happening.raw)
+        except Rejected as error:
+            raise Misdeclared(
+                where, "events", f"must keep the contract of {happening.feed}: {error}"
+            ) from None
+
     def finish(self, emit: Emit, until: datetime | None = None) -> None:
         """Move all clocks on: past the last event and the longest `wait`, or to `until` where that is later."""
         ends = [] if until is None else [int(until.timestamp() * 1000)]
@@ -147,6 +159,7 @@ def try_example(
     found: list[Transition] = []
     offline = Offline(contracts, with_members(rules, rule), baselines)
     for happening in _example_happenings(contracts, rule, offline.feeds, example):
+        offline.check(happening, f"{rule.id}: {example.name}")
         offline.take(happening, found.append)
     offline.finish(found.append, datetime.fromisoformat(example.until) if example.until else None)
     return [transition for transition in found if transition.rule == rule.id]

@@ -14,6 +14,11 @@ Shape = Mapping[str, Any]
 """A piece of JSON Schema (draft 2020-12)."""
 
 DURATION = r"^P(?=\d|T\d)(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$"
+SOME_TIME = DURATION.replace("^P", "^P(?=.*[1-9])", 1)
+"""A duration longer than nothing."""
+MOMENT = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$"
+ID = r"^[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*$"
+STEPS = ("opened", "raised", "lowered", "recovered", "cancelled")
 CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
 
 
@@ -25,6 +30,16 @@ def text(description: str, **more: Any) -> Shape:
 def duration(description: str) -> Shape:
     """An ISO 8601 duration."""
     return {"type": "string", "pattern": DURATION, "description": description, "examples": ["PT2H", "P1D"]}
+
+
+def span(description: str) -> Shape:
+    """An ISO 8601 duration longer than nothing."""
+    return {**duration(description), "pattern": SOME_TIME}
+
+
+def moment(description: str) -> Shape:
+    """A moment."""
+    return {**text(description), "pattern": MOMENT, "examples": ["2026-03-01T09:00:00+08:00"]}
 
 
 def choice(description: str, *values: str) -> Shape:
@@ -53,6 +68,11 @@ def record(description: str, required: Mapping[str, Shape], optional: Mapping[st
     }  # fmt: skip
 
 
+def _is(key: str, value: str) -> Shape:
+    """Whether a key has this value."""
+    return {"properties": {key: {"const": value}}, "required": [key]}
+
+
 SCALAR: Shape = {"type": ["string", "number", "boolean"]}
 WHERE: Shape = {
     "type": "object", "additionalProperties": SCALAR,
@@ -67,7 +87,7 @@ REGION = text(
     "Field or template of the region code, such as {region:city}; the feed's own region by default."
 )
 DIRECTION = choice("Whether a level is reached from its bound upwards or downwards.", "above", "below")
-WINDOW = duration("Length of the window.")
+WINDOW = span("Length of the window.")
 WINDOWS = choice("Ending at each event, or one after the other.", "sliding", "tumbling")
 
 AGGREGATE_KEYS: tuple[Mapping[str, Shape], Mapping[str, Shape]] = (
@@ -78,7 +98,12 @@ AGGREGATE_KEYS: tuple[Mapping[str, Shape], Mapping[str, Shape]] = (
         "where": WHERE,
     },
 )
-PART = record("A figure of the window.", *AGGREGATE_KEYS)
+AGGREGATE_RULES: list[Shape] = [
+    {"if": _is("aggregate", "count"), "then": {"properties": {"field": False}}, "else": {"required": ["field"]}},
+    {"if": _is("aggregate", "quantile"), "then": {"required": ["quantile"]},
+     "else": {"properties": {"quantile": False}}},
+]  # fmt: skip
+PART = {**record("A figure of the window.", *AGGREGATE_KEYS), "allOf": AGGREGATE_RULES}
 STEP = record(
     "An event of the sequence.",
     {},
@@ -90,7 +115,7 @@ STEP = record(
         ),
     },
 )
-LEG = record(
+_LEG = record(
     "One side of the correlation.",
     {"feed": text("Its feed.")},
     {
@@ -99,6 +124,10 @@ LEG = record(
         "at_most": number("Events count whose field is at most this."),
     },
 )  # fmt: skip
+LEG: Shape = {
+    **_LEG, "dependentRequired": {"at_least": ["field"], "at_most": ["field"]},
+    "dependentSchemas": {"field": {"anyOf": [{"required": ["at_least"]}, {"required": ["at_most"]}]}},
+}  # fmt: skip
 MEMBER: Shape = {
     "oneOf": [
         text("A rule's id."),
@@ -113,12 +142,17 @@ MEMBER: Shape = {
 
 @dataclass(frozen=True)
 class Form:
-    """The keys of one kind of condition, and what its levels' bounds are: number, duration or members."""
+    """The keys of one kind of condition, and what its levels' bounds are: number, duration or members.
+
+    `also` is what must hold of the keys together; `whole` what else the rule needs (feed, subject).
+    """
 
     description: str
     required: Mapping[str, Shape] = field(default_factory=dict)
     optional: Mapping[str, Shape] = field(default_factory=dict)
     bounds: str = "number"
+    also: Shape = field(default_factory=dict)
+    whole: tuple[str, ...] = ("feed", "subject")
 
 
 FORMS: dict[str, Form] = {
@@ -127,16 +161,18 @@ FORMS: dict[str, Form] = {
         "How a field has changed.",
         {"field": FIELD},
         {
-            "over": duration("Against the newest value at least this old, and less than twice that."),
+            "over": span("Against the newest value at least this old, and less than twice that."),
             "against": choice("Against the mean of the same hour.", "yesterday", "last-week"),
             "as": choice("The difference, or its share of the earlier value.", "absolute", "relative"),
             "direction": DIRECTION,
         },
+        also={"oneOf": [{"required": ["over"]}, {"required": ["against"]}]},
     ),
     "aggregate": Form(
         "A figure of the events in a window.",
         {"aggregate": AGGREGATE_KEYS[0]["aggregate"], "window": WINDOW},
         {**AGGREGATE_KEYS[1], "windows": WINDOWS, "direction": DIRECTION},
+        also={"allOf": AGGREGATE_RULES},
     ),
     "ratio": Form(
         "One figure of a window divided by another.",
@@ -155,6 +191,7 @@ FORMS: dict[str, Form] = {
         "How long an event has not been followed by another.",
         {"first": STEP, "then": STEP},
         bounds="duration",
+        whole=("subject",),
     ),
     "baseline": Form(
         "How far a field is from what is usual.",
@@ -184,18 +221,20 @@ FORMS: dict[str, Form] = {
         "How many other rules warn in a region.",
         {"of": {"type": "array", "items": MEMBER, "minItems": 1, "description": "The members."}},
         {
-            "within": duration("How long a warning that has ended still counts."),
+            "within": span("How long a warning that has ended still counts."),
             "count": choice("Count members, or all their open warnings.", "rules", "warnings"),
         },
         bounds="members",
+        whole=(),
     ),
     "correlation": Form(
         "How many feeds had a fitting event of one subject within a span.",
         {
             "of": {"type": "array", "items": LEG, "minItems": 2, "description": "The legs."},
-            "within": duration("How long a fitting event counts."),
+            "within": span("How long a fitting event counts."),
         },
         bounds="members",
+        whole=("subject",),
     ),
 }
 
@@ -212,7 +251,7 @@ QUIET = record(
 )  # fmt: skip
 SPAN = record(
     "A span in which nothing is judged.",
-    {"from": text("ISO 8601 with offset."), "to": text("ISO 8601 with offset.")},
+    {"from": moment("Its begin."), "to": moment("Its end.")},
     {
         "subjects": texts("Whose; all by default."),
         "regions": texts("GB/T 2260 codes with all that lies in them."),
@@ -220,7 +259,7 @@ SPAN = record(
 )
 EVENT = record(
     "An event of an example.",
-    {"time": text("ISO 8601 with offset."), "data": {"type": "object", "description": "Its data."}},
+    {"time": moment("When it occurs."), "data": {"type": "object", "description": "Its data."}},
     {
         "feed": text("Its feed, where the rule reads several."),
         "repeat": {"type": "integer", "minimum": 1, "description": "How often it comes."},
@@ -238,9 +277,7 @@ EXAMPLE = record(
                 "A transition.",
                 {
                     "subject": text("Whose."),
-                    "kind": choice(
-                        "What happened.", "opened", "raised", "lowered", "recovered", "cancelled"
-                    ),
+                    "kind": choice("What happened.", *STEPS),
                 },
                 {"level": choice("The level after it.", *NAMES)},
             ),
@@ -248,7 +285,7 @@ EXAMPLE = record(
         },
     },
     {
-        "until": text("The clock at the end, where silence matters."),
+        "until": moment("The clock at the end, where silence matters."),
         "baseline": {
             "type": "array", "items": {"type": "object"}, "description": "subject, slot, mean, sd each.",
         },
@@ -256,7 +293,7 @@ EXAMPLE = record(
 )  # fmt: skip
 
 REQUIRED: dict[str, Shape] = {
-    "rule": text("Its id, <domain>.<rule>; in the folder of rules as the file's place says."),
+    "rule": text("Its id, <domain>.<rule>; in the folder of rules as the file's place says.", pattern=ID),
     "version": {"type": "integer", "minimum": 1, "description": "Raised with each change."},
     "title": record(
         "One line for the officer on duty.", {"zh": text("Chinese."), "en": text("English.")}, {}
@@ -278,14 +315,17 @@ OPTIONAL: dict[str, Shape] = {
     "recovery": {
         "oneOf": [
             number("The warning ends on the safe side of this; the lowest level's bound by default."),
-            record(
-                "When the warning ends.",
-                {},
-                {
-                    "threshold": number("On the safe side of this."),
-                    "for": duration("For at least this long."),
-                },
-            ),
+            {
+                **record(
+                    "When the warning ends.",
+                    {},
+                    {
+                        "threshold": number("On the safe side of this."),
+                        "for": duration("For at least this long."),
+                    },
+                ),
+                "minProperties": 1,
+            },
         ],
         "description": "When a warning ends.",
     },
@@ -293,7 +333,7 @@ OPTIONAL: dict[str, Shape] = {
         "Damping: from so many rises within a span on, a level falls only after that span below it.",
         {
             "rises": {"type": "integer", "minimum": 2, "description": "Openings and raisings."},
-            "within": duration("The span."),
+            "within": span("The span."),
         },
         {},
     ),

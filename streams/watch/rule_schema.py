@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streams.watch.levels import NAMES
-from streams.watch.rule_form import DURATION, FORMS, OPTIONAL, REQUIRED, Form, Shape, duration
+from streams.watch.rule_form import FORMS, OPTIONAL, REQUIRED, SOME_TIME, Form, Shape, duration
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -37,20 +37,30 @@ def _of_kind(kind: str, form: Form) -> Shape:
         "required": ["kind", *form.required],
         "additionalProperties": False,
         "description": form.description,
+        **form.also,
     }
     level = _level(form.bounds)
     levels = {"properties": dict.fromkeys(NAMES, level), "additionalProperties": False}
     return {
         "if": {"properties": {"condition": {"properties": {"kind": {"const": kind}}, "required": ["kind"]}}},
-        "then": {"properties": {"condition": condition, "levels": levels}},
+        "then": {
+            "properties": {"condition": condition, "levels": levels, **_barred(kind, form)},
+            "required": list(form.whole),
+        },
     }
+
+
+def _barred(kind: str, form: Form) -> Shape:
+    """Keys of the rule that mean nothing to a kind."""
+    feed = {"feed": {"const": "duty.warning"}} if kind == "composite" else {}
+    return {**feed, "for": False} if form.bounds == "duration" else feed
 
 
 def _level(bounds: str) -> Shape:
     """A level's bound alone, or with a dwell of its own."""
     bound: dict[str, Shape] = {
         "number": {"type": "number"},
-        "duration": {"type": "string", "pattern": DURATION},
+        "duration": {"type": "string", "pattern": SOME_TIME},
         "members": {"oneOf": [{"enum": ["any", "all"]}, {"type": "integer", "minimum": 1}]},
     }
     more = {} if bounds == "duration" else {"for": duration("How long this level must hold.")}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from schemas.contract import Contract
 from schemas.declaration import Entry, parse_yaml
@@ -13,12 +14,11 @@ from schemas.errors import Misdeclared
 from streams.watch.calendar import WEEKDAYS, Maintenance, Quiet
 from streams.watch.levels import LEVELS, NAMES, RANKS
 from streams.watch.rule import Example, Flapping, Rule
-from streams.watch.rule_form import CLOCK, FORMS, OPTIONAL, REQUIRED
+from streams.watch.rule_form import CLOCK, FORMS, ID, OPTIONAL, REQUIRED, STEPS
 from streams.watch.spec import CompositeSpec, CorrelationSpec
 from streams.watch.spec_yaml import Read, Surroundings, milliseconds, read_condition
 from streams.watch.templates import keeps
 
-_ID = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
 _MANY_FEEDS = ("composite", "correlation")
 
 
@@ -37,6 +37,8 @@ def parse_rule(text: str, where: str, contracts: Mapping[str, Contract], expecte
     """The rule in a text, which stands at `where`; `expected` is the id it must have."""
     entry = parse_yaml(text, where)
     parts = entry.mapping(list(REQUIRED), list(OPTIONAL))
+    for part in parts.values():
+        _no_blanks(part)
     id = _id(parts["rule"], expected)
     around = Surroundings(
         id, contracts, _contract(entry, contracts), entry.at("subject"), entry.at("region"), entry.at("where")
@@ -72,11 +74,11 @@ def parse_rule(text: str, where: str, contracts: Mapping[str, Contract], expecte
         keep_open=_span(entry.at("keep_open_for")),
         recovery_dwell=recovery_dwell,
         flapping=_flapping(entry.at("flapping")),
-        quiet=tuple(_quiet(item) for item in _list(entry.at("quiet"))),
-        maintenance=tuple(_maintenance(item) for item in _list(entry.at("maintenance"))),
+        quiet=tuple(_quiet(item) for item in _some(entry.at("quiet"))),
+        maintenance=tuple(_maintenance(item) for item in _some(entry.at("maintenance"))),
         region=read.inputs[0].region,
         status=parts["status"].text(("active", "draft")) if "status" in parts else "active",
-        examples=tuple(_example(item) for item in _list(entry.at("examples"))),
+        examples=tuple(_example(item, contracts) for item in _list(entry.at("examples"))),
         text=text,
     )
 
@@ -85,9 +87,24 @@ def _id(entry: Entry, expected: str) -> str:
     found = entry.text()
     if expected and found != expected:
         raise entry.wrong(f"must be {expected}, as the file's place says")
-    if not _ID.fullmatch(found):
+    if not re.fullmatch(ID, found):
         raise entry.wrong(f"{found!r} must be <domain>.<rule> in lower case, digits and hyphens")
     return found
+
+
+def _no_blanks(entry: Entry) -> None:
+    """Refuse a key that stands there without a value: it may have been forgotten. Examples may have them."""
+    if entry.value is None:
+        raise entry.wrong("must have a value; an optional key may be left out")
+    if entry.key in ("examples", "condition.parameters"):
+        return
+    inside = entry.value if isinstance(entry.value, dict) else {}
+    for each in [*(entry.at(str(key)) for key in inside if isinstance(key, str)), *_each(entry)]:
+        _no_blanks(each)
+
+
+def _each(entry: Entry) -> tuple[Entry, ...]:
+    return entry.items() if isinstance(entry.value, list) else ()
 
 
 def _version(entry: Entry) -> int:
@@ -246,24 +263,45 @@ def _list(entry: Entry) -> tuple[Entry, ...]:
     return entry.items() if entry.value is not None else ()
 
 
-def _example(entry: Entry) -> Example:
+def _some(entry: Entry) -> tuple[Entry, ...]:
+    """The entries of a list that may be left out, but not be empty."""
+    found = _list(entry)
+    if entry.value is not None and not found:
+        raise entry.wrong("must list at least one; leave the key out where there is none")
+    return found
+
+
+def _example(entry: Entry, contracts: Mapping[str, Contract]) -> Example:
     parts = entry.mapping(["name", "events", "warns"], ["until", "baseline"])
-    events = tuple(
-        item.mapping(["time", "data"], ["repeat", "every", "feed"]) for item in parts["events"].items()
-    )
-    for event in events:
-        _moment(event["time"])
     if "until" in parts:
         _moment(parts["until"])
-    warns = []
-    for item in parts["warns"].items():
-        said = item.mapping(["subject", "kind"], ["level"])
-        level = said["level"].text(NAMES) if "level" in said else ""
-        warns.append((said["subject"].text(), said["kind"].text(), level))
     return Example(
         name=parts["name"].text(),
-        events=tuple({key: item.value for key, item in event.items()} for event in events),
-        warns=tuple(warns),
+        events=tuple(_event(item, contracts) for item in parts["events"].items()),
+        warns=tuple(_warns(item) for item in parts["warns"].items()),
         until=parts["until"].text() if "until" in parts else "",
-        baseline=tuple(item.value for item in _list(entry.at("baseline"))),
+        baseline=tuple(_row(item) for item in _list(entry.at("baseline"))),
     )
+
+
+def _event(entry: Entry, contracts: Mapping[str, Contract]) -> Mapping[str, Any]:
+    parts = entry.mapping(["time", "data"], ["repeat", "every", "feed"])
+    _moment(parts["time"])
+    parts["data"].mapping()
+    if "repeat" in parts and parts["repeat"].integer() < 1:
+        raise parts["repeat"].wrong("must be 1 or more")
+    if "every" in parts:
+        parts["every"].duration()
+    if "feed" in parts:
+        parts["feed"].text(tuple(contracts))
+    return {key: item.value for key, item in parts.items()}
+
+
+def _warns(entry: Entry) -> tuple[str, str, str]:
+    parts = entry.mapping(["subject", "kind"], ["level"])
+    level = parts["level"].text(NAMES) if "level" in parts else ""
+    return parts["subject"].text(), parts["kind"].text(STEPS), level
+
+
+def _row(entry: Entry) -> Mapping[str, Any]:
+    return {key: item.value for key, item in entry.mapping().items()}

@@ -114,13 +114,24 @@ def read_where(entry: Entry, contract: Contract) -> Where:
     for name, item in entry.mapping().items():
         if name not in fields:
             raise item.wrong(f"the feed has no such field; there are {', '.join(fields)}")
-        if not isinstance(item.value, str | int | float | bool):
-            raise item.wrong("must be a text, number or truth value")
+        types, said = _TYPES.get(fields[name].kind, ((), ""))
+        if not types:
+            raise item.wrong(f"is a {fields[name].kind}; events are chosen by texts, numbers or truth values")
+        if type(item.value) not in types:
+            raise item.wrong(f"{item.value!r} must be {said}, as the field is")
         enum = fields[name].enum
         if enum and item.value not in enum:
             raise item.wrong(f"{item.value!r} must be one of {', '.join(map(str, enum))}")
         found.append((name, item.value))
     return tuple(found)
+
+
+_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "string": ((str,), "a text in quotes"),
+    "integer": ((int,), "a whole number"),
+    "number": ((int, float), "a number"),
+    "boolean": ((bool,), "true or false"),
+}
 
 
 def one_field(entry: Entry, contract: Contract, kinds: Iterable[str] = ("integer", "number")) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
@@ -79,9 +85,9 @@ WRONG: list[tuple[str, dict[str, Any], str, str, bool]] = [
     ("text field", {"condition": {"kind": "threshold", "field": "station"}}, "condition.field", "pm25", False),
     ("no such field", {"subject": ["city"]}, "subject", "no field 'city'; there are station", False),
     ("no such template", {"subject": "{region:town}"}, "subject", "city, province", False),
-    ("no subject", {"subject": None}, "subject", "must be given", False),
+    ("no subject", {"subject": None}, "subject", "must be given", True),
     ("no such feed", {"feed": "ecology.water"}, "feed", "no such feed; there are", False),
-    ("no feed", {"feed": None}, "feed", "must be given", False),
+    ("no feed", {"feed": None}, "feed", "must be given", True),
     ("no levels", {"levels": {}}, "levels", "at least one of blue", True),
     ("no such level", {"levels": {"purple": 1}}, "levels.purple", "no such key", True),
     ("falling levels", {"levels": {"blue": 5, "red": 4}}, "levels", "must be above", False),
@@ -89,27 +95,27 @@ WRONG: list[tuple[str, dict[str, Any], str, str, bool]] = [
     ("level without bound", {"levels": {"blue": {"for": "PT1H"}}}, "levels.blue.threshold", "given", True),
     ("for in words", {"for_": "an hour"}, "for", "ISO 8601 duration such as PT2H", True),
     ("recovery above", {"recovery": 120}, "recovery", "must not be above", False),
-    ("empty recovery", {"recovery": {}}, "recovery", "threshold, for, or both", False),
+    ("empty recovery", {"recovery": {}}, "recovery", "threshold, for, or both", True),
     ("unquoted clock", {"quiet": [{"from": "9:00", "to": "10:00"}]}, "quiet[0].from", '"22:00"', True),
     ("same hours", {"quiet": [{"from": "09:00", "to": "09:00"}]}, "quiet[0].to", "another time", False),
     ("span backwards", {"maintenance": [
      {"from": "2026-03-02T00:00:00+08:00", "to": "2026-03-01T00:00:00+08:00"}]},
      "maintenance[0].to", "later", False),
     ("span without offset", {"maintenance": [{"from": "2026-03-02", "to": "2026-03-03"}]},
-     "maintenance[0].from", "offset", False),
+     "maintenance[0].from", "offset", True),
     ("one rise", {"flapping": {"rises": 1, "within": "PT1H"}}, "flapping.rises", "2 or more", True),
-    ("count of a field", {"condition": COUNT | {"field": "pm25"}}, "condition.field", "leave it out", False),
-    ("mean of nothing", {"condition": COUNT | {"aggregate": "mean"}}, "condition.field", "must be given", False),
+    ("count of a field", {"condition": COUNT | {"field": "pm25"}}, "condition.field", "leave it out", True),
+    ("mean of nothing", {"condition": COUNT | {"aggregate": "mean"}}, "condition.field", "must be given", True),
     ("no window", {"condition": {"kind": "count"}}, "condition.window", "must be given", True),
-    ("empty window", {"condition": COUNT | {"window": "PT0S"}}, "condition.window", "longer than nothing", False),
+    ("empty window", {"condition": COUNT | {"window": "PT0S"}}, "condition.window", "longer than nothing", True),
     ("quantile of 2", {"condition": MEAN | {"aggregate": "quantile", "quantile": 2}}, "condition.quantile",
      "between 0 and 1", True),
-    ("stray quantile", {"condition": MEAN | {"quantile": 0.5}}, "condition.quantile", "leave it out", False),
+    ("stray quantile", {"condition": MEAN | {"quantile": 0.5}}, "condition.quantile", "leave it out", True),
     ("absence for", {"condition": {"kind": "absence"}, "levels": {"blue": "PT1H"}, "for_": "PT1H"}, "for",
-     "leave it out", False),
+     "leave it out", True),
     ("absence in numbers", {"condition": {"kind": "absence"}, "levels": {"blue": 3}}, "levels.blue", "text", True),
     ("change of both", {"condition": {"kind": "change", "field": "pm25", "over": "PT1H", "against": "yesterday"}},
-     "condition", "either `over`", False),
+     "condition", "either `over`", True),
     ("ratio of half", {"condition": {"kind": "ratio", "of": {"aggregate": "count"}, "window": "PT1H"}},
      "condition.to", "must be given", True),
     ("key outside the subject", {"condition": {"kind": "sequence",
@@ -119,7 +125,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str, bool]] = [
      "then": STEP | {"by": ["station", "region"]}}, "levels": {"blue": "PT1H"}},
      "condition.then.by", "as many", False),
     ("composite with a feed", {"condition": {"kind": "composite", "of": ["a.b"]}, "levels": {"blue": "any"}},
-     "feed", "leave it out", False),
+     "feed", "leave it out", True),
     ("composite of itself", {"feed": None, "subject": None,
      "condition": {"kind": "composite", "of": ["test.rule"]}, "levels": {"blue": "any"}},
      "condition.of", "itself", False),
@@ -127,8 +133,13 @@ WRONG: list[tuple[str, dict[str, Any], str, str, bool]] = [
      "levels": {"blue": 3}}, "levels.blue", "from 1 to 2", False),
     ("one leg", {"feed": None, "condition": {"kind": "correlation", "within": "PT1H",
      "of": [{"feed": "ecology.air-quality"}]}, "levels": {"blue": "any"}}, "condition.of", "two legs", True),
+    ("key without a value", {"flapping": {"rises": 3, "within": None}}, "flapping.within", "must have a value", True),
+    ("no quiet hours", {"quiet": []}, "quiet", "at least one", True),
+    ("where in another type", {"where": {"pm25": "80"}}, "where.pm25", "must be a number, as the field is", False),
+    ("a step there is not", {"examples": [{"name": "x", "events": [],
+     "warns": [{"subject": "S1", "kind": "rises"}]}]}, "examples[0].warns[0].kind", "one of opened", True),
     ("example without offset", {"examples": [{"name": "x", "events": [{"time": "2026-03-01", "data": {}}],
-     "warns": []}]}, "examples[0].events[0].time", "offset", False),
+     "warns": []}]}, "examples[0].events[0].time", "offset", True),
 ]  # fmt: skip
 
 
@@ -143,6 +154,53 @@ def test_a_wrong_rule_says_where_and_what_would_be_right(
     assert (caught.value.where, caught.value.key) == ("test.yaml", key)
     assert right in caught.value.problem
     assert SCHEMA.is_valid(document(**changes)) != by_schema
+
+
+ODD: list[Any] = [
+    None, "", 0, -1, 2.5, 10**400, math.nan, math.inf, [], {}, True, "x", "P1X", "PT0S", "PT1H", "P9999999999999D",
+    "24:00", "{", "{region}", "blue", [1], {"threshold": 1}, "2026-03-01", "999999-01-01T00:00:00Z", "all",
+    "count", ["station"], "station", "pm25", "ecology.air-quality",
+]  # fmt: skip
+DOCUMENTS = [yaml.safe_load(rule.text) for rule in RULES]
+
+
+def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where something stands in a document, but for the data of its examples."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inside:
+        if key != "data":
+            yield (*way, key)
+            yield from places(each, (*way, key))
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=250, deadline=None)
+def test_a_rule_changed_anywhere_is_taken_or_refused_and_editors_refuse_no_more(random: Random) -> None:
+    changed = copy.deepcopy(random.choice(DOCUMENTS))
+    for _ in range(random.choice([1, 1, 2])):
+        *way, last = random.choice(sorted(places(changed), key=repr))
+        holder = functools.reduce(lambda inside, key: inside[key], way, changed)
+        what = random.choice(["put", "put", "add", "drop"])
+        if what == "add" and isinstance(holder[last], dict):
+            holder[last][random.choice(["field", "for", "where", "window", "zz"])] = random.choice(ODD)
+        elif what == "drop":
+            del holder[last]
+        else:
+            holder[last] = random.choice(ODD)
+    try:
+        parse_rule(yaml.safe_dump(changed, allow_unicode=True), "test.yaml", CONTRACTS)
+    except Misdeclared as wrong:
+        assert wrong.key and wrong.problem
+    else:
+        SCHEMA.validate(changed)
+
+
+def test_an_example_that_breaks_its_contract_is_refused() -> None:
+    data = {"station": "S1", "region": "330106", "averaging": "1h", "pm25": "high"}
+    event = {"time": "2026-03-01T00:00:00Z", "data": data}
+    watched = parsed(examples=[{"name": "text", "events": [event], "warns": []}])
+    with pytest.raises(Misdeclared, match="text: events: must keep the contract"):
+        try_example(CONTRACTS, [watched], watched, watched.examples[0])
 
 
 def test_the_document_these_start_from_is_right() -> None:
