@@ -133,7 +133,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str, bool]] = [
      "levels": {"blue": 3}}, "levels.blue", "from 1 to 2", False),
     ("one leg", {"feed": None, "condition": {"kind": "correlation", "within": "PT1H",
      "of": [{"feed": "ecology.air-quality"}]}, "levels": {"blue": "any"}}, "condition.of", "two legs", True),
-    ("key without a value", {"flapping": {"rises": 3, "within": None}}, "flapping.within", "must have a value", True),
+    ("empty key", {"flapping": {"rises": 3, "within": None}}, "flapping.within", "must have a value", True),
     ("no quiet hours", {"quiet": []}, "quiet", "at least one", True),
     ("where in another type", {"where": {"pm25": "80"}}, "where.pm25", "must be a number, as the field is", False),
     ("a step there is not", {"examples": [{"name": "x", "events": [],
