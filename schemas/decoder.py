@@ -73,17 +73,18 @@ def _broken(contract: Contract, codes: frozenset[str]) -> Callable[[Event], bool
     """What msgspec cannot check, as one function: whether an event breaks the contract all the same."""
     wrong = [check for field in contract.fields for check in _checks(field)]
     region = attrgetter(contract.region_field) if contract.region_field else None
+    allowed = codes | {None}
     outside, (first, last) = _outside(TIMES), (TIMES[0].year, TIMES[1].year)
 
     def broken(event: Event) -> bool:
         time, data = event.time, event.data
         if not first < time.year < last and outside(time):
             return True
-        if region is not None and region(data) not in codes and region(data) is not None:
+        if region is not None and region(data) not in allowed:
             return True
-        for get, is_wrong in wrong:
-            value = get(data)
-            if value is not None and is_wrong(value):
+        # `any` would make a generator for each event, which costs more than the checks.
+        for get, is_wrong in wrong:  # noqa: SIM110
+            if is_wrong(get(data)):
                 return True
         return False
 
@@ -106,4 +107,4 @@ def _outside(bounds: tuple[Any, Any]) -> Callable[[Any], bool]:
     """Whether a moment is outside; the year alone decides, but for moments a day from the bounds' years."""
     low, high = bounds
     first, last = low.year, high.year
-    return lambda value: not (first < value.year < last) and not low <= value <= high
+    return lambda value: value is not None and not (first < value.year < last) and not low <= value <= high

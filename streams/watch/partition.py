@@ -22,7 +22,7 @@ from schemas.contract import Contract
 from schemas.errors import Rejected
 from schemas.event import Tick, decode_tick
 from streams.watch.batches import BEGINNING
-from streams.watch.conditions import Condition, Row, condition
+from streams.watch.conditions import Column, Condition, condition
 from streams.watch.episode import Emit, Moment, Transition
 from streams.watch.gather import Gathering, Ship, without
 from streams.watch.ids import Ids
@@ -132,9 +132,9 @@ class Partition:
 
         Raises UnknownEpoch, with all before it applied, at a tick whose rules are not known here yet.
         """
-        rows: dict[str, list[Row]] = {}
+        rows: dict[str, Column] = {}
         decode, tally, feed = self._decode, self.tally, self._contract.feed
-        offset, arrival = self.offset, self.arrival
+        offset, arrival, now, lane, column = self.offset, self.arrival, None, None, Column()
         for record in records:
             if record.offset <= offset:
                 continue
@@ -146,12 +146,13 @@ class Partition:
             except Rejected:
                 self.offset = offset
                 self._tick(raw, record.offset, rows, emit, ship)
-                offset = record.offset
+                offset, now = record.offset, None
                 continue
             offset = record.offset
             tally.events += 1
             timeline = event.timeline
-            lane = self.lanes.get(timeline) or self.lane(timeline)
+            if timeline != now or lane is None:
+                now, lane, column = timeline, self.lane(timeline), rows.setdefault(timeline, Column())
             time = int(event.time.timestamp() * 1000)
             watermark = lane.watermark
             if time < watermark - lane.horizon:
@@ -172,21 +173,17 @@ class Partition:
                 if lane.ids.many:
                     lane.move_memory()
                     lane.ids.forget(lane.remembered)
-            row = (event.data, time, watermark, offset, key, feed)
-            if timeline in rows:
-                rows[timeline].append(row)
-            else:
-                rows[timeline] = [row]
+            column.append((event.data, time, watermark, offset, key, feed))
         self.offset = offset
         self._judge(rows, emit, ship)
 
-    def _judge(self, rows: dict[str, list[Row]], emit: Emit, ship: Ship) -> None:
+    def _judge(self, rows: dict[str, Column], emit: Emit, ship: Ship) -> None:
         """Give every rule the rows so far, as columns."""
         seconds = self.tally.seconds
         for timeline, column in rows.items():
             lane = self.lanes[timeline]
             told: list[Transition] = []
-            counting = without(column, lane.repeats)
+            counting = Column(without(column, lane.repeats)) if lane.repeats else column
             begun = perf_counter()
             for name, each in lane.conditions.items():
                 each.observe(counting if each.rule.accumulates else column, told.append)
@@ -200,7 +197,7 @@ class Partition:
             lane.repeats.clear()
         rows.clear()
 
-    def _tick(self, raw: bytes, offset: int, rows: dict[str, list[Row]], emit: Emit, ship: Ship) -> None:
+    def _tick(self, raw: bytes, offset: int, rows: dict[str, Column], emit: Emit, ship: Ship) -> None:
         """Let a tick move its timeline's clock; anything else the contract rejects is counted only."""
         tick = decode_tick(raw)
         if tick is None:
@@ -213,7 +210,7 @@ class Partition:
         lane.watermark = max(lane.watermark, clock)
         lane.move_memory()
         row = (None, clock, lane.watermark, offset, "", self._contract.feed)
-        rows.setdefault(tick.timeline, []).append(row)
+        rows.setdefault(tick.timeline, Column()).append(row)
         if changed is not None:
             self._judge(rows, emit, ship)
             told: list[Transition] = []
@@ -223,7 +220,7 @@ class Partition:
                 emit(transition)
 
     def _changed(
-        self, tick: Tick, lane: Lane, rows: dict[str, list[Row]], emit: Emit, ship: Ship
+        self, tick: Tick, lane: Lane, rows: dict[str, Column], emit: Emit, ship: Ship
     ) -> RuleSet | None:
         """The rules a tick brings, where they are others."""
         if not self._switches or tick.data.epoch <= lane.epoch:

@@ -401,7 +401,9 @@ def _waiting(portion: Portion, page: int) -> list[Waiting]:
 def _settled(rows: Sequence[Waiting]) -> list[Waiting]:
     """Rows in order without those that the next one corrects."""
     last = rows[-1:]
-    return [row for row, after in itertools.pairwise(rows) if not replaces(after, row)] + list(last)
+    return [row for row, after in itertools.pairwise(rows) if not (after[1] and replaces(after, row))] + list(
+        last
+    )
 
 
 def _since(mark: Mark | None, epoch: int) -> int | None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streams.watch.conditions.absence import Absence
-from streams.watch.conditions.base import Condition, Row
+from streams.watch.conditions.base import Condition
 from streams.watch.conditions.baseline import Baseline
 from streams.watch.conditions.change import Change
+from streams.watch.conditions.column import Column, Row
 from streams.watch.conditions.composite import Composite
 from streams.watch.conditions.correlation import Correlation
 from streams.watch.conditions.count import Count
@@ -57,4 +58,4 @@ def condition(rule: Rule, topic: str, partition: int, timeline: str, region_fiel
     return MAKERS[rule.kind](rule, topic, partition, timeline, region_field)
 
 
-__all__ = ["Condition", "Row", "condition"]
+__all__ = ["Column", "Condition", "Row", "condition"]

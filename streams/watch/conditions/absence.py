@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from streams.watch.calendar import maintained_until
-from streams.watch.conditions.base import Condition, Row
+from streams.watch.conditions.base import Condition
+from streams.watch.conditions.column import Row
 from streams.watch.dwell import VALUE
 from streams.watch.episode import DWELL, LEVEL, OWN, REGION, Emit, Moment, Record
 
@@ -25,20 +26,17 @@ class Absence(Condition):
         if self._wait or self.rule.maintenance:
             super().observe(rows, emit)
             return
-        records, touched = self.records, self.touched
-        _, matches, subject = self._readers[self.rule.feed][0]
-        for data, time, watermark, offset, key, _ in rows:
+        records = self.records
+        for (data, time, watermark, offset, key, _), name in self._named(rows):
             if watermark > self._due:
                 self._pass(watermark, offset, emit)
-            if data is None or (matches is not None and not matches(data)):
+            if name is None:
                 continue
-            name = subject(data)
             record = records.get(name)
             if record is None or record[LEVEL] or record[DWELL] is not None:
                 self._arrive(0, name, data, time, watermark, offset, key, emit)
             elif time > record[OWN]:  # the planned look at this subject stays; it will find nothing due
                 record[OWN] = time
-                touched.add(name)
 
     def _pick(self, number: int, data: Any) -> Any:
         return True

@@ -10,11 +10,12 @@ State is in `records` alone, as lists that msgpack takes; whatever else is held 
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
 from streams.watch.calendar import maintained_until
+from streams.watch.conditions.column import Column, Row
 from streams.watch.dwell import VALUE, Judge
 from streams.watch.episode import (
     DWELL,
@@ -33,9 +34,6 @@ from streams.watch.rule import Input, Rule
 from streams.watch.spec import Where
 from streams.watch.templates import reader
 from streams.watch.timers import NEVER, Timers
-
-Row = tuple[Any, int, int, int, str, str]
-"""(data or None for a tick, time ms, watermark ms after the row, offset, source and id of the event, feed)."""
 
 Reader = tuple[int, Callable[[Any], bool] | None, Callable[[Any], str]]
 """Number of an input, its filter, and how to read the key of the record an event belongs to."""
@@ -75,6 +73,17 @@ class Condition:
             for number, matches, subject in readers.get(feed, ()):
                 if matches is None or matches(data):
                     self._arrive(number, subject(data), data, time, watermark, offset, key, emit)
+
+    def _named(self, rows: Iterable[Row]) -> Iterator[tuple[Row, str | None]]:
+        """Rows of the rule's only feed with the key of the record each belongs to, None where it says nothing.
+
+        All these records count as touched: to note each one by itself costs more than to write a few in vain.
+        """
+        column = rows if isinstance(rows, Column) else Column(rows)
+        _, matches, subject = self._readers[self.rule.feed][0]
+        names, there = column.names(self.rule.inputs[0], matches, subject)
+        self.touched |= there
+        return zip(column, names, strict=True)
 
     def restored(self, at: int = 0) -> None:
         """Called once the records have been put back, after a restart or an edit of the rule.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from streams.watch.conditions.base import Condition, Row
+from streams.watch.conditions.base import Condition
+from streams.watch.conditions.column import Row
 from streams.watch.dwell import VALUE
 from streams.watch.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
 
@@ -30,14 +31,12 @@ class Count(Condition):
         if self._wait or self.rule.maintenance or self.rule.below:
             super().observe(rows, emit)
             return
-        records, touched, window, lowest = self.records, self.touched, self._window, self.rule.lowest
-        _, matches, subject = self._readers[self.rule.feed][0]
-        for data, time, watermark, offset, key, _ in rows:
+        records, window, lowest = self.records, self._window, self.rule.lowest
+        for (data, time, watermark, offset, key, _), name in self._named(rows):
             if watermark > self._due:
                 self._pass(watermark, offset, emit)
-            if data is None or (matches is not None and not matches(data)):
+            if name is None:
                 continue
-            name = subject(data)
             record = records.get(name)
             start = time - time % window
             if (
@@ -52,7 +51,6 @@ class Count(Condition):
                     if count == 1:
                         self._drop_closed(counts, watermark)
                     counts[start] = count
-                    touched.add(name)
                     continue
             self._arrive(0, name, data, time, watermark, offset, key, emit)
 

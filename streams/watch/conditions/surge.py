@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from operator import attrgetter
 from typing import Any
 
 from streams.watch.calendar import DAY, OFFSET
-from streams.watch.conditions.base import Condition, Row
+from streams.watch.conditions.base import Condition
+from streams.watch.conditions.column import Row
 from streams.watch.conditions.figures import figure
-from streams.watch.detect import make
+from streams.watch.detect import make, stepper
 from streams.watch.dwell import VALUE
 from streams.watch.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
 from streams.watch.rule import Rule
@@ -21,6 +22,9 @@ LINGERS = 64
 """Windows after which a subject is looked at that has nothing open and no events."""
 
 _EPOCH = date(1970, 1, 1)
+
+Stepped = tuple[Any, list[Any], float | None]
+"""(state of the detector, [observed, statistic, bound], value) after a window."""
 
 
 class Surge(Condition):
@@ -39,40 +43,45 @@ class Surge(Condition):
         spec = self._spec = rule.spec
         self._every = spec.every
         self._detector = make(spec.method, dict(spec.parameters), where=rule.id)
+        self._step = self._stepper()
         self._get = attrgetter(spec.field) if spec.field else lambda data: True
-        self._by_date = spec.method.startswith("farrington") and spec.every % DAY == 0
         self._figure = Aggregate(spec.aggregate, spec.field)
         silent = not spec.empty_is_zero or (spec.measure == "statistic" and rule.lowest > 0)
         self._lazy = silent and not rule.below
         """Whether windows without events can open no warning: a zero never lifts a statistic."""
-        self._ahead: dict[str, tuple[int, int, Any, Any]] = {}
-        """By subject the step of its oldest open window: (start, number of values, state, what it says)."""
+        self._ahead: dict[str, tuple[int, Any, Any]] = {}
+        """By subject the step of its oldest open window: (start, state, what it says)."""
 
     def observe(self, rows: Iterable[Row], emit: Emit) -> None:
-        """Note each event. The common case is one event a window, of a subject that has nothing open."""
+        """Note each event. The common case: it is of the only open window, or opens the next; nothing is open."""
         if not self._lazy or self._wait or self.rule.maintenance:
             super().observe(rows, emit)
             return
-        records, touched, ahead, every = self.records, self.touched, self._ahead, self._every
-        lowest, step, get = self.rule.lowest, self._step, self._get
-        _, matches, subject = self._readers[self.rule.feed][0]
-        for data, time, watermark, offset, key, _ in rows:
+        records, ahead, every, lowest = self.records, self._ahead, self._every, self.rule.lowest
+        step, get, observed = self._step, self._get, self._observed
+        for (data, time, watermark, offset, key, _), name in self._named(rows):
             if watermark > self._due:
                 self._pass(watermark, offset, emit)
-            if data is None or (matches is not None and not matches(data)):
+            if name is None:
                 continue
-            name = subject(data)
-            known = ahead.get(name)
-            start = time - (time + OFFSET) % every
-            if known is not None and known[0] + every == start and start <= watermark < start + every:
-                record, picked = records[name], get(data)
-                if picked is not None and len(record[OWN][POINTS]) == 1:
-                    values = [picked]
-                    state, found, value = step(known[2], start, values)
-                    record[OWN] = [start, {start: values}, known[2], known[3], False]
-                    touched.add(name)
+            known, start = ahead.get(name), time - (time + OFFSET) % every
+            picked = get(data)
+            if known is not None and picked is not None and watermark < start + every:
+                before, state, found = known
+                record = records[name]
+                own = record[OWN]
+                values = own[POINTS].get(before)
+                fits = start == before or before + every == start <= watermark
+                if fits and values is not None and len(own[POINTS]) == 1:
+                    if start == before:
+                        values.append(picked)
+                        state = own[STATE]
+                    else:
+                        values = [picked]
+                        record[OWN] = [start, {start: values}, state, found, False]
+                    after, found, value = step(state, start, observed(values))
                     if value is None or value < lowest:
-                        ahead[name] = (start, 1, state, found)
+                        ahead[name] = start, after, found
                     else:
                         self._remake(name, record)
                     continue
@@ -86,8 +95,8 @@ class Surge(Condition):
         starts, state = own[POINTS], own[STATE]
         likely, first = False, None
         for start in range(own[OPEN], max(starts, default=own[OPEN] - 1) + 1, self._every):
-            state, found, value = self._step(state, start, starts.get(start, ()))
-            first = first or (start, len(starts.get(start, ())), state, found)
+            state, found, value = self._step(state, start, self._observed(starts.get(start, ())))
+            first = first or (start, state, found)
             likely = likely or (value is not None and self.rule.rank(value) > 0)
         own[LIKELY] = likely
         if first is None or likely:
@@ -146,23 +155,29 @@ class Surge(Condition):
     def _close(self, own: list[Any]) -> float | None:
         """Close the oldest open window; gives its value."""
         start = own[OPEN]
-        own[STATE], own[FOUND], value = self._step(own[STATE], start, own[POINTS].pop(start, ()))
+        observed = self._observed(own[POINTS].pop(start, ()))
+        own[STATE], own[FOUND], value = self._step(own[STATE], start, observed)
         own[OPEN] = start + self._every
         return value
 
-    def _step(self, state: Any, start: int, values: Any) -> tuple[Any, list[Any], float | None]:
-        """(state of the detector, [observed, statistic, bound], value) after a window of these values."""
-        spec = self._spec
-        observed = self._observed(values)
-        local = start + OFFSET
-        point = _EPOCH + timedelta(days=local // DAY) if self._by_date else local // self._every
-        state, statistic, bound, alarm = self._detector.step(state, point, observed)
-        found = [observed, statistic, bound]
-        if alarm is None or observed is None:
-            return state, found, None
-        if spec.measure == "alarm":
-            return state, found, float(alarm)
-        return state, found, None if statistic is None else float(statistic)
+    def _stepper(self) -> Callable[[Any, int, float | None], Stepped]:
+        """How a window that starts at a moment and shows a figure is judged, after a state of the detector."""
+        every, by_alarm = self._spec.every, self._spec.measure == "alarm"
+        by_date = self._spec.method.startswith("farrington") and every % DAY == 0
+        judge = stepper(self._detector)
+
+        def step(state: Any, start: int, observed: float | None) -> Stepped:
+            local = start + OFFSET
+            point = _EPOCH + timedelta(days=local // DAY) if by_date else local // every
+            state, statistic, bound, alarm = judge(state, point, observed)
+            found = [observed, statistic, bound]
+            if alarm is None or observed is None:
+                return state, found, None
+            if by_alarm:
+                return state, found, float(alarm)
+            return state, found, None if statistic is None else float(statistic)
+
+        return step
 
     def _observed(self, values: Any) -> float | None:
         if not values:

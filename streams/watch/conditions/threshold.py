@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
-from streams.watch.conditions.base import Instant, Row
+from streams.watch.conditions.base import Instant
+from streams.watch.conditions.column import Row
 from streams.watch.episode import DWELL, LEVEL, OWN, Emit, Record
 from streams.watch.rule import Rule
 
@@ -28,24 +29,20 @@ class Threshold(Instant):
         if self._wait or self.rule.maintenance:
             super().observe(rows, emit)
             return
-        records, touched, value_of, below = self.records, self.touched, self._value_of, self.rule.below
-        lowest = self.rule.lowest
-        _, matches, subject = self._readers[self.rule.feed][0]
-        for data, time, watermark, offset, key, _ in rows:
+        records, value_of, below, lowest = self.records, self._value_of, self.rule.below, self.rule.lowest
+        for (data, time, watermark, offset, key, _), name in self._named(rows):
             if watermark > self._due:
                 self._pass(watermark, offset, emit)
-            if data is None or (matches is not None and not matches(data)):
+            if name is None:
                 continue
             value = value_of(data)
             if value is None:
                 continue
-            name = subject(data)
             record = records.get(name)
             quiet = value > lowest if below else value < lowest
             if quiet and record is not None and not record[LEVEL] and record[DWELL] is None:
                 if time > record[OWN]:  # nothing open, nothing to open: only the newest event is noted
                     record[OWN] = time
-                    touched.add(name)
             else:
                 self._arrive(0, name, data, time, watermark, offset, key, emit)
 

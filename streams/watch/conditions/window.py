@@ -16,7 +16,8 @@ from operator import attrgetter
 from typing import Any
 
 from streams.watch.calendar import OFFSET
-from streams.watch.conditions.base import Condition, Row, matcher
+from streams.watch.conditions.base import Condition, matcher
+from streams.watch.conditions.column import Row
 from streams.watch.conditions.figures import figure
 from streams.watch.dwell import VALUE
 from streams.watch.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
@@ -121,15 +122,14 @@ class Sliding(Window):
         if not self._cheap or self._value_of is None:
             super().observe(rows, emit)
             return
-        records, high, touched, value_of = self.records, self._high, self.touched, self._value_of
+        records, high, value_of = self.records, self._high, self._value_of
         length, low = self._length, self._surely_below
-        _, matches, subject = self._readers[self.rule.feed][0]
-        for data, time, watermark, offset, key, _ in rows:
+        for (data, time, watermark, offset, key, _), name in self._named(rows):
             if watermark > self._due:
                 self._pass(watermark, offset, emit)
-            if data is None or (matches is not None and not matches(data)):
+            if name is None:
                 continue
-            value, name = value_of(data), subject(data)
+            value = value_of(data)
             if value is not None and value < low and high.get(name, NEVER) <= time - length:
                 times, values = records[name][OWN]
                 if time >= times[-1]:
@@ -137,7 +137,6 @@ class Sliding(Window):
                         del times[0], values[0]
                     times.append(time)
                     values.append(value)
-                    touched.add(name)
                     continue
             self._arrive(0, name, data, time, watermark, offset, key, emit)
             self._remake(name, records.get(name))

@@ -11,7 +11,7 @@ from typing import Any
 
 from schemas.errors import Misdeclared
 from streams.watch.detect.cusum import Cusum
-from streams.watch.detect.detector import Detector, Judged, Point, State, Verdict, When, detect
+from streams.watch.detect.detector import Detector, Judged, Point, State, Verdict, When, detect, stepper
 from streams.watch.detect.ears import EARS
 from streams.watch.detect.ewma import Ewma
 from streams.watch.detect.farrington import Farrington, FarringtonFlexible
@@ -54,4 +54,5 @@ __all__ = [
     "known_as",
     "make",
     "options",
+    "stepper",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import Any, NamedTuple, Protocol
 
@@ -43,11 +43,21 @@ class Detector(Protocol):
         """Judge the next point. Points come in order of time and without gaps; `state` is not changed."""
 
 
+Step = Callable[..., Verdict]
+"""A detector's `step`."""
+
+
+def stepper(detector: Detector) -> Step:
+    """The detector's step for many points: with its parameters worked out once, where it knows how to."""
+    made: Callable[[], Step] | None = getattr(detector, "stepper", None)
+    return detector.step if made is None else made()
+
+
 def detect(detector: Detector, points: Iterable[Point]) -> Iterator[Judged]:
     """Every point judged in turn: a fold over `step`, so a series at once and point by point are one."""
-    state = detector.start()
+    state, step = detector.start(), stepper(detector)
     for point in points:
-        state, statistic, bound, alarm = detector.step(state, *point)
+        state, statistic, bound, alarm = step(state, *point)
         yield Judged(point.t, point.observed, statistic, bound, alarm)
 
 

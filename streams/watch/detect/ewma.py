@@ -11,10 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
-from streams.watch.detect.detector import State, Verdict, When, defined, exceeds
+from streams.watch.detect.detector import State, Step, Verdict, When, defined, exceeds
 from streams.watch.detect.parameters import option
 from streams.watch.detect.training import NOTHING, deviation, learn
+
+WIDTHS = 256
+"""How many widths of the limit are worked out beforehand; it hardly widens later."""
 
 
 @dataclass(frozen=True)
@@ -68,22 +72,46 @@ class Ewma:
 
     def step(self, state: State, t: When, observed: float | None, population: float | None = None) -> Verdict:
         """Judge the smoothed mean (the statistic). Alarm: statistic > bound. A missing point changes nothing."""
-        seen, judged, z, number, learned, squares = state
-        seen += 1
-        if seen < self.first:
-            return [seen, 0, None, *learn((number, learned, squares), observed)], None, None, None
-        mean = self.m if self.m is not None else learned if number else math.nan
-        sd = self.sd if self.sd is not None else deviation((number, learned, squares))
-        sigma = self.min_sigma if sd < self.min_sigma else sd  # not a number stays so
-        bound = mean + self.L * sigma * self._width(judged + 1)
-        if observed is None:
-            return [seen, judged, z, number, learned, squares], None, defined(bound), None
-        z = self.lambda_ * observed + (1 - self.lambda_) * (mean if z is None else z)
-        after = [seen, judged + 1, z, number, learned, squares]
-        return after, defined(z), defined(bound), exceeds(z, bound)
+        return _stepper(self)(state, t, observed, population)
 
-    def _width(self, number: int) -> float:
+    def stepper(self) -> Step:
+        """`step`, with all that only depends on the parameters worked out."""
+        return _stepper(self)
+
+    def width(self, number: int) -> float:
         """Standard deviations of z by that of a point, at the number-th point judged."""
         final = self.lambda_ / (2 - self.lambda_)
         passed = (1 - self.lambda_) ** (2 * number) if self.limits == "exact" else 0.0
         return math.sqrt(final * (1 - passed))
+
+
+@lru_cache(maxsize=256)
+def _stepper(chart: Ewma) -> Step:
+    first, keep, weight, fixed_mean, fixed_sd = (
+        chart.first,
+        1 - chart.lambda_,
+        chart.lambda_,
+        chart.m,
+        chart.sd,
+    )
+    widths = [chart.width(number) for number in range(1, WIDTHS + 1)]
+    least, limit, isfinite = chart.min_sigma, chart.L, math.isfinite
+
+    def step(state: State, t: When, observed: float | None, population: float | None = None) -> Verdict:
+        seen, judged, z, number, learned, squares = state
+        seen += 1
+        if seen < first:
+            return [seen, 0, None, *learn((number, learned, squares), observed)], None, None, None
+        mean = fixed_mean if fixed_mean is not None else learned if number else math.nan
+        sd = fixed_sd if fixed_sd is not None else deviation((number, learned, squares))
+        sigma = least if sd < least else sd  # not a number stays so
+        bound = mean + limit * sigma * (widths[judged] if judged < WIDTHS else chart.width(judged + 1))
+        if observed is None:
+            return [seen, judged, z, number, learned, squares], None, defined(bound), None
+        z = weight * observed + keep * (mean if z is None else z)
+        after = [seen, judged + 1, z, number, learned, squares]
+        if isfinite(z) and isfinite(bound):
+            return after, z, bound, z > bound
+        return after, defined(z), defined(bound), exceeds(z, bound)
+
+    return step
