@@ -31,7 +31,7 @@ from streams.duty.models import Case, Entry, Officer
 from streams.duty.records import notify, record
 from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
 from streams.duty.rights import Actor, may
-from streams.duty.waiting import advance, schedule, shift_of, taken, wait
+from streams.duty.waiting import advance, chain_of, schedule, shift_of, taken, wait
 
 TEXT_LENGTH = 10_000
 
@@ -179,16 +179,18 @@ def escalate(
     text: str = "",
     version: int | None = None,
 ) -> Case:
-    """The next step of the chain is taken now, by hand; a case that somebody had is new to the next one."""
+    """The next step of the chain that leads to somebody else is taken now, by hand; to him the case is new."""
     case = _take(session, desk, actor, case_id, "escalate", version)
-    steps = steps_of(desk.roster, case.level)
-    step = max(1, case.step)
-    if step >= len(steps):
+    shift = shift_of(session, desk, now)
+    chain = chain_of(session, shift, case, now)
+    has_it = case.assignee.login if case.assignee else None
+    above = [at for at in range(max(1, case.step), len(chain)) if chain[at].login not in (None, has_it)]
+    if not above:
         raise Conflict("it has reached the last resort; there is nobody above")
     said = _text(text, "text", optional=True)
-    case.round, case.step = case.round + 1, step
-    case.waiting_since = now - steps[step].after
-    advance(session, shift_of(session, desk, now), case, now, actor, said)
+    case.round, case.step = case.round + 1, above[0]
+    case.waiting_since = now - chain[above[0]].after
+    advance(session, shift, case, now, actor, said)
     return _done(session, case)
 
 

@@ -156,10 +156,18 @@ def _input(
     )
     region = templates(region_entry, contract)[0] if region_entry.value is not None else ""
     where = (*read_where(around.where, contract), *more) if around.where.value is not None else more
+    _impersonal(own.at("subject") if own else around.subject, contract, _named((*subject, region)))
     needed = {*reads, *(name for name, _ in where), *_named(subject), *_named((region,))}
     if not region and contract.region_field:
         needed.add(contract.region_field)
     return Input(contract.feed, subject, subject, region, where, tuple(sorted(needed)))
+
+
+def _impersonal(entry: Entry, contract: Contract, names: Iterable[str]) -> None:
+    """Misdeclared where a field is personal: a warning's subject and value stand in every push."""
+    personal = {field.name for field in contract.fields if field.classification == "personal"}
+    if found := sorted(personal & set(names)):
+        raise entry.wrong(f"{found[0]} is personal data of {contract.feed} and would stand in every push")
 
 
 def _named(found: Iterable[str]) -> tuple[str, ...]:
@@ -178,7 +186,8 @@ def _field(entry: Entry, around: Surroundings) -> tuple[Contract, str, tuple[Inp
 
 
 def _threshold(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
-    _, field, inputs = _field(entry, around)
+    contract, field, inputs = _field(entry, around)
+    _impersonal(entry.at("field"), contract, (field,))
     return FieldSpec(field), inputs
 
 

@@ -7,6 +7,7 @@ import functools
 import json
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -261,3 +262,21 @@ def test_drafts_watch_nothing(tmp_path: Path) -> None:
     rule_file(tmp_path, lambda text: text.replace("test.rule", "any.where") + "status: draft\n")
     assert load_rules(CONTRACTS, tmp_path) == ()
     assert [rule.id for rule in load_rules(CONTRACTS, tmp_path, drafts=True)] == ["any.where"]
+
+
+@pytest.mark.parametrize(
+    ("personal", "changes", "key"),
+    [
+        ("station", {}, "subject"),
+        ("pm25", {}, "field"),
+        ("station", {"subject": ["region", "{station}"]}, "subject"),
+    ],
+)
+def test_personal_data_never_comes_into_a_warning(personal: str, changes: dict[str, Any], key: str) -> None:
+    air = CONTRACTS["ecology.air-quality"]
+    fields = tuple(
+        replace(field, classification="personal") if field.name == personal else field for field in air.fields
+    )
+    contracts = {**CONTRACTS, air.feed: replace(air, fields=fields)}
+    with pytest.raises(Misdeclared, match=f"{key}.*{personal} is personal data of ecology.air-quality"):
+        parse_rule(yaml.safe_dump(document(**changes)), "test.yaml", contracts)

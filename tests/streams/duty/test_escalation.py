@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from streams.duty.holes import Holes, level_of
 from streams.duty.models import Case, Hole, Message, Notification, Officer
 from streams.duty.opening import hear
 from streams.duty.queries import entries_of
+from streams.duty.refusals import Conflict
 from streams.duty.waiting import advance_due
 from streams.duty.who import Gap
 from tests.streams.duty.moments import NOW, at, officer, opened, root, warning
@@ -168,6 +170,18 @@ def test_a_case_is_escalated_by_hand(database: Database, desk: Desk) -> None:
         service.escalate(session, desk, actor, at(2), case.id, text="beyond me")
         last = entries_of(session, case)[-1]
         assert (last.kind, last.who, last.text, last.state) == ("escalated", "ecology-1", "beyond me", "new")
+
+
+def test_escalating_by_hand_passes_over_steps_that_lead_to_who_has_it(database: Database, desk: Desk) -> None:
+    """In the evening duty, city and province are all the officer of the province."""
+    evening = NOW + timedelta(hours=8)
+    with database.writing() as session:
+        case = opened(session, desk, now=evening, level="red")
+        has_it = case.assignee_id
+        service.escalate(session, desk, root(desk.regions), evening + timedelta(minutes=1), case.id)
+        assert case.assignee_id != has_it
+        with pytest.raises(Conflict, match="nobody above"):
+            service.escalate(session, desk, root(desk.regions), evening + timedelta(minutes=2), case.id)
 
 
 def test_a_higher_level_asks_for_attention_again_in_every_state(database: Database, desk: Desk) -> None:
