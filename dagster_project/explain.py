@@ -1,10 +1,13 @@
-"""From a figure back to what it was made of: release, build, verdicts, days, offsets, messages."""
+"""From a figure back to what it was made of: release, build, verdicts, days, offsets, messages.
+
+An index goes one step more, by way of the indicators it is made of: `explain_index`.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -38,12 +41,18 @@ Candidates = Sequence[tuple[str, date, str]]
 
 @dataclass(frozen=True)
 class Question:
-    """Which figure: of an indicator, a region, the period that ends on `day`; as of a release, or the current."""
+    """Which figure: of an indicator, a region, the period that ends on `day`; as of a release, or the current.
+
+    With a `build` it is the figure that build holds, whichever release shows. `everywhere` asks for the
+    messages of all regions.
+    """
 
     indicator: Indicator
     region: str
     day: date
     release: int | None = None
+    build: str = ""
+    everywhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,16 +66,30 @@ class Known:
 
 def explain(warehouse: Warehouse, known: Known, question: Question, limit: int | None = None) -> Explanation:
     """Everything about one figure; at most `limit` of its messages. Misdeclared where there is no such figure."""
+    found, read = frame(warehouse, known, question)
+    candidates = [(item.table, each, item.build_id) for item in read for each in item.span.days]
+    narrow, sufficient = _narrow(warehouse, known, question, found.figure, candidates)
+    offsets = _offsets(warehouse, known, candidates, narrow)
+    return replace(
+        found,
+        sources=tuple(
+            _source(warehouse, known.contracts[table], [item for item in read if item.table == table], places)
+            for table, places in sorted(offsets.items())
+        ),
+        sufficient=sufficient,
+        messages_total=sum(item.messages for places in offsets.values() for item in places),
+        messages=tuple(_messages(warehouse, known, candidates, narrow, limit)),
+    )
+
+
+def frame(warehouse: Warehouse, known: Known, question: Question) -> tuple[Explanation, list[Input]]:
+    """The figure with its release, build and verdict, still without sources; and what its build read."""
     indicator, day = question.indicator, question.day
     seen_in, build_id, figure = _figure(warehouse, known, question)
     made_of = recorded(warehouse, indicator.table, day, build_id)
-    read = [item for item in made_of if item.table != indicator.table]
-    candidates = [(item.table, each, item.build_id) for item in read for each in item.span.days]
-    narrow, sufficient = _narrow(warehouse, known, question, figure, candidates)
-    offsets = _offsets(warehouse, known, candidates, narrow)
     region = known.regions.get(question.region)
     own = periods.whole(indicator.period, day)
-    return Explanation(
+    found = Explanation(
         indicator=indicator.id,
         title_zh=indicator.title_zh,
         title_en=indicator.title_en,
@@ -85,14 +108,12 @@ def explain(warehouse: Warehouse, known: Known, question: Question, limit: int |
         release=_published(warehouse, indicator, day, build_id, seen_in),
         build=_build(warehouse, build_id),
         compared=_compared(warehouse, question, made_of),
-        sources=tuple(
-            _source(warehouse, known.contracts[table], [item for item in read if item.table == table], found)
-            for table, found in sorted(offsets.items())
-        ),
-        sufficient=sufficient,
-        messages_total=sum(item.messages for found in offsets.values() for item in found),
-        messages=tuple(_messages(warehouse, known, candidates, narrow, limit)),
+        sources=(),
+        sufficient=True,
+        messages_total=0,
+        messages=(),
     )
+    return found, [item for item in made_of if item.table != indicator.table]
 
 
 def _figure(warehouse: Warehouse, known: Known, question: Question) -> tuple[int, str, Figure]:
@@ -104,7 +125,12 @@ def _figure(warehouse: Warehouse, known: Known, question: Question) -> tuple[int
     if seen_in is None:
         ((seen_in,),) = warehouse.rows("SELECT max(seq) FROM release.pointer")
     rows = warehouse.rows(
-        explain_sql.figure(indicator), release=seen_in, day=day, region=question.region, table=indicator.table
+        explain_sql.figure(indicator, question.build),
+        release=seen_in,
+        day=day,
+        region=question.region,
+        table=indicator.table,
+        build=question.build,
     )
     if not rows:
         raise Misdeclared(COMMAND, "--period", _absent(warehouse, question, seen_in))
@@ -183,16 +209,20 @@ def _compared(warehouse: Warehouse, question: Question, made_of: Iterable[Input]
 
 
 def _narrow(
-    warehouse: Warehouse, known: Known, question: Question, figure: Figure, candidates: Candidates
+    warehouse: Warehouse,
+    known: Known,
+    question: Question,
+    figure: Mapping[str, Any],
+    candidates: Candidates,
 ) -> tuple[dict[str, str], bool]:
     """Conditions that keep the region's own rows, by table; whether they count to its figure, which is tried."""
-    narrow = _of_region(known, question)
+    narrow = {} if question.everywhere else _of_region(known, question)
     if question.region == PROVINCE or not narrow or not candidates:
         return {}, question.region == PROVINCE
     counts = count(warehouse, question.indicator, candidates, [question.day], narrow=narrow)
     codes = _codes(known.regions, question.region)
     sums = [sum(getattr(item, name) for item in counts if item.region in codes) for name in _COUNTED]
-    wanted = [getattr(figure, name) or 0.0 for name in _COUNTED]
+    wanted = [figure[name] or 0.0 for name in _COUNTED]
     same = all(abs(mine - its) <= 1e-6 * max(1.0, abs(its)) for mine, its in zip(sums, wanted, strict=True))
     return (narrow, True) if same else ({}, False)
 

@@ -37,12 +37,16 @@ WHERE b.table = {table:String} AND b.content_hash != ''
 GROUP BY b.build_id ORDER BY min(b.day)"""
 
 
-def figure(indicator: Indicator) -> str:
-    """The figure of one region and day as a release shows it, its build id before it."""
-    return (
+def figure(indicator: Indicator, build: str = "") -> str:
+    """The figure of one region and day as a release shows it, or a build holds it; its build id before it."""
+    found = (
         f"SELECT build_id, {', '.join(NAMES)} FROM built.{indicator.table}"
-        " WHERE event_day = {day:Date} AND region = {region:String} AND build_id ="
-        " (SELECT argMax(build_id, seq) FROM release.pointer"
+        " WHERE event_day = {day:Date} AND region = {region:String} AND build_id = "
+    )
+    if build:
+        return found + "{build:String}"
+    return (
+        found + "(SELECT argMax(build_id, seq) FROM release.pointer"
         " WHERE table = {table:String} AND day = {day:Date} AND seq <= {release:UInt64})"
     )
 

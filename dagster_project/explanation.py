@@ -122,11 +122,29 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Share:
+    """What one indicator adds to the score of an index: its figure, normalised score, weight and contribution.
+
+    The contributions of a region sum to its score. None where the figure does not count: it is missing or
+    carried over, or the region is not one that is scored.
+    """
+
+    code: str
+    indicator: str
+    title_zh: str
+    value: float | None
+    score: float | None
+    weight: float | None
+    contribution: float | None
+
+
+@dataclass(frozen=True)
 class Explanation:
     """One figure, back to its messages.
 
     `sufficient` tells that the messages of the region alone count to its figure, which was tried; otherwise
-    the messages are those of all regions.
+    the messages are those of all regions. An index has `shares` and `inputs`, the explanations of the figures
+    it is made of; its messages are theirs, each once, and its total counts one for each figure it is in.
     """
 
     indicator: str
@@ -151,3 +169,5 @@ class Explanation:
     sufficient: bool
     messages_total: int
     messages: tuple[Message, ...]
+    shares: tuple[Share, ...] = ()
+    inputs: tuple[Explanation, ...] = ()

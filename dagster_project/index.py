@@ -19,7 +19,7 @@ from typing import Any
 from dagster_project.attempt import Attempt
 from dagster_project.build import Built, Progress
 from dagster_project.build_indicator import Candidates, build_indicator, external_tables
-from dagster_project.composite.compute import compute
+from dagster_project.composite.compute import Computed, compute
 from dagster_project.composite.source import Source
 from dagster_project.composite.spec import Spec, spec_of
 from dagster_project.figures import Count
@@ -199,6 +199,16 @@ def _example(entry: Entry, period: str, inputs: Mapping[str, Indicator]) -> Inde
 
 def scores(index: Index, values: Values, regions: Regions) -> dict[str, float]:
     """The scores of one period's regions, of figures by indicator id and region; without a score, none."""
+    made = computed(index, values, regions)
+    if made is None:
+        return {}
+    table = made.steps["aggregated"]
+    found = zip(table.units, table.column(index.spec.tree.top), strict=True)
+    return {unit: round(float(score), 9) for unit, score in found if score == score}
+
+
+def computed(index: Index, values: Values, regions: Regions) -> Computed | None:
+    """All steps of the index of one period; None where an indicator has no figure at all."""
     units = tuple(sorted(regions.codes((index.level,))))
     cells = {
         item.id: tuple(
@@ -207,11 +217,9 @@ def scores(index: Index, values: Values, regions: Regions) -> dict[str, float]:
         for item in index.inputs.values()
     }
     if any(not any(column) for column in cells.values()):
-        return {}
+        return None
     source = Source(str(index.indicator.path), units, units, tuple(range(len(units))), cells)
-    table = compute(index.spec, source).steps["aggregated"]
-    found = zip(table.units, table.column(index.spec.tree.top), strict=True)
-    return {unit: round(float(score), 9) for unit, score in found if score == score}
+    return compute(index.spec, source)
 
 
 def index_counts(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from dagster_project import explain_sql
@@ -16,7 +16,8 @@ from dagster_project.build_indicator import count
 from dagster_project.dependencies import on_tables
 from dagster_project.explain import Known, Question
 from dagster_project.explanation import Message
-from dagster_project.figures import EXACT
+from dagster_project.figures import EXACT, Count
+from dagster_project.indicator import Indicator
 from dagster_project.indicator_sql import PROVINCE
 from dagster_project.warehouse import Warehouse
 from schemas.contract import Contract, Field
@@ -56,6 +57,20 @@ def read_raw(
 def replay(warehouse: Warehouse, known: Known, question: Question, messages: Sequence[Message]) -> Replayed:
     """Decode the messages, run the indicator's SQL over them alone, and make the region's value of its counts."""
     indicator = question.indicator
+    counts, absent = recount(warehouse, known, indicator, question.day, messages)
+    sums: Mapping[str, float] = _sums(known, question, counts)
+    value = (
+        round(sums["numerator"] / sums["denominator"] * indicator.factor, EXACT)
+        if sums["denominator"]
+        else None
+    )
+    return Replayed(sums["numerator"], sums["denominator"], value, len(messages) - absent, absent)
+
+
+def recount(
+    warehouse: Warehouse, known: Known, indicator: Indicator, day: date, messages: Sequence[Message]
+) -> tuple[list[Count], int]:
+    """What the messages alone count to in the period that ends on a day; and how many are no longer landed."""
     absent = 0
     for table in indicator.reads:
         contract = known.contracts[table]
@@ -64,14 +79,7 @@ def replay(warehouse: Warehouse, known: Known, question: Question, messages: Seq
         absent += len(mine) - len(found)
         _load(warehouse, known, contract, mine, found)
     query = on_tables(indicator.sql, {table: f"{REPLAYED}_{table}" for table in indicator.reads})
-    counts = count(warehouse, indicator, [], [question.day], query)
-    sums: Mapping[str, float] = _sums(known, question, counts)
-    value = (
-        round(sums["numerator"] / sums["denominator"] * indicator.factor, EXACT)
-        if sums["denominator"]
-        else None
-    )
-    return Replayed(sums["numerator"], sums["denominator"], value, len(messages) - absent, absent)
+    return count(warehouse, indicator, [], [day], query), absent
 
 
 def _sums(known: Known, question: Question, counts: Iterable[Any]) -> dict[str, float]:

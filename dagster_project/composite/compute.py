@@ -127,6 +127,10 @@ def _warnings(spec: Spec, steps: Mapping[str, Table], aggregated: Aggregated) ->
             found.append(f"{code} has no score: no figure, or the same one for all units")
         elif np.isinf(column).any():
             found.append(f"{code} has infinite scores: its normalisation divides by zero")
+    for code in spec.tree.indicators:
+        if spec.normalise.of(code).method == "fracmax" and spec.tree.nodes[code].direction < 0:
+            wrong = "fracmax scores it the wrong way round, as COINr's n_fracmax does; dist2max does not"
+            found.append(f"{code}: {wrong}")
     for code in spec.tree.aggregates:
         notes = aggregated.weights[spec.tree.children(code)[0].code].notes
         if notes.get("consistency_ratio", 0) > CONSISTENT:

@@ -17,11 +17,12 @@ from rich.table import Table
 from dagster_project import periods
 from dagster_project.explain import COMMAND, Known, Question
 from dagster_project.explain import explain as find
+from dagster_project.explain_index import explain_index, replay_index
 from dagster_project.explanation import Explanation, Message
-from dagster_project.index import load_indexes
+from dagster_project.index import Index, load_indexes
 from dagster_project.indicator import Indicator, load_indicators
 from dagster_project.replay import Replayed, replay
-from dagster_project.warehouse import warehouse
+from dagster_project.warehouse import Warehouse, warehouse
 from deploy.environment import load_settings
 from deploy.explain_page import explain_page, page_path, shown
 from schemas.contract import load_contracts
@@ -32,7 +33,7 @@ from schemas.settings import HOST
 
 
 def explain(
-    indicator: Annotated[str, typer.Argument(help="Its id, such as ecology.good-air-days.")],
+    indicator: Annotated[str, typer.Argument(help="Its id, such as ecology.good-air-days, or an index's.")],
     region: Annotated[str, typer.Option(help="GB/T 2260 code or name; 330000 is the province.")],
     period: Annotated[str, typer.Option(help=f"Which period: {periods.FORMS}.")],
     release: Annotated[int | None, typer.Option(min=1, help="As of this release; else the current.")] = None,
@@ -51,14 +52,13 @@ def explain(
     contracts = {contract.table: contract for contract in load_contracts().values()}
     key = Pseudonyms(settings.pseudonym_key) if settings.pseudonym_key else None
     known = Known(contracts, load_regions(), key)
-    asked = load_indicators(contracts)
-    question = Question(_indicator(asked, indicator), _region(known.regions, region), date.min, release)
-    question = replace(question, day=_day(question.indicator, period))
+    asked, index = _asked(load_indicators(contracts), indicator)
+    question = Question(asked, _region(known.regions, region), _day(asked, period), release)
     with warehouse(settings) as open:
-        found = find(open, known, question, None if again or not messages else messages)
-        replayed = replay(open, known, question, found.messages) if again else None
-    listed = found.messages[:messages] if messages else found.messages
-    found = replace(found, messages=listed)
+        found, replayed = _find(
+            open, known, question, index, None if again or not messages else messages, again
+        )
+    found = _listed(found, messages or None)
     target = html or (page_path(settings.home, found) if page else None)
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +72,23 @@ def explain(
             typer.echo(f"page: http://{HOST}:{settings.docs_port}/{served}" if served else f"page: {target}")
     if replayed is not None:
         _demand_same(found, replayed, quiet=as_json)
+
+
+def _find(
+    open: Warehouse, known: Known, question: Question, index: Index | None, limit: int | None, again: bool
+) -> tuple[Explanation, Replayed | None]:
+    """The figure explained, and made again where that is asked for."""
+    if index is None:
+        found = find(open, known, question, limit)
+        return found, replay(open, known, question, found.messages) if again else None
+    found = explain_index(open, known, index, question, limit)
+    return found, replay_index(open, known, index, question, found) if again else None
+
+
+def _listed(found: Explanation, most: int | None) -> Explanation:
+    """With so many of its messages at most, and of each figure it is made of; None: all."""
+    inputs = tuple(_listed(item, most) for item in found.inputs)
+    return replace(found, messages=found.messages[:most], inputs=inputs)
 
 
 def to_json(found: Explanation, replayed: Replayed | None = None) -> str:
@@ -107,6 +124,8 @@ def show(console: Console, found: Explanation) -> None:
     for item in found.compared:
         table.add_row("compared with", f"{item.period}: {shown(item.value)}, build {item.build_id}")
     console.print(table)
+    if found.shares:
+        console.print(_shares(found))
     _show_sources(console, found)
     console.print(_messages(found.messages, found))
 
@@ -117,6 +136,16 @@ def same(found: Explanation, replayed: Replayed) -> bool:
     if value is None or again is None or found.figure["imputed"]:
         return value is again or bool(found.figure["imputed"])
     return abs(float(value) - again) <= 1e-8 * max(1.0, abs(float(value)))
+
+
+def _shares(found: Explanation) -> Table:
+    title = "what the score is made of" + ("" if found.sufficient else ", placed among all regions")
+    table = Table("indicator", "figure", "score", "weight", "contribution", "build", title=title)
+    builds = {item.indicator: item.build.build_id for item in found.inputs}
+    for one in found.shares:
+        numbers = (shown(number) for number in (one.value, one.score, one.weight, one.contribution))
+        table.add_row(f"{one.title_zh} {one.indicator}", *numbers, builds[one.indicator])
+    return table
 
 
 def _show_sources(console: Console, found: Explanation) -> None:
@@ -160,13 +189,14 @@ def _demand_same(found: Explanation, replayed: Replayed, quiet: bool) -> None:
         typer.echo(f"{told}, the same")
 
 
-def _indicator(known: dict[str, Indicator], id: str) -> Indicator:
-    if id in (indexes := load_indexes(known)):
-        made_of = ", ".join(sorted({item.id for item in indexes[id].inputs.values()}))
-        raise Misdeclared(COMMAND, id, f"is an index, made of the figures of {made_of}; explain one of them")
-    if id not in known:
-        raise Misdeclared(COMMAND, id, f"is no indicator; there are {', '.join(known)}")
-    return known[id]
+def _asked(known: dict[str, Indicator], id: str) -> tuple[Indicator, Index | None]:
+    """The indicator asked for, and the index it is, if it is one."""
+    if id in known:
+        return known[id], None
+    indexes = load_indexes(known)
+    if id not in indexes:
+        raise Misdeclared(COMMAND, id, f"is no indicator; there are {', '.join((*known, *indexes))}")
+    return indexes[id].indicator, indexes[id]
 
 
 def _region(regions: Regions, text: str) -> str:
