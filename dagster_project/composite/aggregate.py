@@ -202,7 +202,7 @@ def _present(values: Array, weights: Array) -> tuple[Array, Array]:
 def _arithmetic(values: Array, weights: Array, choice: Choice) -> Array:
     x, w = _present(values, weights)
     out: Array = (np.where(w == 0, 0.0, w / w.sum(axis=1, keepdims=True)) * x).sum(axis=1)
-    return np.where(np.isnan(values).all(axis=1), math.nan, out)
+    return np.where(w.sum(axis=1) == 0, math.nan, out)
 
 
 def _geometric(values: Array, weights: Array, choice: Choice) -> Array:

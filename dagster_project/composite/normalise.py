@@ -218,7 +218,9 @@ def _goalposts(x: Array, choice: Choice, context: _Context) -> Array:
     if not posts:
         raise context.wrong("has no goalposts; give gposts: [lower, upper] here or goalposts in the tree")
     if len(posts) not in (2, 3) or posts[0] == posts[1]:
-        raise context.wrong("gposts must be [lower, upper] or [lower, upper, scale]")
+        raise context.wrong(
+            "gposts must be [lower, upper] or [lower, upper, scale], with two different posts"
+        )
     ends = sorted(context.turned(post, choice) for post in posts[:2])
     scores = (x - ends[0]) / (ends[1] - ends[0])
     if choice["truncate"]:

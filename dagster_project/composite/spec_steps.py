@@ -94,7 +94,7 @@ def read_weighting(entry: Entry, tree: Tree) -> Weighting:
     keys = ("levels", "groups", "values", "matrix")
     if entry.value is None:
         return Weighting(Choice("given"))
-    if isinstance(entry.value, dict) and entry.value and set(entry.value) <= set(tree.nodes):
+    if isinstance(entry.value, dict) and entry.value and not {"method", *keys} & set(entry.value):
         return Weighting(Choice("given"), values=_values(entry, tree))
     plain = entry.value if isinstance(entry.value, dict) else {}
     base = default_choice(weigh.METHODS, "given")

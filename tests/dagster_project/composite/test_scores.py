@@ -57,6 +57,18 @@ def test_a_missing_score_leaves_the_weight_to_its_sisters(method: str) -> None:
     np.testing.assert_allclose(table.column("I")[1:], [8, NAN])
 
 
+@pytest.mark.parametrize("method", ["arithmetic", "geometric", "harmonic", "power"])
+def test_a_score_is_missing_where_only_weights_of_zero_are_there(method: str) -> None:
+    made = computed(
+        f"tree: {{code: I, children: [{{code: a, weight: 0}}, b]}}\nnormalise: none\naggregate: {method}",
+        "uCode,a,b\nX,1,\nY,2,3\n",
+    )
+    scores = made.steps["aggregated"].column("I")
+    assert np.isnan(scores[0])
+    assert scores[1] == pytest.approx(3)
+    assert np.isnan(made.contributions.values[0]).all()
+
+
 def test_a_score_needs_the_share_of_children_asked_for() -> None:
     found = computed(TREE + "aggregate: {available: [0.6, 0.5]}", grid([[NAN, 4, 8], [2, 4, NAN]]))
     np.testing.assert_allclose(found.steps["aggregated"].column("x"), [NAN, 3.5])

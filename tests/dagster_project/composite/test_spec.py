@@ -53,6 +53,7 @@ META = (
         ),
         (TREE + "weights: ahp", r"weights\.groups: must be given"),
         (TREE + "weights: {values: {z: 1}}", r"weights\.values\.z: no such code"),
+        (TREE + "weights: {a: 1, z: 1}", r"weights\.z: no such code; there are I"),
         (TREE + "weights: {values: {a: -1}}", r"weights\.values\.a: must not be below 0"),
         (
             TREE + "weights: {groups: {x: {method: ahp, matrix: [[1, 2], [1, 1]]}}}",
