@@ -78,6 +78,8 @@ def export(
     for file in (*files, *regions):
         (folder / f"{file.path}.part").replace(folder / file.path)
     fresh.replace(folder / PACKAGE)
+    for format in set(FORMATS) - set(formats):  # one of another release must not lie beside it
+        (folder / f"{dataset.id}.{format}").unlink(missing_ok=True)
     return Exported(folder, seq, files[0].rows, (PACKAGE, *(file.path for file in (*files, *regions))))
 
 

@@ -17,7 +17,6 @@ from schemas.contract import Contract
 
 EVERY = {"day": "P1D", "month": "P1M", "quarter": "P3M", "year": "P1Y"}
 WORDS = {"day": "daily", "month": "monthly", "quarter": "quarterly", "year": "yearly"}
-_FLAGS = ("reached", "faster", "missing", "imputed")
 _LICENCES = {
     "CC-BY-4.0": ("https://creativecommons.org/licenses/by/4.0/", "Creative Commons Attribution 4.0"),
     "CC0-1.0": ("https://creativecommons.org/publicdomain/zero/1.0/", "CC0 1.0"),

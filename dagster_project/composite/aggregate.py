@@ -140,8 +140,9 @@ def _check_weights(weights: Array, children: tuple[Node, ...], code: str, choice
             "pca": "two units with all figures, and figures that differ",
         }.get(choice.method, "numbers")
         raise Misdeclared(where, key, f"{code}: {choice.method} weights of {names} need {reason}")
-    if weights.sum() <= 0:
-        raise Misdeclared(where, key, f"{code}: the weights of its children must sum to more than 0")
+    if weights.sum() <= 1e-9 * np.abs(weights).sum():
+        because = "; they go against each other, take use: squared" if choice.method == "pca" else ""
+        raise Misdeclared(where, key, f"{code}: the weights of its children must sum to more than 0{because}")
 
 
 def _score(

@@ -93,6 +93,10 @@ def test_the_command_lists_writes_and_refuses(released: House, tmp_path: Path) -
     done = liaowang(released.settings, "export", GOOD.id, "--out", str(tmp_path), "--format", "csv")
     assert done.returncode == 0, done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"datapackage.json", f"{GOOD.id}.csv", "region.csv"}
+    both = liaowang(released.settings, "export", GOOD.id, "--out", str(tmp_path))
+    assert (both.returncode, (tmp_path / f"{GOOD.id}.parquet").exists()) == (0, True)
+    liaowang(released.settings, "export", GOOD.id, "--out", str(tmp_path), "--format", "csv")
+    assert not (tmp_path / f"{GOOD.id}.parquet").exists()
     unknown = liaowang(released.settings, "export", "ecology.water")
     assert (unknown.returncode, "there are" in unknown.stderr) == (2, True)
 
