@@ -15,6 +15,7 @@ from dagster_project.attempt import Attempt
 from dagster_project.build import BUILD_COLUMNS, Built, Progress, recorded
 from dagster_project.figures import NAMES, Count, Figure, figures, observed
 from dagster_project.indicator import Indicator
+from dagster_project.indicator_sql import FIGURES
 from dagster_project.progress import note
 from dagster_project.spans import DAY, Span
 from dagster_project.verdicts import failures
@@ -67,7 +68,7 @@ def build_indicator(
     for days in periods.groups(wanted, CHUNK, GAP):
         memory = (set(wanted), released, known)
         made = _chunk(warehouse, indicator, attempt, regions, days, memory, counting or count)
-        warehouse.insert(f"built.{indicator.table}", ("build_id", *NAMES), _rows(attempt, made))
+        warehouse.insert(FIGURES, ("indicator", "build_id", *NAMES), _rows(indicator, attempt, made))
         known.update(observed(made))
         through.update((item.event_day, item.through) for item in made)
         progress(Span(days[0], days[-1]))
@@ -95,9 +96,11 @@ def _again(warehouse: Warehouse, indicator: Indicator, attempt: Attempt) -> list
     """What a killed build had recorded of this indicator; what it had only begun is deleted."""
     found = recorded(warehouse, attempt, indicator.table)
     if not found:
-        for table, column in ((f"built.{indicator.table}", ""), ("release.input", indicator.table)):
-            only = f" AND table = {quote(column)}" if column else ""
-            warehouse.rows(f"DELETE FROM {table} WHERE build_id = {quote(attempt.build_id)}{only}")
+        for whole, own in (
+            (FIGURES, f"indicator = {quote(indicator.id)}"),
+            ("release.input", f"table = {quote(indicator.table)}"),
+        ):
+            warehouse.rows(f"DELETE FROM {whole} WHERE build_id = {quote(attempt.build_id)} AND {own}")
     return found
 
 
@@ -212,8 +215,8 @@ def _read(
     return own + [(indicator.table, day, builds[day]) for day in compared(indicator, end) if day in builds]
 
 
-def _rows(attempt: Attempt, made: Iterable[Figure]) -> list[tuple[object, ...]]:
-    return [(attempt.build_id, *item.row) for item in made]
+def _rows(indicator: Indicator, attempt: Attempt, made: Iterable[Figure]) -> list[tuple[object, ...]]:
+    return [(indicator.id, attempt.build_id, *item.row) for item in made]
 
 
 def _released(warehouse: Warehouse, indicator: Indicator, attempt: Attempt, first: date) -> dict[date, str]:

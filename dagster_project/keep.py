@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from dagster_project.history import EVERY, Release, release, releases
+from dagster_project.indicator_sql import FIGURES, TABLE
 from dagster_project.release import alone
 from dagster_project.warehouse import Warehouse
 from quality.rows import quote
@@ -77,7 +78,7 @@ def expire(
         doomed -= {(table, day, build_id) for table, day, build_id in warehouse.rows(_DELETED)}
         if not dry:
             warehouse.insert("release.expired", ("seq", "at"), [(seq, now) for seq in fresh])
-            _delete(warehouse, doomed, now)
+            _delete(warehouse, doomed, indicators, now)
     return Expiry(tuple(fresh), tuple(sorted(doomed)))
 
 
@@ -107,15 +108,19 @@ def unshown(pointers: Iterable[tuple[str, date, int, str]], lasting: Sequence[in
     return {build for build in seen[False] - seen[True] if build[2]}
 
 
-def _delete(warehouse: Warehouse, doomed: Iterable[Build], now: datetime) -> None:
+def _delete(
+    warehouse: Warehouse, doomed: Iterable[Build], indicators: Collection[str], now: datetime
+) -> None:
     tables: dict[str, list[Build]] = defaultdict(list)
     for build in sorted(doomed):
         tables[build[0]].append(build)
     for table, builds in tables.items():
+        figures = f"{FIGURES} WHERE {TABLE} = {quote(table)} AND"
+        rows = figures if table in indicators else f"built.{table} WHERE"
         for at in range(0, len(builds), BATCH):
             part = builds[at : at + BATCH]
             named = ", ".join(f"('{day}', {quote(build_id)})" for _, day, build_id in part)
-            warehouse.rows(f"DELETE FROM built.{table} WHERE (event_day, build_id) IN ({named})")
+            warehouse.rows(f"DELETE FROM {rows} (event_day, build_id) IN ({named})")
             warehouse.insert(
                 "release.deleted", ("table", "day", "build_id", "at"), [(*build, now) for build in part]
             )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dagster_project.indicator import Indicator
-from dagster_project.indicator_sql import FIGURE
+from dagster_project.indicator_sql import FIGURE, FIGURES
 from quality.rows import quote
 from schemas.contract import Contract
 from schemas.tables import MOMENT, NAME, field_columns
@@ -84,7 +84,12 @@ class Column:
 
 def feed_mart(contract: Contract) -> list[str]:
     """The mart of a feed: its public and internal fields, of personal ones pseudonyms at most, no raw bytes."""
-    return _mart(contract.table, feed_columns(contract), contract.description, _LASTING)
+    chosen = (
+        f"SELECT day, argMax(build_id, seq) FROM release.pointer WHERE table = {quote(contract.table)}"
+        " AND seq <= {release:UInt64} GROUP BY day"
+    )
+    shown = f"built.{contract.table} WHERE (event_day, build_id) IN ({chosen}){_LASTING}"
+    return _mart(contract.table, feed_columns(contract), contract.description, shown)
 
 
 def feed_columns(contract: Contract) -> list[Column]:
@@ -124,29 +129,16 @@ def indicator_mart(indicator: Indicator) -> list[str]:
         f"{indicator.title_zh} / {indicator.title_en}, {indicator.unit}. {indicator.description}"
         f" Limits: {indicator.limits}"
     )
-    return _mart(indicator.table, figure_columns(), comment)
+    shown = f"{FIGURES} WHERE indicator = {quote(indicator.id)} AND {_pointed([indicator])}"
+    return _mart(indicator.table, figure_columns(), comment, shown)
 
 
 def all_indicators(indicators: Sequence[Indicator]) -> list[str]:
     """`mart.indicator`: the figures of all indicators, with what they are called."""
-    titles = [
-        Column("indicator", NAME, "Id of the indicator"),
-        Column("title_zh", NAME, "Its title"),
-        Column("title_en", NAME, "Its title in English"),
-        Column("unit", NAME, "Unit of value, province and target"),
-        Column("direction", NAME, "Which values are better: higher or lower"),
-        Column("decimals", "UInt8", "Decimals to show"),
-        Column("period", NAME, "What a figure is of: day, month, quarter or year"),
-        Column("owner", NAME, "Department that answers for it"),
-    ]
-    columns = [*titles, Column("day", *FIGURE[0][1:]), *(Column(*figure) for figure in FIGURE[1:])]
-    union = " UNION ALL ".join(
-        f"SELECT {_titles(item)}, * FROM mart.{item.table}_at(release = {{release:UInt64}})"
-        for item in indicators
-    )
-    names = ", ".join(f"`{column.name}`" for column in [*columns, Column(*_SEQ)])
-    at = f"CREATE OR REPLACE VIEW mart.indicator_at {_DEFINER} AS SELECT {names} FROM ({union})"
-    return [at, _current("indicator", columns, "Figures of all indicators by day and region, as released")]
+    columns = [Column("indicator", NAME, "Id of the indicator", "indicator"), *_titles(indicators)]
+    shown = f"{FIGURES} WHERE {_pointed(indicators)}"
+    columns += figure_columns()
+    return _mart("indicator", columns, "Figures of all indicators by day and region, as released", shown)
 
 
 def releases() -> list[str]:
@@ -218,38 +210,48 @@ def provenance(indicators: Sequence[Indicator], contracts: Sequence[Contract]) -
 
 
 def _transform(column: str, names: Mapping[str, str]) -> str:
-    """SQL: the name of a table by which people know it; empty for any other."""
+    """SQL: what a value (of a table, an indicator) is called by these names; empty for any other."""
     tables, known = (", ".join(map(quote, texts)) for texts in (names, names.values()))
     return f"transform({column}, [{tables}], [{known}], '')"
 
 
-def _titles(item: Indicator) -> str:
-    texts = (
-        ("indicator", item.id),
-        ("title_zh", item.title_zh),
-        ("title_en", item.title_en),
-        ("unit", item.unit),
-        ("direction", item.direction),
-        ("period", item.period),
-        ("owner", item.owner),
+def _titles(indicators: Sequence[Indicator]) -> list[Column]:
+    """What indicators are called, told by their id; what a statement does not ask for costs it nothing."""
+    ids = [item.id for item in indicators]
+    told = (
+        ("title_zh", "Its title", [item.title_zh for item in indicators]),
+        ("title_en", "Its title in English", [item.title_en for item in indicators]),
+        ("unit", "Unit of value, province and target", [item.unit for item in indicators]),
+        ("direction", "Which values are better: higher or lower", [item.direction for item in indicators]),
+        ("period", "What a figure is of: day, month, quarter or year", [item.period for item in indicators]),
+        ("owner", "Department that answers for it", [item.owner for item in indicators]),
     )
-    named = ", ".join(f"{quote(text)} AS {name}" for name, text in texts)
-    return f"{named}, toUInt8({item.decimals}) AS decimals"
+    titles = [
+        Column(name, NAME, comment, _transform("indicator", dict(zip(ids, texts, strict=True))))
+        for name, comment, texts in told
+    ]
+    decimals = ", ".join(str(item.decimals) for item in indicators)
+    number = f"toUInt8(transform(indicator, [{', '.join(map(quote, ids))}], [{decimals}], 0))"
+    return [*titles[:4], Column("decimals", "UInt8", "Decimals to show", number), *titles[4:]]
 
 
-def _mart(table: str, columns: Iterable[Column], comment: str, only: str = "") -> list[str]:
+def _pointed(indicators: Iterable[Indicator]) -> str:
+    """SQL: whether a row of the table of figures is of the build that release N points at."""
+    tables = ", ".join(quote(item.table) for item in indicators)
+    return (
+        "build_key IN (SELECT argMax(build_key, seq) FROM release.pointer"
+        f" WHERE table IN ({tables}) AND seq <= {{release:UInt64}} GROUP BY table, day)"
+    )
+
+
+def _mart(name: str, columns: Iterable[Column], comment: str, shown: str) -> list[str]:
     columns = list(columns)
     picked = ", ".join(f"{column.source} AS `{column.name}`" for column in columns)
-    chosen = (
-        f"SELECT day, argMax(build_id, seq) FROM release.pointer WHERE table = {quote(table)}"
-        " AND seq <= {release:UInt64} GROUP BY day"
-    )
     at = (
-        f"CREATE OR REPLACE VIEW mart.{table}_at {_DEFINER} AS"
-        f" SELECT {picked}, {{release:UInt64}} AS release_seq FROM built.{table}"
-        f" WHERE (event_day, build_id) IN ({chosen}){only}"
+        f"CREATE OR REPLACE VIEW mart.{name}_at {_DEFINER} AS"
+        f" SELECT {picked}, {{release:UInt64}} AS release_seq FROM {shown}"
     )
-    return [at, _current(table, columns, comment)]
+    return [at, _current(name, columns, comment)]
 
 
 def _current(name: str, columns: Iterable[Column], comment: str) -> str:

@@ -5,6 +5,7 @@ Every statement is safe to run again; a changed declaration takes effect at the 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from dagster_project import dimensions, indicator_sql, marts, rule_quality, status
@@ -18,8 +19,12 @@ SHARED = ("region", "calendar", "indicator_definition", "release", "current_rele
 """Marts without figures or events."""
 
 
-def statements() -> list[str]:
-    """DDL for indicator tables, the region dimension and all marts, in the order they need each other."""
+def statements(own_tables: Collection[str] = ()) -> list[str]:
+    """DDL for figures, the region dimension and all marts, in the order they need each other.
+
+    `own_tables` are the tables in `built`: where an indicator's figures still have one of their own, they are
+    moved to the table of all.
+    """
     from dagster_project.index import all_figures  # numpy starts threads; `visible` is read before a sandbox
 
     contracts = load_contracts().values()
@@ -31,7 +36,9 @@ def statements() -> list[str]:
         *marts.releases(),
         *status.ddl(),
         *rule_quality.ddl(),
-        *(text for item in indicators for text in indicator_sql.ddl(item)),
+        *indicator_sql.figure_table(),
+        *(sql for item in indicators if item.table in own_tables for sql in indicator_sql.gathered(item)),
+        *(indicator_sql.ddl(item) for item in indicators),
     ]
     for contract in contracts:
         found += marts.feed_mart(contract)

@@ -20,6 +20,7 @@ RECORD = (
     "CREATE TABLE IF NOT EXISTS landing.migration (number UInt32, name String, digest String,"
     " applied DateTime64(3, 'Asia/Shanghai') DEFAULT now64(3)) ENGINE = MergeTree ORDER BY number",
 )
+OWN_TABLES = "SELECT name FROM system.tables WHERE database = 'built' AND engine = 'MergeTree'"
 REFUSALS = (192, 193, 516)
 """Unknown user, wrong password, authentication failed."""
 
@@ -36,7 +37,9 @@ def migrate(settings: Settings) -> Migrated:
     """Apply what is missing as `admin`; safe to run twice. Unavailable while the warehouse is away."""
     client = Client(**settings.warehouse("admin"))
     try:
-        return run(client, read_migrations(), load_contracts(), statements())
+        tables = client.execute(OWN_TABLES)
+        figures = statements([name for (name,) in tables])
+        return run(client, read_migrations(), load_contracts(), figures)
     except (NetworkError, SocketTimeoutError, EOFError) as error:
         raise Unavailable(
             f"the warehouse does not answer on port {settings.warehouse_port}; "

@@ -41,7 +41,7 @@ def main(days: int, events: int) -> None:
     grown: dict[str, float] = {}
     with own_warehouse() as (settings, open):
         for item in indicators.values():
-            for statement in (*indicator_sql.ddl(item), *marts.indicator_mart(item)):
+            for statement in (indicator_sql.ddl(item), *marts.indicator_mart(item)):
                 open.rows(statement)
         for count in (max(1, days // 4), days):
             span = land(open, count, events)

@@ -42,7 +42,7 @@ def open_warehouse(engine: Settings) -> Iterator[Warehouse]:
         for database in ("landing", "built", "quality", "release"):
             for (table,) in connection.rows(
                 "SELECT name FROM system.tables WHERE database = {database:String}"
-                " AND name NOT IN ('migration', 'region')",
+                " AND name NOT IN ('migration', 'region') AND engine != 'View'",
                 database=database,
             ):
                 connection.rows(f"TRUNCATE TABLE {database}.{table}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from clickhouse_driver import Client
 
+from dagster_project.indicator_sql import FIGURES
 from deploy.local.process import free_port
 from deploy.migrate import migrate, missing, run
 from schemas.contract import load_contracts
@@ -87,3 +89,30 @@ def test_warehouse_away_is_unavailable() -> None:
 def test_wrong_password_names_the_setting(warehouse: Settings) -> None:
     with pytest.raises(Misdeclared, match="LIAOWANG_ADMIN_PASSWORD: the warehouse does not know it"):
         migrate(replace(warehouse, admin_password="wrong"))
+
+
+@pytest.mark.stack
+def test_figures_of_a_table_of_their_own_move_to_the_table_of_all_once(warehouse: Settings) -> None:
+    """As a warehouse of an earlier version has them, without the columns that came later."""
+    own = "built.ecology_good_air_days"
+    figures = f"SELECT build_id, toString(event_day), region, value FROM {own} ORDER BY ALL"
+    rows = [("moved", date(2023, 1, at), "330110", float(at)) for at in (1, 2)]
+    with admin(warehouse) as client:
+        client.execute(f"DROP VIEW {own}")
+        client.execute(
+            f"CREATE TABLE {own} (build_id String, event_day Date, region String, value Nullable(Float64))"
+            " ENGINE = MergeTree ORDER BY event_day"
+        )
+        client.execute(f"INSERT INTO {own} VALUES", rows)
+        client.execute(  # a run before was killed when it had moved one of them
+            f"INSERT INTO {FIGURES} (indicator, build_id, event_day, region, value) VALUES",
+            [("ecology.good-air-days", *rows[0])],
+        )
+        migrate(warehouse)
+        migrate(warehouse)
+        assert client.execute(figures) == [(build, str(day), *rest) for build, day, *rest in rows]
+        engine = (
+            "SELECT engine FROM system.tables WHERE database = 'built' AND name = 'ecology_good_air_days'"
+        )
+        assert client.execute(engine) == [("View",)]
+        client.execute(f"DELETE FROM {FIGURES} WHERE build_id = 'moved'")
