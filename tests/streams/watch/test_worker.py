@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ from deploy.local.process import free_port
 from deploy.rules import history, publish_files
 from deploy.settled import behind, ends
 from deploy.topics import ensure_topics
-from schemas.contract import load_contracts
+from schemas.contract import Contract, load_contracts
 from schemas.event import encode_event, encode_tick
 from schemas.settings import Settings
 from schemas.topics import PARTIALS, WARNINGS
@@ -42,6 +42,7 @@ from streams.watch.warning import encode_warning
 pytestmark = pytest.mark.stack
 CONTRACTS = load_contracts()
 AIR = CONTRACTS["ecology.air-quality"]
+CASES = CONTRACTS["health.infectious-disease"]
 START = datetime(2026, 3, 1, tzinfo=UTC)
 WORKER = (
     "from deploy.environment import load_settings\n"
@@ -80,6 +81,24 @@ levels: {yellow: 60, red: 64}
 BOTH = """
 condition: {kind: composite, of: [trial.high, trial.county], count: warnings, within: PT1H}
 levels: {orange: 3}
+"""
+SMOG = """
+subject: "{region:city}"
+condition:
+  kind: correlation
+  within: PT6H
+  of:
+    - {feed: ecology.air-quality, field: pm25, at_least: 250}
+    - {feed: health.infectious-disease, field: cases, at_least: 20}
+levels: {yellow: any, red: all}
+"""
+UNREPORTED = """
+subject: "{region:city}"
+condition:
+  kind: sequence
+  first: {feed: ecology.air-quality, where: {averaging: 1h}}
+  then: {feed: health.infectious-disease}
+levels: {yellow: PT4H, red: PT10H}
 """
 TRIAL = {"high": HIGH, "silent": SILENT, "county": COUNTY, "both": BOTH}
 """Rules of the feed's own key, one re-keyed, and a composite of both kinds."""
@@ -140,18 +159,38 @@ def air_log(hours: int, stations: int, seed: int) -> list[tuple[str, bytes]]:
     return log
 
 
-async def produce(settings: Settings, log: list[tuple[str, bytes]], final: datetime | None = None) -> None:
+def cases_log(hours: int, seed: int) -> list[tuple[str, bytes]]:
+    """Reports of four cities, at odd hours, of which some are left out."""
+    random = Random(seed)
+    log = []
+    for hour in range(hours):
+        at = START + timedelta(hours=hour, minutes=7)
+        if hour % 7 == 0:
+            log.append(("", encode_tick(id=f"t{hour}", clock=at)))
+        for region in ("330100", "330200", "330400", "330700"):
+            if random.random() < 0.2:
+                data = {"region": region, "disease": "influenza", "date": at.date().isoformat()}
+                data["cases"] = random.choice([3, 30])
+                id = f"{region}-{hour}"
+                raw = encode_event(id=id, source="/t", type=CASES.event_type, time=at, data=data)
+                log.append((f"{region}|influenza", raw))
+    return log
+
+
+async def produce(
+    settings: Settings, log: list[tuple[str, bytes]], final: datetime | None = None, feed: Contract = AIR
+) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=20)
     await producer.start()
     for key, value in log:
         if key:
-            await producer.send(AIR.topic, value, key.encode())
+            await producer.send(feed.topic, value, key.encode())
         for partition in range(0 if key else settings.partitions):
-            await producer.send(AIR.topic, value, partition=partition)
+            await producer.send(feed.topic, value, partition=partition)
     if final is not None:
         await producer.flush()
         for partition in range(settings.partitions):
-            await producer.send(AIR.topic, encode_tick(id=f"end-{final}", clock=final), partition=partition)
+            await producer.send(feed.topic, encode_tick(id=f"end-{final}", clock=final), partition=partition)
     await producer.stop()
 
 
@@ -171,24 +210,27 @@ async def read(settings: Settings, topic: str) -> dict[int, list[object]]:
     return found
 
 
-def expected(settings: Settings) -> Counter[bytes]:
+def expected(settings: Settings, *feeds: Contract) -> Counter[bytes]:
     """What the same log gives when each partition is observed in one piece, without any worker."""
     told = history(settings)
     book = RuleBook(told, lambda text, where: parse_rule(text, where, CONTRACTS))
     found: list[Transition] = []
     rules = book.rule_set(told.first).rules
-    flow = Flow(CONTRACTS, rules, {AIR.feed: settings.partitions}, epoch=told.first, book=book.rule_set)
-    for number, records in asyncio.run(read(settings, AIR.topic)).items():
-        flow.observe(AIR.feed, number, records, found.append)  # type: ignore[arg-type]
+    partitions = {each.feed: settings.partitions for each in feeds or (AIR,)}
+    flow = Flow(CONTRACTS, rules, partitions, epoch=told.first, book=book.rule_set)
+    for each in feeds or (AIR,):
+        for number, records in asyncio.run(read(settings, each.topic)).items():
+            flow.observe(each.feed, number, records, found.append)  # type: ignore[arg-type]
     versions = {(each.rule, each.rule_version): book.rule(each.rule, each.rule_version) for each in found}
     return Counter(
         encode_warning(each, {each.rule: versions[each.rule, each.rule_version]}) for each in found
     )
 
 
-def settle(settings: Settings, seconds: float = 40) -> None:
+def settle(settings: Settings, seconds: float = 40, feeds: Sequence[Contract] = (AIR,)) -> None:
     deadline = time.monotonic() + seconds
-    for topic in (AIR.topic, PARTIALS, PARTIALS):  # the second stage hears of its own transitions
+    inputs = [each.topic for each in feeds]
+    for topic in (*inputs, PARTIALS, PARTIALS):  # the second stage hears of its own transitions
         goal = ends(settings, [topic])
         while behind(settings, "liaowang-watch", goal):
             assert time.monotonic() < deadline, (settings.home / "watch.log").read_text()[-3000:]
@@ -250,6 +292,36 @@ def test_workers_that_come_and_go_change_nothing(broker: Settings) -> None:
         asyncio.run(produce(broker, [], START + timedelta(hours=200)))
         settle(broker)
     assert warned(broker) == expected(broker)
+
+
+def test_rules_over_two_feeds_are_judged_live_whichever_worker_dies(broker: Settings) -> None:
+    """Both feeds in two workers, of which the first is killed while events flow."""
+    epoch = publish_trial(broker, {"smog": SMOG, "unreported": UNREPORTED})
+    air, cases = air_log(hours=90, stations=40, seed=10), cases_log(hours=90, seed=10)
+    tick = encode_tick(id="rules", clock=START, epoch=epoch)
+    halves = [
+        [(AIR, [("", tick), *air[: len(air) // 2]]), (CASES, [("", tick), *cases[: len(cases) // 2]])],
+        [(AIR, air[len(air) // 2 :]), (CASES, cases[len(cases) // 2 :])],
+    ]
+    with worker(broker) as first:
+        awaken(broker)
+        with worker(broker):
+            for feed, log in halves[0]:
+                asyncio.run(produce(broker, log, feed=feed))
+            os.kill(first.pid, signal.SIGKILL)
+            for feed, log in halves[1]:
+                asyncio.run(produce(broker, log, START + timedelta(hours=200), feed))
+            settle(broker, 90, (AIR, CASES))
+    wanted = expected(broker, AIR, CASES)
+    assert warned(broker) == wanted
+    told_of = {(data["rule"], data["kind"], data["level"]) for data in map(data_of, wanted)}
+    assert {("trial.smog", "raised", "red"), ("trial.smog", "recovered", "yellow")} <= told_of
+    assert {("trial.unreported", kind, "red") for kind in ("raised", "recovered")} <= told_of
+
+
+def data_of(value: bytes) -> dict[str, str]:
+    found: dict[str, str] = json.loads(value)["data"]
+    return found
 
 
 def metrics(settings: Settings) -> dict[str, float]:
