@@ -11,7 +11,7 @@ from pathlib import Path
 from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from schemas.settings import Settings
-from streams.watch.offline import said, try_example
+from streams.watch.offline import said, spoken, try_example
 from streams.watch.published import Draft, Entry, History, new_baseline, plan, plan_files, retirement
 from streams.watch.rule import RULES, Rule, load_rule, load_rules
 from streams.watch.rule_set import check_members
@@ -41,7 +41,8 @@ def publish_these(settings: Settings, contracts: Mapping[str, Contract], names: 
     ]
     known = [*(rule for rule in in_force if rule.id not in new), *rules]
     check_members(known)
-    for rule in rules:
+    for path, rule in zip(paths, rules, strict=True):
+        demand_publishable(told, path, rule)
         demand_examples(rule, known, contracts)
     drafts = [draft(path, rule) for path, rule in zip(paths, rules, strict=True)]
     return write(settings, plan(told, drafts, datetime.now(UTC)))
@@ -97,9 +98,22 @@ def place_of(rule: str, root: Path = RULES) -> Path:
     return root / domain / f"{name}.yaml"
 
 
+def demand_publishable(told: History, path: Path, rule: Rule) -> None:
+    """Misdeclared where a rule is a draft, or its version was retired."""
+    if rule.status == "draft":
+        raise Misdeclared(
+            str(path), "status", "is draft, which watches nothing; make it active to publish it"
+        )
+    versions = [entry.version for _, entry in told.versions(rule.id)]
+    if rule.id not in told.in_force() and rule.version in versions:
+        problem = f"{rule.version} was retired; raise it to {max(versions) + 1} to have it in force again"
+        raise Misdeclared(str(path), "version", problem)
+
+
 def demand_examples(rule: Rule, known: Sequence[Rule], contracts: Mapping[str, Contract]) -> None:
     """Misdeclared where a rule does not do what one of its examples says; `known` holds its members."""
     for example in rule.examples:
         made = said(try_example(contracts, known, rule, example))
         if made != example.warns:
-            raise Misdeclared(rule.id, f"examples: {example.name}", f"expected {example.warns}, got {made}")
+            problem = f"expected {spoken(example.warns)}, got {spoken(made)}"
+            raise Misdeclared(rule.id, f"examples: {example.name}", problem)

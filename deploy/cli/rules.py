@@ -23,7 +23,7 @@ from schemas.fields import SHANGHAI
 from streams.watch.episode import Transition
 from streams.watch.happenings import moment
 from streams.watch.levels import LEVELS
-from streams.watch.offline import said, try_example
+from streams.watch.offline import said, spoken, try_example
 from streams.watch.rule import RULES, Rule, load_rule, load_rules
 from streams.watch.rule_form import FORMS
 from streams.watch.rule_schema import rule_schema
@@ -95,16 +95,10 @@ def test(names: Names = None, rules: Folder = RULES, contracts: Contracts = FEED
             found = said(try_example(declared, known, rule, example))
             if found != example.warns:
                 failed += 1
-                complain(
-                    f"{rule.id}: {example.name}: expected {_spoken(example.warns)}, got {_spoken(found)}"
-                )
+                complain(f"{rule.id}: {example.name}: expected {spoken(example.warns)}, got {spoken(found)}")
     if failed:
         raise typer.Exit(1)
     typer.echo(f"{len(chosen)} rules do what their {run} examples say")
-
-
-def _spoken(steps: Iterable[tuple[str, str, str]]) -> str:
-    return ", ".join(" ".join(filter(None, step)) for step in steps) or "nothing"
 
 
 @app.command()

@@ -187,6 +187,11 @@ def said(transitions: Iterable[Transition]) -> tuple[tuple[str, str, str], ...]:
     )
 
 
+def spoken(steps: Iterable[tuple[str, str, str]]) -> str:
+    """The same as people read it."""
+    return ", ".join(" ".join(filter(None, step)) for step in steps) or "nothing"
+
+
 def example_log(contract: Contract, example: Example) -> list[Entry]:
     """An example of a rule with one feed as a log, each event arriving when it occurred."""
     happenings = list(_example_events({contract.feed: contract}, contract.feed, example))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deploy.cli import app
+from deploy.rules import demand_examples, demand_publishable
+from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
+from streams.watch.published import Entry, History, encode_entry, retirement
+from streams.watch.rule import load_rule
 
 RULE = """
 rule: anywhere.high
@@ -200,3 +206,23 @@ def test_lint_wants_an_example_that_warns(file: Path) -> None:
 def test_schema_is_json_schema() -> None:
     schema = json.loads(liaowang("schema").stdout)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_a_draft_and_a_retired_version_are_not_published(file: Path) -> None:
+    watched = load_rule(file, load_contracts(), None)
+    entry = Entry(rule=watched.id, version=3, text=RULE, at=datetime(2026, 3, 1, tzinfo=UTC))
+    told = History()
+    told.add(0, encode_entry(entry))
+    demand_publishable(told, file, watched)
+    with pytest.raises(Misdeclared, match="status: is draft, which watches nothing"):
+        demand_publishable(told, file, replace(watched, status="draft"))
+    told.add(1, encode_entry(retirement(told, watched.id, entry.at)[0]))
+    with pytest.raises(Misdeclared, match="version: 3 was retired; raise it to 4"):
+        demand_publishable(told, file, watched)
+
+
+def test_an_example_that_does_not_hold_stops_a_publication(file: Path) -> None:
+    watched = load_rule(file, load_contracts(), None)
+    wrong = replace(watched, examples=(replace(watched.examples[0], warns=()),))
+    with pytest.raises(Misdeclared, match="examples: one: expected nothing, got S1 opened blue"):
+        demand_examples(wrong, [wrong], load_contracts())
