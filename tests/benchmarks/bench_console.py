@@ -1,134 +1,358 @@
-"""How fast the console answers while a burst of warnings comes in: one JSON object a line.
+"""How fast the console answers while a burst of warnings comes through duty: one JSON object a line.
 
-Visitors of their own processes' threads ask for the list, a case, the one screen and the rules in turn, while
-10,000 cases are there and more are opened at 170 a second (10,000 a minute). Baseline: the same visitors
-asking for `/healthz`, which touches the database and renders nothing.
+Broker, warehouse, duty, push, receiver and console run as processes of their own, as in the stack. 10,000 warnings
+come on the topic in one minute; in that minute visitors ask for what an officer uses, one thing after another,
+acknowledge cases by form and by API, and pages that are only open keep themselves up to date as `live.js` does.
+`--at-once` sends all 10,000 in one go instead. Baseline: the same visitors before it. To reach: p95 < 300 ms.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from secrets import token_urlsafe
 from statistics import quantiles
 
 import httpx
+import sqlalchemy as sa
+from kafka import KafkaProducer
 
-from tests.streams.duty.console.house import PASSWORD, House, house_open, settings_for, warning
+from dagster_project.warehouse import warehouse as connected
+from deploy.environment import as_environment, read_secrets, settings_from
+from deploy.local.process import free_port
+from deploy.local.secrets import ensure_secrets
+from deploy.local.warehouse import warehouse_running
+from deploy.migrate import migrate
+from schemas.regions import load_regions
+from schemas.settings import PREFIX, Settings
+from schemas.topics import DISPOSITIONS, WARNINGS
+from streams.duty.console.accounts import Accounts
+from streams.duty.database import Database
+from streams.duty.home import open_home, operator
+from streams.duty.models import Case
+from streams.duty.officers import add_token, find, set_password
+from streams.duty.opening import hear
+from tests.benchmarks.stack import broker
+from tests.dagster_project.house import READING, Event
+from tests.dagster_project.house import House as Log
+from tests.streams.duty.moments import warning, warning_bytes
 
-CASES, BURST_A_SECOND, SECONDS, VISITORS = 10_000, 170, 20, 8
-PAGES = ("/cases?whose=all", "/cases/{case}", "/screen", "/rules", "/cases?whose=all&level=red")
+EARLIER, BURST, SECONDS, BEFORE = 2_000, 10_000, 60, 15
+VISITORS, WATCHING, STATIONS = 8, 20, 50
+TARGET, PASSWORD = 300, "a long enough password"
+PORTS = ("RECEIVER", "DUTY", "CONSOLE", "WAREHOUSE", "WAREHOUSE_HTTP")
+OFFICERS = ("ecology-1", "ecology-2", "head-1")
+LEVELS = ("red", "orange", "yellow", "yellow", "blue", "blue", "blue", "blue")
+PROGRAMS = (
+    "streams.duty.receiver",
+    "streams.duty.worker",
+    "streams.duty.push_worker",
+    "streams.duty.console.service",
+)
+START = "import sys; from importlib import import_module; from deploy.environment import load_settings; " + (
+    "import_module(sys.argv[1]).main(load_settings())"
+)
+EPISODE = re.compile(r'href="/cases/(\d+)"')
+CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 
 
-def visit(
-    address: str, cookie: str, token: str, seconds: float, seed: int, only: str
-) -> list[tuple[str, float]]:
-    """Ask for pages one after another, with a pause as of a person who is in a hurry; the milliseconds of each."""
-    rng, found = random.Random(seed), []
-    end = time.monotonic() + seconds
-    with httpx.Client(base_url=address, cookies={cookie: token}, trust_env=False, timeout=30) as client:
+@dataclass(frozen=True)
+class Key:
+    """What an officer comes with: the cookie of a session, and a token for the API."""
+
+    cookie: str
+    session: str
+    token: str
+
+
+def timed(rows: dict[str, list[float]], name: str, ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """The answer; its milliseconds go to the rows. 409: somebody else was faster."""
+    begun = time.perf_counter()
+    answer = ask()
+    rows.setdefault(name, []).append((time.perf_counter() - begun) * 1000)
+    assert answer.status_code in (200, 303, 409), (name, answer.status_code, answer.text[:300])
+    return answer
+
+
+class Visitor:
+    """An officer in a hurry: looks at his cases, opens one, takes it, looks at the screen."""
+
+    def __init__(self, address: str, key: Key, seed: int) -> None:
+        self.rng, self.key = random.Random(seed), key
+        self.rows: dict[str, list[float]] = {}
+        self.web = httpx.Client(
+            base_url=address, cookies={key.cookie: key.session}, trust_env=False, timeout=60
+        )
+
+    def round(self) -> None:
+        """One thing an officer does."""
+        bearer = {"Authorization": f"Bearer {self.key.token}"}
+        what = self.rng.choice(("look", "look", "take", "take by api", "screen", "api", "rules", "roster"))
+        if what in ("look", "take", "take by api"):
+            page = timed(self.rows, "my cases", lambda: self.web.get("/cases?state=new")).text
+            cases = EPISODE.findall(page)
+            if not cases:
+                return
+            case = self.rng.choice(cases)
+            shown = timed(self.rows, "case page", lambda: self.web.get(f"/cases/{case}")).text
+            if what == "take":
+                form = {"csrf": CSRF.findall(shown)[0]}
+                path = f"/cases/{case}/acknowledge"
+                timed(self.rows, "acknowledge (form)", lambda: self.web.post(path, data=form))
+            elif what == "take by api":
+                path = f"/api/v1/cases/{case}/acknowledge"
+                timed(self.rows, "acknowledge (API)", lambda: self.web.post(path, headers=bearer))
+        elif what == "api":
+            path = "/api/v1/cases?open=true&limit=50"
+            timed(self.rows, "API list", lambda: self.web.get(path, headers=bearer))
+        else:
+            path = {"screen": "/screen", "rules": "/rules", "roster": "/roster"}[what]
+            timed(
+                self.rows,
+                {"screen": "one screen", "rules": "rules", "roster": "roster"}[what],
+                lambda: self.web.get(path),
+            )
+
+    def run(self, end: float) -> None:
+        """Until then, with a pause after each, as of a person in a hurry."""
         while time.monotonic() < end:
-            page = only or rng.choice(PAGES)
-            begun = time.perf_counter()
-            answer = client.get(page.format(case=rng.randint(1, CASES)))
-            found.append((page, (time.perf_counter() - begun) * 1000))
-            assert answer.status_code == 200, (page, answer.status_code)
-            time.sleep(rng.uniform(0.2, 0.8))
-    return found
+            self.round()
+            time.sleep(self.rng.uniform(0.3, 1.0))
 
 
-def visitors(house: House, seconds: float, only: str = "") -> dict[str, list[float]]:
-    """So many visitors in another process, so that they take no time of the console's interpreter."""
-    token = house.console.parts.accounts.sign_in("head", PASSWORD, house.clock())
-    given = json.dumps([house.address, house.console.parts.cookie, token, seconds, only])
-    said = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.bench_console", given],
-        capture_output=True,
-        check=True,
-        text=True,
-    ).stdout
-    result: dict[str, list[float]] = json.loads(said)
-    return result
+def watch(
+    address: str, key: Key, path: str, end: float, rows: dict[str, list[float]], lock: threading.Lock
+) -> None:
+    """A page that is only open: news come by its stream, and it fetches itself as seldom as `live.js` does."""
+    took: dict[str, list[float]] = {}
+    last = 0.0
+    with (
+        suppress(httpx.TransportError),
+        httpx.Client(
+            base_url=address, cookies={key.cookie: key.session}, trust_env=False, timeout=60
+        ) as client,
+        client.stream("GET", "/events") as stream,
+    ):
+        for line in stream.iter_lines():
+            if time.monotonic() > end:
+                break
+            if line.startswith("event: change") and time.monotonic() - last > 2:
+                timed(took, "open pages", lambda: client.get(path))
+                last = time.monotonic()
+    with lock:
+        rows.setdefault("open pages", []).extend(took.get("open pages", []))
 
 
-def ask(address: str, cookie: str, token: str, seconds: float, only: str) -> None:
-    """The other process: all visitors at once; prints the milliseconds by page."""
+def ask(address: str, given: list[list[str]], seconds: float) -> None:
+    """The visitors' process: all of them at once; prints the milliseconds by what was asked."""
+    keys, end = [Key(*each) for each in given], time.monotonic() + seconds
     rows: dict[str, list[float]] = {}
     lock = threading.Lock()
-
-    def one(seed: int) -> None:
-        for page, took in visit(address, cookie, token, seconds, seed, only):
-            with lock:
-                rows.setdefault(page, []).append(took)
-
-    threads = [threading.Thread(target=one, args=(seed,)) for seed in range(VISITORS)]
+    visitors = [Visitor(address, keys[seed % len(keys)], seed) for seed in range(VISITORS)]
+    threads = [threading.Thread(target=each.run, args=(end,)) for each in visitors]
+    threads += [
+        threading.Thread(
+            target=watch,
+            args=(address, keys[n % len(keys)], ("/screen", "/cases")[n % 2], end, rows, lock),
+            daemon=True,
+        )
+        for n in range(WATCHING)
+    ]
     for thread in threads:
         thread.start()
-    for thread in threads:
+    for thread in threads[:VISITORS]:
         thread.join()
+    for thread in threads[VISITORS:]:
+        thread.join(5)
+    for visitor in visitors:
+        for name, took in visitor.rows.items():
+            rows.setdefault(name, []).extend(took)
     print(json.dumps(rows))
 
 
-def burst(house: House, stop: threading.Event) -> list[int]:
-    """Open cases at the rate of the burst, in transactions of a tenth of a second, until told to stop."""
-    opened = [0]
-
-    def run() -> None:
-        number = CASES
-        counties = [region.code for region in house.console.parts.regions.counties]
-        while not stop.wait(0.1):
-            batch = range(number, number + BURST_A_SECOND // 10)
-            house.hear([warning(n, region=counties[n % len(counties)]) for n in batch])
-            number += len(batch)
-            opened[0] += len(batch)
-
-    threading.Thread(target=run, daemon=True).start()
-    return opened
+def visit(settings: Settings, keys: list[Key], seconds: float) -> subprocess.Popen[str]:
+    """The visitors, begun."""
+    given = json.dumps([settings.console, [list(vars(key).values()) for key in keys], seconds])
+    command = [sys.executable, "-m", "tests.benchmarks.bench_console", given]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def fill(house: House) -> None:
-    """A province after a very bad day."""
-    counties = [region.code for region in house.console.parts.regions.counties]
-    levels = ("red", "orange", "yellow", "yellow", "blue", "blue", "blue", "blue")
-    for start in range(0, CASES, 500):
-        house.hear(
-            [
-                warning(n, region=counties[n % len(counties)], level=levels[n % len(levels)])
-                for n in range(start, start + 500)
-            ]
+def answers(visitors: subprocess.Popen[str]) -> dict[str, list[float]]:
+    """What they found; fails where they did."""
+    said, _ = visitors.communicate(timeout=SECONDS + 90)
+    assert visitors.returncode == 0, "the visitors failed"
+    found: dict[str, list[float]] = json.loads(said)
+    return found
+
+
+def fill(settings: Settings) -> tuple[Database, list[Key]]:
+    """A home with earlier cases, readings for the charts, and officers who can sign in."""
+    with connected(settings) as connection:
+        log = Log(settings, connection, datetime(2026, 3, 2, tzinfo=UTC), date(2026, 3, 1))
+        base = READING | {"averaging": "1h"}
+        for station in range(STATIONS):
+            log.land(*readings(f"s{station}"), base=base)
+    now = datetime.now(UTC)
+    database, desks = open_home(settings, now)
+    counties = [county.code for county in desks.now().regions.counties]
+    for first in range(0, EARLIER, 500):
+        events = [warning(f"earlier{n}", **facts(n, counties)) for n in range(first, first + 500)]
+        with database.writing() as session:
+            hear(session, desks.now(), now, events)
+    actor = operator("operator:bench", "bench", desks.now().regions)
+    tokens = []
+    with database.writing() as session:
+        for login in OFFICERS:
+            officer = find(session, login)
+            set_password(officer, PASSWORD)
+            tokens.append(add_token(session, actor, now, officer, token_urlsafe(32)))
+    accounts, cookie = Accounts(database), f"liaowang_session_{settings.console_port}"
+    sessions = [accounts.sign_in(login, PASSWORD, now) for login in OFFICERS]
+    return database, [Key(cookie, *each) for each in zip(sessions, tokens, strict=True)]
+
+
+def readings(station: str) -> list[Event]:
+    """A reading an hour around the warnings' time."""
+    begun = datetime(2026, 9, 29, tzinfo=UTC)
+    return [
+        Event(
+            f"{station}-{hour}",
+            (begun + timedelta(hours=hour + 8)).date(),
+            {"station": station, "time": begun + timedelta(hours=hour), "pm25": 20.0 + hour},
         )
+        for hour in range(48)
+    ]
+
+
+def facts(number: int, counties: list[str]) -> dict[str, str]:
+    """What a warning says beside its episode."""
+    region, level = counties[number % len(counties)], LEVELS[number % len(LEVELS)]
+    return {"level": level, "region": region, "subject": f"s{number % STATIONS}"}
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[None]:
+    """The programs as processes of their own, until the console answers."""
+    environment = as_environment(settings)
+    with (settings.home / "programs.log").open("w") as log:
+        started = [
+            subprocess.Popen([sys.executable, "-c", START, name], env=environment, stdout=log, stderr=log)
+            for name in PROGRAMS
+        ]
+        try:
+            for port in (settings.console_port, settings.duty_port):
+                wait_for(lambda port=port: well(port), 60, f"port {port}")
+            yield
+        except SystemExit:
+            print((settings.home / "programs.log").read_text()[-4000:], file=sys.stderr)
+            raise
+        finally:
+            for process in started:
+                process.terminate()
+            for process in started:
+                process.wait(30)
+
+
+def well(port: int) -> bool:
+    """Whether a program answers on its port."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def wait_for(fulfilled: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait for a condition; fail after so long."""
+    end = time.monotonic() + seconds
+    while not fulfilled():
+        if time.monotonic() > end:
+            raise SystemExit(f"waited {seconds:.0f} s for {what} in vain")
+        time.sleep(0.2)
+
+
+def produce(settings: Settings, seconds: float) -> None:
+    """The burst, evenly over so many seconds."""
+    counties = [county.code for county in load_regions().counties]
+    prepared = [warning_bytes(f"burst{n}", **facts(n, counties)) for n in range(BURST)]
+    producer = KafkaProducer(bootstrap_servers=settings.kafka, acks="all", linger_ms=5)
+    begun = time.monotonic()
+    for number, value in enumerate(prepared):
+        early = begun + seconds * number / BURST - time.monotonic()
+        if early > 0.005:
+            time.sleep(early)
+        producer.send(WARNINGS, key=b"burst%d" % number, value=value)
+    producer.flush()
+    producer.close()
+
+
+def opened(database: Database) -> int:
+    """How many cases there are."""
+    with database.reading() as session:
+        return session.scalar(sa.select(sa.func.count()).select_from(Case)) or 0
+
+
+def say(
+    quiet: dict[str, list[float]], rows: dict[str, list[float]], lost: int, caught_up: float, how: str
+) -> None:
+    """One line for each thing asked, and one for all."""
+    rows = {**dict(sorted(rows.items())), "all": [ms for took in rows.values() for ms in took]}
+    quiet = {**quiet, "all": [ms for took in quiet.values() for ms in took]}
+    for name, took in rows.items():
+        if len(took) < 20 or len(quiet.get(name, ())) < 2:
+            continue
+        cuts, before = quantiles(took, n=20), quantiles(quiet[name], n=20)[18]
+        line = {
+            "name": "console",
+            "what": f"{name}, {how}",
+            "requests": len(took),
+            "p50_ms": round(cuts[9], 1),
+            "p95_ms": round(cuts[18], 1),
+            "max_ms": round(max(took), 1),
+            "target_p95_ms": TARGET,
+            "quiet_p95_ms": round(before, 1),
+            "ratio": round(cuts[18] / before, 1),
+        }
+        if name == "all":
+            line |= {"lost": lost, "all_cases_open_after_s": round(caught_up, 1)}
+        print(json.dumps(line), flush=True)
+
+
+def complete(base: Settings) -> Settings:
+    """The settings of a broker's home with ports for everything else, and the secrets."""
+    ensure_secrets(base.home)
+    ports = {f"{PREFIX}{name}_PORT": str(free_port()) for name in PORTS}
+    return settings_from({**as_environment(base), **ports, **read_secrets(base.home)})
 
 
 def main() -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory() as home, house_open(settings_for(Path(home))) as house:
-        house.officer("head", "supervisor", "330000")
-        fill(house)
-        base = visitors(house, SECONDS / 4, "/healthz")["/healthz"]
-        stop = threading.Event()
-        opened = burst(house, stop)
-        rows = visitors(house, SECONDS)
-        stop.set()
-    baseline = quantiles(base, n=20)[18]
-    for page, took in [*sorted(rows.items()), ("all pages", [t for each in rows.values() for t in each])]:
-        p95 = quantiles(took, n=20)[18]
-        line = {
-            "name": "console",
-            "what": f"{page} beside a burst of warnings, {VISITORS} visitors",
-            "requests": len(took),
-            "p50_ms": round(quantiles(took, n=2)[0], 1),
-            "p95_ms": round(p95, 1),
-            "target_p95_ms": 300,
-            "opened_a_second": round(opened[0] / SECONDS),
-            "healthz_p95_ms": round(baseline, 1),
-            "ratio": round(p95 / baseline, 1),
-        }
-        print(json.dumps(line), flush=True)
+    at_once = "--at-once" in sys.argv
+    with broker([DISPOSITIONS]) as base:
+        settings = complete(base)
+        (settings.home / "duty").mkdir(exist_ok=True)
+        (settings.home / "duty" / "channels.yaml").write_text("channels: {webhook: {kind: webhook}}\n")
+        with warehouse_running(settings):
+            migrate(settings)
+            database, keys = fill(settings)
+            with running(settings):
+                quiet = answers(visit(settings, keys, BEFORE))
+                visitors, begun = visit(settings, keys, SECONDS), time.monotonic()
+                produce(settings, 0 if at_once else SECONDS)
+                rows = answers(visitors)
+                wait_for(lambda: opened(database) >= EARLIER + BURST, 60, "all cases")
+                lost = EARLIER + BURST - opened(database)
+                caught_up = time.monotonic() - begun
+            database.close()
+    say(quiet, rows, lost, caught_up, f"{BURST} at once" if at_once else f"{BURST} in {SECONDS} s")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from schemas.errors import Unavailable
 from streams.duty.console import acknowledge, cases, duties, pipeline, ruling, screen, signing
 from streams.duty.console.door import Guest, Visit, go, guest_of, language_of, page
 from streams.duty.console.headers import SecurityHeaders
@@ -95,7 +96,10 @@ def _events(parts: Parts):  # type: ignore[no-untyped-def]
     """The stream of changes, for those who are signed in."""
 
     async def events(request: Request) -> Response:
-        guest = await run_in_threadpool(guest_of, parts, request)
+        try:
+            guest = await run_in_threadpool(guest_of, parts, request)
+        except Unavailable:
+            return JSONResponse({"error": "the duty database is away"}, 503, {"Retry-After": "2"})
         if guest.visitor is None:
             return JSONResponse({"error": "sign in first"}, 401)
         headers = {"X-Accel-Buffering": "no"}
@@ -108,8 +112,11 @@ def _health(parts: Parts):  # type: ignore[no-untyped-def]
     """Well as long as the duty database answers; the warehouse may be away."""
 
     def health(_: Request) -> Response:
-        with parts.database.reading() as session:
-            session.connection()
+        try:
+            with parts.database.reading() as session:
+                session.connection()
+        except Unavailable as error:
+            return JSONResponse({"status": "away", "why": str(error)}, 503)
         return JSONResponse({"status": "ok", "listening": parts.hub.listening})
 
     return health

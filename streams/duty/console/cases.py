@@ -22,6 +22,7 @@ from streams.duty.console.chart import Chart, draw
 from streams.duty.console.door import Visit, action, bytes_of, go, page
 from streams.duty.console.evidence import Evidence, find, place_of, wanted_of
 from streams.duty.console.parts import Parts
+from streams.duty.console.rendering import moment
 from streams.duty.console.views import Naming, case_view, entry_views
 from streams.duty.desk import Desk
 from streams.duty.lifecycle import LEVELS, STATES, VERDICTS
@@ -33,7 +34,6 @@ log = logging.getLogger("liaowang.console")
 EACH = 50
 DEEPEST = 200
 TYPES = ("JPEG", "PNG", "PDF", "DOCX", "XLSX", "TXT", "CSV")
-MARKED = ("opened", "raised", "lowered", "recovered")
 Act = Callable[[Session, Desk, Visit, int, FormData], Any]
 
 
@@ -163,7 +163,7 @@ def show_case(
         files = queries.attachments_of(session, case)
         officers = session.execute(sa.select(Officer.login, Officer.name, Officer.active)).all()
     verbs = queries.allowed(visit.actor, case, parts.regions)
-    evidence, trouble = _evidence(visit, case, entries)
+    evidence, trouble = _evidence(visit, case)
     names = {login: name for login, name, _ in officers}
     return visit.render(
         "case.html",
@@ -245,11 +245,8 @@ def _refused(visit: Visit, refused: Refused, form: FormData) -> Response:
     return show_case(visit, refused.reason, given, refused.status)
 
 
-def _evidence(visit: Visit, case: Case, entries: Any) -> tuple[Evidence | None, str]:
+def _evidence(visit: Visit, case: Case) -> tuple[Evidence | None, str]:
     """The evidence, and why there is none where the warehouse does not tell."""
-    marks = [
-        (e.at, visit.words(f"entry_{e.kind}")) for e in entries if e.kind in MARKED and e.kind == "opened"
-    ]
     wanted = wanted_of(
         visit.parts.rules,
         visit.parts.contracts,
@@ -258,7 +255,7 @@ def _evidence(visit: Visit, case: Case, entries: Any) -> tuple[Evidence | None, 
         timeline=case.timeline,
         at=case.occurred,
         place=place_of(case.evidence),
-        marks=tuple((case.occurred, label) for _, label in marks[:1]),
+        marks=((case.occurred, visit.words("warned") + moment(case.occurred)[4:].replace("-", " ", 1)),),
     )
     if wanted is None or case.kind != "warning":
         return None, ""

@@ -6,13 +6,15 @@ All colours and widths are the style sheet's; the picture says in words what it 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from schemas.fields import SHANGHAI
 
 WIDTH, HEIGHT = 720, 260
-LEFT, RIGHT, TOP, BOTTOM = 56, 84, 12, 30
+LEFT, RIGHT, TOP, BOTTOM = 56, 92, 12, 30
+LABEL_HEIGHT = 19.0
 STEPS = (
     60,
     300,
@@ -59,11 +61,12 @@ class Dot:
 
 @dataclass(frozen=True)
 class Line:
-    """A horizontal or vertical line at a place, with its label; `level` for bounds."""
+    """A horizontal or vertical line at a place, with its label; `level` for bounds, whose labels stand apart."""
 
     at: float
     label: str
     level: str = ""
+    label_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -108,11 +111,24 @@ def draw(series: Series) -> Chart | None:
     return Chart(
         path="M" + " L".join(f"{dot.x},{dot.y}" for dot in dots),
         dots=dots,
-        bounds=tuple(Line(y(value), number(value), level) for level, value in series.bounds),
+        bounds=apart([Line(y(value), number(value), level) for level, value in series.bounds]),
         marks=tuple(Line(x(at), label) for at, label in series.marks),
         across=tuple(Line(x(at), label) for at, label in time_ticks(first, last)),
         up=tuple(Line(y(value), number(value)) for value in ticks),
     )
+
+
+def apart(lines: list[Line]) -> tuple[Line, ...]:
+    """The lines with places for their labels, so that none lies on another; as near to its line as it goes."""
+    order = sorted(range(len(lines)), key=lambda n: lines[n].at)
+    places = [line.at for line in lines]
+    for upper, lower in pairwise(order):
+        places[lower] = max(places[lower], places[upper] + LABEL_HEIGHT)
+    lowest = float(HEIGHT - BOTTOM)
+    for n in reversed(order):
+        lowest = places[n] = min(places[n], lowest)
+        lowest -= LABEL_HEIGHT
+    return tuple(replace(line, label_at=place) for line, place in zip(lines, places, strict=True))
 
 
 def round_ticks(low: float, high: float, wanted: int = 5) -> list[float]:

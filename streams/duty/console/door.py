@@ -34,6 +34,8 @@ LANGUAGE_COOKIE = "liaowang_language"
 NOBODY = Actor("", "")
 MOST_FIELDS = 60
 FORM_OVERHEAD = 160 * 1024
+TYPED = ("done", "text", "question", "to", "into")
+"""Fields of forms that people write in."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -123,10 +125,13 @@ def action(parts: Parts, handler: Callable[[Visit, FormData], Response], most: i
 
             def handle(guest: Guest) -> Response:
                 visit = _known(guest)
-                check_csrf(request, str(form.get("csrf", "")), visit.visitor.csrf if visit.visitor else "")
+                given, wanted = str(form.get("csrf", "")), visit.visitor.csrf if visit.visitor else ""
+                if is_own(request) and not _same(given, wanted):
+                    return kept(visit, form, "stale", 403)
+                check_csrf(request, given, wanted)
                 return handler(visit, form)
 
-            return await run_in_threadpool(answer, parts, request, handle)
+            return await run_in_threadpool(answer, parts, request, handle, form)
 
     return endpoint
 
@@ -140,10 +145,40 @@ def check_length(request: Request, most: int = 0) -> None:
 
 def check_csrf(request: Request, given: str, wanted: str) -> None:
     """Refuse what does not come from a page of this console that was made for this session."""
-    origin = request.headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
-    if foreign or not wanted or not hmac.compare_digest(given.encode(), wanted.encode()):
+    foreign = "origin" in request.headers and not is_own(request)
+    if foreign or not wanted or not _same(given, wanted):
         raise HTTPException(403, "csrf")
+
+
+def is_own(request: Request) -> bool:
+    """Whether the browser says that the request comes from a page of this console."""
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc == request.headers.get("host", "")
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def kept(guest: Guest, form: FormData, why: str, status: int) -> Response:
+    """A page with what was typed into a form that could not be taken, to be sent once more: nothing is lost.
+
+    `why`: `ended` (nobody is signed in any more), `stale` (somebody is, anew), `away` (the database is).
+    A file cannot be kept; it has to be chosen again.
+    """
+    fields = [(key, value) for key, value in form.multi_items() if isinstance(value, str) and key != "csrf"]
+    csrf = guest.visitor.csrf if guest.visitor else str(form.get("csrf", ""))
+    path = guest.request.url.path
+    return guest.render(
+        "kept.html",
+        status,
+        why=why,
+        action=path,
+        back=path.rpartition("/")[0] or "/",
+        fields=[("csrf", csrf), *fields],
+        typed=[(key, value) for key, value in fields if key in TYPED and value.strip()],
+        file=any(not isinstance(value, str) for value in form.values()),
+    )
 
 
 def local_path(given: str, otherwise: str = "/") -> str:
@@ -170,8 +205,10 @@ def _known(guest: Guest) -> Visit:
     return Visit(guest.parts, guest.request, guest.words, guest.now, guest.visitor, actor)
 
 
-def answer(parts: Parts, request: Request, handler: Callable[[Guest], Response]) -> Response:
-    """The handler's answer, or a page that says why there is none."""
+def answer(
+    parts: Parts, request: Request, handler: Callable[[Guest], Response], form: FormData | None = None
+) -> Response:
+    """The handler's answer, or a page that says why there is none and keeps what was typed into the form."""
     words = parts.words[language_of(request)]
     guest = Guest(parts, request, words, parts.clock())
     try:
@@ -182,15 +219,24 @@ def answer(parts: Parts, request: Request, handler: Callable[[Guest], Response])
             return too_many(guest, wait)
         return handler(guest)
     except _SignInFirst:
+        if form is not None and _worth_keeping(request, form):
+            return kept(guest, form, "ended", 403)
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        here = path if request.method == "GET" else "/"
-        return RedirectResponse(f"/sign-in?next={quote(here)}", 303)
+        here = path if request.method == "GET" else request.url.path.rpartition("/")[0]
+        return RedirectResponse(f"/sign-in?next={quote(here or '/')}", 303)
     except Refused as refused:
         text = words.texts.get(f"refused_{refused.status}", refused.reason)
         return guest.message(text, refused.reason, refused.status)
     except Unavailable as error:
         log.warning("%s %s: %s", request.method, request.url.path, error)
+        if form is not None and _worth_keeping(request, form):
+            return kept(guest, form, "away", 503)
         return guest.message(words("unavailable"), words("unavailable_text"), 503)
+
+
+def _worth_keeping(request: Request, form: FormData) -> bool:
+    """Whether something was typed, on a page of this console: what others send is not shown back."""
+    return is_own(request) and any(str(form.get(key, "")).strip() for key in (*TYPED, "file"))
 
 
 def too_many(guest: Guest, wait: float) -> Response:

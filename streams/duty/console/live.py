@@ -13,7 +13,8 @@ log = logging.getLogger("liaowang.console")
 
 INTERVAL = 0.5
 BEAT = 15.0
-MOST = 2_000
+MOST = 100
+"""So many cases are named in an event; of more a page is told that there are more."""
 
 Changes = Callable[[int | None], tuple[int, tuple[int, ...]]]
 """From a sequence number (None: the newest) to the newest one and the cases changed since."""
@@ -45,12 +46,15 @@ class Hub:
             await asyncio.sleep(self._interval)
 
     def tell(self, seq: int, cases: tuple[int, ...]) -> None:
-        """Tell everybody; whoever has not taken the last news yet will fetch this with it."""
-        said = json.dumps({"seq": seq, "cases": cases[:100]}, separators=(",", ":"))
-        event = f"id: {seq}\nevent: change\ndata: {said}\n\n"
+        """Tell everybody; to whoever has not taken the last news yet, the new one says that there is more."""
+        event, more = _event(seq, cases[:MOST], len(cases) > MOST), _event(seq, (), True)
         for queue in self._queues:
             if queue.empty():
                 queue.put_nowait(event)
+            elif queue.get_nowait() is None:
+                queue.put_nowait(None)
+            else:
+                queue.put_nowait(more)
 
     def stop(self) -> None:
         """End every stream, so that the server can stop."""
@@ -73,3 +77,8 @@ class Hub:
                 yield event
         finally:
             self._queues.discard(queue)
+
+
+def _event(seq: int, cases: tuple[int, ...], more: bool) -> str:
+    said = json.dumps({"seq": seq, "cases": cases, "more": more}, separators=(",", ":"))
+    return f"id: {seq}\nevent: change\ndata: {said}\n\n"

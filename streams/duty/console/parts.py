@@ -16,6 +16,7 @@ from streams.duty.console.facts import FeedState, Standing, Trust
 from streams.duty.console.i18n import Words
 from streams.duty.console.limits import Limiter
 from streams.duty.console.live import Hub
+from streams.duty.console.meters import Meters
 from streams.duty.console.oidc import Provider
 from streams.duty.console.reading import Reading
 from streams.duty.console.tiles import Tile
@@ -42,6 +43,7 @@ class Parts:
     standings: Cached[tuple[Standing, ...]]
     feeds: Cached[tuple[FeedState, ...]]
     trust: Cached[Trust]
+    meters: Cached[Meters]
     hub: Hub
     requests: Limiter
     sign_ins: Limiter

@@ -24,8 +24,8 @@ from streams.duty.lifecycle import LEVELS, OPEN
 from streams.duty.queries import Count
 from streams.duty.refusals import NotFound
 
-CELL_WIDTH, CELL_HEIGHT, MARGIN = 74, 72, 3
-NEWEST = 6
+CELL_WIDTH, CELL_HEIGHT, MARGIN = 74, 84, 3
+NEWEST = 8
 
 
 @dataclass(frozen=True)

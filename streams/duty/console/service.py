@@ -24,7 +24,7 @@ from schemas.settings import HOST, Settings
 from streams.duty import queries
 from streams.duty.api.app import make_api
 from streams.duty.api.parts import Parts as ApiParts
-from streams.duty.console import facts
+from streams.duty.console import facts, meters
 from streams.duty.console.accounts import Accounts
 from streams.duty.console.app import hosts_of, make_console
 from streams.duty.console.cached import Cached
@@ -50,7 +50,7 @@ from streams.worker import start_logging
 log = logging.getLogger("liaowang.console")
 
 ADMINISTRATOR = "admin"
-STANDINGS_SECONDS, FEEDS_SECONDS, TRUST_SECONDS = 30.0, 10.0, 30.0
+STANDINGS_SECONDS, FEEDS_SECONDS, TRUST_SECONDS, METERS_SECONDS = 30.0, 10.0, 30.0, 5.0
 REQUESTS, SIGN_INS, TAPS = Limit(300, 1200), Limit(10, 10), Limit(20, 20)
 STOP_SECONDS = 3
 
@@ -77,6 +77,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
     http = httpx.Client(timeout=5.0, trust_env=False)
     executor = ThreadPoolExecutor(3, "console-facts")
     regions = desks.now().regions
+    metrics = f"http://{HOST}:{settings.metrics_port}/metrics"
     parts = Parts(
         database=database,
         desk=desks.now,
@@ -92,6 +93,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         standings=Cached(partial(facts.standings, mart), STANDINGS_SECONDS, time.time, executor),
         feeds=Cached(partial(_feeds, settings, service, contracts), FEEDS_SECONDS, time.time, executor),
         trust=Cached(partial(facts.trust, service, mart), TRUST_SECONDS, time.time, executor),
+        meters=Cached(partial(meters.read, http, metrics), METERS_SECONDS, time.time, executor),
         hub=Hub(partial(changes, database)),
         requests=Limiter(requests),
         sign_ins=Limiter(SIGN_INS),

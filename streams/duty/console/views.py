@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.regions import Regions
+from streams.duty.console.chart import number
 from streams.duty.console.i18n import Words
 from streams.duty.lifecycle import CLOSED
 from streams.duty.models import Case, Entry
 from streams.watch.rule import Rule
+
+PLATFORM = "platform"
+ORIGINS = {"topic warnings": "from_warnings", "escalation": "from_escalation"}
+"""Where the platform's own entries come from, by the word for it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,10 @@ class Naming:
         above = self.words.of(city.name, city.name_en)
         return self.words.of(f"{above}{name}", f"{name}, {above}")
 
+    def subject(self, subject: str) -> str:
+        """A subject with names for the region codes in it."""
+        return " · ".join(self.region(part) if part else "–" for part in subject.split("|"))
+
     def title(self, case: Case) -> str:
         """A case's title; in English where its rule has one."""
         rule = self.rules.get(case.rule)
@@ -55,6 +64,7 @@ class CaseView:
     rule: str
     rule_version: int | None
     subject: str
+    subject_name: str
     region: str
     region_name: str
     role: str
@@ -86,6 +96,7 @@ def case_view(case: Case, naming: Naming, now: datetime) -> CaseView:
         rule=case.rule,
         rule_version=case.rule_version,
         subject=case.subject,
+        subject_name=naming.subject(case.subject),
         region=case.region,
         region_name=naming.region(case.region),
         role=case.role,
@@ -126,8 +137,8 @@ def entry_views(entries: Sequence[Entry], names: Mapping[str, str], words: Words
             EntryView(
                 kind=entry.kind,
                 at=entry.at,
-                who=names.get(entry.who, entry.who),
-                origin=entry.origin,
+                who=words("platform") if entry.who == PLATFORM else names.get(entry.who, entry.who),
+                origin=words(ORIGINS[entry.origin]) if entry.origin in ORIGINS else entry.origin,
                 text=entry.text,
                 detail=detail_text(entry, names, words),
                 level=entry.level,
@@ -147,6 +158,10 @@ def detail_text(entry: Entry, names: Mapping[str, str], words: Words) -> str:
         return ""
     if entry.kind == "confirmed" and words.has(f"verdict_{told.get('verdict')}"):
         return words(f"verdict_{told['verdict']}")
+    if entry.kind in ("assigned", "escalated"):
+        return f"→ {names.get(str(told.get('to')), told.get('to') or words('nobody'))}"
+    if entry.kind in ("opened", "raised", "lowered") and told.get("value") is not None:
+        return f"{words('value')} {_number(told['value'])} · {words('threshold')} {_number(told.get('threshold'))}"
     if entry.kind == "reassigned":
         before, after = (str(told.get(key) or "–") for key in ("from", "to"))
         return f"{names.get(before, before)} → {names.get(after, after)}"
@@ -156,3 +171,7 @@ def detail_text(entry: Entry, names: Mapping[str, str], words: Words) -> str:
     if entry.kind == "attached" and told.get("name"):
         return str(told["name"])
     return ""
+
+
+def _number(value: object) -> str:
+    return number(value) if isinstance(value, int | float) else "–"

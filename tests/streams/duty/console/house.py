@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +32,19 @@ from streams.duty.rights import Grant
 
 PASSWORD = "correct horse battery"
 PATIENCE = 20.0
+NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 GENEROUS = Limit(100_000, 100_000)
 
 
 @dataclass
 class Clock:
-    """The real time, moved by what a test asks for."""
+    """The real time, moved by what a test asks for; or a moment at which it stands."""
 
     ahead: timedelta = field(default_factory=timedelta)
+    stands: datetime | None = None
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return (self.stands or datetime.now(UTC)) + self.ahead
 
 
 @dataclass(frozen=True)
@@ -163,13 +166,19 @@ def warning(number: int, **how: str) -> Any:
         time=at,
         data=data,
     )
-    return Decoder(load_contracts()["duty.warning"]).decode(raw)
+    return decoder().decode(raw)
+
+
+@cache
+def decoder() -> Decoder:
+    """The decoder of warnings; the contracts are read once, not for each of ten thousand."""
+    return Decoder(load_contracts()["duty.warning"])
 
 
 def settings_for(home: Path, **more: str) -> Settings:
     """The settings of a fresh home with free ports; nothing else runs there."""
     ensure_secrets(home)
-    names = ("CONSOLE", "WAREHOUSE", "WAREHOUSE_HTTP", "KAFKA")
+    names = ("CONSOLE", "WAREHOUSE", "WAREHOUSE_HTTP", "KAFKA", "METRICS")
     ports = {f"LIAOWANG_{name}_PORT": str(free_port()) for name in names}
     return settings_from({"LIAOWANG_HOME": str(home), **ports, **more})
 

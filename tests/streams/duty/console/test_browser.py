@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -218,7 +219,7 @@ def test_the_screen_fits_a_wall_and_its_tiles_lead_to_their_lists(
         assert page.locator(".tiles a").count() == 101
         size = page.locator(".tiles text").first.evaluate("t => t.getBoundingClientRect().height")
         assert size >= 14, "readable on a wall"
-        page.locator('.tiles a[aria-label^="杭州市"]').click()
+        page.locator(".tiles a").filter(has_text="杭州市").click()
         expect(page.locator("#f-region")).to_have_value("330100")
 
 
@@ -227,14 +228,79 @@ def test_every_page_is_sound_and_has_its_picture(
     browser: Browser, house: House, shots: Path, language: str
 ) -> None:
     case = case_of(house, 600 + len(language) + (language == "en-US"))
-    pages = ("/cases?whose=all", f"/cases/{case}", "/screen", "/roster", "/rules", "/health", "/cases/999999")
+    pages = (
+        "/cases?whose=all",
+        f"/cases/{case}",
+        "/screen",
+        "/roster",
+        "/rules",
+        "/health",
+        "/metrics",
+        "/cases/999999",
+    )
     with window(browser, house, DESK, "head", language) as page:
-        for path in pages:
+        for path in (*pages, "/cases/999999"):
             page.goto(path)
             assert unsound(page) == [], path
             name = path.strip("/").split("?")[0].replace("/", "-")
             page.screenshot(path=shots / f"{language}-{name}.png", full_page=True)
         assert page.evaluate("document.fonts.check('16px \"Noto Sans CJK SC\"', '瞭望')")
+
+
+@pytest.mark.parametrize(("language", "size"), [("zh-CN", DESK), ("en-US", PHONE)])
+def test_axe_finds_nothing_on_any_page(
+    browser: Browser, house: House, language: str, size: dict[str, int]
+) -> None:
+    case = case_of(house, 620 + size["width"])
+    pages = ("/cases?whose=all", f"/cases/{case}", "/screen", "/roster", "/rules", "/health", "/metrics")
+    with window(browser, house, size, "head", language) as page:
+        for path in (*pages, "/cases/999999"):
+            page.goto(path)
+            assert axe(page) == [], path
+            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], path
+        page.context.clear_cookies()
+        page.goto("/sign-in")
+        assert axe(page) == []
+
+
+def axe(page: Page) -> list[str]:
+    """What axe-core finds against WCAG 2.2 A and AA and good practice, with everything unfolded."""
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text("utf-8"))
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found: list[str] = page.evaluate(
+        """async tags => (await axe.run(document, {runOnly: tags})).violations.map(
+            each => `${each.id}: ${each.nodes.map(node => node.html).join(" ")}`)""",
+        tags,
+    )
+    return found
+
+
+def test_nothing_typed_is_lost_when_the_session_ended_meanwhile(browser: Browser, house: House) -> None:
+    case = case_of(house, 510)
+    with window(browser, house, DESK, "zhang") as page:
+        page.goto(f"/cases/{case}")
+        page.get_by_role("button", name="签收").click()
+        expect(page.locator("#live-state")).to_have_text("实时")
+        page.get_by_label("处置情况").fill("现场<b>已</b>处置")
+        page.context.clear_cookies()
+        house.warn(510, kind="raised", level="red", ordinal="1", region="330102")
+        expect(page.locator("#live-state")).to_contain_text("登录已过期")
+        expect(page.get_by_label("处置情况")).to_have_value("现场<b>已</b>处置")
+        page.get_by_role("button", name="处置完成").click()
+        expect(page.get_by_role("alert")).to_contain_text("尚未提交")
+        with page.expect_popup() as opened:
+            page.get_by_role("link", name="在新标签页登录").click()
+        other = opened.value
+        other.get_by_label("账号").fill("zhang")
+        other.get_by_label("密码").fill(PASSWORD)
+        other.get_by_role("button", name="登录").click()
+        other.wait_for_url(f"{house.address}/cases/{case}")
+        page.get_by_role("button", name="再次提交").click()
+        expect(page.get_by_role("alert")).to_contain_text("重新登录")
+        page.get_by_role("button", name="再次提交").click()
+        expect(page.locator("#timeline")).to_contain_text("现场<b>已</b>处置")
+    assert house.stored(case).state == "disposed"
 
 
 CHECKS = """() => {

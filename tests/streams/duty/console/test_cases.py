@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -224,3 +225,94 @@ def test_what_is_overdue_and_what_was_false_can_be_listed(house: House) -> None:
             assert act(client, case, verb, **fields).status_code == 303
         assert case in listed(client, "whose=all&state=any&verdict=false&region=330402")
         assert case not in listed(client, "whose=all&state=any&verdict=true&region=330402")
+
+
+def own(house: House) -> dict[str, str]:
+    return {"origin": house.address}
+
+
+def test_a_form_sent_after_the_session_ended_is_kept_and_only_for_this_origin(house: House) -> None:
+    case = house.warn(60, region="330102")
+    with house.visitor() as client:
+        typed = {"done": "现场<b>已</b>处置", "csrf": "old"}
+        page = client.post(f"/cases/{case}/dispose", data=typed, headers=own(house))
+        assert page.status_code == 403 and "现场&lt;b&gt;已&lt;/b&gt;处置" in page.text
+        assert f'action="/cases/{case}/dispose"' in page.text and "<b>" not in page.text
+        assert f"/sign-in?next=/cases/{case}" in page.text
+        for headers in ({}, {"origin": "https://evil.example"}):
+            foreign = client.post(f"/cases/{case}/dispose", data=typed, headers=headers)
+            assert (foreign.status_code, foreign.headers["location"]) == (303, f"/sign-in?next=/cases/{case}")
+        nothing = client.post(f"/cases/{case}/acknowledge", data={"csrf": "old"}, headers=own(house))
+        assert nothing.headers["location"] == f"/sign-in?next=/cases/{case}", "there is nothing to keep"
+
+
+def test_a_form_of_an_older_session_is_sent_once_more_with_the_new_ones_token(house: House) -> None:
+    case = house.warn(61, region="330102")
+    house.assign(case, "hangzhou")
+    with house.visitor("hangzhou") as client:
+        given = {"text": "先前写的", "csrf": "of a session before"}
+        page = client.post(f"/cases/{case}/comment", data=given, headers=own(house))
+        assert page.status_code == 403 and "先前写的" in page.text
+        again = {"text": "先前写的", "csrf": field_of(page.text, "csrf")}
+        assert client.post(f"/cases/{case}/comment", data=again, headers=own(house)).status_code == 303
+        assert "先前写的" in client.get(f"/cases/{case}").text
+        assert client.post(f"/cases/{case}/comment", data=given).status_code == 403
+
+
+def test_while_the_database_is_away_what_was_typed_is_kept_and_the_service_lives(tmp_path: Path) -> None:
+    with house_open(settings_for(tmp_path)) as house, house.visitor("admin", _password(house)) as client:
+        case = house.warn(1)
+        token = field_of(client.get(f"/cases/{case}").text, "csrf")
+        file = tmp_path / "duty" / "duty.sqlite"
+        house.console.parts.database.engine.dispose()
+        away = file.rename(file.with_suffix(".away"))
+        file.mkdir()
+        sent = {"text": "写到一半", "csrf": token}
+        page = client.post(f"/cases/{case}/comment", data=sent, headers=own(house))
+        assert page.status_code == 503 and "写到一半" in page.text and "值班数据库暂时没有应答" in page.text
+        for path in ("/cases", "/healthz", "/events"):
+            assert client.get(path).status_code == 503, path
+        file.rmdir()
+        away.rename(file)
+        assert client.post(f"/cases/{case}/comment", data=sent, headers=own(house)).status_code == 303
+
+
+def _password(house: House) -> str:
+    return house.settings.console_admin_password
+
+
+def test_whatever_a_warning_says_is_text_on_every_page(house: House) -> None:
+    bad = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}"
+    case = house.warn(62, region="330102", title=bad, subject=bad, rule=bad, level="red")
+    with house.visitor("head") as client:
+        assert act(client, case, "comment", text=bad).status_code == 303
+        for path in (
+            f"/cases/{case}",
+            "/cases?whose=all",
+            "/screen",
+            "/rules",
+            f"/cases?whose=all&rule={bad}",
+        ):
+            page = client.get(path).text
+            assert "<script>alert" not in page and "<img" not in page
+        assert "&lt;script&gt;alert(1)" in client.get(f"/cases/{case}").text
+
+
+def test_names_of_files_lead_nowhere(house: House) -> None:
+    case = house.warn(63, region="330102")
+    house.assign(case, "hangzhou")
+    image = b"\x89PNG\r\n\x1a\n" + b"x" * 100
+    with house.visitor("hangzhou") as client:
+        token = field_of(client.get(f"/cases/{case}").text, "csrf")
+        for name in ("../../etc/passwd.png", "..\\..\\x.png", "a\r\nX-Bad: 1.png", "<svg onload=x>.png"):
+            files = {"file": (name, image, "image/png")}
+            answer = client.post(f"/cases/{case}/attach", data={"csrf": token}, files=files)
+            assert answer.status_code in (303, 415, 422), name
+        page = client.get(f"/cases/{case}").text
+        assert "<svg onload" not in page
+        for part in page.split(f'href="/cases/{case}/attachments/')[1:]:
+            file = client.get(f"/cases/{case}/attachments/{part.split(chr(34))[0]}")
+            assert file.content == image and "x-bad" not in file.headers
+            assert "/" not in file.headers["content-disposition"].partition("''")[2]
+        for path in ("../1", "%2e%2e%2f1", "1/../../2"):
+            assert client.get(f"/cases/{case}/attachments/{path}").status_code in (303, 404)

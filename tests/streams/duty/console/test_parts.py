@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -13,15 +14,17 @@ from hypothesis import strategies as st
 
 from schemas.errors import Misdeclared
 from schemas.regions import load_regions
-from streams.duty.console.chart import Series, draw, number, round_ticks, time_ticks
+from streams.duty.console.chart import LABEL_HEIGHT, Series, draw, number, round_ticks, time_ticks
 from streams.duty.console.door import local_path
 from streams.duty.console.duties import week_of
 from streams.duty.console.facts import Figure, Standing
+from streams.duty.console.i18n import load_words
 from streams.duty.console.limits import Limit, Limiter
 from streams.duty.console.lockout import ATTEMPTS, LONGEST_LOCK, Attempts
 from streams.duty.console.ruling import length
 from streams.duty.console.screen import short, tile_views, totals
 from streams.duty.console.tiles import TILES, load_tiles
+from streams.duty.console.views import Naming
 from streams.duty.queries import Count
 
 REGIONS = load_regions()
@@ -98,6 +101,15 @@ def test_a_chart_draws_values_bounds_and_the_moment_to_scale() -> None:
     assert [dot.over for dot in chart.dots] == ["", "blue", "red", ""]
     assert chart.marks[0].at == xs[2] and [line.level for line in chart.bounds] == ["red", "blue"]
     assert chart.dots[0].at == "2026-03-01 16:00"
+
+
+@given(st.lists(st.floats(0, 500), min_size=1, max_size=6))
+def test_labels_of_bounds_stand_apart_however_near_the_bounds_are(bounds: list[float]) -> None:
+    chart = draw(Series(((0.0, 0.0), (60.0, 500.0)), tuple(("red", bound) for bound in bounds)))
+    assert chart is not None and len(chart.bounds) == len(bounds)
+    places = sorted(line.label_at for line in chart.bounds)
+    assert all(b - a >= LABEL_HEIGHT - 1e-6 for a, b in pairwise(places))
+    assert places[-1] <= chart.bottom
 
 
 def test_a_rule_that_warns_below_its_bound_marks_what_is_below() -> None:
@@ -206,3 +218,11 @@ def test_a_target_is_reached_from_above_or_below_after_rounding(higher: bool) ->
     assert standing.reaches(None) is None and standing.reaches(95.0) is True
     ordered = [figure.region for figure in standing.ordered()]
     assert ordered[-1] == "330400" and ordered[0] == ("330200" if higher else "330300")
+
+
+def test_subjects_are_told_with_the_names_of_their_regions() -> None:
+    words = load_words()
+    chinese, english = (Naming(words[name], REGIONS, {}) for name in ("zh", "en"))
+    assert chinese.subject("330300|tuberculosis") == "温州市 · tuberculosis"
+    assert english.subject("330328") == english.region("330328") == "Wencheng, Wenzhou"
+    assert chinese.subject("330603B") == "330603B" and chinese.subject("") == "–"

@@ -16,6 +16,7 @@ from streams.duty.console.service import SIGN_INS
 from streams.duty.console.tables import BrowserSession
 from streams.duty.models import Officer
 from tests.streams.duty.console.house import (
+    NOW,
     PASSWORD,
     Clock,
     House,
@@ -117,13 +118,14 @@ def test_five_wrong_passwords_lock_the_account_for_a_while_even_for_the_right_on
 
 
 def test_sign_in_is_limited_by_where_it_comes_from(tmp_path: Path) -> None:
-    with house_open(settings_for(tmp_path)) as house, house.visitor() as client:
+    with house_open(settings_for(tmp_path), Clock(stands=NOW)) as house, house.visitor() as client:
         codes = [sign_in(client, f"nobody-{n}", "x").status_code for n in range(SIGN_INS.burst + 1)]
         assert codes[:-1] == [403] * SIGN_INS.burst and codes[-1] == 429
 
 
 def test_requests_are_limited_and_the_answer_says_when_to_come_again(tmp_path: Path) -> None:
-    with house_open(settings_for(tmp_path), requests=Limit(5, 60)) as house, house.visitor() as client:
+    limit, clock = Limit(5, 60), Clock(stands=NOW)
+    with house_open(settings_for(tmp_path), clock, limit) as house, house.visitor() as client:
         answers = [client.get("/sign-in") for _ in range(8)]
         refused = [answer for answer in answers if answer.status_code == 429]
         assert refused and int(refused[0].headers["retry-after"]) >= 1

@@ -1,0 +1,58 @@
+"""News for live pages: each browser is told which cases changed, or that there is more than it was told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from streams.duty.console.live import MOST, Hub
+from tests.streams.duty.console.house import House, until
+
+
+def nothing(seq: int | None) -> tuple[int, tuple[int, ...]]:
+    return 0, ()
+
+
+async def heard(stream: AsyncIterator[str]) -> dict[str, object]:
+    event = await anext(stream)
+    told: dict[str, object] = json.loads(event.split("data: ")[1])
+    return told
+
+
+def test_a_browser_that_is_slow_is_told_that_there_is_more_never_less() -> None:
+    async def run() -> None:
+        hub = Hub(nothing)
+        stream = hub.listen()
+        assert (await anext(stream)).startswith("retry:")
+        waiting = asyncio.create_task(heard(stream))
+        await asyncio.sleep(0)
+        hub.tell(1, (5,))
+        assert await waiting == {"seq": 1, "cases": [5], "more": False}
+        hub.tell(2, (6,))
+        hub.tell(3, (7,))
+        assert await heard(stream) == {"seq": 3, "cases": [], "more": True}, "6 and 7 changed"
+        hub.tell(4, tuple(range(MOST + 1)))
+        assert (await heard(stream))["more"] is True
+        hub.stop()
+        hub.tell(5, (8,))
+        assert [event async for event in stream] == [], "a stop is not overtaken by news"
+
+    asyncio.run(run())
+
+
+def test_streams_of_a_server_that_restarts_end_and_begin_anew(house: House) -> None:
+    house.officer("zhang", "ecology-duty", "330100")
+    hub = house.console.parts.hub
+    with house.visitor("zhang") as client:
+        with client.stream("GET", "/events") as stream:
+            lines = stream.iter_lines()
+            assert next(lines).startswith("retry:")
+            until(lambda: hub.listening == 1)
+            hub.stop()
+            assert [line for line in lines if line] == []
+        with client.stream("GET", "/events") as stream:
+            assert next(stream.iter_lines()).startswith("retry:")
+        until(lambda: hub.listening == 0)
+    with house.visitor() as nobody:
+        assert nobody.get("/events").status_code == 401
