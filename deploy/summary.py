@@ -126,8 +126,12 @@ def _indicators(found: Iterable[tuple[Any, ...]]) -> Table:
 
 
 def _places(settings: Settings) -> Table:
-    password = f"{settings.home / 'secrets.json'} (LIAOWANG_BI_PASSWORD)"
+    secrets = settings.home / "secrets.json"
+    password = f"{secrets} (LIAOWANG_BI_PASSWORD)"
+    admin = f"user admin; its password: {secrets} (LIAOWANG_CONSOLE_ADMIN_PASSWORD)"
     rows = [
+        ("console", f"{settings.console}/ (one screen: /screen)"),
+        ("", admin),
         ("Dagster", f"http://{HOST}:{settings.dagster_port}/"),
         ("Data Docs", f"http://{HOST}:{settings.docs_port}/"),
         ("pushes received", f"http://{HOST}:{settings.receiver_port}/"),
