@@ -46,7 +46,7 @@ from tests.dagster_project.house import READING, Event
 from tests.dagster_project.house import House as Log
 from tests.streams.duty.moments import warning, warning_bytes
 
-EARLIER, BURST, SECONDS, BEFORE = 2_000, 10_000, 60, 15
+EARLIER, BURST, SECONDS, BEFORE = 1_000, 10_000, 60, 12
 VISITORS, WATCHING, STATIONS = 8, 20, 50
 TARGET, PASSWORD = 300, "a long enough password"
 PORTS = ("RECEIVER", "DUTY", "CONSOLE", "WAREHOUSE", "WAREHOUSE_HTTP")

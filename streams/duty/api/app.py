@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from streams.duty.api import attachments, cases, officers, rosters, warnings
+from streams.duty.api import attachments, cases, docs, officers, rosters, silences, warnings
 from streams.duty.api.parts import Parts
 from streams.duty.api.problems import Problem, install
 
@@ -24,12 +24,13 @@ def make_api(parts: Parts) -> FastAPI:
         redoc_url=None,
     )
     app.state.parts = parts
-    for part in (cases, attachments, rosters, officers, warnings):
+    for part in (cases, attachments, rosters, silences, officers, warnings):
         app.include_router(part.router)
     install(app)
     app.add_api_route("/healthz", health, include_in_schema=False)
     app.add_api_route("/api/v1/healthz", health, summary="Whether it is up", tags=["service"])
     _describe(app)
+    app.add_api_route("/api/v1/docs", lambda: docs.page(app.openapi()), include_in_schema=False)
     return app
 
 

@@ -80,7 +80,7 @@ class HandoverAsked(BaseModel):
 def who(asked: Who, role: Role, region: RegionCode, at: Time | None = None) -> dict[str, Any]:
     """County, then city, then province; `hole` where nobody is. Without `at`: now."""
     _belongs(asked)
-    moment = _sane(at or asked.now)
+    moment = sane(at or asked.now)
     with asked.parts.database.reading() as session:
         return rosters.answer(session, asked.desk, role, region, moment)
 
@@ -100,7 +100,7 @@ def shifts(
         found = rosters.turns_between(
             session,
             asked.desk,
-            _sane(start),
+            sane(start),
             start + timedelta(span),
             team=team,
             region=region,
@@ -117,7 +117,7 @@ def list_days(
 ) -> dict[str, Any]:
     """Each day of a span."""
     _belongs(asked)
-    _sane(datetime.combine(start, time(), SHANGHAI))
+    sane(datetime.combine(start, time(), SHANGHAI))
     end = start + timedelta(span - 1)
     return {
         "items": [
@@ -167,7 +167,7 @@ def overrides(asked: Who, team: Annotated[str, Query(max_length=64)] = "") -> di
 def add_override(asked: Who, request: Request, body: OverrideAsked, key: IdempotencyKey = None) -> Any:
     """The override, which counts from now on."""
     for each in (body.starts, body.ends):
-        _sane(each)
+        sane(each)
 
     def act(session: Session) -> dict[str, Any]:
         return rosters.override_view(
@@ -197,7 +197,7 @@ def withdraw(
 def add_swap(asked: Who, request: Request, body: SwapAsked, key: IdempotencyKey = None) -> Any:
     """The two overrides that make up the swap."""
     for each in (body.one, body.other):
-        _sane(each)
+        sane(each)
 
     def act(session: Session) -> dict[str, Any]:
         pair = substitutes.swap(session, asked.desk, asked.actor, asked.now, **body.model_dump())
@@ -272,7 +272,8 @@ def _belongs(asked: Asking) -> None:
         raise Forbidden(f"{asked.actor.who} holds no role")
 
 
-def _sane(value: datetime) -> datetime:
+def sane(value: datetime) -> datetime:
+    """The moment, where a roster could reach it."""
     if not 1970 < value.year < 2100:
         raise NotFound("no roster reaches beyond 1971 to 2099", "time")
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -336,3 +337,52 @@ def test_the_database_away_is_a_503_that_asks_to_come_again(api: Api, tmp_path: 
     answer = client.get(CASES)
     assert answer.status_code == 503 and answer.headers["retry-after"] == "5"
     assert "nowhere" not in answer.text
+
+
+SILENCE = {
+    "rules": ["ecology.pm25-high"],
+    "regions": ["330100"],
+    "starts": "2026-10-01T00:00:00+08:00",
+    "ends": "2026-12-01T00:00:00+08:00",
+    "reason": "calibration",
+}
+
+
+def test_silences_are_made_listed_and_ended_by_who_plans_duty_there(api: Api) -> None:
+    planner = api.officer("planner", "supervisor", "330100")
+    other, officer = api.officer("planner-2", "supervisor", "330200"), api.as_("hangzhou-ecology-1")
+    for client in (other, officer):
+        assert client.post("/api/v1/silences", json=SILENCE).status_code == 403
+    made = planner.post("/api/v1/silences", json=SILENCE, headers={"Idempotency-Key": "s1"})
+    assert made.status_code == 201 and made.json()["created_by"] == "planner" and made.json()["levels"] == []
+    assert (
+        planner.post("/api/v1/silences", json=SILENCE, headers={"Idempotency-Key": "s1"}).json()
+        == made.json()
+    )
+    assert [each["id"] for each in officer.get("/api/v1/silences").json()["items"]] == [made.json()["id"]]
+    end = f"/api/v1/silences/{made.json()['id']}/end"
+    assert other.post(end).status_code == 403
+    assert planner.post(end).json()["ended_by"] == "planner"
+    assert (
+        planner.post(end).status_code == 409 and planner.post("/api/v1/silences/999/end").status_code == 404
+    )
+    assert officer.get("/api/v1/silences").json() == {"items": []}
+    assert len(officer.get("/api/v1/silences", params={"over": True}).json()["items"]) == 1
+    for wrong in (
+        {"rules": ["no.rule"]},
+        {"rules": [], "regions": []},
+        {"reason": " "},
+        {"levels": ["pink"]},
+    ):
+        refused = planner.post("/api/v1/silences", json=SILENCE | wrong)
+        assert refused.status_code == 422 and refused.headers["content-type"] == "application/problem+json"
+
+
+def test_the_description_for_people_names_every_operation_and_fetches_nothing(api: Api) -> None:
+    answer = api.bare().get("/api/v1/docs")
+    document = api.bare().get("/api/v1/openapi.json").json()
+    assert answer.status_code == 200 and "default-src 'none'" in answer.headers["content-security-policy"]
+    number = sum(len(methods) for methods in document["paths"].values())
+    assert answer.text.count("<section id=") == number > 40
+    assert all(f"<code>{path}</code>" in answer.text for path in document["paths"])
+    assert not re.search(r'(src|href)="(?!#|/api/v1/openapi)', answer.text) and "<script" not in answer.text
