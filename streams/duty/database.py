@@ -1,12 +1,15 @@
 """The database of duty: SQLite in the home, or PostgreSQL where a setting says so; migrated by Alembic.
 
 On SQLite: WAL, synchronous FULL (what is committed survives the machine), foreign keys on, and a writing
-transaction takes its lock at once, so that two writers wait for each other instead of failing half way.
+transaction takes its lock at once, so that two writers wait for each other instead of failing half way. Who waits
+asks every few milliseconds: SQLite's own waiting asks ever more seldom, and who writes all the time starves it.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -24,6 +27,9 @@ from streams.duty.wal import to_wal
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE = 30
+ASK_EVERY = 0.004
+"""Seconds between two askings for the lock; who writes much leaves it free for longer between its transactions."""
+IMMEDIATE = "BEGIN IMMEDIATE"
 _LOCK = 6_174_001
 """Number of the advisory lock in PostgreSQL that one migration at a time holds."""
 
@@ -41,7 +47,7 @@ class Database:
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url) if self.sqlite else _postgresql(self.url)
-        self._writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
+        self._writer = self.engine.execution_options(begin=IMMEDIATE)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -85,9 +91,30 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+        if connection.get_execution_options().get("begin") == IMMEDIATE:
+            _begin_writing(connection.connection.dbapi_connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_writing(connection: Any) -> None:
+    """Take the lock of the file, asking for it until it is free; `database is locked` after PATIENCE."""
+    end = time.monotonic() + PATIENCE
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("PRAGMA busy_timeout=0")
+        try:
+            while True:
+                try:
+                    cursor.execute(IMMEDIATE)
+                    return
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                        raise
+                time.sleep(ASK_EVERY)
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout={PATIENCE * 1000}")
 
 
 def _postgresql(url: sa.URL) -> sa.Engine:
@@ -99,8 +126,9 @@ def _away(url: sa.URL) -> Iterator[None]:
     """An absent database is Unavailable; its address is told without the password."""
     try:
         yield
-    except OperationalError as error:
-        raise Unavailable(f"the duty database {url.render_as_string()}: {str(error.orig).strip()}") from error
+    except (OperationalError, sqlite3.OperationalError) as error:
+        said = str(getattr(error, "orig", error)).strip()
+        raise Unavailable(f"the duty database {url.render_as_string()}: {said}") from error
     except DataError as error:  # such as NUL in a text
         raise Invalid(f"a value that the database cannot hold: {str(error.orig).strip()}") from error
     except DBAPIError as error:

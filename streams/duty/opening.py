@@ -22,10 +22,19 @@ TOPIC = Actor("platform", "topic warnings")
 _CHUNK = 500
 
 
-def hear(session: Session, desk: Desk, now: datetime, warnings: Sequence[Any], actor: Actor = TOPIC) -> int:
-    """Take decoded events of `duty.warning`, in order; those heard before are passed over. How many were new."""
+def hear(
+    session: Session,
+    desk: Desk,
+    now: datetime,
+    warnings: Sequence[Any],
+    actor: Actor = TOPIC,
+    shift: Shift | None = None,
+) -> int:
+    """Take decoded events of `duty.warning`, in order; those heard before are passed over. How many were new.
+
+    `shift`: what is decided by, where it is known already; it is read where there is a new one and it is not.
+    """
     known = _known(session, [warning.id for warning in warnings])
-    shift: Shift | None = None
     new = 0
     for warning in warnings:
         if warning.id in known:

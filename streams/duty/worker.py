@@ -21,6 +21,7 @@ from schemas.errors import Unavailable
 from schemas.settings import HOST, Settings
 from streams.duty.api.app import make_api
 from streams.duty.api.parts import Parts, forget_replies, utc_now
+from streams.duty.database import ASK_EVERY
 from streams.duty.holes import Holes
 from streams.duty.home import open_home
 from streams.duty.opening import hear
@@ -29,11 +30,14 @@ from streams.duty.publisher import Publisher
 from streams.duty.reader import Reader, sleep
 from streams.duty.roles import publisher_of
 from streams.duty.stopping import stop_on_signals
-from streams.duty.waiting import advance_due, any_due
+from streams.duty.waiting import advance_due, any_due, shift_of
 from streams.watch.rule import load_rules
 from streams.worker import start_logging
 
 TICK = 1.0
+AT_ONCE = 25
+"""Warnings in one transaction, so few that an officer who acknowledges meanwhile does not notice the wait."""
+GIVE_WAY = 2 * ASK_EVERY
 ROSTER_CHECK = timedelta(hours=1)
 log = logging.getLogger("liaowang.duty")
 
@@ -106,17 +110,28 @@ def listen(port: int, setting: str) -> socket.socket:
 
 
 def take(parts: Parts, warnings: Sequence[Any], rng: Random) -> int:
-    """Write warnings down as cases, however long the database may be away: they are not read past."""
-    failures = 0
-    while True:
+    """Write warnings down as cases, however long the database may be away: they are not read past.
+
+    Some at a time, all by one plan of who is on duty: between two transactions officers have their turn.
+    """
+    new, done, failures = 0, 0, 0
+    shift, now = None, parts.clock()
+    while done < len(warnings):
+        some = warnings[done : done + AT_ONCE]
         try:
             with parts.database.writing() as session:
-                return hear(session, parts.desks.now(), parts.clock(), warnings)
+                shift = shift or shift_of(session, parts.desks.now(), now)
+                new += hear(session, shift.desk, now, some, shift=shift)
+            done, failures = done + len(some), 0
+            if done < len(warnings):
+                time.sleep(GIVE_WAY)
         except Unavailable as error:
             failures += 1
             if failures == 1:
                 log.warning("%s; warnings wait", error)
             time.sleep(min(5.0, backoff(failures, rng)))
+            shift, now = None, parts.clock()
+    return new
 
 
 async def tick(parts: Parts, roles: Collection[str], stop: asyncio.Event) -> None:

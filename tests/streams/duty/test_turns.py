@@ -1,0 +1,68 @@
+"""Who writes all the time leaves others their turn: a burst of warnings, and an officer who acknowledges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from threading import Thread
+
+import pytest
+import sqlalchemy as sa
+
+from schemas.errors import Unavailable
+from schemas.settings import Settings
+from streams.duty import database as databases
+from streams.duty import service
+from streams.duty.api.parts import Parts
+from streams.duty.cap_index import Publisher
+from streams.duty.database import Database
+from streams.duty.desk import Desks
+from streams.duty.models import Case
+from streams.duty.worker import AT_ONCE, take
+from tests.streams.duty.api import Clock
+from tests.streams.duty.moments import NOW, opened, root, warning
+
+BURST = 20 * AT_ONCE
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """PostgreSQL locks rows, not all."""
+    return sqlite_url
+
+
+def cases(database: Database) -> int:
+    with database.reading() as session:
+        return session.scalar(sa.select(sa.func.count()).select_from(Case)) or 0
+
+
+def test_an_officer_acknowledges_in_the_middle_of_a_burst(database: Database, tmp_path: Path) -> None:
+    desks = Desks(Settings(home=tmp_path))
+    parts = Parts(database, desks, Clock(), Publisher())
+    with database.writing() as session:
+        case = opened(session, desks.now()).id
+    burst = [warning(f"b{number}") for number in range(BURST)]
+    writing = Thread(target=take, args=(parts, burst, Random(1)))
+    writing.start()
+    try:
+        while cases(database) == 1:
+            pass
+        with database.writing() as session:
+            service.acknowledge(session, desks.now(), root(desks.now().regions), NOW, case)
+            meanwhile = session.scalar(sa.select(sa.func.count()).select_from(Case)) or 0
+    finally:
+        writing.join()
+    assert 1 < meanwhile < 1 + BURST, "his turn came before the burst was over"
+    assert cases(database) == 1 + BURST, "and nothing of it is lost"
+
+
+def test_a_lock_that_is_never_let_go_is_unavailable_not_forever(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(databases, "PATIENCE", 0)
+    with database.writing() as session:
+        session.connection()
+        with pytest.raises(Unavailable, match="database is locked"), database.writing() as other:
+            other.connection()
+    with database.writing() as session:
+        assert session.scalar(sa.text("PRAGMA synchronous")) == 2
