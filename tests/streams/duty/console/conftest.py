@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.streams.duty.console.house import House, house_open, settings_for
 
 CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE_MS = 60_000
+"""How long a page may take to become what is expected: a machine may be busy, and nothing here is timed."""
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -35,6 +37,7 @@ def browser() -> Iterator[Browser]:
     """Debian's chromium."""
     if not CHROMIUM.exists():
         pytest.skip(f"needs the Debian package chromium ({CHROMIUM})")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield opened

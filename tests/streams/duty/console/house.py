@@ -31,7 +31,7 @@ from streams.duty.officers import add_officer, find, set_password
 from streams.duty.rights import Grant
 
 PASSWORD = "correct horse battery"
-PATIENCE = 20.0
+PATIENCE = 60.0
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 GENEROUS = Limit(100_000, 100_000)
 
@@ -115,7 +115,7 @@ class House:
     @contextmanager
     def visitor(self, login: str = "", password: str = PASSWORD) -> Iterator[httpx.Client]:
         """An HTTP client, signed in where a login is given."""
-        with httpx.Client(base_url=self.address, trust_env=False, timeout=20) as client:
+        with httpx.Client(base_url=self.address, trust_env=False, timeout=60) as client:
             if login:
                 token = self.console.parts.accounts.sign_in(login, password, self.clock())
                 client.cookies.set(self.console.parts.cookie, token)

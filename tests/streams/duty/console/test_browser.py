@@ -6,7 +6,7 @@ Screenshots of every page are left in the test's temporary folder, to be looked 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.streams.duty.console.house import PASSWORD, House, until
+from tests.streams.duty.console.conftest import PATIENCE_MS
+from tests.streams.duty.console.house import PASSWORD, House, house_open, settings_for, until
 from tests.streams.duty.console.test_acknowledge import link
 
 PHONE = {"width": 390, "height": 844}
@@ -51,7 +52,7 @@ def window(
         has_touch=size == PHONE,
         java_script_enabled=script,
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     asked: list[str] = []
     faults: list[str] = []
     context.on("request", lambda request: asked.append(request.url))
@@ -344,6 +345,33 @@ def test_a_session_that_ended_leads_to_sign_in(browser: Browser, house: House) -
         page.context.clear_cookies()
         house.warn(508, region="330102")
         page.wait_for_url(lambda url: urlsplit(url).path == "/sign-in")
+
+
+@pytest.fixture
+def windows() -> Iterator[ExitStack]:
+    """Windows that outlive a console."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_open_pages_find_a_console_that_was_restarted(
+    browser: Browser, tmp_path: Path, windows: ExitStack
+) -> None:
+    settings = settings_for(tmp_path)
+    with house_open(settings) as first:
+        first.officer("head", "supervisor", "330000")
+        case = first.warn(1, region="330102")
+        page = windows.enter_context(window(browser, first, DESK, "head"))
+        page.goto(f"/cases/{case}")
+        page.evaluate("window.same = true")
+        expect(page.locator("#live-state")).to_have_text("实时")
+    expect(page.locator("#live-state")).to_have_text("未连接")
+    with house_open(settings) as second:
+        second.warn(1, kind="raised", level="red", ordinal="1", region="330102")
+        expect(page.locator("#live-state")).to_have_text("实时")
+        expect(page.locator("#timeline")).to_contain_text("预警升级")
+        assert page.evaluate("window.same"), "no reload"
+        windows.close()
 
 
 def wait_until_listening(house: House) -> None:
