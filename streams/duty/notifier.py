@@ -291,4 +291,4 @@ def answer_of(task: asyncio.Task[Answer], batch: Batch) -> Answer:
     if error is None:
         return task.result()
     log.error("message %s cannot be sent by %s", batch.key, batch.channel, exc_info=error)
-    return Answer(400, reason=f"it cannot be sent: {type(error).__name__}: {error}")
+    return Answer(400, "", f"it cannot be sent: {type(error).__name__}: {error}", True)

@@ -19,11 +19,15 @@ REASON_LENGTH = 300
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: an HTTP status with the Retry-After header, or no status and the error instead."""
+    """What came back: an HTTP status with the Retry-After header, or no status and the error instead.
+
+    Where `meant` the status is what the answer means, not what stood on it, and only the reason is told.
+    """
 
     status: int | None
     retry_after: str = ""
     reason: str = ""
+    meant: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def outcome(answer: Answer, attempts: int, now: float, rng: Random) -> Outcome:
         return Retry(now, answer.reason[:REASON_LENGTH])
     if 200 <= status < 300:
         return Delivered()
-    reason = f"HTTP {status} {answer.reason}".strip()[:REASON_LENGTH]
+    reason = (answer.reason if answer.meant else f"HTTP {status} {answer.reason}".strip())[:REASON_LENGTH]
     if status == 429 or status >= 500:
         return Retry(now + max(backoff(attempts, rng), retry_after_seconds(answer.retry_after, now)), reason)
     return Dead(reason)

@@ -59,7 +59,7 @@ def send(server: Server, password: str, message: Message) -> Answer:
     try:
         mail = compose(server, message)
     except ValueError as error:
-        return Answer(400, reason=f"the mail to {message.to.login or 'nobody'} cannot be written: {error}")
+        return Answer(400, "", f"the mail to {message.to.login or 'nobody'} cannot be written: {error}", True)
     try:
         with _connected(server) as smtp:
             if server.user:
@@ -93,7 +93,7 @@ def _answer(code: int, words: bytes | str) -> Answer:
     """An SMTP code as an HTTP status of the same meaning: 4xx comes again, 5xx never."""
     said = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
     reason = f"SMTP {code} {said}".strip()
-    return Answer(503, reason=reason) if 400 <= code < 500 else Answer(400, reason=reason)
+    return Answer(503 if 400 <= code < 500 else 400, "", reason, True)
 
 
 def _html(message: Message) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -62,7 +62,7 @@ class Sender:
         """Send one message; a recipient without the address the channel needs is refused for good."""
         needed = PERSONAL.get(channel.kind)
         if needed and not getattr(message.to, needed):
-            return Answer(400, reason=f"{message.to.login or 'nobody'} has no {needed}")
+            return Answer(400, "", f"{message.to.login or 'nobody'} has no {needed}", True)
         secrets, options = self._secrets.get(channel.name, {}), channel.options
         match channel.kind:
             case "email":
@@ -157,7 +157,7 @@ class Sender:
         if answer.status == 400 and channel.name in self._tokens:
             del self._tokens[channel.name]
             stale = any(code in answer.reason for code in ("40014", "42001", "33012", "token"))
-            return Answer(503, reason=answer.reason) if stale else answer
+            return replace(answer, status=503) if stale else answer
         return answer
 
     async def _field(
@@ -172,7 +172,7 @@ class Sender:
         value: Any = response.json()
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
-        return str(value) if value else Answer(503, reason=f"the answer has no {'.'.join(path)}")
+        return str(value) if value else Answer(503, "", f"the answer has no {'.'.join(path)}", True)
 
     async def _answer(self, request: Request, read: Callable[[Response], Answer]) -> Answer:
         response = await self._exchange(request)

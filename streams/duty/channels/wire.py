@@ -76,4 +76,4 @@ def coded(
     if found == good:
         return Answer(response.status)
     reason = f"{code} {found or '(none)'}: {said.get(text) or response.text()}"[:REASON_LENGTH]
-    return Answer(429, wait, reason) if found in again else Answer(400, reason=reason)
+    return Answer(429, wait, reason, True) if found in again else Answer(400, "", reason, True)

@@ -103,4 +103,4 @@ def read(response: Response) -> Answer:
     words = inner.get("responseMessage") or said.get("errorMsg") or response.text()
     reason = f"{code}: {words}"[:REASON_LENGTH]
     busy = any(word in code.lower() for word in ("limit", "busy", "flow"))
-    return Answer(429, "1", reason) if busy else Answer(400, reason=reason)
+    return Answer(429, "1", reason, True) if busy else Answer(400, "", reason, True)

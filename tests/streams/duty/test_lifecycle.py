@@ -8,15 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.contract import load_contracts
+from schemas.errors import Unavailable
 from streams.duty import service
 from streams.duty.database import Database
 from streams.duty.desk import Desk
 from streams.duty.lifecycle import CHANGES, CLOSED, ENTRIES, STATES, change, possible
 from streams.duty.models import Case, Entry, Message
+from streams.duty.opening import hear
 from streams.duty.queries import entries_of
 from streams.duty.records import record
 from streams.duty.refusals import Conflict, Invalid
-from tests.streams.duty.moments import NOW, at, opened, root
+from tests.streams.duty.moments import NOW, at, opened, root, warning
 
 
 def test_a_case_goes_from_new_to_closed_and_every_change_is_audited(database: Database, desk: Desk) -> None:
@@ -117,3 +119,25 @@ def test_a_case_with_an_open_follow_up_is_not_merged_away(database: Database, de
         service.require_feedback(session, desk, actor, at(3), case.id, question="?", regions=["330302"])
         with pytest.raises(Conflict, match="follow-up cases are to be closed first: 3"):
             service.merge(session, desk, actor, at(4), case.id, into=other.id)
+
+
+def test_a_full_disk_is_said_writes_nothing_by_halves_and_passes(sqlite_url: str, desk: Desk) -> None:
+    database = Database(sqlite_url)
+    limit = {"pages": 0}
+
+    @sa.event.listens_for(database.engine, "begin")
+    def hold(connection: sa.Connection) -> None:
+        if limit["pages"]:
+            connection.exec_driver_sql(f"PRAGMA max_page_count={limit['pages']}")
+
+    with database.reading() as session:
+        limit["pages"] = session.scalar(sa.text("PRAGMA page_count")) or 0
+    many = [warning(f"e{number}") for number in range(200)]
+    with pytest.raises(Unavailable, match="disk is full"), database.writing() as session:
+        hear(session, desk, NOW, many)
+    with database.reading() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Case)) == 0
+    limit["pages"] = 2**30
+    with database.writing() as session:
+        assert hear(session, desk, NOW, many) == 200
+    database.close()

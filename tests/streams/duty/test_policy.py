@@ -105,3 +105,9 @@ def test_too_many_closes_the_line_for_everybody_as_long_as_asked() -> None:
     assert not line.broken
     assert line.slots(NOW + 8.9, 32) == 0 and line.slots(NOW + 9, 32) == 32
     assert line.after(Answer(200), NOW + 1, Random(1)).slots(NOW + 2, 32) == 0
+
+
+def test_a_services_own_code_is_told_and_no_status_it_never_sent() -> None:
+    refused = outcome(Answer(400, "", "SMTP 535 credentials invalid", True), 1, NOW, Random(1))
+    assert refused == Dead("SMTP 535 credentials invalid")
+    assert outcome(Answer(403, "", "no"), 1, NOW, Random(1)) == Dead("HTTP 403 no")
