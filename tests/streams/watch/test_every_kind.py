@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.decoder import Decoder
+from schemas.event import encode_tick
 from streams.watch.baseline import BaselineTable
 from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
@@ -20,6 +21,7 @@ from streams.watch.episode import Transition
 from streams.watch.happenings import Happening
 from streams.watch.offline import Entry
 from streams.watch.partition import Partition
+from streams.watch.published import RuleSet
 from streams.watch.rule import Rule
 from streams.watch.state import StateKeeper
 from tests.streams.watch.trying import AIR, CONTRACTS, START, air, clock, rule
@@ -211,6 +213,59 @@ def test_partitions_do_not_matter(kind: str, steps: list[int], random: Random, p
 
 def _station(each: Happening) -> int:
     return int(each.raw.partition(b'"station":"S')[2][:1])
+
+
+def edited(kind: str, log: Sequence[Entry], at: int, **changes: object) -> list[Transition]:
+    """What a rule says whose second version comes with a tick before the entry `at`."""
+    second = replace(KINDS[kind], version=2, **changes)  # type: ignore[arg-type]
+    rules = {1: RuleSet(1, (KINDS[kind],)), 2: RuleSet(2, (second,))}
+    found: list[Transition] = []
+    partition = Partition(
+        AIR_CONTRACT,
+        DECODE,
+        [KINDS[kind]],
+        AIR_CONTRACT.topic,
+        0,
+        epoch=1,
+        book=rules.__getitem__,
+        furnish=furnish,
+    )
+    change = Entry(log[at].offset, log[at].timestamp, encode_tick(id="change", clock=START, epoch=2))
+    after = [replace(each, offset=each.offset + 1) for each in log[at:]]
+    partition.observe([*log[:at], change, *after], found.append)
+    return found
+
+
+@every_kind
+@given(gaps, st.randoms(use_true_random=False))
+@settings(max_examples=25, deadline=None)
+def test_an_edit_keeps_open_episodes_and_what_is_pending(kind: str, steps: list[int], random: Random) -> None:
+    """A second version that says the same goes on as the first would have, under its own number."""
+    log = entries(made(steps, random))
+    found = edited(kind, log, random.randrange(len(log)), title="another title")
+    versions = [each.rule_version for each in found]
+    assert versions == sorted(versions)
+    assert plain(replace(each, rule_version=1) for each in found) == plain(run(KINDS[kind], log))
+
+
+@every_kind
+@given(gaps, st.randoms(use_true_random=False))
+@settings(max_examples=25, deadline=None)
+def test_another_subject_closes_what_is_open_with_the_reason(
+    kind: str, steps: list[int], random: Random
+) -> None:
+    log = entries(made(steps, random))
+    at = random.randrange(len(log))
+    (source, *rest) = KINDS[kind].inputs
+    other = [
+        replace(each, subject=("station", "region"), key=("station", "region")) for each in (source, *rest)
+    ]
+    found = edited(kind, log, at, subject=("station", "region"), inputs=tuple(other))
+    cancelled = [each for each in found if each.kind == "cancelled"]
+    assert {(("reason", "rule-changed"),)} >= {each.details for each in cancelled}
+    before = {each.episode: each.kind for each in run(KINDS[kind], log[:at])}
+    still_open = {name for name, step in before.items() if step != "recovered"}
+    assert {each.episode for each in cancelled} == still_open
 
 
 @every_kind
