@@ -102,6 +102,13 @@ def feed_columns(contract: Contract) -> list[Column]:
         Column(
             "corrected", "UInt8", "Whether a correction replaced the event as first sent", "corrects != ''"
         ),
+        Column("arrived", MOMENT, "When the message arrived", "arrived"),
+        Column(
+            "late",
+            "UInt8",
+            "Whether it came too late for any rule; it is landed and built all the same",
+            "late",
+        ),
         Column("log_epoch", "UInt16", "Log of the topic the message stands in", "log_epoch"),
         Column("partition", "UInt16", "Partition of the topic the message stands in", "partition"),
         Column("offset", "UInt64", "Offset of the message in its partition", "offset"),

@@ -118,15 +118,20 @@ class WatchMetrics(Collector):
     def _rules(self, keepers: dict[TP, StateKeeper[Stage]]) -> Iterator[Metric]:
         seconds: Counter[str] = Counter()
         records: Counter[str] = Counter()
+        beyond: Counter[str] = Counter()
         opened: Counter[tuple[str, str]] = Counter()
         for keeper in keepers.values():
             seconds.update(keeper.partition.tally.seconds)
             for _, each in keeper.partition.conditions():
                 rows = list(each.records.values())
                 records[each.rule.id] += len(rows)
+                beyond[each.rule.id] += each.late
                 opened.update((each.rule.id, LEVELS[row[LEVEL]]) for row in rows if row[LEVEL])
         spent = CounterMetricFamily(
             "liaowang_watch_evaluation_seconds", "Time spent on a rule", labels=["rule"]
+        )
+        late = CounterMetricFamily(
+            "liaowang_watch_rule_late", "Events that came later than the rule's wait", labels=["rule"]
         )
         held = GaugeMetricFamily("liaowang_watch_subjects", "Subjects a rule remembers", labels=["rule"])
         episodes = GaugeMetricFamily(
@@ -134,11 +139,13 @@ class WatchMetrics(Collector):
         )
         for rule, value in sorted(seconds.items()):
             spent.add_metric([rule], value)
+        for rule, count in sorted(beyond.items()):
+            late.add_metric([rule], count)
         for rule, count in sorted(records.items()):
             held.add_metric([rule], count)
         for (rule, level), count in sorted(opened.items()):
             episodes.add_metric([rule, level], count)
-        yield from (spent, held, episodes)
+        yield from (spent, late, held, episodes)
 
 
 def serve(collector: Collector, port: int) -> bool:

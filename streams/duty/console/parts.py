@@ -19,6 +19,7 @@ from streams.duty.console.live import Hub
 from streams.duty.console.meters import Meters
 from streams.duty.console.oidc import Provider
 from streams.duty.console.reading import Reading
+from streams.duty.console.reviewed import Reviews
 from streams.duty.console.tiles import Tile
 from streams.duty.database import Database
 from streams.duty.desk import Desk
@@ -44,6 +45,7 @@ class Parts:
     feeds: Cached[tuple[FeedState, ...]]
     trust: Cached[Trust]
     meters: Cached[Meters]
+    reviews: Cached[Reviews]
     hub: Hub
     requests: Limiter
     sign_ins: Limiter

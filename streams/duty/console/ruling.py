@@ -1,4 +1,4 @@
-"""The list of rules: what each watches, what is open of it, and how often it was right."""
+"""The list of rules: what each watches, what is open of it, how often it was right, and what it missed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from streams.duty import queries
 from streams.duty.console.chart import number
 from streams.duty.console.door import Visit, page
 from streams.duty.console.parts import Parts
+from streams.duty.console.reviewed import Right
 from streams.watch.rule import LEVELS, Rule
 
 HOURLY = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -30,6 +31,7 @@ class RuleView:
     open: int
     verdicts: Mapping[str, int]
     last: datetime | None
+    right: Right | None = None
 
     @property
     def judged(self) -> int:
@@ -37,8 +39,10 @@ class RuleView:
         return self.verdicts["true"] + self.verdicts["false"]
 
 
-def rule_views(rules: Mapping[str, Rule], quality: list[dict[str, Any]]) -> list[RuleView]:
-    """Every rule there is, and those that are gone but have cases still. Pure."""
+def rule_views(
+    rules: Mapping[str, Rule], quality: list[dict[str, Any]], right: Mapping[str, Right]
+) -> list[RuleView]:
+    """Every rule there is, and those that are gone but have cases still; `right`: what reviews found. Pure."""
     known = {each["rule"]: each for each in quality}
     nothing = {"cases": 0, "open": 0, "true": 0, "false": 0, "drill": 0, "duplicate": 0, "last_opened": None}
     views = []
@@ -49,7 +53,16 @@ def rule_views(rules: Mapping[str, Rule], quality: list[dict[str, Any]]) -> list
         )
         verdicts = {name: figures[name] for name in ("true", "false", "drill", "duplicate")}
         views.append(
-            RuleView(rule, id, bounds, figures["cases"], figures["open"], verdicts, figures["last_opened"])
+            RuleView(
+                rule,
+                id,
+                bounds,
+                figures["cases"],
+                figures["open"],
+                verdicts,
+                figures["last_opened"],
+                right.get(id),
+            )
         )
     return views
 
@@ -73,4 +86,7 @@ def show_rules(visit: Visit) -> Response:
     """The list; figures count what the visitor may see."""
     with visit.parts.database.reading() as session:
         quality = queries.rule_quality(session, visit.actor, visit.parts.regions)
-    return visit.render("rules.html", active="rules", rules=rule_views(visit.parts.rules, quality))
+    known = visit.parts.reviews.get().value
+    roles = {id: rule.duty_role for id, rule in visit.parts.rules.items()}
+    right = known.right(visit.actor, roles, visit.parts.regions) if known else {}
+    return visit.render("rules.html", active="rules", rules=rule_views(visit.parts.rules, quality, right))

@@ -35,6 +35,7 @@ from streams.duty.console.oidc import Client, Provider
 from streams.duty.console.parts import Parts
 from streams.duty.console.reading import Reading, knock
 from streams.duty.console.rendering import environment
+from streams.duty.console.reviewed import reviews
 from streams.duty.console.tiles import load_tiles
 from streams.duty.database import Database
 from streams.duty.desk import Desks
@@ -94,6 +95,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         feeds=Cached(partial(_feeds, settings, service, contracts), FEEDS_SECONDS, time.time, executor),
         trust=Cached(partial(facts.trust, service, mart), TRUST_SECONDS, time.time, executor),
         meters=Cached(partial(meters.read, http, metrics), METERS_SECONDS, time.time, executor),
+        reviews=Cached(partial(reviews, mart), TRUST_SECONDS, time.time, executor),
         hub=Hub(partial(changes, database)),
         requests=Limiter(requests),
         sign_ins=Limiter(SIGN_INS),

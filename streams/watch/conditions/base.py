@@ -54,6 +54,7 @@ class Condition:
         self.judge = Judge(rule, self._details)
         self._topic, self._partition, self._timeline = topic, partition, timeline
         self._wait = rule.wait * 1000
+        self.late = 0
         self._timers = Timers()
         self._due = NEVER
         self._regions = [_region_of(each, region_field) for each in rule.inputs]
@@ -172,6 +173,7 @@ class Condition:
                 insort(record[HELD], row, key=_order)
                 _correct(record[HELD], record[HELD].index(row))
         else:
+            self.late += bool(self._wait)
             now = Moment(self._topic, self._partition, self._timeline, offset, watermark)
             self._apply(name, record, number, picked, time, watermark - self._wait, now, emit)
         self._plan(name, record)

@@ -14,6 +14,7 @@ from streams.watch.partition import Partition
 from streams.watch.second import SecondStage
 from streams.watch.state import StateKeeper
 from tests.streams.watch.test_second import AIR, DECODE, RULES, START, event, split
+from tests.streams.watch.trying import rule
 
 
 @dataclass
@@ -50,6 +51,27 @@ def test_what_is_open_late_and_behind_is_told() -> None:
     episodes = registry.get_sample_value("liaowang_watch_open_episodes", {"rule": "t.own", "level": "red"})
     assert episodes == 1
     assert registry.get_sample_value("liaowang_watch_rules_epoch") == 3
+
+
+def test_events_later_than_a_rules_wait_are_counted_by_rule() -> None:
+    """Ten minutes late is in time for a rule that waits so long, and not for one that waits five."""
+    rules = [
+        rule(
+            {"kind": "count", "window": "PT1H"}, {"blue": 9}, rule=f"test.wait{minutes}", wait=f"PT{minutes}M"
+        )
+        for minutes in (5, 15)
+    ]
+    partition = Partition(AIR, DECODE, rules, AIR.topic, 0)
+    keeper: StateKeeper[Stage] = StateKeeper(partition)
+    log = [(0, event(1, START, 0, 40)), (0, event(2, START - timedelta(minutes=10), 0, 40))]
+    partition.observe(split(log, 1)[0], lambda each: None)
+    registry = CollectorRegistry()
+    registry.register(WatchMetrics(Open({TP(AIR.topic, 0): keeper}), lambda tp: 10))
+    late = {
+        each.id: registry.get_sample_value("liaowang_watch_rule_late_total", {"rule": each.id})
+        for each in rules
+    }
+    assert late == {"test.wait5": 1, "test.wait15": 0}
 
 
 def test_a_port_that_is_taken_stops_nobody() -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from dagster_project.rule_quality import RuleDay, RuleWarning, store
 from dagster_project.warehouse import warehouse as connected
 from deploy.local.warehouse import warehouse_running
 from deploy.migrate import migrate
 from schemas.errors import Unavailable
 from streams.duty.console import facts
 from streams.duty.console.evidence import find, place_of, wanted_of
+from streams.duty.console.reviewed import reviews
 from tests.dagster_project.house import AIR, INDICATORS, READING, REQUESTS, Event
 from tests.dagster_project.house import House as Log
 from tests.streams.duty.console.house import House, house_open, settings_for, until
@@ -163,3 +165,26 @@ def test_a_reading_that_fails_for_another_reason_does_not_shut_the_warehouse_out
     with pytest.raises(Unavailable, match="nowhere"):
         service.rows("SELECT * FROM landing.nowhere")
     assert service.rows("SELECT 1") == [(1,)]
+
+
+def test_the_list_of_rules_tells_what_reviews_found_of_what_one_may_see(both: Both) -> None:
+    rule, parts = "ecology.pm25-high", both.console.console.parts
+    verdicts = [("330110", "missed"), ("330110", "agreed"), ("330112", "later"), ("330112", "spurious")]
+    day = RuleDay(rule, DAY, 1, "", "red", 1, 0, 1, 1, 1, (60.0,), True, 9, WARNED)
+    warned = [
+        RuleWarning(rule, DAY, 1, "", "red", region + verdict, region, verdict, None, None, "e", WARNED)
+        for region, verdict in verdicts
+    ]
+    store(both.log.warehouse, [day], warned)
+    store(both.log.warehouse, [replace(day, day=DAY - timedelta(days=40), reviewed=WARNED)], [])
+    found = reviews(parts.mart)
+    assert found.spans == {rule: (DAY - timedelta(days=40), DAY)}
+    parts.reviews.forget()
+
+    def row(login: str) -> str:
+        with both.console.visitor(login) as client:
+            until(lambda: "按完整数据复盘 2026-01-20 至 2026-03-01" in client.get("/rules").text)
+            return client.get("/rules").text.split(f"{rule} v")[1].split("</tr>")[0]
+
+    assert re.findall(r">(\d+ / \d+)<", row("head")) == ["1 / 3", "1 / 3"]
+    assert re.findall(r">(\d+ / \d+)<", row("linan")) == ["0 / 1", "1 / 2"]
