@@ -6,6 +6,7 @@ stage come back. Batches go into the second stage in any order (their marks put 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import closing
@@ -21,7 +22,7 @@ from streams.watch.baseline import BaselineTable
 from streams.watch.batches import Batch, encode_batches
 from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
-from streams.watch.episode import Transition
+from streams.watch.episode import GC_THRESHOLD, Transition
 from streams.watch.flow import Handed
 from streams.watch.offline import WARNINGS_FEED
 from streams.watch.partition import Partition
@@ -156,7 +157,8 @@ def _done(jobs: Sequence[Job], processes: int) -> Iterator[Made]:
     if processes < 2 or len(jobs) < 2:
         yield from map(work, jobs)
         return
-    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context("spawn")) as pool:
+    pool_of = min(processes, len(jobs))
+    with ProcessPoolExecutor(pool_of, get_context("spawn"), gc.set_threshold, GC_THRESHOLD) as pool:
         running: list[Future[Made]] = [pool.submit(work, job) for job in jobs]
         for each in as_completed(running):
             yield each.result()

@@ -18,6 +18,7 @@ from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.topics import PARTIALS, WARNINGS
 from streams.frames import FrameApp
+from streams.watch.episode import GC_THRESHOLD
 from streams.watch.metrics import WatchMetrics, serve
 from streams.watch.published import History, RuleBook
 from streams.watch.rule_topic import follow, read_history
@@ -27,9 +28,6 @@ from streams.watch.watcher import Watcher
 from streams.worker import heartbeat, run_worker, start_logging
 
 log = logging.getLogger("liaowang.watch")
-
-GC_THRESHOLD = (100_000, 50, 1000)
-"""State is many small lists without cycles; Python's default would walk through all of it again and again."""
 
 CHECKPOINT_SECONDS = 1.0
 WAIT_SECONDS = 1.0

@@ -28,7 +28,8 @@ from schemas.contract import load_contracts
 from schemas.event import encode_event, encode_tick
 from schemas.settings import Settings
 from schemas.topics import feed_topic
-from streams.watch.worker import GC_THRESHOLD, make_app
+from streams.watch.episode import GC_THRESHOLD
+from streams.watch.worker import make_app
 from streams.worker import run_worker
 from tests.benchmarks.stack import RESULT, broker, in_child
 

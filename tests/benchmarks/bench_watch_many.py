@@ -27,7 +27,8 @@ from schemas.contract import FEEDS, Contract, load_contracts
 from schemas.event import encode_tick
 from schemas.settings import Settings
 from schemas.topics import feed_topic
-from streams.watch.worker import GC_THRESHOLD, make_app
+from streams.watch.episode import GC_THRESHOLD
+from streams.watch.worker import make_app
 from streams.worker import run_worker
 from tests.benchmarks.bench_watch import STATIONS, values
 from tests.benchmarks.stack import RESULT, broker, in_child

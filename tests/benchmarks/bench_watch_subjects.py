@@ -1,8 +1,9 @@
 """One million subjects for one rule: memory of the worker, and how long a new one needs to recover them.
 
-The rule is a threshold that remembers the newest event of every subject. Recovery is from the start of the process
-to all partitions open again with their state, read from the changelog, as after the loss of the local disk. The
-baseline is a bare aiokafka loop that reads the same changelog.
+The rule is a threshold that remembers the newest event of every subject; the first has a warning open. A worker
+that recovers must know as many subjects as were sent, and that open warning, or there is no figure. Recovery is
+from the start of the process to all partitions open again with their state, read from the changelog, as after the
+loss of the local disk. The baseline is a bare aiokafka loop that reads the same changelog.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from schemas.contract import load_contracts
 from schemas.event import encode_event, encode_tick
 from schemas.settings import Settings
 from schemas.topics import feed_topic
-from streams.watch.worker import GC_THRESHOLD, make_app
+from streams.watch.episode import GC_THRESHOLD, LEVEL
+from streams.watch.watcher import Watcher
+from streams.watch.worker import make_app
 from streams.worker import run_worker
 from tests.benchmarks.bench_watch import RULE
 from tests.benchmarks.stack import RESULT, broker, in_child
@@ -34,6 +37,7 @@ from tests.benchmarks.stack import RESULT, broker, in_child
 FEED = "ecology.air-quality"
 TOPIC = feed_topic(FEED)
 CHANGELOG = "liaowang-watch-state-changelog"
+HIGH = 200.0
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -43,6 +47,8 @@ async def produce(settings: Settings, number: int) -> None:
     await producer.start()
     for each in range(number):
         data = {"station": f"S{each:07}", "region": "330106", "averaging": "1h", "pm25": 20.0 + each % 60}
+        if each == 0:
+            data["pm25"] = HIGH
         raw = encode_event(id=str(each), source="/t", type=f"{FEED}.v1", time=START, data=data)
         await producer.send(TOPIC, raw, data["station"].encode())
     for partition in range(settings.partitions):
@@ -71,6 +77,13 @@ def resident() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def kept(watcher: Watcher) -> dict[str, int]:
+    """How many subjects the worker knows, and how many of them have a warning open."""
+    conditions = [each for feed in watcher.feeds() for _, each in feed.conditions()]
+    records = [record for each in conditions for record in each.records.values()]
+    return {"subjects": len(records), "open": sum(1 for record in records if record[LEVEL])}
+
+
 def watch(settings: Settings, number: int) -> None:
     """Run the worker until `number` events are watched and kept (0: until all partitions are open again)."""
     begun = time.monotonic()
@@ -92,7 +105,7 @@ def watch(settings: Settings, number: int) -> None:
             if watcher.seen() < number or len(opened) < settings.partitions:
                 continue
             await watcher.checkpoint()
-            found = {"seconds": time.monotonic() - begun, "resident": resident()}
+            found = {"seconds": time.monotonic() - begun, "resident": resident(), **kept(watcher)}
             print(RESULT + json.dumps(found), flush=True)
             os.kill(os.getpid(), signal.SIGTERM)
             return
@@ -115,10 +128,14 @@ def main(number: int = 1_000_000) -> None:
         in_child(__name__, "produce", settings, 0)
         baseline = in_child(__name__, "changelog", settings, 0)
         again = in_child(__name__, "watch", settings, 0)
+    for told in (first, again):
+        if (told["subjects"], told["open"]) != (number, 1):
+            raise SystemExit(f"of {number} subjects and 1 open warning there are {told}")
     line = {
-        "name": "watch, recovery of 1,000,000 subjects", "value": round(again["seconds"], 1), "unit": "s",
+        "name": f"watch, recovery of {number:,} subjects", "value": round(again["seconds"], 1), "unit": "s",
         "baseline": round(baseline, 1), "baseline_name": "bare aiokafka read of the changelog, s",
         "resident_bytes": first["resident"], "resident_bytes_recovered": again["resident"],
+        "subjects_recovered": again["subjects"], "warnings_open_recovered": again["open"],
         "bytes_a_subject": round(first["resident"] / number),
     }  # fmt: skip
     print(json.dumps(line), flush=True)

@@ -82,3 +82,14 @@ def test_without_freq_the_dates_say_what_a_year_is() -> None:
     said = list(detect(make("farrington-flexible", {"b": 2, "freq": 365}, "test"), points))
     assert list(detect(make("farrington-flexible", {"b": 2}, "test"), points)) == said
     assert said[-1].alarm is not None
+
+
+@pytest.mark.parametrize("limits", ["exact", "asymptotic"])
+def test_the_limit_of_an_ewma_widens_by_its_formula_however_many_points_came(limits: str) -> None:
+    weight, number = 0.001, 600
+    chart = make("ewma", {"lambda_": weight, "m": 10, "sd": 2, "limits": limits}, "test")
+    points = [Point(each, 10.0) for each in range(1, number + 1)]
+    for each in detect(chart, points):
+        passed = (1 - weight) ** (2 * int(each.t)) if limits == "exact" else 0.0  # type: ignore[call-overload]
+        width = (weight / (2 - weight) * (1 - passed)) ** 0.5
+        assert each.bound == pytest.approx(10 + 3 * 2 * width, rel=1e-12)
