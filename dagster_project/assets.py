@@ -8,7 +8,7 @@ every day of every table that passed, withholds the others and what is made of t
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from dagster import (
@@ -21,6 +21,7 @@ from dagster import (
     DailyPartitionsDefinition,
     Failure,
     MaterializeResult,
+    MetadataValue,
     asset,
 )
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
@@ -36,6 +37,7 @@ from dagster_project.spans import Span
 from dagster_project.warehouse import Warehouse, warehouse
 from quality.gate import Judged
 from schemas.contract import Contract
+from schemas.settings import HOST, Settings
 
 RELEASE = AssetKey("release")
 LINEAGE_DAYS = 31
@@ -135,8 +137,9 @@ def _asset(
         with warehouse(shop.settings) as open:
             built, judged = make(open, begin_run(shop, open, context), context.log)
         few = len(built) <= LINEAGE_DAYS  # the page reads it from the latest day; a year need not repeat it
-        told = _summary(built) | dict(lineage or {} if few else {})
-        return MaterializeResult(metadata=told, check_results=[_check(judged)])
+        docs = {"data_docs": MetadataValue.url(docs_url(shop.settings, [item.day for item in built]))}
+        told = _summary(built) | docs | dict(lineage or {} if few else {})
+        return MaterializeResult(metadata=told, check_results=[_check(judged, docs)])
 
     made: AssetsDefinition = decorate(build)
     return made
@@ -177,7 +180,13 @@ def _summary(built: Sequence[Built]) -> dict[str, Any]:
     return summary | {"days": len(built), "incomplete_days": sum(not item.complete for item in built)}
 
 
-def _check(judged: Judged) -> AssetCheckResult:
+def docs_url(settings: Settings, days: Sequence[date]) -> str:
+    """Where the Data Docs of these days are: the page of the day, or the list of all days."""
+    page = f"{days[0]}.html" if len(days) == 1 else ""
+    return f"http://{HOST}:{settings.docs_port}/days/{page}"
+
+
+def _check(judged: Judged, docs: Mapping[str, Any]) -> AssetCheckResult:
     failed = [verdict for verdict in judged.verdicts if not verdict.passed]
     return AssetCheckResult(
         check_name=GATE,
@@ -186,5 +195,6 @@ def _check(judged: Judged) -> AssetCheckResult:
             "days": len(judged.verdicts),
             "failed_days": len(failed),
             "failed": [f"{verdict.day}: {verdict.failed[0]}" for verdict in failed[:20]],
+            **docs,
         },
     )

@@ -25,7 +25,12 @@ BUILT = Expectation("built", {})
 def feed_suite(contract: Contract) -> Suite:
     """The contract's suite with what it declares itself, and what the ledger and the quarantine must say."""
     suite = suite_for(contract)
-    more = (*declared(contract.gate), CONTIGUOUS, RECONCILED, *beyond.expectations(contract.gate))
+    more = (
+        *declared(contract.gate),
+        CONTIGUOUS,
+        RECONCILED,
+        *beyond.expectations(contract.gate, contract.region_field),
+    )
     return replace(suite, expectations=(*suite.expectations, *more))
 
 
@@ -43,7 +48,7 @@ def indicator_suite(indicator: Indicator) -> Suite:
         Expectation("expect_column_values_to_be_between", {"column": "denominator", "min_value": 0}),
         RANKING,
         *declared(indicator.gate),
-        *beyond.expectations(indicator.gate)[1:],
+        *beyond.expectations(indicator.gate, "region")[1:],
     )
     return Suite(f"indicator.{indicator.id}.{indicator.version}", expectations)
 

@@ -13,6 +13,7 @@ from dagster import (
     DefaultSensorStatus,
     Failure,
     JobDefinition,
+    MetadataValue,
     OpExecutionContext,
     Output,
     RunRequest,
@@ -26,7 +27,7 @@ from dagster import (
     sensor,
 )
 
-from dagster_project.assets import KIND_TAG
+from dagster_project.assets import KIND_TAG, docs_url
 from dagster_project.attempt import LATE, STARTED, begin
 from dagster_project.build import Built
 from dagster_project.difference import difference
@@ -64,13 +65,13 @@ def make_late(shop: Shop) -> tuple[JobDefinition, SensorDefinition]:
                     part = attempt.of(plan.feeds[contract.table])
                     built, _ = shop.feed(open, contract, part, context.log)
                     made[contract.table] = set(part.days)
-                    yield from _told(built)
+                    yield from _told(shop, built)
             for indicator in shop.figured:
                 days = {day for table in indicator.reads for day in made.get(table, ())}
                 if days := days | plan.indicators.get(indicator.table, frozenset()):
                     built, _ = shop.figures(open, indicator, attempt.of(days), context.log)
                     made[indicator.table] = {item.day for item in built}
-                    yield from _told(built)
+                    yield from _told(shop, built)
             published = shop.publish(open, attempt)
             if published.seq:
                 context.log.info(_news(open, shop, published.seq, attempt.parent))
@@ -117,12 +118,13 @@ def _evaluate(open: Warehouse, shop: Shop, cursor: str, now: datetime) -> Sensor
     return SensorResult(run_requests=[RunRequest(run_key=key)])
 
 
-def _told(built: Iterable[Built]) -> Iterator[AssetMaterialization]:
+def _told(shop: Shop, built: Iterable[Built]) -> Iterator[AssetMaterialization]:
     for item in built:
+        counted = {"rows": item.rows, "corrected": item.corrected, "quarantined": item.quarantined}
         yield AssetMaterialization(
             AssetKey(item.table),
             partition=item.day.isoformat(),
-            metadata={"rows": item.rows, "corrected": item.corrected, "quarantined": item.quarantined},
+            metadata={**counted, "data_docs": MetadataValue.url(docs_url(shop.settings, [item.day]))},
         )
 
 

@@ -201,13 +201,14 @@ def provenance(indicators: Sequence[Indicator], contracts: Sequence[Contract]) -
         " LEFT ANY JOIN (SELECT * FROM release.attempt WHERE state = 'started') AS a ON a.build_id = i.input_build"
     )
     return [
-        f"CREATE OR REPLACE VIEW mart.provenance_at {_DEFINER} AS {figure}",
+        f"CREATE OR REPLACE VIEW mart.provenance_at {_DEFINER} AS {figure} {as_of('provenance', _WHENCE[0])}",
         _current(
             "provenance",
             [Column(*item) for item in _PROVENANCE],
             _WHENCE[0],
         ),
-        f"CREATE OR REPLACE VIEW mart.provenance_input_at {_DEFINER} AS {input}",
+        f"CREATE OR REPLACE VIEW mart.provenance_input_at {_DEFINER} AS {input}"
+        f" {as_of('provenance_input', _WHENCE[1])}",
         _current(
             "provenance_input",
             [Column(*item) for item in _INPUT],
@@ -256,9 +257,16 @@ def _mart(name: str, columns: Iterable[Column], comment: str, shown: str) -> lis
     picked = ", ".join(f"{column.source} AS `{column.name}`" for column in columns)
     at = (
         f"CREATE OR REPLACE VIEW mart.{name}_at {_DEFINER} AS"
-        f" SELECT {picked}, {{release:UInt64}} AS release_seq FROM {shown}"
+        f" SELECT {picked}, {{release:UInt64}} AS release_seq FROM {shown} {as_of(name, comment)}"
     )
     return [at, _current(name, columns, comment)]
+
+
+def as_of(name: str, comment: str) -> str:
+    """The comment of `mart.<name>_at`; its columns are those of `mart.<name>`, which says what they are."""
+    return (
+        f"COMMENT {quote(f'As of a release, {name}_at(release = N); columns as in mart.{name}. {comment}')}"
+    )
 
 
 def _current(name: str, columns: Iterable[Column], comment: str) -> str:

@@ -21,6 +21,7 @@ from dagster_project.release import Published, publish
 from dagster_project.spans import Span
 from dagster_project.tasks import settle_tasks
 from dagster_project.warehouse import Warehouse
+from quality.days import keep_verdicts
 from quality.docs import keep_result
 from quality.gate import Judged
 from quality.suites import Suite
@@ -128,10 +129,16 @@ class Shop:
             log.exception(f"{table} could not be built; the other tables go on")
             self.post.failed(table, attempt, error)
             built, judged = [], fail(open, table, attempt, error, datetime.now(UTC))
-        if judged.result is not None:
-            label = f"{table} {built[0].day} {built[-1].day}"
-            keep_result(self.settings.home, attempt.build_id, label, judged.result, datetime.now(UTC))
+        self._keep(table, attempt, owner.suite, judged)
         for task in settle_tasks(open, owner.department, owner.suite, judged, datetime.now(UTC)):
             log.warning(f"quality task {task.task} of {task.department}: {task.state}")
         self.watch(table, "judged")
         return built, judged
+
+    def _keep(self, table: str, attempt: Attempt, suite: Suite, judged: Judged) -> None:
+        """Keep what the Data Docs are made of; pages are written after the run."""
+        home, now, page = self.settings.home, datetime.now(UTC), ""
+        if judged.result is not None:
+            days = [verdict.day for verdict in judged.verdicts]
+            page = keep_result(home, attempt.build_id, f"{table} {min(days)} {max(days)}", judged.result, now)
+        keep_verdicts(home, table, suite, judged.verdicts, now, page)

@@ -7,20 +7,17 @@ task is a row for each change; the latest counts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
+from dagster_project.evidence import evidence as evidence_of
 from dagster_project.warehouse import Warehouse
-from quality.evidence import broken_by
-from quality.gate import Judged, Verdict
-from quality.rows import quote
+from quality.gate import Judged
 from quality.suites import Suite
 from schemas.errors import Misdeclared
 
 OPEN, RESOLVED, CLOSED = "open", "resolved", "closed"
-SHOWN = 20
 COLUMNS = ("task", "state", "department", "table", "day", "build_id", "failed", "evidence", "note", "at")
 _LATEST = """
 SELECT task, argMax(tuple(state, department, table, day, build_id, failed, evidence, note, at), at)
@@ -80,7 +77,7 @@ def settle_tasks(
     for verdict in judged.verdicts:
         name = task_id(verdict.table, verdict.day)
         if not verdict.passed:
-            proof = evidence(warehouse, suite, verdict)
+            proof = evidence_of(warehouse, suite, verdict)
             changed.append(
                 Task(
                     *(name, OPEN, department, verdict.table, verdict.day, verdict.build_id),
@@ -103,47 +100,3 @@ def close(warehouse: Warehouse, name: str, note: str, now: datetime) -> Task:
             warehouse.insert("quality.task", COLUMNS, [closed.row])
             return closed
     raise Misdeclared("quality", name, "no such task; see liaowang quality tasks")
-
-
-def evidence(warehouse: Warehouse, suite: Suite, verdict: Verdict) -> tuple[dict[str, Any], ...]:
-    """Rows that show why a day failed: places in the log (of figures: regions) and what each broke."""
-    found: list[dict[str, Any]] = []
-    for words in verdict.failed:
-        if len(found) >= SHOWN:
-            break
-        if words.startswith("quarantine_share"):
-            found += _quarantined(warehouse, verdict)
-        elif condition := broken_by(suite, words):
-            found += _rows(warehouse, verdict, condition, words.split(":")[0])
-    return tuple(found[:SHOWN])
-
-
-def _quarantined(warehouse: Warehouse, verdict: Verdict) -> Iterable[dict[str, Any]]:
-    rows = warehouse.rows(
-        "SELECT log_epoch, partition, offset, source, id, reasons FROM quality.quarantine"
-        " WHERE table = {table:String} AND day = {day:Date} AND build_id = {build:String}"
-        f" ORDER BY partition, offset LIMIT {SHOWN}",
-        table=verdict.table,
-        day=verdict.day,
-        build=verdict.build_id,
-    )
-    names = ("log_epoch", "partition", "offset", "source", "id")
-    return [dict(zip(names, row[:5], strict=True)) | {"broke": list(row[5])} for row in rows]
-
-
-def _rows(warehouse: Warehouse, verdict: Verdict, condition: str, broke: str) -> Iterable[dict[str, Any]]:
-    names = _names(warehouse, verdict.table)
-    rows = warehouse.rows(
-        f"SELECT {', '.join(names)} FROM built.{verdict.table} WHERE event_day = '{verdict.day}'"
-        f" AND build_id = {quote(verdict.build_id)} AND ifNull({condition}, 0) LIMIT {SHOWN}"
-    )
-    return [dict(zip(names, row, strict=True)) | {"broke": [broke]} for row in rows]
-
-
-def _names(warehouse: Warehouse, table: str) -> Sequence[str]:
-    """The columns that say which row it is: of events their place, of figures their region."""
-    place = ("log_epoch", "partition", "offset", "source", "id")
-    rows = warehouse.rows(
-        "SELECT name FROM system.columns WHERE database = 'built' AND table = {table:String}", table=table
-    )
-    return place if ("offset",) in rows else ("region",)

@@ -13,15 +13,15 @@ LOCAL = timedelta(hours=8)  # Asia/Shanghai has had no other offset since 1991
 NAMED = 5
 
 
-def expectations(gate: Gate) -> tuple[Expectation, ...]:
-    """What a gate asks beyond GX, as parts of its suite."""
+def expectations(gate: Gate, by: str = "") -> tuple[Expectation, ...]:
+    """What a gate asks beyond GX, as parts of its suite; `by` is the column of regions."""
     found = [Expectation("quarantine_share", {"max_value": gate.quarantine})]
     if gate.drift_day is not None:
-        found.append(Expectation("drift_day", {"max_value": gate.drift_day}))
+        found.append(Expectation("drift_day", {"max_value": gate.drift_day, "by": by}))
     if gate.drift_week is not None:
-        found.append(Expectation("drift_week", {"max_value": gate.drift_week}))
+        found.append(Expectation("drift_week", {"max_value": gate.drift_week, "by": by}))
     if gate.complete:
-        found.append(Expectation("regions_complete", {"levels": list(gate.complete)}))
+        found.append(Expectation("regions_complete", {"levels": list(gate.complete), "by": by}))
     if gate.freshness is not None:
         found.append(Expectation("freshness", {"max_seconds": gate.freshness.total_seconds()}))
     return tuple(found)

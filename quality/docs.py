@@ -26,14 +26,16 @@ from great_expectations.data_context.types.resource_identifiers import (
     ValidationResultIdentifier,
 )
 
+from quality.days import write_days
+
 KEPT = 200
 INDEX = "index.html"
 
 
 def keep_result(
     home: Path, build_id: str, label: str, result: ExpectationSuiteValidationResult, now: datetime
-) -> None:
-    """Keep a result until pages are written; `label` names the table and days."""
+) -> str:
+    """Keep a result until pages are written; where its page will be. `label` names the table and days."""
     key = ValidationResultIdentifier(
         expectation_suite_identifier=ExpectationSuiteIdentifier(result.suite_name),
         run_id=RunIdentifier(build_id, now),
@@ -41,10 +43,11 @@ def keep_result(
     )
     with _context(home) as context:
         context.validation_results_store.set(key, result)
+    return _page(home, key).relative_to(home / "docs").as_posix()
 
 
 def write_docs(home: Path) -> int:
-    """Write the pages of results kept since the last time, and the index; how many. Old results go."""
+    """Write the pages of results and days kept since the last time, and the index; how many. Old results go."""
     with _context(home) as context:
         store = context.validation_results_store
         keys = [key for key in store.list_keys() if isinstance(key, ValidationResultIdentifier)]
@@ -55,6 +58,7 @@ def write_docs(home: Path) -> int:
         new = [key for key in keys[:KEPT] if not _page(home, key).exists()]
         if new or not (home / "docs" / INDEX).exists():
             context.build_data_docs(resource_identifiers=new or None)
+        write_days(home)
     return len(new)
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dagster_project.marts import CURRENT
+from dagster_project.marts import CURRENT, as_of
 from quality.rows import quote
 from schemas.tables import NAME
 
@@ -95,6 +95,7 @@ def ranking_mart() -> list[str]:
         "{release:UInt64} AS release_seq",
     ]
     at = f"CREATE OR REPLACE VIEW mart.ranking_at {_DEFINER} AS SELECT {', '.join(picked)} FROM ({beside})"
+    said = "晾晒: rankings of cities and counties with rise and fall against the period before"
     seq = ("release_seq", "UInt64", "Release the row is shown by")
     declared = ", ".join(
         f"`{name}` {kind} COMMENT {quote(comment)}" for name, kind, comment in (*COLUMNS, seq)
@@ -102,6 +103,6 @@ def ranking_mart() -> list[str]:
     current = (
         f"CREATE OR REPLACE VIEW mart.ranking ({declared}) SQL SECURITY INVOKER AS"
         f" SELECT * FROM mart.ranking_at(release = {CURRENT})"
-        f" COMMENT {quote('晾晒: rankings of cities and counties with rise and fall against the period before')}"
+        f" COMMENT {quote(said)}"
     )
-    return [at, current]
+    return [f"{at} {as_of('ranking', said)}", current]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from typing import Annotated
 
 import typer
@@ -67,9 +68,9 @@ def show(task: Name, as_json: Json = False) -> None:
     console.print(f"{item.task}: {item.state}, {item.department}, build {item.build_id} {escape(item.note)}")
     for words in item.failed:
         console.print(f"  [red]{escape(words)}")
-    if item.evidence:
-        table = Table(*item.evidence[0])
-        for row in item.evidence:
+    for names, rows in groupby(item.evidence, key=tuple):
+        table = Table(*names)
+        for row in rows:
             table.add_row(*(escape(str(value)) for value in row.values()))
         console.print(table)
 

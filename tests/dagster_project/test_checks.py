@@ -9,12 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from dagster_project.build import build_feed
+from dagster_project.evidence import evidence
 from dagster_project.gate import feed_suite, indicator_suite, judge_feed
 from dagster_project.runs import run_span
 from dagster_project.spans import Span
 from dagster_project.status import statuses
 from dagster_project.tasks import settle_tasks, tasks
-from quality.gate import Judged
+from quality.gate import Judged, Verdict
 from schemas.contract import Contract
 from schemas.gate import Gate
 from tests.dagster_project.house import AIR, INDICATORS, House, reading
@@ -78,6 +79,11 @@ def test_each_day_is_judged_by_what_its_contract_declares(house: House) -> None:
     (first,) = [item for item in tasks(house.warehouse) if item.day == DAY]
     assert len(first.evidence) == 11
     assert {"log_epoch", "partition", "offset", "source", "id", "broke"} == set(first.evidence[0])
+    (second,) = [item for item in tasks(house.warehouse) if item.day == NEXT]
+    assert second.evidence[0] == {"region": "331100", "now": 0, str(DAY): 2, "broke": ["drift_day"]}
+    assert [row["broke"] for row in second.evidence[1:-1]] == [["drift_day"]] * 9
+    absent = {"region": "331100", "name": "丽水市", "level": "city", "broke": ["regions_complete"]}
+    assert second.evidence[-1] == absent
     contract, judged = judge(house, Gate(), Span(DAY, DAY))
     settle_tasks(house.warehouse, "ecology", feed_suite(contract), judged, house.now + timedelta(seconds=1))
     states = {item.day: item.state for item in tasks(house.warehouse)}
@@ -129,3 +135,33 @@ def test_a_failed_day_is_a_task_with_evidence_and_a_status(house: House) -> None
     assert (status.state, status.release_seq, status.rows) == ("published", 2, 2)
     closed = liaowang(house.settings, "quality", "close", f"{AIR.table}/{DAY}", "--note", "known")
     assert (closed.returncode, tasks(house.warehouse)[0].state) == (0, "closed")
+
+
+def test_every_reason_has_its_evidence(house: House) -> None:
+    """Copies of a key, silent partitions, ranks that missing regions have: what each names is there."""
+    house.land(reading("a", DAY, 30), reading("b", DAY, 40))
+    attempt = house.attempt()
+    house.build(attempt)
+    house.warehouse.rows(f"INSERT INTO built.{AIR.table} SELECT * FROM built.{AIR.table} WHERE id = 'b'")
+    words = (
+        "expect_compound_columns_to_be_unique(source, id): 1 of 3 rows",
+        "freshness: partition 1 last had something at 2024-03-01 12:00:00 +0800",
+        "ledger_contiguous: partition 3 has a gap at 7",
+        "expect_table_row_count_to_be_between: 0 rows",
+    )
+    verdict = Verdict(AIR.table, DAY, attempt.build_id, "", "", 3, 1, words)
+    place = {"log_epoch": 0, "partition": 0, "offset": 1, "source": "/test", "id": "b"}
+    assert evidence(house.warehouse, feed_suite(AIR), verdict) == (
+        *[place | {"broke": ["expect_compound_columns_to_be_unique"]}] * 2,
+        {"partition": 1, "found": "last had something at 2024-03-01 12:00:00 +0800", "broke": ["freshness"]},
+        {"partition": 3, "found": "has a gap at 7", "broke": ["ledger_contiguous"]},
+    )
+    good = INDICATORS["ecology.good-air-days"]
+    house.figure(attempt, good)
+    house.warehouse.rows(
+        "INSERT INTO built.figure SELECT * REPLACE (7 AS rank) FROM built.figure"
+        f" WHERE indicator = '{good.id}' AND region = '331100'"
+    )
+    verdict = Verdict(good.table, DAY, attempt.build_id, "", "", 3, 1, ("ranking_observed: 331100 ranked",))
+    (row,) = evidence(house.warehouse, indicator_suite(good), verdict)
+    assert row == {"region": "331100", "broke": ["ranking_observed"]}

@@ -66,6 +66,19 @@ def test_the_night_builds_yesterday_and_what_lateness_leaves_open() -> None:
     assert request.tags.items() >= range_tags(Span(DAY, NEXT)).items()
 
 
+def docs_of(house: House, table: str) -> Path:
+    """The file that Dagster's link on the latest build of a table leads to."""
+    with instance(house) as dagster:
+        event = dagster.get_latest_materialization_event(AssetKey(table))
+    assert event and event.asset_materialization
+    address = str(event.asset_materialization.metadata["data_docs"].value)
+    served = f"http://127.0.0.1:{house.settings.docs_port}/"
+    assert address.startswith(served)
+    found = house.settings.home / "docs" / address.removeprefix(served)
+    assert found.exists()
+    return found
+
+
 def test_days_are_those_of_shanghai() -> None:
     keys = DAYS.get_partition_keys(current_time=datetime(2014, 1, 2, 17, tzinfo=UTC))
     assert list(keys) == ["2014-01-01", "2014-01-02", "2014-01-03"]
@@ -89,6 +102,7 @@ def test_one_run_goes_all_the_way(house: House) -> None:
     assert (house.settings.home / "docs" / "index.html").exists()
     with instance(house) as dagster:
         assert dagster.get_materialized_partitions(AssetKey("ecology_good_air_days")) >= {str(DAY), str(NEXT)}
+    assert docs_of(house, "ecology_good_air_days").name == "days"
     again = run(house, Span(DAY, NEXT))
     assert (again.passed, again.seq, again.published) == (True, None, 0)
 
@@ -119,6 +133,9 @@ def test_what_failed_is_withheld_with_what_is_made_of_it_and_nothing_else(house:
     shown = {table for (table,) in house.warehouse.rows("SELECT table FROM release.pointer")}
     assert HEALTH.table in shown and AIR.table not in shown
     assert done.seq == 1
+    page = docs_of(house, AIR.table)
+    assert page.name == f"{DAY}.html"
+    assert "quarantine_share: 1 of 2 rows are in quarantine" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.stack
