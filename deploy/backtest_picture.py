@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
+from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
 from streams.watch.backtest import Episode, Pair
 
@@ -16,24 +18,44 @@ MOST = 80
 _LEFT, _WIDTH, _LINE, _TOP = 240, 1100, 26, 40
 
 
-def draw(path: Path, title: str, pairs: Sequence[Pair], names: tuple[str, str]) -> None:
-    """Write the picture; `.png` is drawn by matplotlib, anything else is HTML."""
-    lines = _lines(pairs)
+CHINESE = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei")
+"""Fonts of pictures that have Chinese; the first that is there is used."""
+
+
+def demand_picture(path: Path) -> None:
+    """Misdeclared where no picture can be written there."""
+    if path.suffix.lower() not in (".html", ".png"):
+        raise Misdeclared("arguments", "--picture", f"{path.name} must end in .html or .png")
+    if not path.absolute().parent.is_dir():
+        raise Misdeclared("arguments", "--picture", f"there is no folder {path.absolute().parent}")
+
+
+def draw(path: Path, title: str, pairs: Sequence[Pair], names: Sequence[str]) -> None:
+    """Write the picture, `.png` or `.html`. `names`: old and new, or the only version: a bar an episode then."""
+    lines = _lines(pairs, compared=len(names) > 1)
+    subjects = len({_name(pair) for pair in pairs})
+    said = f"{names[0]} (above), {names[1]} (below)" if len(names) > 1 else names[0]
+    if subjects > MOST:
+        said += f"; {MOST} of {subjects} subjects, those with most differences first"
     if path.suffix.lower() == ".png":
-        _png(path, title, lines, names)
+        _png(path, title, lines, said)
     else:
-        path.write_text(html(title, lines, names), encoding="utf-8")
+        path.write_text(html(title, lines, said), encoding="utf-8")
 
 
 Lines = dict[str, list[Pair]]
 
 
-def _lines(pairs: Sequence[Pair]) -> Lines:
+def _name(pair: Pair) -> str:
+    shown = pair.new or pair.old
+    assert shown is not None
+    return " ".join(filter(None, (shown.timeline, shown.subject)))
+
+
+def _lines(pairs: Sequence[Pair], compared: bool) -> Lines:
     found: Lines = {}
     for pair in pairs:
-        shown = pair.new or pair.old
-        assert shown is not None
-        found.setdefault(" ".join(filter(None, (shown.timeline, shown.subject))), []).append(pair)
+        found.setdefault(_name(pair), []).append(pair if compared else Pair(None, pair.new))
     ordered = sorted(found, key=lambda name: (-sum(pair.verdict != "same" for pair in found[name]), name))
     return {name: found[name] for name in ordered[:MOST]}
 
@@ -45,7 +67,7 @@ def _span(lines: Lines) -> tuple[int, int]:
     return first, max(last, first + 1)
 
 
-def html(title: str, lines: Lines, names: tuple[str, str]) -> str:
+def html(title: str, lines: Lines, said: str) -> str:
     """One page with an SVG, readable without any other address; each bar tells its episode to a pointer."""
     first, last = _span(lines)
     scale = _WIDTH / (last - first)
@@ -61,6 +83,11 @@ def html(title: str, lines: Lines, names: tuple[str, str]) -> str:
     ends = "".join(
         f'<text x="{x}" y="20" text-anchor="{anchor}">{_day(at)}</text>'
         for x, anchor, at in ((_LEFT, "start", first), (_LEFT + _WIDTH, "end", last))
+        if lines
+    )
+    drawn = (
+        f'<svg role="img" aria-label="{escape(title)}" width="{_LEFT + _WIDTH + 20}" height="{height}">'
+        f"{ends}{''.join(parts)}</svg>"
     )
     legend = " ".join(
         f'<span style="border-left:14px solid {colour};padding:0 12px 0 4px">{level}</span>'
@@ -69,10 +96,11 @@ def html(title: str, lines: Lines, names: tuple[str, str]) -> str:
     return (
         f'<!doctype html><html lang="zh"><head><meta charset="utf-8"><title>{escape(title)}</title><style>'
         "body{font:14px/1.5 system-ui,sans-serif;margin:2rem;color:#222}text{font-size:12px}</style></head><body>"
-        f"<h1>{escape(title)}</h1><p>{escape(names[0])} (above), {escape(names[1])} (below)</p><p>{legend}</p>"
-        f'<svg role="img" aria-label="{escape(title)}" width="{_LEFT + _WIDTH + 20}" height="{height}">'
-        f"{ends}{''.join(parts)}</svg></body></html>"
+        f"<h1>{escape(title)}</h1><p>{escape(said)}</p><p>{legend}</p>{drawn if lines else _NOTHING}</body></html>"
     )
+
+
+_NOTHING = "<p>No warnings.</p>"
 
 
 def _bar(each: Episode, first: int, last: int, scale: float, y: int, verdict: str) -> str:
@@ -89,8 +117,18 @@ def _end(each: Episode) -> str:
     return _time(each.end) if each.end else "…"
 
 
-def _png(path: Path, title: str, lines: Lines, names: tuple[str, str]) -> None:
-    from matplotlib.figure import Figure  # heavy, and only for this
+def _png(path: Path, title: str, lines: Lines, said: str) -> None:
+    from matplotlib import font_manager, rc_context  # heavy, and only for this
+
+    there = set(font_manager.get_font_names())
+    chinese = [name for name in CHINESE if name in there]
+    with rc_context({"font.family": [*chinese[:1], "DejaVu Sans"]}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # where no font has Chinese, the title alone lacks it
+        _draw_png(path, title, lines, said)
+
+
+def _draw_png(path: Path, title: str, lines: Lines, said: str) -> None:
+    from matplotlib.figure import Figure
 
     first, last = _span(lines)
     figure = Figure(figsize=(14, max(2.5, 0.32 * len(lines) + 1.5)), layout="constrained")
@@ -104,8 +142,12 @@ def _png(path: Path, title: str, lines: Lines, names: tuple[str, str]) -> None:
                     axes.broken_barh([(start, length)], (number + shift, 0.35), facecolors=COLOURS[each.peak])
     axes.set_yticks([number + 0.5 for number in range(len(lines))], [name[:34] for name in lines])
     axes.invert_yaxis()
-    axes.xaxis_date(SHANGHAI)
-    axes.set_title(f"{title}: {names[0]} above, {names[1]} below")
+    if lines:
+        axes.xaxis_date(SHANGHAI)
+    else:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "No warnings.", ha="center", transform=axes.transAxes)
+    axes.set_title(f"{title}\n{said}")
     figure.savefig(path, dpi=110)
 
 

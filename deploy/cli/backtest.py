@@ -18,7 +18,7 @@ from rich.table import Table
 from deploy import backtest as tried
 from deploy import rules as files
 from deploy.backtest import Version
-from deploy.backtest_picture import draw
+from deploy.backtest_picture import demand_picture, draw
 from deploy.cli.bars import progress_bars
 from deploy.environment import load_settings
 from deploy.judged import judged
@@ -35,6 +35,7 @@ from streams.watch.backtest import (
     NEW,
     SAME,
     Episode,
+    Judged,
     Load,
     Pair,
     Quality,
@@ -55,6 +56,9 @@ from streams.watch.rule import Rule, load_rule, load_rules
 from streams.watch.rule_yaml import parse_rule
 
 WARM_UP = 35
+COOL_DOWN = timedelta(days=1)
+"""What is read after the last day, so that what waits for late events at its end is judged."""
+
 VERDICTS = (SAME, EARLIER, LATER, NEW, GONE)
 
 
@@ -104,15 +108,18 @@ def backtest(
     first, last = _day(since, "--from"), _day(until, "--to")
     if first and last and last < first:
         raise Misdeclared("arguments", "--to", f"{last} is before {first}")
+    if picture is not None:
+        demand_picture(picture)
     history = files.history(settings) if against == "published" or against.isdigit() else None
     new, versions = _versions(rule, against, contracts, history, _tables(baseline or ()))
-    stretch = Stretch(first - timedelta(days=warm_up) if first else Stretch.since, last or Stretch.until)
+    since_day = first - timedelta(days=warm_up) if first else Stretch.since
+    stretch = Stretch(since_day, last + COOL_DOWN if last else Stretch.until)
     begun = time.monotonic()
     transitions, offsets = _run(settings, contracts, versions, stretch, processes or os.cpu_count() or 1)
-    outcome = _outcome(settings, new, versions, transitions, _Wanted(first, last, timeline))
+    roles = [each.rules(contracts)[-1].duty_role for each in versions]
+    outcome = _outcome(settings, new, versions, roles, transitions, _Wanted(first, last, timeline))
     if picture is not None:
-        names = (outcome.names * 2)[:2] if len(outcome.names) == 1 else outcome.names
-        draw(picture, f"{new.id} {new.title}", outcome.pairs, (names[1], names[0]))
+        draw(picture, f"{new.id} {new.title}", outcome.pairs, outcome.names[::-1])
     if json_:
         typer.echo(json.dumps(_plain(outcome, offsets, time.monotonic() - begun), ensure_ascii=False))
     else:
@@ -127,7 +134,7 @@ class _Wanted:
     last: date | None
     timeline: str
 
-    def takes(self, each: Episode) -> bool:
+    def takes(self, each: Episode | Judged) -> bool:
         day = day_of(each.start)
         named = "" if self.timeline == "live" else self.timeline
         return (
@@ -224,6 +231,7 @@ def _outcome(
     settings: Settings,
     rule: Rule,
     versions: Sequence[Version],
+    roles: Sequence[str],
     transitions: Sequence[Sequence[Transition]],
     wanted: _Wanted,
 ) -> Outcome:
@@ -239,7 +247,7 @@ def _outcome(
         city = regions.city_of(code)
         return city.name if city else regions.province.name
 
-    cases = judged(settings, rule.id)
+    cases = [each for each in judged(settings, rule.id) if wanted.takes(each)]
     days = _days(found, wanted)
     return Outcome(
         rule,
@@ -247,7 +255,7 @@ def _outcome(
         found,
         tuple(pairs),
         tuple(by_region(pairs, city_of)),
-        tuple(load(rule.duty_role, each, days) for each in found),
+        tuple(load(role, each, days) for role, each in zip(roles, found, strict=True)),
         tuple(quality(each, cases) for each in found) if cases else (),
     )
 
@@ -277,7 +285,7 @@ def _plain(outcome: Outcome, offsets: int, seconds: float) -> dict[str, Any]:
         ],
         "load": [
             {"version": name, "role": each.role, "pushes": each.pushes, "a_day": round(each.mean, 3)}
-            | {"worst": each.worst, "worst_day": each.worst_day}
+            | {"worst": each.worst, "worst_day": each.worst_day, "by_day": dict(each.by_day)}
             for name, each in zip(outcome.names, outcome.loads, strict=True)
         ],
         "quality": [

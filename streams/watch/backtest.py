@@ -137,6 +137,7 @@ class Load:
     days: int
     worst: int
     worst_day: str
+    by_day: tuple[tuple[str, int], ...] = ()
 
     @property
     def mean(self) -> float:
@@ -150,7 +151,7 @@ def load(role: str, found: Iterable[Episode], days: int) -> Load:
         day_of(at) for each in found for at, kind, _ in each.steps if kind != "lowered"
     )
     worst = max(per_day.items(), key=lambda item: (item[1], item[0]), default=("", 0))
-    return Load(role, per_day.total(), days, worst[1], worst[0])
+    return Load(role, per_day.total(), days, worst[1], worst[0], tuple(sorted(per_day.items())))
 
 
 def day_of(milliseconds: int) -> str:

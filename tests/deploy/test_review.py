@@ -7,12 +7,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from dagster_project.rule_quality import store, stored
 from dagster_project.warehouse import warehouse as connected
+from deploy.cli import app
+from deploy.environment import as_environment
 from deploy.review import Asked, Outcome, review
 from schemas.contract import Contract
 from schemas.decoder import Decoder
@@ -278,3 +282,79 @@ def test_what_is_more_than_a_day_is_one_row_a_day(warehouse: Settings, house: Wa
     assert {row.day for row in days.days if not row.timeline} == {DAY, DAY + timedelta(days=1)}
     plain = json.loads(json.dumps([row.as_json() for row in days.days]))
     assert {"precision", "recall", "median_delay_seconds", "should", "were"} <= plain[0].keys()
+
+
+def liaowang(settings: Settings, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Result:
+    for name, value in as_environment(settings).items():
+        monkeypatch.setenv(name, value)
+    return CliRunner().invoke(app, ["rules", "backtest", *map(str, arguments)], catch_exceptions=False)
+
+
+def test_two_versions_side_by_side_on_the_same_log(
+    warehouse: Settings, house: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The older version warns from 100 on, the newer one from 125 on, and only once that has held for an hour."""
+    old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    old.write_text(HIGH.text, encoding="utf-8")
+    text = HIGH.text.replace("version: 1", "version: 2").replace("blue: 100", "blue: 125")
+    new.write_text(text.replace("duty_role: none", "duty_role: other"), encoding="utf-8")
+    span = ("--from", DAY, "--to", DAY, "--timeline", "live", "--json")
+    one = json.loads(liaowang(warehouse, monkeypatch, old, *span).stdout)
+    assert [(each["new"]["subject"], each["new"]["level"]) for each in one["episodes"]] == [
+        ("S3", "blue"),
+        ("S2", "red"),
+        ("S3", "blue"),
+    ]
+    assert one["old"] is None and {each["old"] for each in one["episodes"]} == {None}
+    for processes in (1, 2):
+        picture = tmp_path / f"{processes}.html"
+        told = liaowang(
+            warehouse,
+            monkeypatch,
+            new,
+            *span,
+            "--against",
+            old,
+            "--picture",
+            picture,
+            "--processes",
+            processes,
+        )
+        both = json.loads(told.stdout)
+        verdicts = [(each["verdict"], (each["new"] or each["old"])["subject"]) for each in both["episodes"]]
+        assert verdicts == [("gone", "S3"), ("same", "S2"), ("same", "S3")]
+        rows = {row["level"]: row for row in both["regions"]}
+        assert rows["red"]["region"] == "杭州市" and (rows["red"]["same"], rows["blue"]["gone"]) == (1, 1)
+        assert [(each["role"], each["pushes"]) for each in both["load"]] == [("other", 4), ("none", 6)]
+        assert both["load"][0]["by_day"] == {"2033-03-02": 3, "2033-03-03": 1}
+        assert picture.read_text(encoding="utf-8").count("<rect ") == 5
+        assert "back-test" in told.stderr
+
+
+def test_the_end_of_the_last_day_is_judged_though_the_rule_waits(
+    warehouse: Settings, house: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = tmp_path / "waiting.yaml"
+    waiting.write_text(HIGH.text + "wait: PT2H\n", encoding="utf-8")
+    span = ("--from", DAY, "--to", DAY, "--timeline", "live", "--json")
+    found = json.loads(liaowang(warehouse, monkeypatch, waiting, *span).stdout)
+    assert found["episodes"][-1]["new"]["start"] == at(23.75).astimezone(UTC).isoformat(
+        timespec="milliseconds"
+    )
+
+
+def test_a_table_for_people_and_what_is_wrong_in_one_line(
+    warehouse: Settings, house: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "high.yaml"
+    file.write_text(HIGH.text, encoding="utf-8")
+    shown = liaowang(warehouse, monkeypatch, file, "--from", DAY, "--to", DAY, "--timeline", "live").stdout
+    told = " ".join(shown.split())
+    assert "杭州市" in told and "6 pushes to none, 6.00 a day, at most 5 on 2033-03-02" in told
+    for wrong, words in (
+        (("--from", "2033-13-01"), "must be a day"),
+        (("--from", DAY, "--to", "2033-01-01"), "is before"),
+        (("--picture", tmp_path / "a.gif"), "must end in .html or .png"),
+    ):
+        with pytest.raises(Misdeclared, match=words):
+            liaowang(warehouse, monkeypatch, file, *wrong)

@@ -1,0 +1,62 @@
+"""The picture of a back-test: HTML or PNG, a bar an episode, old above new only where there are two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deploy.backtest_picture import MOST, demand_picture, draw
+from schemas.errors import Misdeclared
+from streams.watch.backtest import pair
+from tests.streams.watch.test_backtest import made, of
+
+OLD, NEW = of(made("a", 10, 20), made("b", 10, 20)), of(made("a", 10, 15), made("c & <d>", 12, None, "red"))
+
+
+def test_two_versions_are_two_bars_a_subject_that_tell_their_episodes(tmp_path: Path) -> None:
+    path = tmp_path / "both.html"
+    draw(path, "高 <high>", pair(OLD, NEW), ("version 1", "version 2"))
+    page = path.read_text(encoding="utf-8")
+    assert page.count("<rect ") == len(OLD) + len(NEW)
+    assert "version 1 (above), version 2 (below)" in page and "高 &lt;high&gt;" in page
+    assert "c &amp; &lt;d&gt;: red" in page and "(new)" in page and "(gone)" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_one_version_is_one_bar_an_episode(tmp_path: Path) -> None:
+    path = tmp_path / "one.html"
+    draw(path, "high", pair(NEW, NEW), ("version 2",))
+    page = path.read_text(encoding="utf-8")
+    assert page.count("<rect ") == len(NEW) and "above" not in page
+
+
+def test_nothing_is_said_to_be_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "none.html"
+    draw(path, "high", [], ("version 2",))
+    assert "No warnings." in path.read_text(encoding="utf-8") and "1970" not in path.read_text(
+        encoding="utf-8"
+    )
+
+
+def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "many.html"
+    many = of(*(made(f"s{number}", 10, 20) for number in range(MOST + 7)))
+    draw(path, "high", pair(many, many), ("version 1", "version 2"))
+    assert f"{MOST} of {MOST + 7} subjects" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("names", [("version 1", "version 2"), ("version 2",)])
+def test_png_also_with_chinese_and_with_nothing(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for number, pairs in enumerate((pair(OLD, NEW), [])):
+        path = tmp_path / f"{number}.PNG"
+        draw(path, "细颗粒物 high", pairs, names)
+        assert path.read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_what_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(Misdeclared, match=r"a\.gif must end in \.html or \.png"):
+        demand_picture(tmp_path / "a.gif")
+    with pytest.raises(Misdeclared, match="there is no folder"):
+        demand_picture(tmp_path / "no" / "a.png")
+    demand_picture(tmp_path / "a.html")
