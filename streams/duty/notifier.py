@@ -147,7 +147,9 @@ class Notifier:
                 return []
             self._remember(session, moment)
             late = self._too_late(session, now)
-            notices = waiting(session, self._regions, moment, self._room(now), self._channels.channels)
+            gone_elsewhere = {notice.id for batch, _ in late for notice in batch.notices}
+            due = waiting(session, self._regions, moment, self._room(now), self._channels.channels)
+            notices = [notice for notice in due if notice.id not in gone_elsewhere]
             world = self._world(session, notices, now, moment)
         decided = plan(notices, world, now)
         known = [batch for batch in decided.batches if batch.channel in self._channels.channels]
