@@ -252,6 +252,7 @@ def test_every_page_is_sound_and_has_its_picture(
 def test_axe_finds_nothing_on_any_page(
     browser: Browser, house: House, language: str, size: dict[str, int]
 ) -> None:
+    pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python, a package for tests")
     case = case_of(house, 620 + size["width"])
     pages = ("/cases?whose=all", f"/cases/{case}", "/screen", "/roster", "/rules", "/health", "/metrics")
     with window(browser, house, size, "head", language) as page:
