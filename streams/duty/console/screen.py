@@ -25,7 +25,7 @@ from streams.duty.queries import Count
 from streams.duty.refusals import NotFound
 
 CELL_WIDTH, CELL_HEIGHT, MARGIN = 74, 84, 3
-NEWEST = 8
+NEWEST = 6
 
 
 @dataclass(frozen=True)
