@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from clickhouse_driver import Client
 
 from dagster_project.warehouse import SESSION, answering
@@ -44,7 +45,7 @@ WHERE topic = %(topic)s AND log_epoch = %(log)s AND partition = %(part)s AND off
 ORDER BY offset"""
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record of the log: offset, LogAppendTime in ms, bytes."""
 
     offset: int
