@@ -10,8 +10,9 @@ Faust's own acknowledgement: Faust acknowledges events it skips while a rebalanc
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+import asyncio
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -72,6 +73,9 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
         self._seeking = 0
         self._seeks = self._fetched = 0
         self._rewound: dict[TP, int] = {}
+        self._fetching = asyncio.Lock()
+        self._sought: Counter[TP] = Counter()
+        self._sought_before: Counter[TP] = Counter()
 
     def _new_consumer_thread(self) -> FrameConsumerThread:
         return FrameConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -83,7 +87,24 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
                 if self._fetched != self._seeks:
                     continue
                 self._in_flight[tp].append(message)
+            elif self._sought[tp] != self._sought_before[tp]:
+                continue
             yield tp, message
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        async with self._fetching:
+            self._sought_before = self._sought.copy()
+            return await super()._getmany(active_partitions, timeout)
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Seek between two fetches, never beside one, as recovery does with changelogs.
+
+        A fetch that a rebalance cut short could else take records from the new position and have them dropped,
+        for the flow is stopped: recovery would wait for them until the next rebalance.
+        """
+        async with self._fetching:
+            self._sought.update(partitions.keys())
+            await super().seek_wait(partitions)
 
     async def _wait_next_records(self, timeout: float) -> Any:
         while self._seeking:
