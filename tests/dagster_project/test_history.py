@@ -13,7 +13,7 @@ from dagster_project.keep import expire, pin
 from dagster_project.pending import pending
 from dagster_project.spans import Span
 from schemas.errors import Misdeclared
-from tests.dagster_project.house import AIR, House, reading
+from tests.dagster_project.house import AIR, INDICATORS, House, reading
 
 pytestmark = pytest.mark.stack
 DAY = date(2024, 3, 1)
@@ -105,3 +105,22 @@ def test_releases_expire_by_age_unless_pinned_or_current_and_only_their_own_even
         back(house, 2)
     pin(house.warehouse, 3, False, "", later)
     assert run(dry=False).releases == (3,)
+
+
+def test_figures_that_were_never_published_go_with_time_and_published_ones_stay(house: House) -> None:
+    good = INDICATORS["ecology.good-air-days"]
+    house.land(reading("a", DAY, 1))
+    published = house.attempt()
+    house.build(published)
+    house.figure(published, good)
+    house.publish(published)
+    never = house.attempt()
+    house.figure(never, good)
+    later = house.now + timedelta(days=100)
+    builds = f"SELECT build_id, count() FROM built.{good.table} GROUP BY build_id"
+    figures = dict(house.warehouse.rows(builds))
+    gone = expire(
+        house.warehouse, [AIR.table], [good.table], timedelta(days=90), house.lock, later, dry=False
+    )
+    assert gone.builds == ((good.table, DAY, never.build_id),)
+    assert dict(house.warehouse.rows(builds)) == {published.build_id: figures[published.build_id]}
