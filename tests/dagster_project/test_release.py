@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 from clickhouse_driver import Client
 
-from dagster_project.attempt import begin
 from dagster_project.build import build_feed
 from dagster_project.gate import judge_feed
 from dagster_project.history import releases
@@ -21,7 +19,7 @@ from dagster_project.spans import Span
 from dagster_project.warehouse import warehouse
 from quality.gate import VERDICT_COLUMNS
 from schemas.errors import Unavailable
-from tests.dagster_project.house import AIR, CASES, HEALTH, House, reading
+from tests.dagster_project.house import AIR, House, reading
 
 pytestmark = pytest.mark.stack
 DAY = date(2024, 3, 1)
@@ -163,49 +161,3 @@ def test_two_releases_at_once_take_numbers_of_their_own(house: House) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(release, range(6)), key=str) == [1, 2, 3, 4, 5, 6]
-
-
-def test_no_statement_ever_sees_two_releases_mixed(house: House) -> None:
-    """Each release sets every row of two marts to its own number; readers look at both in one statement."""
-    rounds = 15
-    questions = [
-        "SELECT a.pm25, b.cases, a.release_seq FROM mart.ecology_air_quality AS a"
-        " CROSS JOIN mart.health_infectious_disease AS b",
-        "SELECT toFloat64(pm25) FROM mart.ecology_air_quality UNION ALL"
-        " SELECT toFloat64(cases) FROM mart.health_infectious_disease",
-        "SELECT (SELECT sum(pm25) FROM mart.ecology_air_quality),"
-        " (SELECT sum(cases) FROM mart.health_infectious_disease)",
-    ]
-    over = threading.Event()
-    mixed: list[Any] = []
-    looked = [0] * len(questions)
-
-    def look(at: int) -> None:
-        with reader(house) as client:
-            while not over.is_set():
-                values = {value for row in client.execute(questions[at]) for value in row if value}
-                looked[at] += bool(values)
-                if len(values) > 1:
-                    mixed.append(values)
-
-    with ThreadPoolExecutor(len(questions)) as pool:
-        running = [pool.submit(look, at) for at in range(len(questions))]
-        for n in range(1, rounds + 1):
-            _publish_number(house, n)
-        over.set()
-        for future in running:
-            future.result()
-    assert mixed == []
-    assert min(looked) > 0
-
-
-def _publish_number(house: House, n: int) -> None:
-    """Release n: both tables show n. The gate is spared here, its verdicts are written as it would."""
-    house.land(reading(f"a{n}", DAY, n, corrects="a"))
-    house.land(reading(f"h{n}", DAY, 0, corrects="h", data=CASES | {"cases": n}), contract=HEALTH, base=CASES)
-    attempt = begin(house.warehouse, f"build-{n}", Span(DAY, DAY), [AIR, HEALTH], house.now)
-    for contract in (AIR, HEALTH):
-        build_feed(house.warehouse, contract, attempt)
-        verdict = (contract.table, DAY, attempt.build_id, 1, "", "", 1, 1, [], house.now)
-        house.warehouse.insert("quality.verdict", VERDICT_COLUMNS, [verdict])
-    assert house.publish(attempt).seq == n
