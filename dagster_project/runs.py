@@ -23,6 +23,8 @@ from quality.docs import write_docs
 from schemas.errors import LiaowangError, Unavailable
 from schemas.settings import Settings
 
+OWN, OWN_MODULE = ("Unavailable", "Misdeclared", "LiaowangError"), LiaowangError.__module__
+"""Errors whose words are for people; what caused them is in the run's log."""
 PROCESS_TAG = "liaowang/process"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _TABLES = """
@@ -145,7 +147,8 @@ def _failure(result: ExecuteInProcessResult) -> LiaowangError:
         if event.is_step_failure:
             errors = _chain(event.step_failure_data.error)
             kind = Unavailable if any(name == "Unavailable" for name, _ in errors) else LiaowangError
-            message = errors[-1][1]
+            own = [said for name, said in errors if name in OWN]
+            message = own[-1].removeprefix(f"{OWN_MODULE}.{kind.__name__}: ") if own else errors[-1][1]
             return kind(f"{event.step_key}: {' '.join(message.split())[:600]}")
     return LiaowangError("the run failed before its first step; the Dagster page tells more")
 

@@ -21,6 +21,8 @@ SESSION = {
     "server_side_params": True,
 }
 REFUSALS = (192, 193, 516)  # no such user, wrong password, one of both
+FULL = (75, 243)
+"""Cannot write to a file, not enough space: a matter of the machine, not of the data."""
 External = Mapping[str, tuple[Sequence[tuple[str, str]], Sequence[Sequence[Any]]]]
 
 
@@ -75,6 +77,10 @@ def answering() -> Iterator[None]:
         reason = (str(error).strip() or "no reason given").splitlines()[0]
         raise Unavailable(f"the warehouse does not answer ({reason}); liaowang status tells more") from error
     except ServerException as error:
+        if error.code in FULL or "No space left on device" in error.message:
+            raise Unavailable(
+                "the warehouse cannot write: its disk is full; free space, then the same again"
+            ) from error
         if error.code not in REFUSALS:
             raise
         raise Misdeclared(
