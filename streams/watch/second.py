@@ -215,7 +215,7 @@ class SecondStage:
         made = switch(old, new, lambda rule: self._condition(rule, timeline), now, emit)
         if made is None:
             lane.conditions.pop(name, None)
-            lane.progress.pop(name, None)
+            lane.progress[name] = Progress(0, epoch, change, progress.watermark)
             self._release(lane.waiting.pop(name, []))
         else:
             compare_with(self._book(epoch).tables, [made])
@@ -323,8 +323,14 @@ class SecondStage:
                 self._changed.add(page)
 
     def _prune(self, lane: SecondLane, epochs: Sequence[int]) -> None:
-        """Forget changes of epoch that every rule has gone through."""
-        done = min((progress.epoch for progress in lane.progress.values()), default=epochs[-1])
+        """Forget changes of epoch that every rule has gone through, those too that wait for a first source."""
+        done = epochs[0]
+        for epoch in epochs:
+            rekeyed = {rule.id for rule in self._book(epoch).rules if rule.rekeyed}
+            reached = [lane.progress.get(name) for name in rekeyed | lane.conditions.keys()]
+            if any(each is None or each.epoch < epoch for each in reached):
+                break
+            done = epoch
         for mark in lane.marks.values():
             while len(mark.epochs) > 1 and mark.epochs[1][0] <= done:
                 del mark.epochs[0]
@@ -350,6 +356,8 @@ class SecondStage:
         for timeline, head in _heads.decode(raw).items():
             lane = SecondLane({(stream, number): mark for stream, number, mark in head.marks}, head.progress)
             for name, progress in head.progress.items():
+                if not progress.version:
+                    continue
                 rules = {rule.id: rule for rule in self._book(progress.epoch).rules}
                 made = lane.conditions[name] = self._condition(rules[name], timeline)
                 compare_with(self._book(progress.epoch).tables, [made])

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.contract import load_contracts
@@ -159,7 +159,13 @@ def changing(logs: Sequence[list[Entry]], random: Random | None = None) -> list[
     return ordered(found)
 
 
+AHEAD = [(m, int(at == 2), 20, 0) for at, m in enumerate((0, 0, 0, 8, 9, 10, 14, 15, 15, 16, 17, 17))]
+"""One partition is read past the change of rules before the other has begun."""
+
+
 @given(steps, st.integers(1, 4), st.integers(0, 59), st.randoms(use_true_random=False))
+@example(AHEAD, 2, 10, Random(0))
+@example(AHEAD, 2, 10, Random(1))
 @settings(max_examples=60, deadline=None)
 def test_rules_change_at_the_same_place_whoever_reads_what_first(
     made_steps: list[tuple[int, int, int, int]], parts: int, change: int, random: Random
