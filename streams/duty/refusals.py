@@ -6,7 +6,8 @@ Refused
 ├── Conflict    409: the state does not allow it now; look again
 ├── Invalid     422: a value is wrong; says which and what would be right
 ├── TooLarge    413: an attachment beyond the limit
-└── WrongType   415: an attachment that is not of a kind that is taken
+├── WrongType   415: an attachment that is not of a kind that is taken
+└── TooMany     429: more requests than anybody needs; says when to ask again
 """
 
 from __future__ import annotations
@@ -59,3 +60,13 @@ class WrongType(Refused):
     """Not a kind of file that is taken."""
 
     status, title = 415, "Unsupported media type"
+
+
+class TooMany(Refused):
+    """Asked too often; `seconds` from now it would be taken."""
+
+    status, title = 429, "Too many requests"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"too many requests; ask again in {seconds} s")
+        self.seconds = seconds

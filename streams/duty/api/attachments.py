@@ -13,7 +13,7 @@ from streams.duty.api.cases import attachment_view
 from streams.duty.api.parts import IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
 
-router = APIRouter(prefix="/api/v1", tags=["cases"], responses=responses(400, 401, 404, 422, 503))
+router = APIRouter(prefix="/api/v1", tags=["cases"], responses=responses(400, 401, 404, 422, 429, 503))
 Number = Annotated[int, Path(ge=1, le=2**53 - 1)]
 
 

@@ -30,7 +30,7 @@ from streams.duty.queries import (
 from streams.duty.refusals import NotFound
 from streams.duty.service import TEXT_LENGTH, visible
 
-router = APIRouter(prefix="/api/v1", tags=["cases"], responses=responses(400, 401, 422, 503))
+router = APIRouter(prefix="/api/v1", tags=["cases"], responses=responses(400, 401, 422, 429, 503))
 CHANGED = responses(403, 404, 409)
 
 State = Literal["new", "acknowledged", "in_disposal", "disposed", "confirmed", "closed"]

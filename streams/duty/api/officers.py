@@ -17,7 +17,7 @@ from streams.duty.models import Officer
 from streams.duty.refusals import Forbidden
 from streams.duty.rights import Grant, may
 
-router = APIRouter(prefix="/api/v1", tags=["officers"], responses=responses(400, 401, 403, 422, 503))
+router = APIRouter(prefix="/api/v1", tags=["officers"], responses=responses(400, 401, 403, 422, 429, 503))
 CHANGED = responses(404, 409)
 OfficerLogin = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 

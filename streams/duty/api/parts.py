@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,13 +19,16 @@ from sqlalchemy.orm import Session
 from streams.duty.cap_index import Publisher
 from streams.duty.database import Database
 from streams.duty.desk import Desk, Desks
+from streams.duty.limits import Limit, Limiter
 from streams.duty.models import Reply
 from streams.duty.officers import bearer
-from streams.duty.refusals import Conflict, Refused
+from streams.duty.refusals import Conflict, Refused, TooMany
 from streams.duty.rights import Actor
 
 BEARER = HTTPBearer(auto_error=False, description="A token from `liaowang duty token LOGIN`.")
 KEY_LENGTH = 255
+REQUESTS, WRONG_TOKENS = Limit(600, 2400), Limit(20, 20)
+"""Requests of one account, and requests without a valid token from one address."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Parts:
     desks: Desks
     clock: Callable[[], datetime]
     cap: Publisher = field(default_factory=Publisher)
+    requests: Limiter = field(default_factory=lambda: Limiter(REQUESTS))
+    wrong_tokens: Limiter = field(default_factory=lambda: Limiter(WRONG_TOKENS))
 
 
 class Unauthorised(Refused):
@@ -67,15 +73,23 @@ def asking(
 
 
 def identify(request: Request, token: str, scope: str = "api") -> Asking:
-    """Who bears this token; Unauthorised where nobody does."""
+    """Who bears this token; Unauthorised where nobody does, TooMany where somebody asks without end."""
     parts = parts_of(request)
     now = parts.clock()
     where = f"api {request.client.host}" if request.client else "api"
     with parts.database.reading() as session:
         actor = bearer(session, token, now, where, scope) if token else None
     if actor is None:
+        _limit(parts.wrong_tokens, where, now)
         raise Unauthorised("a bearer token that is known and not over must be given")
+    _limit(parts.requests, actor.who, now)
     return Asking(parts, actor, now, parts.desks.now())
+
+
+def _limit(limiter: Limiter, key: str, now: datetime) -> None:
+    seconds = limiter.wait(key, now.timestamp())
+    if seconds:
+        raise TooMany(math.ceil(seconds))
 
 
 Who = Annotated[Asking, Depends(asking)]

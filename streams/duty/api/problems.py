@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from schemas.errors import Unavailable
-from streams.duty.refusals import Refused
+from streams.duty.refusals import Refused, TooMany
 
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("liaowang.duty")
@@ -49,6 +49,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         413: "Too large",
         415: "Not a media type that is taken",
         422: "A value is wrong",
+        429: "Asked too often; Retry-After says when it would be taken",
         503: "The database is away",
     }
     return {
@@ -62,6 +63,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     def refused(_: Request, error: Refused) -> JSONResponse:
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+        if isinstance(error, TooMany):
+            headers = {"Retry-After": str(error.seconds)}
         return problem(error.status, error.title, str(error), headers)
 
     @app.exception_handler(Unavailable)

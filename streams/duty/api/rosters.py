@@ -21,7 +21,7 @@ from streams.duty.refusals import Forbidden, NotFound
 from streams.duty.roles import roles_of_rules
 from streams.duty.workdays import days
 
-router = APIRouter(prefix="/api/v1", tags=["roster"], responses=responses(400, 401, 403, 404, 422, 503))
+router = APIRouter(prefix="/api/v1", tags=["roster"], responses=responses(400, 401, 403, 404, 422, 429, 503))
 CHANGED = responses(404, 409)
 _SPACE_FOR_PLUS = re.compile(r"(T[0-9:.]+) (\d\d:\d\d)$")
 

@@ -20,7 +20,9 @@ from streams.duty.queries import moment
 from streams.duty.refusals import Forbidden
 from streams.watch.rule import load_rules
 
-router = APIRouter(prefix="/api/v1", tags=["silences"], responses=responses(400, 401, 403, 404, 422, 503))
+router = APIRouter(
+    prefix="/api/v1", tags=["silences"], responses=responses(400, 401, 403, 404, 422, 429, 503)
+)
 CHANGED = responses(409)
 Name = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 Names = Annotated[list[Name], Field(max_length=200)]

@@ -12,7 +12,7 @@ from streams.duty.api.parts import Asking, identify
 from streams.duty.api.problems import responses
 from streams.duty.refusals import NotFound
 
-router = APIRouter(prefix="/api/v1/cap", tags=["cap"], responses=responses(400, 401, 422, 503))
+router = APIRouter(prefix="/api/v1/cap", tags=["cap"], responses=responses(400, 401, 422, 429, 503))
 ATOM, RSS = "application/atom+xml", "application/rss+xml"
 CapToken = Annotated[
     str, Query(max_length=200, description="A token of scope `cap`, for readers that send no header.")

@@ -14,7 +14,6 @@ from streams.duty.console.accounts import Accounts
 from streams.duty.console.cached import Cached
 from streams.duty.console.facts import FeedState, Standing, Trust
 from streams.duty.console.i18n import Words
-from streams.duty.console.limits import Limiter
 from streams.duty.console.live import Hub
 from streams.duty.console.meters import Meters
 from streams.duty.console.oidc import Provider
@@ -23,6 +22,7 @@ from streams.duty.console.reviewed import Reviews
 from streams.duty.console.tiles import Tile
 from streams.duty.database import Database
 from streams.duty.desk import Desk
+from streams.duty.limits import Limiter
 from streams.watch.rule import Rule
 
 

@@ -29,7 +29,6 @@ from streams.duty.console.accounts import Accounts
 from streams.duty.console.app import hosts_of, make_console
 from streams.duty.console.cached import Cached
 from streams.duty.console.i18n import load_words
-from streams.duty.console.limits import Limit, Limiter
 from streams.duty.console.live import Hub
 from streams.duty.console.oidc import Client, Provider
 from streams.duty.console.parts import Parts
@@ -40,6 +39,7 @@ from streams.duty.console.tiles import load_tiles
 from streams.duty.database import Database
 from streams.duty.desk import Desks
 from streams.duty.home import open_home, operator
+from streams.duty.limits import Limit, Limiter
 from streams.duty.models import Entry, Officer
 from streams.duty.officers import add_officer, set_password
 from streams.duty.rights import ADMIN, Grant

@@ -21,11 +21,14 @@ from streams.duty.api.parts import Parts
 from streams.duty.cap_index import Publisher
 from streams.duty.database import Database
 from streams.duty.desk import Desk, Desks
+from streams.duty.limits import Limit, Limiter
 from streams.duty.officers import add_officer, add_token, find
 from streams.duty.opening import hear
 from streams.duty.rights import Grant
 from streams.duty.worker import listen, serve
 from tests.streams.duty.moments import NOW, root, warning
+
+NO_LIMIT = Limit(1_000_000, 1_000_000)
 
 
 @dataclass
@@ -41,10 +44,13 @@ class Clock:
 class Api:
     """A running API; `as_` gives a client that bears an officer's token, `bare` one without."""
 
-    def __init__(self, database: Database, home: Path, publisher: Publisher | None = None) -> None:
+    def __init__(
+        self, database: Database, home: Path, publisher: Publisher | None = None, limit: Limit = NO_LIMIT
+    ) -> None:
         self.database, self.clock = database, Clock()
         self.desks = Desks(Settings(home=home))
-        self.app = make_api(Parts(database, self.desks, self.clock, publisher or Publisher()))
+        limits = {"requests": Limiter(limit), "wrong_tokens": Limiter(limit)}
+        self.app = make_api(Parts(database, self.desks, self.clock, publisher or Publisher(), **limits))
         self.url = ""
         self._clients: list[httpx.Client] = []
         self._numbers = count(1)

@@ -13,6 +13,7 @@ import pytest
 
 from streams.duty.attachments import LARGEST, MOST
 from streams.duty.database import Database
+from streams.duty.limits import Limit
 from streams.duty.officers import revoke_token
 from tests.streams.duty.api import Api
 from tests.streams.duty.moments import NOW
@@ -56,6 +57,21 @@ def test_without_a_valid_token_nothing_is_answered(api: Api) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["www-authenticate"] == "Bearer"
     assert bare.get("/api/v1/healthz").json() == {"status": "ok"}
+
+
+def test_who_asks_without_end_is_told_when_to_ask_again(database: Database, tmp_path: Path) -> None:
+    with Api(database, tmp_path / "home", limit=Limit(burst=3, per_minute=6)).running() as api:
+        one, other, bare = api.as_("hangzhou-ecology-1"), api.as_("hangzhou-ecology-2"), api.bare()
+        assert [one.get(CASES).status_code for _ in range(4)] == [200, 200, 200, 429]
+        refused = one.get(CASES)
+        assert refused.headers["retry-after"] == "10"
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert other.get(CASES).status_code == 200, "each account has its own"
+        guesses = [bare.get(CASES, headers={"Authorization": f"Bearer lw_{n}"}).status_code for n in range(4)]
+        assert guesses == [401, 401, 401, 429]
+        assert other.get(CASES).status_code == 200, "guesses keep nobody out who has a token"
+        api.clock.now += timedelta(seconds=10)
+        assert [one.get(CASES).status_code for _ in range(2)] == [200, 429]
 
 
 def test_a_revoked_token_and_one_of_a_calendar_open_nothing(api: Api) -> None:

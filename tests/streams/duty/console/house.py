@@ -23,9 +23,9 @@ from schemas.decoder import Decoder
 from schemas.event import encode_event
 from schemas.settings import Settings
 from streams.duty import opening
-from streams.duty.console.limits import Limit
 from streams.duty.console.service import Console, listen, make_server, open_console
 from streams.duty.home import operator
+from streams.duty.limits import Limit
 from streams.duty.models import Case, Officer
 from streams.duty.officers import add_officer, find, set_password
 from streams.duty.rights import Grant

@@ -19,12 +19,12 @@ from streams.duty.console.door import local_path
 from streams.duty.console.duties import week_of
 from streams.duty.console.facts import Figure, Standing
 from streams.duty.console.i18n import load_words
-from streams.duty.console.limits import Limit, Limiter
 from streams.duty.console.lockout import ATTEMPTS, LONGEST_LOCK, Attempts
 from streams.duty.console.ruling import length
 from streams.duty.console.screen import short, tile_views, totals
 from streams.duty.console.tiles import TILES, load_tiles
 from streams.duty.console.views import Naming
+from streams.duty.limits import Limit, Limiter
 from streams.duty.queries import Count
 
 REGIONS = load_regions()

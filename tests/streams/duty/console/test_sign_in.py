@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from streams.duty.console.accounts import IDLE, LIFE
-from streams.duty.console.limits import Limit
 from streams.duty.console.service import SIGN_INS
 from streams.duty.console.tables import BrowserSession
+from streams.duty.limits import Limit
 from streams.duty.models import Officer
 from tests.streams.duty.console.house import (
     NOW,
