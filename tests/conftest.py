@@ -69,4 +69,4 @@ def warehouse(settings: Settings) -> Iterator[Settings]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests in a browser come last: its driver keeps an event loop running in this thread until the end."""
-    items.sort(key=lambda item: "duty/console" in item.path.as_posix())
+    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))

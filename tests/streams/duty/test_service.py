@@ -77,10 +77,10 @@ def service(home: Settings) -> Iterator[subprocess.Popen[bytes]]:
         running.wait(30)
 
 
-def until(true: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
+def until(true: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+    end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, f"{what}: not within {PATIENCE:.0f} s"
+        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s"
         time.sleep(0.05)
 
 
