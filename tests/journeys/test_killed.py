@@ -69,8 +69,14 @@ def _run(stack: Stack, folder: Path, send: Callable[[], None]) -> Outcome:
     return found
 
 
-UNLIKE = ("release", "current_release", "provenance", "provenance_input", "day_status")
-"""Marts that tell of builds and offsets. What the duty service writes carries the time it did so, too."""
+UNLIKE = (
+    "release", "current_release", "provenance", "provenance_input", "day_status",
+    "rule_quality", "reviewed_warning",
+)  # fmt: skip
+"""Marts that tell of builds and offsets, and those of reviews, which no build makes.
+
+What the duty service writes carries the time it did so, too.
+"""
 
 
 def _send(stack: Stack, folder: Path) -> None:
