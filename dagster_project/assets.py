@@ -22,6 +22,7 @@ from dagster import (
     Failure,
     MaterializeResult,
     MetadataValue,
+    RunRequest,
     asset,
 )
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
@@ -33,10 +34,11 @@ from dagster_project.index import Index
 from dagster_project.indicator import Indicator
 from dagster_project.lineage import column_lineage, values_lineage
 from dagster_project.shop import GATE, Made, Shop
-from dagster_project.spans import Span
+from dagster_project.spans import DAY, Span
 from dagster_project.warehouse import Warehouse, warehouse
 from quality.gate import Judged
 from schemas.contract import Contract
+from schemas.fields import SHANGHAI
 from schemas.settings import HOST, Settings
 
 RELEASE = AssetKey("release")
@@ -52,6 +54,12 @@ def range_tags(span: Span) -> Mapping[str, str]:
         ASSET_PARTITION_RANGE_START_TAG: span.first.isoformat(),
         ASSET_PARTITION_RANGE_END_TAG: span.last.isoformat(),
     }
+
+
+def night_of(at: datetime, days: int) -> RunRequest:
+    """What a nightly job asks for at a moment: one run over so many days up to yesterday in Shanghai."""
+    yesterday = at.astimezone(SHANGHAI).date() - DAY
+    return RunRequest(tags=range_tags(Span(yesterday - (days - 1) * DAY, yesterday)))
 
 
 def make_assets(shop: Shop) -> list[AssetsDefinition]:

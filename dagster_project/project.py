@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta, timezone
 
 from dagster import (
     AssetSelection,
@@ -20,23 +19,21 @@ from dagster import (
 )
 from dagster import DagsterRunStatus as Status
 
-from dagster_project.assets import make_assets, range_tags
+from dagster_project.assets import make_assets, night_of
 from dagster_project.housekeeping import make_housekeeping
 from dagster_project.index import load_indexes
 from dagster_project.indicator import Indicator, load_indicators
 from dagster_project.late import make_late
-from dagster_project.ledger import LOCAL
 from dagster_project.open_lineage.post import Post, tables_of
 from dagster_project.ranking.job import make_rankings
 from dagster_project.reviews import REVIEW, make_reviews
 from dagster_project.shop import Shop, Watch
-from dagster_project.spans import DAY, Span
+from dagster_project.spans import DAY
 from quality.docs import write_docs
 from schemas.contract import load_contracts
 from schemas.settings import Settings
 
 JOB = "daily"
-SHANGHAI = timezone(LOCAL)
 
 
 def make_definitions(
@@ -69,8 +66,7 @@ def make_definitions(
         description="Yesterday, and the days before it that the contracts' lateness still leaves open.",
     )
     def every_night(context: ScheduleEvaluationContext) -> RunRequest:
-        yesterday = context.scheduled_execution_time.astimezone(SHANGHAI).date() - DAY
-        return RunRequest(tags=range_tags(Span(yesterday - timedelta(days=reach - 1), yesterday)))
+        return night_of(context.scheduled_execution_time, reach)
 
     @run_status_sensor(
         run_status=Status.SUCCESS, default_status=DefaultSensorStatus.RUNNING, name="docs_after_success"

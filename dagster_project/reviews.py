@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,9 @@ from dagster import MetadataValue as Told
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster_shared.utils.warnings import BetaWarning
 
-from dagster_project.assets import DAYS, range_tags
+from dagster_project.assets import DAYS, night_of, range_tags
 from dagster_project.attempt import LATE, STARTED
-from dagster_project.ledger import LOCAL
-from dagster_project.spans import DAY, Span, gather
+from dagster_project.spans import gather
 from dagster_project.warehouse import warehouse
 from schemas.errors import Unavailable
 from schemas.settings import PREFIX, Settings
@@ -93,8 +92,7 @@ def make_reviews(settings: Settings, open_days: int, command: Sequence[str] = (s
         description="Yesterday, and the days before it that the contracts' lateness still leaves open.",
     )
     def every_night_review(context: ScheduleEvaluationContext) -> RunRequest:
-        yesterday = (context.scheduled_execution_time.astimezone(UTC) + LOCAL).date() - DAY
-        return RunRequest(tags=range_tags(Span(yesterday - timedelta(days=open_days - 1), yesterday)))
+        return night_of(context.scheduled_execution_time, open_days)
 
     @sensor(
         job=job,
