@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
 
 from schemas.errors import Unavailable
 from schemas.settings import Settings
+
+_NO_COORDINATOR = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError)
 
 
 def ends(settings: Settings, topics: Sequence[str]) -> dict[TopicPartition, int]:
@@ -27,10 +30,15 @@ def ends(settings: Settings, topics: Sequence[str]) -> dict[TopicPartition, int]
 
 
 def behind(settings: Settings, group: str, goal: dict[TopicPartition, int]) -> int:
-    """How many records of the goal a consumer group has not committed yet."""
+    """How many records of the goal a consumer group has not committed yet, as far as the broker can say now.
+
+    A broker just started makes its topic of offsets when first asked: until then nothing counts as committed.
+    """
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
     try:
         committed = admin.list_group_offsets(group)[group]
+    except _NO_COORDINATOR:
+        committed = {}
     finally:
         admin.close()
     done = {tp: offset.offset for tp, offset in committed.items()}
