@@ -86,6 +86,7 @@ def server_config(settings: Settings, folder: Path, log: Path) -> str:
     """The server's config.xml: loopback only, system tables by grant only, logs that rotate.
 
     ThreadStatus is silent: confined, it cannot read the counters of its threads and would say so in each query.
+    Pools of two threads, the engine's own choice, let one task of a kind run at a time and log every other's wait.
     """
     return f"""<clickhouse>
   <log-level>information</log-level>
@@ -108,6 +109,8 @@ def server_config(settings: Settings, folder: Path, log: Path) -> str:
   </access_control_improvements>
   <max_server_memory_usage_to_ram_ratio>0.5</max_server_memory_usage_to_ram_ratio>
   <mark_cache_size>268435456</mark_cache_size>
+  <background_schedule_pool_size>16</background_schedule_pool_size>
+  <background_streaming_schedule_pool_size>16</background_streaming_schedule_pool_size>
   <query_log>
     <database>system</database>
     <table>query_log</table>

@@ -161,6 +161,18 @@ class TestRights:
             refused(client.execute, statement, ErrorCodes.QUOTA_EXPIRED)
         client.disconnect()
 
+    def test_inserts_do_not_fill_the_log_with_waiting_merges(self, marts: Settings) -> None:
+        log, waits = marts.home / "logs" / "warehouse-server.log", "Temporarily pause scheduling"
+        with user(marts, "service") as run:
+            for table in range(10):
+                run(f"CREATE TABLE built.busy_{table} (n UInt32) ENGINE = MergeTree ORDER BY n")
+            before = log.read_text().count(waits)
+            for number in range(200):
+                run(f"INSERT INTO built.busy_{number % 10} VALUES", [(number,)])
+            for table in range(10):
+                run(f"DROP TABLE built.busy_{table}")
+        assert log.read_text().count(waits) - before < 20
+
     def test_files_with_hashes_are_private(self, marts: Settings) -> None:
         mode = (marts.home / "warehouse" / "users.xml").stat().st_mode
         assert stat.S_IMODE(mode) == 0o600
