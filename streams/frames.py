@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from itertools import chain
 from typing import Any
 
@@ -26,8 +26,6 @@ from streams.record_batches import FetchedBatches
 
 SESSION_SECONDS = 8.0
 """After so long without a sign a worker's partitions go to another, also to itself after kill -9."""
-
-SEEK_SECONDS = 0.01
 
 FETCH_WAIT_MS = 100
 """How long the broker may hold a fetch of quiet partitions; busy ones wait for it (Faust: 1500 ms)."""
@@ -70,8 +68,6 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_flight: defaultdict[TP, deque[Message]] = defaultdict(deque)
-        self._seeking = 0
-        self._seeks = self._fetched = 0
         self._rewound: dict[TP, int] = {}
         self._fetching = asyncio.Lock()
         self._sought: Counter[TP] = Counter()
@@ -81,85 +77,82 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
         return FrameConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        """Fetch; frames fetched before a seek are dropped after it, for they will be fetched again."""
+        """Fetch; what was fetched before a seek is dropped after it, for it will be fetched again.
+
+        Faust notes the offset of a message when it has handed it over, also over a seek that came meanwhile, and
+        would drop whatever is fetched again before it. So what it noted is forgotten then.
+        """
         async for tp, message in super().getmany(timeout):
-            if tp.topic in self.app.framed:
-                if self._fetched != self._seeks:
-                    continue
-                self._in_flight[tp].append(message)
-            elif self._sought[tp] != self._sought_before[tp]:
+            if self._overtaken(tp):
                 continue
+            if tp.topic in self.app.framed:
+                self._in_flight[tp].append(message)
             yield tp, message
+            if self._overtaken(tp):
+                self._read_offset[tp] = None
+
+    def _overtaken(self, tp: TP) -> bool:
+        """Whether there was a seek after the fetch whose records are being handed over."""
+        return self._sought[tp] != self._sought_before[tp]
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         async with self._fetching:
             self._sought_before = self._sought.copy()
             return await super()._getmany(active_partitions, timeout)
 
-    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        """Seek between two fetches, never beside one, as recovery does with changelogs.
+    @asynccontextmanager
+    async def _seeking(self, partitions: Iterable[TP]) -> AsyncIterator[None]:
+        """Seek between two fetches, never beside one.
 
-        A fetch that a rebalance cut short could else take records from the new position and have them dropped,
-        for the flow is stopped: recovery would wait for them until the next rebalance.
+        Nobody knows which of the two came first, else. And a fetch that a rebalance cut short could take records
+        of a changelog from the new position and have them dropped, for the flow is stopped: recovery would wait
+        for them until the next rebalance.
         """
         async with self._fetching:
-            self._sought.update(partitions.keys())
-            await super().seek_wait(partitions)
+            self._sought.update(partitions)
+            yield
 
-    async def _wait_next_records(self, timeout: float) -> Any:
-        while self._seeking:
-            await self.sleep(SEEK_SECONDS)
-        if self.flow_active and self._buffered_partitions:  # Faust would wait a whole second beside them
-            if not self._get_active_partitions():
-                await self.sleep(FULL_SECONDS)
-                return {}, set()
-            timeout = min(timeout, FULL_SECONDS)
-        seeks = self._seeks
-        records, active = await super()._wait_next_records(timeout)
-        if seeks != self._seeks:  # a seek came between: nobody knows which of the two was first
-            while self._seeking:
-                await self.sleep(SEEK_SECONDS)
-            await self.perform_seek()
-            records = {tp: rs for tp, rs in (records or {}).items() if tp.topic not in self.app.framed}
-        self._fetched = self._seeks
-        if records:
-            framed = self.app.framed
-            records = {
-                tp: [list(chain.from_iterable(rs))] if tp.topic in framed and rs else rs
-                for tp, rs in records.items()
-            }
-        return records, active
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Go to an offset of each partition, as recovery does with changelogs."""
+        async with self._seeking(list(partitions)):
+            await super().seek_wait(partitions)
 
     async def perform_seek(self) -> None:
         """Go back to the committed offsets, or to what was rewound; frames in flight will be read again."""
-        with self._seek_under_way():
+        framed = [tp for tp in self.assignment() if tp.topic in self.app.framed]
+        async with self._seeking(framed):
             await super().perform_seek()
-            for tp in self.assignment():
-                if tp.topic in self.app.framed and not self._committed_offset.get(tp):
+            for tp in framed:
+                if not self._committed_offset.get(tp):
                     await super().seek(tp, 0)  # where nothing is committed Faust does not seek
             for tp, offset in self._rewound.items():
                 await super().seek(tp, offset)
             self._in_flight.clear()
+
+    async def seek(self, partition: TP, offset: int) -> None:
+        """Go to an offset of one partition; its frames in flight will be read again."""
+        async with self._seeking([partition]):
+            await super().seek(partition, offset)
+            self._in_flight.pop(partition, None)
 
     async def rewind(self, partition: TP, offset: int) -> None:
         """Go to an offset that may be before the committed one, and stay there until a frame is done."""
         self._rewound[partition] = offset
         await self.seek(partition, offset)
 
-    async def seek(self, partition: TP, offset: int) -> None:
-        """Go to an offset of one partition; its frames in flight will be read again."""
-        with self._seek_under_way():
-            await super().seek(partition, offset)
-            self._in_flight.pop(partition, None)
-
-    @contextmanager
-    def _seek_under_way(self) -> Iterator[None]:
-        self._seeking += 1
-        self._seeks += 1
-        try:
-            yield
-        finally:
-            self._seeking -= 1
+    async def _wait_next_records(self, timeout: float) -> Any:
+        if self.flow_active and self._buffered_partitions:  # Faust would wait a whole second beside them
+            if not self._get_active_partitions():
+                await self.sleep(FULL_SECONDS)
+                return {}, set()
+            timeout = min(timeout, FULL_SECONDS)
+        records, active = await super()._wait_next_records(timeout)
+        framed = self.app.framed
+        joined = {
+            tp: [list(chain.from_iterable(rs))] if tp.topic in framed and rs else rs
+            for tp, rs in (records or {}).items()
+        }
+        return joined, active
 
     def _to_message(self, tp: TP, record: Any) -> Any:
         if not isinstance(record, list):
