@@ -1,7 +1,8 @@
 """Rules over landed history: the same code as `watch`, partitions in parallel, then the second stage.
 
 Each partition of each feed is a job for a process of its own; what it decides and what it gathers for the second
-stage come back. Batches go into the second stage in any order (their marks put them right).
+stage come back. Batches go into the second stage in any order (their marks put them right), so they go in the one
+that is cheapest: by the watermark their sources had reached.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass, field
+from heapq import merge
 from multiprocessing import get_context
+from operator import itemgetter
 from pathlib import Path
 
 from deploy.landed_log import Connection, Place, Stretch, places, records
@@ -19,7 +22,7 @@ from schemas.contract import FEEDS, Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.settings import Settings
 from streams.watch.baseline import BaselineTable
-from streams.watch.batches import Batch, encode_batches
+from streams.watch.batches import BEGINNING, Batch, encode_batches
 from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
 from streams.watch.episode import GC_THRESHOLD, Transition
@@ -64,12 +67,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Made:
-    """What came of a job, by version: transitions, and batches for the second stage as bytes."""
+    """What came of a job, by version: transitions, and batches for the second stage.
+
+    A batch is (watermark its source had reached then, ms; the batch as bytes).
+    """
 
     place: Place
     records: int
     transitions: tuple[tuple[Transition, ...], ...]
-    batches: tuple[tuple[bytes, ...], ...]
+    batches: tuple[tuple[tuple[int, bytes], ...], ...]
 
 
 def work(job: Job) -> Made:
@@ -78,7 +84,7 @@ def work(job: Job) -> Made:
     contract = contracts[job.place.feed]
     parts = [_partition(contract, version, contracts, job.place) for version in job.versions]
     found: list[list[Transition]] = [[] for _ in parts]
-    shipped: list[list[bytes]] = [[] for _ in parts]
+    shipped: list[list[tuple[int, bytes]]] = [[] for _ in parts]
     count = 0
     with closing(Connection(job.settings)) as connection:
         for chunk in records(connection.client, contract, job.place, job.stretch):
@@ -86,7 +92,9 @@ def work(job: Job) -> Made:
             for at, part in enumerate(parts):
                 gathered: list[Batch] = []
                 part.observe(chunk, found[at].append, lambda target, batch, to=gathered: to.append(batch))  # type: ignore[misc]
-                shipped[at] += [encode_batches([batch]) for batch in gathered]
+                for batch in gathered:
+                    reached = shipped[at][-1][0] if shipped[at] else BEGINNING
+                    shipped[at].append((max(reached, batch.watermark or BEGINNING), encode_batches([batch])))
     return Made(job.place, count, tuple(map(tuple, found)), tuple(map(tuple, shipped)))
 
 
@@ -178,7 +186,8 @@ def _second(
         contracts, fixed(rules), 0, targets=1, partitions=partitions, furnish=_furnish(version)
     )
     decided: list[Transition] = []
-    waiting = [raw for each in made for raw in each.batches[at]]
+    merged = merge(*(each.batches[at] for each in made), key=itemgetter(0))
+    waiting = [raw for _, raw in merged]  # sources side by side, so that few rows wait for the slowest
     offset = 0
     while waiting:
         records = [Handed(offset + number, 0, raw) for number, raw in enumerate(waiting)]

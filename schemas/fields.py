@@ -44,7 +44,10 @@ def plain_type(field: Field) -> Any:
 
 
 def checked_type(field: Field) -> Any:
-    """The field's type with every bound that msgspec checks; None is allowed where the field is optional."""
+    """The field's type with every bound that msgspec checks; None is allowed where the field is optional.
+
+    A pattern is left to the decoder, which remembers texts that match.
+    """
     kind = Literal[field.enum] if field.enum else _BASE[field.kind]
     bounds = _bounds(field)
     checked = Annotated[kind, msgspec.Meta(**bounds)] if bounds else kind
@@ -83,8 +86,6 @@ def _bounds(field: Field) -> dict[str, Any]:
         if not bounds.keys() & {"ge", "gt"}:
             bounds["ge"] = INT64[0]
         bounds.setdefault("le", INT64[1])
-    if field.pattern:
-        bounds["pattern"] = anchored(field.pattern)
     if field.max_length is not None:
         bounds["max_length"] = field.max_length
     return bounds

@@ -8,8 +8,9 @@ here, once, from this partition's log alone.
 from __future__ import annotations
 
 from collections import defaultdict, namedtuple
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
 from operator import attrgetter, itemgetter
 from typing import Any
 from zlib import crc32
@@ -17,7 +18,7 @@ from zlib import crc32
 import msgspec
 
 from streams.watch.batches import BEGINNING, ROWS, Batch, Group, Portion, Shipped, cut_in_parts
-from streams.watch.conditions import Row
+from streams.watch.conditions import Column, Row
 from streams.watch.episode import Transition
 from streams.watch.rule import Rule
 from streams.watch.templates import names, reader
@@ -44,67 +45,49 @@ class Gather:
         self.rule, self.feed = rule, feed
         self.count = 0
         self._rows: list[Shipped] = []
-        self._groups: dict[tuple[Any, ...], list[int]] = {}
+        self._groups: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
         self._grouped = rule.kind in ("count", "absence") and not rule.wait
         self._targets = targets
         self._takes = rule.takes(feed)
         self._names = TRANSITION if rule.members else rule.reads(feed)
-        self._values = _tuple_of(self._names)
+        self._values = _tuples_of(self._names)
         self._route = _route(rule, feed, targets)
 
-    def add(self, rows: Iterable[Row], floor: int, full: Callable[[int, Gather], None]) -> int:
+    def add(self, rows: Sequence[Row], floor: int, full: Callable[[int, Gather], None]) -> int:
         """Take the rows the rule looks at; tells `full(offset, self)` at each cut; gives how many were late."""
-        return self._add_times(rows, floor, full) if self._grouped else self._add_rows(rows, floor, full)
+        taken = rows if self._takes is None else [row for row in rows if self._takes(row[0])]
+        on_time = [row for row in taken if row[1] >= floor]
+        start = 0
+        while start < len(on_time):
+            room = ROWS - self.count
+            some = on_time[start : start + room]
+            self._keep(some)
+            if len(some) == room:
+                full(some[-1][3], self)
+            start += room
+        return len(taken) - len(on_time)
 
-    def _add_rows(self, rows: Iterable[Row], floor: int, full: Callable[[int, Gather], None]) -> int:
-        takes, values, late = self._takes, self._values, 0
-        append, room = self._rows.append, ROWS - self.count
-        for data, time, _, offset, key, _ in rows:
-            if takes is not None and not takes(data):
-                continue
-            if time < floor:
-                late += 1
-                continue
-            append((time, key, values(data)))
-            room -= 1
-            if room == 0:
-                full(offset, self)
-                append, room = self._rows.append, ROWS
-        self.count = ROWS - room
-        return late
-
-    def _add_times(self, rows: Iterable[Row], floor: int, full: Callable[[int, Gather], None]) -> int:
-        takes, values, late = self._takes, self._values, 0
-        groups, room = self._groups, ROWS - self.count
-        for data, time, _, offset, _, _ in rows:
-            if takes is not None and not takes(data):
-                continue
-            if time < floor:
-                late += 1
-                continue
-            fields = values(data)
-            times = groups.get(fields)
-            if times is None:
-                groups[fields] = [time]
-            else:
-                times.append(time)
-            room -= 1
-            if room == 0:
-                full(offset, self)
-                groups, room = self._groups, ROWS
-        self.count = ROWS - room
-        return late
+    def _keep(self, rows: Sequence[Row]) -> None:
+        """Keep what the rule needs of rows, in columns."""
+        data, times, _, _, keys, _ = zip(*rows, strict=True)
+        if self._grouped:
+            groups = self._groups
+            for fields, time in zip(self._values(data), times, strict=True):
+                groups[fields].append(time)
+        else:
+            self._rows.extend(zip(times, keys, self._values(data), strict=True))
+        self.count += len(rows)
 
     def tell(self, at: int, transition: Transition) -> None:
         """Take a transition of a member, for a composite rule; `at` is when the composite hears of it."""
         key = f"{transition.episode}#{transition.ordinal:06}"
-        self._rows.append((at, key, self._values(transition)))
+        self._rows.append((at, key, next(self._values((transition,)))))
         self.count += 1
 
     def cut(self) -> dict[int, Portion]:
         """Hand over what has been gathered, by target."""
         rows, self._rows = self._rows, []
-        groups, self._groups = self._groups, {}
+        groups, self._groups = self._groups, defaultdict(list)
         self.count = 0
         found: dict[int, Portion] = {}
         for row in rows:
@@ -128,7 +111,7 @@ class Gather:
     def restore(self, raw: bytes) -> None:
         """Put it back."""
         self._rows, groups = _unpack(raw)
-        self._groups = dict(groups)
+        self._groups = defaultdict(list, groups)
         self.count = len(self._rows) + sum(map(len, self._groups.values()))
 
 
@@ -169,7 +152,7 @@ class Gathering:
 
     def observe(
         self,
-        column: Sequence[Row],
+        column: Column,
         told: Sequence[Transition],
         epoch: int,
         ship: Ship,
@@ -181,14 +164,14 @@ class Gathering:
         """
         pending = sorted(told, key=attrgetter("offset"))
         start = 0
-        for at, row in enumerate(column):
-            if row[0] is None:
-                self._gather(column[start:at], epoch, ship, repeats)
-                start = at + 1
-                until = next((n for n, each in enumerate(pending) if each.offset > row[3]), len(pending))
-                self._tell(pending[:until])
-                pending = pending[until:]
-                self._tick(row[3], row[2], epoch, ship)
+        for at in column.ticks:
+            _, _, watermark, offset, _, _ = column[at]
+            self._gather(column[start:at], epoch, ship, repeats)
+            start = at + 1
+            until = next((n for n, each in enumerate(pending) if each.offset > offset), len(pending))
+            self._tell(pending[:until])
+            pending = pending[until:]
+            self._tick(offset, watermark, epoch, ship)
         self._gather(column[start:], epoch, ship, repeats)
         self._tell(pending)
 
@@ -244,14 +227,15 @@ def without(rows: Sequence[Row], offsets: Collection[int]) -> Sequence[Row]:
     return [row for row in rows if row[3] not in offsets] if offsets else rows
 
 
-def _tuple_of(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """How to read these fields of an event's data as a tuple."""
+def _tuples_of(names: Sequence[str]) -> Callable[[Sequence[Any]], Iterator[tuple[Any, ...]]]:
+    """How to read these fields of the data of some events, a tuple each."""
     if not names:
-        return lambda data: ()
+        return lambda events: repeat((), len(events))
     if len(names) == 1:
         one = attrgetter(names[0])
-        return lambda data: (one(data),)
-    return attrgetter(*names)
+        return lambda events: zip(map(one, events), strict=True)
+    many = attrgetter(*names)
+    return lambda events: map(many, events)
 
 
 def _route(rule: Rule, feed: str, targets: int) -> Callable[[tuple[Any, ...]], int]:

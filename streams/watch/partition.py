@@ -134,9 +134,13 @@ class Partition:
         """
         rows: dict[str, Column] = {}
         decode, tally, feed = self._decode, self.tally, self._contract.feed
-        offset, arrival, now, lane, column = self.offset, self.arrival, None, None, Column()
+        offset, arrival, events = self.offset, self.arrival, 0
+        lane, now, append, seen, fresh = None, None, Column().append, dict[str, int](), list[str]()
+        watermark = floor = remembered = time = BEGINNING
+        moment: datetime | None = None
         for record in records:
-            if record.offset <= offset:
+            place = record.offset
+            if place <= offset:
                 continue
             if record.timestamp > arrival:
                 self.arrival = arrival = record.timestamp
@@ -144,38 +148,48 @@ class Partition:
             try:
                 event = decode(raw)
             except Rejected:
-                self.offset = offset
-                self._tick(raw, record.offset, rows, emit, ship)
-                offset, now = record.offset, None
+                self.offset, events = offset, self._count(events)
+                self._tick(raw, place, rows, emit, ship)
+                offset, lane = place, None
                 continue
-            offset = record.offset
-            tally.events += 1
-            timeline = event.timeline
-            if timeline != now or lane is None:
-                now, lane, column = timeline, self.lane(timeline), rows.setdefault(timeline, Column())
-            time = int(event.time.timestamp() * 1000)
-            watermark = lane.watermark
-            if time < watermark - lane.horizon:
+            offset = place
+            events += 1
+            if lane is None or event.timeline != now:
+                now = event.timeline
+                lane, append = self.lane(now), rows.setdefault(now, Column()).append
+                watermark, remembered = lane.watermark, lane.remembered
+                floor, seen, fresh = watermark - lane.horizon, lane.ids.seen, lane.ids.fresh
+            if event.time != moment:  # many feeds speak on the hour: the last one again is quickly known
+                moment = event.time
+                time = int(moment.timestamp() * 1000)
+            if time < floor:
                 tally.late += 1
                 continue
             key = f"{event.source}\x1f{event.id}"
-            if time >= lane.remembered:
-                seen = lane.ids.seen
+            if time >= remembered:
                 if key in seen:
                     tally.duplicates += 1
                     continue
                 seen[key] = time
-                lane.ids.fresh.append(key)
+                fresh.append(key)
             if event.corrects:
                 key = _correction(lane, event, time, offset)
             if time > watermark:
                 lane.watermark = watermark = max(watermark, min(time, arrival))
+                floor = watermark - lane.horizon
                 if lane.ids.many:
                     lane.move_memory()
                     lane.ids.forget(lane.remembered)
-            column.append((event.data, time, watermark, offset, key, feed))
+                    remembered, seen = lane.remembered, lane.ids.seen
+            append((event.data, time, watermark, offset, key, feed))
+        self._count(events)
         self.offset = offset
         self._judge(rows, emit, ship)
+
+    def _count(self, events: int) -> int:
+        """Count events in the tally; a frame's are counted together. Gives none."""
+        self.tally.events += events
+        return 0
 
     def _judge(self, rows: dict[str, Column], emit: Emit, ship: Ship) -> None:
         """Give every rule the rows so far, as columns."""
@@ -215,7 +229,7 @@ class Partition:
             self._judge(rows, emit, ship)
             told: list[Transition] = []
             self._set_rules(tick.timeline, lane, changed, offset, told.append)
-            lane.gathering.observe((), told, lane.epoch, ship)
+            lane.gathering.observe(Column(), told, lane.epoch, ship)
             for transition in told:
                 emit(transition)
 

@@ -25,7 +25,7 @@ import msgspec
 from schemas.contract import Contract
 from schemas.topics import PARTIALS
 from streams.watch.batches import BEGINNING, Batch, Portion, cut_in_parts, decode_batches, rule_stream
-from streams.watch.conditions import Condition, Row, condition
+from streams.watch.conditions import Column, Condition, condition
 from streams.watch.conditions.base import replaces
 from streams.watch.episode import Emit, Moment, Transition
 from streams.watch.gather import TRANSITION, Gather, Ship, record_of
@@ -42,8 +42,7 @@ Waiting = tuple[int, str, Any, str, int]
 """A row that waits for the watermark: time, source and id, data, feed, and the message it came in."""
 
 _ORDER = itemgetter(0, 1)
-_TIME = itemgetter(0)
-_PAGE = itemgetter(4)
+_TIME, _KEY, _GATHERED, _FEED, _PAGE = (itemgetter(place) for place in range(5))
 
 
 class Mark(msgspec.Struct, array_like=True):
@@ -236,10 +235,11 @@ class SecondStage:
         wait, name = each.rule.wait * 1000, each.rule.id
         progress = lane.progress[name]
         rows = lane.waiting.get(name, [])
-        rows.sort(key=_ORDER)
+        named = any(map(_KEY, rows))  # rows of which only the times matter come without source and id
+        rows.sort(key=_ORDER if named else _TIME)
         ripe = rows[: bisect_left(rows, watermark - wait, key=_TIME)]
         del rows[: len(ripe)]
-        column = self._rows(each.rule, _settled(ripe), progress.watermark, wait)
+        column = self._rows(each.rule, _settled(ripe) if named else ripe, progress.watermark, wait)
         column.append((None, watermark - wait, watermark, -1, "", each.rule.feed))
         progress.watermark = watermark
 
@@ -252,21 +252,24 @@ class SecondStage:
         self.tally.seconds[name] = self.tally.seconds.get(name, 0.0) + perf_counter() - begun
         self._release(ripe)
 
-    def _rows(self, rule: Rule, ripe: Sequence[Waiting], reached: int, wait: int) -> list[Row]:
+    def _rows(self, rule: Rule, ripe: Sequence[Waiting], reached: int, wait: int) -> Column:
         """Rows as a condition takes them; those gathered for a version that read too little are left out."""
         wanted = {feed: set(_reads(rule, feed)) for feed in rule.feeds}
-        usable = {
-            (kind, feed): wanted.get(feed, {""}) <= set(kind._fields)
-            for kind, feed in {(type(row[2]), row[3]) for row in ripe}
-        }
-        if not all(usable.values()):
+
+        def usable(kind: Any, feed: str) -> bool:
+            return wanted.get(feed, {""}) <= set(kind._fields)
+
+        kinds, feeds = set(map(type, map(_GATHERED, ripe))), set(map(_FEED, ripe))
+        if not all(usable(kind, feed) for kind in kinds for feed in feeds):
             whole = len(ripe)
-            ripe = [row for row in ripe if usable[type(row[2]), row[3]]]
+            ripe = [row for row in ripe if usable(type(row[2]), row[3])]
             self.tally.stranded += whole - len(ripe)
-        return [
-            (data, time, time + wait if time + wait > reached else reached, -1, key, feed)
-            for time, key, data, feed, _ in ripe
-        ]
+        return Column(
+            [
+                (data, time, time + wait if time + wait > reached else reached, -1, key, feed)
+                for time, key, data, feed, _ in ripe
+            ]
+        )
 
     def _tell(
         self, timeline: str, lane: SecondLane, name: str, told: Sequence[Transition], before: int, ship: Ship

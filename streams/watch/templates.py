@@ -55,6 +55,20 @@ def reader(templates: Sequence[str]) -> Callable[[Any], str]:
     return lambda data: "|".join(read(data) for read in each)
 
 
+def column_reader(templates: Sequence[str]) -> Callable[[Sequence[Any]], list[str]]:
+    """The same for many events at once, which for a field of texts costs a fraction of a call for each."""
+    read = reader(templates)
+    if len(templates) > 1 or not _NAME.fullmatch(templates[0]):
+        return lambda events: [read(data) for data in events]
+    field = attrgetter(templates[0])
+
+    def texts(events: Sequence[Any]) -> list[str]:
+        values = list(map(field, events))
+        return values if set(map(type, values)) <= {str} else list(map(str, values))
+
+    return texts
+
+
 def _one(template: str) -> Callable[[Any], str]:
     if _NAME.fullmatch(template):
         get = attrgetter(template)

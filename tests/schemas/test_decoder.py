@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.contract import RULES, Contract, load_contracts
-from schemas.decoder import Decoder
+from schemas.decoder import KNOWN, Decoder
 from schemas.errors import Rejected
 from schemas.fields import DATES, TIMES, TIMESTAMPS
 
@@ -292,3 +293,36 @@ def test_both_ways_agree(changed: tuple[str, dict[str, Any]]) -> None:
     raw = msgspec.json.encode(event(*changed))
     found = outcome(changed[0], raw)
     assert found is None or found[0] in changed[1]
+
+
+def test_however_many_texts_a_pattern_has_let_through_it_keeps_the_others_out() -> None:
+    decoder = Decoder(CONTRACTS[AIR])
+    for number in range(KNOWN + 2):
+        decoder.decode(encoded(event(changed={"station": f"S{number}"})))
+    for _ in range(2):
+        with pytest.raises(Rejected) as caught:
+            decoder.decode(encoded(event(changed={"station": "S 1"})))
+        assert (caught.value.field, caught.value.rule) == ("station", "pattern")
+
+
+def test_an_optional_text_with_a_pattern_may_be_absent() -> None:
+    air = CONTRACTS[AIR]
+    fields = tuple(
+        replace(field, required=False) if field.name == "station" else field for field in air.fields
+    )
+    decoder = Decoder(replace(air, fields=fields))
+    assert decoder.decode(encoded(event(changed={"station": None}))).data.station is None
+    for number in range(KNOWN + 2):
+        decoder.decode(encoded(event(changed={"station": f"S{number}"})))
+    assert decoder.decode(encoded(event(changed={"station": None}))).data.station is None
+    with pytest.raises(Rejected):
+        decoder.decode(encoded(event(changed={"station": "S 1"})))
+
+
+def test_a_missing_marker_inside_the_bounds_is_told_apart_from_a_value() -> None:
+    air = CONTRACTS[AIR]
+    fields = tuple(replace(field, missing=(999,)) if field.name == "pm25" else field for field in air.fields)
+    decoder = Decoder(replace(air, fields=fields))
+    with pytest.raises(Rejected) as caught:
+        decoder.decode(encoded(event(changed={"pm25": 999})))
+    assert (caught.value.field, caught.value.rule) == ("pm25", "missing")

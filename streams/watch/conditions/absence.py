@@ -27,14 +27,17 @@ class Absence(Condition):
             super().observe(rows, emit)
             return
         records = self.records
+        due = self._due
         for (data, time, watermark, offset, key, _), name in self._named(rows):
-            if watermark > self._due:
+            if watermark > due:
                 self._pass(watermark, offset, emit)
+                due = self._due
             if name is None:
                 continue
             record = records.get(name)
             if record is None or record[LEVEL] or record[DWELL] is not None:
                 self._arrive(0, name, data, time, watermark, offset, key, emit)
+                due = self._due
             elif time > record[OWN]:  # the planned look at this subject stays; it will find nothing due
                 record[OWN] = time
 

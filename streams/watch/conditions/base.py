@@ -32,7 +32,7 @@ from streams.watch.episode import (
 )
 from streams.watch.rule import Input, Rule
 from streams.watch.spec import Where
-from streams.watch.templates import reader
+from streams.watch.templates import column_reader, reader
 from streams.watch.timers import NEVER, Timers
 
 Reader = tuple[int, Callable[[Any], bool] | None, Callable[[Any], str]]
@@ -62,6 +62,7 @@ class Condition:
         for number, each in enumerate(rule.inputs):
             read = (number, matcher(each.where), reader(each.key))
             self._readers.setdefault(each.feed, []).append(read)
+        self._texts = column_reader(rule.inputs[0].key)
 
     def observe(self, rows: Iterable[Row], emit: Emit) -> None:
         """Take rows in log order; emit the transitions they make."""
@@ -81,8 +82,8 @@ class Condition:
         All these records count as touched: to note each one by itself costs more than to write a few in vain.
         """
         column = rows if isinstance(rows, Column) else Column(rows)
-        _, matches, subject = self._readers[self.rule.feed][0]
-        names, there = column.names(self.rule.inputs[0], matches, subject)
+        _, matches, _ = self._readers[self.rule.feed][0]
+        names, there = column.names(self.rule.inputs[0], matches, self._texts)
         self.touched |= there
         return zip(column, names, strict=True)
 

@@ -32,9 +32,11 @@ class Count(Condition):
             super().observe(rows, emit)
             return
         records, window, lowest = self.records, self._window, self.rule.lowest
+        due = self._due
         for (data, time, watermark, offset, key, _), name in self._named(rows):
-            if watermark > self._due:
+            if watermark > due:
                 self._pass(watermark, offset, emit)
+                due = self._due
             if name is None:
                 continue
             record = records.get(name)
@@ -53,6 +55,7 @@ class Count(Condition):
                     counts[start] = count
                     continue
             self._arrive(0, name, data, time, watermark, offset, key, emit)
+            due = self._due
 
     def _drop_closed(self, counts: dict[int, int], passed: int) -> None:
         """Forget windows that closed with nothing open: a count that reaches a bound opens at once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, timedelta
 from operator import attrgetter
 from typing import Any
@@ -11,7 +11,7 @@ from streams.watch.calendar import DAY, OFFSET
 from streams.watch.conditions.base import Condition
 from streams.watch.conditions.column import Row
 from streams.watch.conditions.figures import figure
-from streams.watch.detect import make, stepper
+from streams.watch.detect import Verdict, When, make, stepper
 from streams.watch.dwell import VALUE
 from streams.watch.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
 from streams.watch.rule import Rule
@@ -22,9 +22,6 @@ LINGERS = 64
 """Windows after which a subject is looked at that has nothing open and no events."""
 
 _EPOCH = date(1970, 1, 1)
-
-Stepped = tuple[Any, list[Any], float | None]
-"""(state of the detector, [observed, statistic, bound], value) after a window."""
 
 
 class Surge(Condition):
@@ -43,14 +40,15 @@ class Surge(Condition):
         spec = self._spec = rule.spec
         self._every = spec.every
         self._detector = make(spec.method, dict(spec.parameters), where=rule.id)
-        self._step = self._stepper()
+        self._judge, self._by_alarm = stepper(self._detector), spec.measure == "alarm"
+        self._by_date = spec.method.startswith("farrington") and spec.every % DAY == 0
         self._get = attrgetter(spec.field) if spec.field else lambda data: True
         self._figure = Aggregate(spec.aggregate, spec.field)
         silent = not spec.empty_is_zero or (spec.measure == "statistic" and rule.lowest > 0)
         self._lazy = silent and not rule.below
         """Whether windows without events can open no warning: a zero never lifts a statistic."""
-        self._ahead: dict[str, tuple[int, Any, Any]] = {}
-        """By subject the step of its oldest open window: (start, state, what it says)."""
+        self._ahead: dict[str, tuple[int, list[Any], float | None, Verdict]] = {}
+        """Of subjects with one open window: its end, the record's own part, what it shows, how it is judged."""
 
     def observe(self, rows: Iterable[Row], emit: Emit) -> None:
         """Note each event. The common case: it is of the only open window, or opens the next; nothing is open."""
@@ -58,36 +56,41 @@ class Surge(Condition):
             super().observe(rows, emit)
             return
         records, ahead, every, lowest = self.records, self._ahead, self._every, self.rule.lowest
-        step, get, observed = self._step, self._get, self._observed
+        judge, point, worth, observed = self._judge, self._point, self._worth, self._observed
+        get, due, plain, by_alarm = self._get, self._due, bool(self._spec.field), self._by_alarm
         for (data, time, watermark, offset, key, _), name in self._named(rows):
-            if watermark > self._due:
+            if watermark > due:
                 self._pass(watermark, offset, emit)
+                due = self._due
             if name is None:
                 continue
-            known, start = ahead.get(name), time - (time + OFFSET) % every
-            picked = get(data)
-            if known is not None and picked is not None and watermark < start + every:
-                before, state, found = known
-                record = records[name]
-                own = record[OWN]
-                values = own[POINTS].get(before)
-                fits = start == before or before + every == start <= watermark
-                if fits and values is not None and len(own[POINTS]) == 1:
-                    if start == before:
-                        values.append(picked)
-                        state = own[STATE]
-                    else:
-                        values = [picked]
-                        record[OWN] = [start, {start: values}, state, found, False]
-                    after, found, value = step(state, start, observed(values))
+            known, picked = ahead.get(name), get(data)
+            if known is not None and picked is not None:
+                end, own, seen, verdict = known
+                if time < end and watermark < end <= time + every:  # of the open window
+                    values, state = own[POINTS][end - every], own[STATE]
+                    values.append(picked)
+                elif end <= time < end + every > watermark >= end:  # the first of the next one
+                    values, state = [picked], verdict[0]
+                    own[OPEN], own[POINTS], own[STATE] = end, {end: values}, state
+                    own[FOUND] = [seen, verdict[1], verdict[2]]
+                    end += every
+                else:
+                    values = None
+                if values is not None:
+                    seen = float(picked) if plain and len(values) == 1 else observed(values)
+                    verdict = judge(state, point(end - every), seen)
+                    value = worth(verdict, seen) if by_alarm else verdict[1]
                     if value is None or value < lowest:
-                        ahead[name] = start, after, found
+                        ahead[name] = end, own, seen, verdict
                     else:
-                        self._remake(name, record)
+                        self._remake(name, records[name])
+                        due = self._due
                     continue
             self._arrive(0, name, data, time, watermark, offset, key, emit)
             if name in records:
                 self._remake(name, records[name])
+            due = self._due
 
     def _look_ahead(self, name: str, record: Record) -> bool:
         """Step the open windows as they are; note whether that would open a warning."""
@@ -95,11 +98,13 @@ class Surge(Condition):
         starts, state = own[POINTS], own[STATE]
         likely, first = False, None
         for start in range(own[OPEN], max(starts, default=own[OPEN] - 1) + 1, self._every):
-            state, found, value = self._step(state, start, self._observed(starts.get(start, ())))
-            first = first or (start, state, found)
+            observed = self._observed(starts.get(start, ()))
+            verdict = self._judge(state, self._point(start), observed)
+            state, value = verdict[0], self._worth(verdict, observed)
+            first = first or (start + self._every, own, observed, verdict)
             likely = likely or (value is not None and self.rule.rank(value) > 0)
         own[LIKELY] = likely
-        if first is None or likely:
+        if first is None or likely or starts.keys() != {own[OPEN]}:
             self._ahead.pop(name, None)
         else:
             self._ahead[name] = first
@@ -156,28 +161,24 @@ class Surge(Condition):
         """Close the oldest open window; gives its value."""
         start = own[OPEN]
         observed = self._observed(own[POINTS].pop(start, ()))
-        own[STATE], own[FOUND], value = self._step(own[STATE], start, observed)
+        verdict = self._judge(own[STATE], self._point(start), observed)
+        own[STATE], own[FOUND] = verdict[0], [observed, verdict[1], verdict[2]]
         own[OPEN] = start + self._every
-        return value
+        return self._worth(verdict, observed)
 
-    def _stepper(self) -> Callable[[Any, int, float | None], Stepped]:
-        """How a window that starts at a moment and shows a figure is judged, after a state of the detector."""
-        every, by_alarm = self._spec.every, self._spec.measure == "alarm"
-        by_date = self._spec.method.startswith("farrington") and every % DAY == 0
-        judge = stepper(self._detector)
+    def _point(self, start: int) -> When:
+        """What the detector calls the window that starts at a moment."""
+        local = start + OFFSET
+        return _EPOCH + timedelta(days=local // DAY) if self._by_date else local // self._every
 
-        def step(state: Any, start: int, observed: float | None) -> Stepped:
-            local = start + OFFSET
-            point = _EPOCH + timedelta(days=local // DAY) if by_date else local // every
-            state, statistic, bound, alarm = judge(state, point, observed)
-            found = [observed, statistic, bound]
-            if alarm is None or observed is None:
-                return state, found, None
-            if by_alarm:
-                return state, found, float(alarm)
-            return state, found, None if statistic is None else float(statistic)
-
-        return step
+    def _worth(self, verdict: Verdict, observed: float | None) -> float | None:
+        """The value of a window, which was judged so."""
+        _, statistic, _, alarm = verdict
+        if alarm is None or observed is None:
+            return None
+        if self._by_alarm:
+            return float(alarm)
+        return None if statistic is None else float(statistic)
 
     def _observed(self, values: Any) -> float | None:
         if not values:

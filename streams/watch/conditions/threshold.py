@@ -30,9 +30,11 @@ class Threshold(Instant):
             super().observe(rows, emit)
             return
         records, value_of, below, lowest = self.records, self._value_of, self.rule.below, self.rule.lowest
+        due = self._due
         for (data, time, watermark, offset, key, _), name in self._named(rows):
-            if watermark > self._due:
+            if watermark > due:
                 self._pass(watermark, offset, emit)
+                due = self._due
             if name is None:
                 continue
             value = value_of(data)
@@ -45,6 +47,7 @@ class Threshold(Instant):
                     record[OWN] = time
             else:
                 self._arrive(0, name, data, time, watermark, offset, key, emit)
+                due = self._due
 
     def _begin(self, time: int) -> Any:
         return None

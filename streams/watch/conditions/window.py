@@ -124,9 +124,11 @@ class Sliding(Window):
             return
         records, high, value_of = self.records, self._high, self._value_of
         length, low = self._length, self._surely_below
+        due = self._due
         for (data, time, watermark, offset, key, _), name in self._named(rows):
-            if watermark > self._due:
+            if watermark > due:
                 self._pass(watermark, offset, emit)
+                due = self._due
             if name is None:
                 continue
             value = value_of(data)
@@ -140,6 +142,7 @@ class Sliding(Window):
                     continue
             self._arrive(0, name, data, time, watermark, offset, key, emit)
             self._remake(name, records.get(name))
+            due = self._due
 
     def _remake(self, name: str, record: Record | None) -> None:
         """Note when a subject with nothing open last had a high value; without it, events take the long way."""
