@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 from clickhouse_driver import Client
 
 from dagster_project.corrections import Copy, resolve
 from dagster_project.warehouse import answering
+from deploy.days import DAY_MS, milliseconds
 from schemas.contract import Contract
 from streams.watch.known_now import Event
 
 SLICE = 200_000
-_DAY_START = timedelta(hours=8)
 _PLACE = "log_epoch, partition, offset"
 _COUNTS = """
 SELECT timeline, event_day, count(), toInt64(max(toUnixTimestamp64Milli(time))) FROM landing.{table}
@@ -113,10 +113,9 @@ def events(client: Client, log: Settled, timeline: str) -> Iterator[Event]:
 
 def _slices(day: date, number: int) -> Iterator[tuple[int, int]]:
     """So many equal spans [first, last) in ms that make up a day of Asia/Shanghai."""
-    start = int((datetime(day.year, day.month, day.day, tzinfo=UTC) - _DAY_START).timestamp() * 1000)
-    length = 86_400_000
+    start = milliseconds(day)
     for part in range(number):
-        yield start + length * part // number, start + length * (part + 1) // number
+        yield start + DAY_MS * part // number, start + DAY_MS * (part + 1) // number
 
 
 def _external(
