@@ -16,7 +16,7 @@ from dagster_project.index import all_figures
 from dagster_project.spans import Span
 from dagster_project.warehouse import warehouse
 from deploy.cli.screen import calm, say_json
-from deploy.cli.warehouse import DAY_FORMAT, run, to_span
+from deploy.cli.warehouse import FirstDay, LastDay, run, to_span
 from deploy.environment import load_settings
 from schemas.contract import load_contracts
 from schemas.errors import GateFailed, Misdeclared
@@ -25,12 +25,8 @@ from schemas.settings import Settings
 
 
 def backfill(
-    first: Annotated[
-        datetime | None, typer.Option("--from", formats=DAY_FORMAT, help="First day (Asia/Shanghai).")
-    ] = None,
-    last: Annotated[
-        datetime | None, typer.Option("--to", formats=DAY_FORMAT, help="Last day, included.")
-    ] = None,
+    first: FirstDay = None,
+    last: LastDay = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what it would cost: rows, days, seconds.")
     ] = False,

@@ -33,15 +33,15 @@ MOST_RUNS = 4
 DAY_FORMAT = ["%Y-%m-%d"]
 
 Day = Annotated[datetime | None, typer.Option(formats=DAY_FORMAT)]
+FirstDay = Annotated[
+    datetime | None, typer.Option("--from", formats=DAY_FORMAT, help="First day (Asia/Shanghai).")
+]
+LastDay = Annotated[datetime | None, typer.Option("--to", formats=DAY_FORMAT, help="Last day, included.")]
 
 
 def build(
-    first: Annotated[
-        datetime | None, typer.Option("--from", formats=DAY_FORMAT, help="First day (Asia/Shanghai).")
-    ] = None,
-    last: Annotated[
-        datetime | None, typer.Option("--to", formats=DAY_FORMAT, help="Last day, included.")
-    ] = None,
+    first: FirstDay = None,
+    last: LastDay = None,
     pending: Annotated[
         bool,
         typer.Option("--pending", help="Only days with rows, corrections or declarations newer than them."),
