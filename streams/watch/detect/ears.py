@@ -97,11 +97,31 @@ def _shifted(state: State, size: int, observed: float | None, excess: float | No
 
 
 @dataclass(frozen=True)
-class EarsC3:
-    """EARS C3: the excesses of C2 over 1, summed over this point and the two before."""
+class _OfExcesses:
+    """What both C3 share: the points of C2's window, and by how much C2 was above 1 at the two points before."""
 
     baseline: int = option(7, "points in the baseline", **BASELINE)
     min_sigma: float = option(1.0, "least standard deviation", least=0)
+
+    def start(self) -> State:
+        """No points yet."""
+        return [[], None, None]
+
+    def _take(self, state: State, observed: float | None) -> tuple[State, tuple[float, ...] | None]:
+        """The state after one more point; its excess and sigma and the two excesses before, once all are there."""
+        size = self.baseline + GUARD
+        window, one, two = state
+        if len(window) < size:
+            return _shifted(state, size, observed, None), None
+        excess, sigma = _excess(window, observed, self.baseline, self.min_sigma)
+        after = _shifted(state, size, observed, excess)
+        return after, None if two is None else (excess, sigma, one, two)
+
+
+@dataclass(frozen=True)
+class EarsC3(_OfExcesses):
+    """EARS C3: the excesses of C2 over 1, summed over this point and the two before."""
+
     threshold: float = option(2.0, "alarm when the statistic is above", above=0)
     alpha: float | None = option(
         None,
@@ -109,49 +129,30 @@ class EarsC3:
         **ALPHA,
     )
 
-    def start(self) -> State:
-        """No points yet."""
-        return [[], None, None]
-
     def step(self, state: State, t: When, observed: float | None, population: float | None = None) -> Verdict:
         """Judge the sum. The bound is the threshold the statistic is held against. Alarm: statistic > bound."""
-        size = self.baseline + GUARD
-        window, one, two = state
-        if len(window) < size:
-            return _shifted(state, size, observed, None), None, None, None
-        excess, _ = _excess(window, observed, self.baseline, self.min_sigma)
-        after = _shifted(state, size, observed, excess)
-        if two is None:
+        after, known = self._take(state, observed)
+        if known is None:
             return after, None, None, None
+        excess, _, one, two = known
         statistic, bound = excess + one + two, _threshold(self.threshold, self.alpha)
         return after, defined(statistic), bound, exceeds(statistic, bound)
 
 
 @dataclass(frozen=True)
-class EarsC3Surveillance:
+class EarsC3Surveillance(_OfExcesses):
     """C3 as R surveillance has it (not the CDC's): the excesses of the two points before alone."""
 
-    baseline: int = option(7, "points in the baseline", **BASELINE)
     min_sigma: float = option(0.0, "least standard deviation", least=0)
     alpha: float = option(0.025, "upper tail of the normal distribution, in place of the threshold", **ALPHA)
 
-    def start(self) -> State:
-        """No points yet."""
-        return [[], None, None]
-
     def step(self, state: State, t: When, observed: float | None, population: float | None = None) -> Verdict:
         """Judge the sum of the two excesses before; the bound is earsC's. Alarm: observed > bound."""
-        size = self.baseline + GUARD
-        window, one, two = state
-        if len(window) < size:
-            return _shifted(state, size, observed, None), None, None, None
-        excess, sigma = _excess(window, observed, self.baseline, self.min_sigma)
-        after = _shifted(state, size, observed, excess)
-        if two is None:
+        after, known = self._take(state, observed)
+        if known is None or observed is None:
             return after, None, None, None
+        _, sigma, one, two = known
         past = one + two
-        if observed is None:
-            return after, None, None, None
         bound = observed + sigma * (NormalDist().inv_cdf(1 - self.alpha) - past)
         bound = bound if math.isnan(bound) else max(0.0, bound)
         return after, defined(past), defined(bound), exceeds(observed, bound)
