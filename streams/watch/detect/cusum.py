@@ -8,20 +8,19 @@ counts where it has one) these are.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
 from streams.watch.detect.detector import State, Verdict, When, defined
 from streams.watch.detect.parameters import option
-from streams.watch.detect.training import NOTHING, learn
+from streams.watch.detect.training import NOTHING, Trained, learn
 from streams.watch.detect.transformations import OF_COUNTS, TRANSFORMATIONS
 
 SEASONAL = "glm"
 
 
 @dataclass(frozen=True)
-class Cusum:
+class Cusum(Trained):
     """Tabular CUSUM of transformed counts."""
 
     k: float = option(1.04, "reference value: what a transformed count may be without adding up", least=0)
@@ -43,18 +42,8 @@ class Cusum:
     )
 
     @property
-    def first(self) -> int:
-        """The number of the first point judged."""
-        if self.baseline is not None:
-            return self.baseline + 1
-        if self.start_ is not None:
-            return self.start_
+    def _start_by_default(self) -> int:
         return 60 if self.m is None or self.m == SEASONAL else 1
-
-    def contradictions(self) -> Iterator[tuple[str, str]]:
-        """Parameters that do not go together: (name, what would be right)."""
-        if self.baseline is not None and self.start_ is not None:
-            yield "baseline", "must not stand beside start: points before it are learned from"
 
     def start(self) -> State:
         """[points seen, S, values learned from, their mean, their squares, what the seasonal mean needs].

@@ -9,20 +9,19 @@ NIST/SEMATECH e-Handbook of Statistical Methods, 6.3.2.4 (which gives the asympt
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from streams.watch.detect.detector import State, Step, Verdict, When, defined, exceeds
 from streams.watch.detect.parameters import option
-from streams.watch.detect.training import NOTHING, deviation, learn
+from streams.watch.detect.training import NOTHING, Trained, deviation, learn
 
 WIDTHS = 256
 """How many widths of the limit are worked out beforehand; it hardly widens later."""
 
 
 @dataclass(frozen=True)
-class Ewma:
+class Ewma(Trained):
     """EWMA control chart: a mean that forgets."""
 
     lambda_: float = option(0.2, "weight of the newest point", above=0, most=1)
@@ -53,18 +52,8 @@ class Ewma:
     )
 
     @property
-    def first(self) -> int:
-        """The number of the first point judged."""
-        if self.baseline is not None:
-            return self.baseline + 1
-        if self.start_ is not None:
-            return self.start_
+    def _start_by_default(self) -> int:
         return 29 if self.m is None or self.sd is None else 1
-
-    def contradictions(self) -> Iterator[tuple[str, str]]:
-        """Parameters that do not go together: (name, what would be right)."""
-        if self.baseline is not None and self.start_ is not None:
-            yield "baseline", "must not stand beside start: points before it are learned from"
 
     def start(self) -> State:
         """[points seen, points judged, z, values learned from, their mean, their squares]."""
