@@ -94,21 +94,13 @@ def password(login: Login, prompt: Prompt = False, acting: As = "", as_json: AsJ
 @officer.command("grant")
 def grant(login: Login, role: Role, region: Region, acting: As = "", as_json: AsJson = False) -> None:
     """Give one more role."""
-    with at_work(acting) as work, work.database.writing() as session:
-        found = officers.find(session, login)
-        officers.give(session, work.actor, work.now, work.desk.regions, found, Grant(role, region))
-        view = _view(found)
-    _say(view, "", as_json)
+    _with_grant(officers.give, login, Grant(role, region), acting, as_json)
 
 
 @officer.command("revoke")
 def revoke(login: Login, role: Role, region: Region, acting: As = "", as_json: AsJson = False) -> None:
     """Take a role away; that he held it stays on record."""
-    with at_work(acting) as work, work.database.writing() as session:
-        found = officers.find(session, login)
-        officers.take(session, work.actor, work.now, work.desk.regions, found, Grant(role, region))
-        view = _view(found)
-    _say(view, "", as_json)
+    _with_grant(officers.take, login, Grant(role, region), acting, as_json)
 
 
 @officer.command("deactivate")
@@ -161,6 +153,14 @@ def token(
         say_json({"login": login, "scope": scope, "token": text, "expires": expires})
     else:
         typer.echo(text)
+
+
+def _with_grant(change: officers.Change, login: str, grant: Grant, acting: str, as_json: bool) -> None:
+    with at_work(acting) as work, work.database.writing() as session:
+        found = officers.find(session, login)
+        change(session, work.actor, work.now, work.desk.regions, found, grant)
+        view = _view(found)
+    _say(view, "", as_json)
 
 
 def _set_active(login: str, active: bool, acting: str, as_json: bool) -> None:

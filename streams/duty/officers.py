@@ -6,6 +6,7 @@ Passwords are kept as argon2id (RFC 9106), tokens as SHA-256: a token is 256 ran
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -61,6 +62,10 @@ def add_officer(
     for grant in grants:
         give(session, actor, now, regions, officer, grant)
     return officer
+
+
+Change = Callable[[Session, Actor, datetime, Regions, Officer, Grant], None]
+"""`give` or `take`."""
 
 
 def give(

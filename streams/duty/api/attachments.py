@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, File, Path, Request, Response, UploadFile
+from fastapi import APIRouter, File, Request, Response, UploadFile
 from sqlalchemy.orm import Session
 
 from streams.duty import attachments
 from streams.duty.api.cases import attachment_view
-from streams.duty.api.parts import IdempotencyKey, Who, once
+from streams.duty.api.parts import Id, IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
 
 router = APIRouter(prefix="/api/v1", tags=["cases"], responses=responses(400, 401, 404, 422, 429, 503))
-Number = Annotated[int, Path(ge=1, le=2**53 - 1)]
 
 
 @router.post(
@@ -26,7 +25,7 @@ Number = Annotated[int, Path(ge=1, le=2**53 - 1)]
 def attach(
     who: Who,
     request: Request,
-    case_id: Number,
+    case_id: Id,
     file: Annotated[
         UploadFile, File(description="JPEG, PNG, PDF, text, CSV, Word or Excel; at most 10 MiB.")
     ],
@@ -58,7 +57,7 @@ def attach(
     responses={200: {"content": {"application/octet-stream": {}}}},
     summary="A file of a case",
 )
-def fetch(who: Who, case_id: Number, attachment_id: Number) -> Response:
+def fetch(who: Who, case_id: Id, attachment_id: Id) -> Response:
     """The bytes as they were attached."""
     with who.parts.database.reading() as session:
         found = attachments.content_of(session, who.desk, who.actor, case_id, attachment_id)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from streams.duty import service
-from streams.duty.api.parts import Asking, IdempotencyKey, Who, once
+from streams.duty.api.parts import Asking, Id, IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
 from streams.duty.models import Attachment, Case
 from streams.duty.queries import (
@@ -45,7 +45,6 @@ Version = Annotated[
     int | None, Field(ge=0, lt=2**31, description="Refused with 409 where the case has another one.")
 ]
 Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
-CaseId = Annotated[int, Path(ge=1, le=2**53 - 1)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 
@@ -140,7 +139,7 @@ def list_cases(
 
 
 @router.get("/cases/{case_id}", summary="One case with its audit", responses=responses(404))
-def get_case(who: Who, case_id: CaseId) -> dict[str, Any]:
+def get_case(who: Who, case_id: Id) -> dict[str, Any]:
     """The case, its entries, attachments and follow-up cases, and what the bearer may do with it now."""
     with who.parts.database.reading() as session:
         case = visible(session, who.desk, who.actor, case_id)
@@ -188,7 +187,7 @@ def _change(
 
 @router.post("/cases/{case_id}/acknowledge", responses=CHANGED, summary="I have it")
 def acknowledge(
-    who: Who, request: Request, case_id: CaseId, body: Asked | None = None, key: IdempotencyKey = None
+    who: Who, request: Request, case_id: Id, body: Asked | None = None, key: IdempotencyKey = None
 ) -> Any:
     """The bearer takes the case; its chain of escalation stops."""
     return _change(who, request, key, case_id, body or Asked(), service.acknowledge)
@@ -196,62 +195,60 @@ def acknowledge(
 
 @router.post("/cases/{case_id}/start", responses=CHANGED, summary="Disposal begins")
 def start(
-    who: Who, request: Request, case_id: CaseId, body: Said | None = None, key: IdempotencyKey = None
+    who: Who, request: Request, case_id: Id, body: Said | None = None, key: IdempotencyKey = None
 ) -> Any:
     """The case is in disposal."""
     return _change(who, request, key, case_id, body or Said(), service.start)
 
 
 @router.post("/cases/{case_id}/dispose", responses=CHANGED, summary="What was done")
-def dispose(who: Who, request: Request, case_id: CaseId, body: Disposal, key: IdempotencyKey = None) -> Any:
+def dispose(who: Who, request: Request, case_id: Id, body: Disposal, key: IdempotencyKey = None) -> Any:
     """The case is disposed."""
     return _change(who, request, key, case_id, body, service.dispose)
 
 
 @router.post("/cases/{case_id}/confirm", responses=CHANGED, summary="True, false, drill or duplicate")
-def confirm(who: Who, request: Request, case_id: CaseId, body: Verdict, key: IdempotencyKey = None) -> Any:
+def confirm(who: Who, request: Request, case_id: Id, body: Verdict, key: IdempotencyKey = None) -> Any:
     """The case is confirmed with a verdict."""
     return _change(who, request, key, case_id, body, service.confirm)
 
 
 @router.post("/cases/{case_id}/close", responses=CHANGED, summary="Nothing is left to do")
 def close(
-    who: Who, request: Request, case_id: CaseId, body: Said | None = None, key: IdempotencyKey = None
+    who: Who, request: Request, case_id: Id, body: Said | None = None, key: IdempotencyKey = None
 ) -> Any:
     """The case is closed."""
     return _change(who, request, key, case_id, body or Said(), service.close)
 
 
 @router.post("/cases/{case_id}/reopen", responses=CHANGED, summary="Deal with it again")
-def reopen(who: Who, request: Request, case_id: CaseId, body: Remark, key: IdempotencyKey = None) -> Any:
+def reopen(who: Who, request: Request, case_id: Id, body: Remark, key: IdempotencyKey = None) -> Any:
     """The case is new again."""
     return _change(who, request, key, case_id, body, service.reopen)
 
 
 @router.post("/cases/{case_id}/reassign", responses=CHANGED, summary="Give it to another officer")
-def reassign(
-    who: Who, request: Request, case_id: CaseId, body: Reassignment, key: IdempotencyKey = None
-) -> Any:
+def reassign(who: Who, request: Request, case_id: Id, body: Reassignment, key: IdempotencyKey = None) -> Any:
     """Another officer has to acknowledge the case."""
     return _change(who, request, key, case_id, body, service.reassign)
 
 
 @router.post("/cases/{case_id}/escalate", responses=CHANGED, summary="Take the next step of the chain now")
 def escalate(
-    who: Who, request: Request, case_id: CaseId, body: Said | None = None, key: IdempotencyKey = None
+    who: Who, request: Request, case_id: Id, body: Said | None = None, key: IdempotencyKey = None
 ) -> Any:
     """The next one in the chain gets the case."""
     return _change(who, request, key, case_id, body or Said(), service.escalate)
 
 
 @router.post("/cases/{case_id}/merge", responses=CHANGED, summary="It is dealt with in another case")
-def merge(who: Who, request: Request, case_id: CaseId, body: Merging, key: IdempotencyKey = None) -> Any:
+def merge(who: Who, request: Request, case_id: Id, body: Merging, key: IdempotencyKey = None) -> Any:
     """The case is closed as a duplicate of another one."""
     return _change(who, request, key, case_id, body, service.merge)
 
 
 @router.post("/cases/{case_id}/comments", responses=CHANGED, summary="A remark")
-def comment(who: Who, request: Request, case_id: CaseId, body: Remark, key: IdempotencyKey = None) -> Any:
+def comment(who: Who, request: Request, case_id: Id, body: Remark, key: IdempotencyKey = None) -> Any:
     """The remark is part of the audit."""
     return _change(who, request, key, case_id, body, service.comment)
 
@@ -259,7 +256,7 @@ def comment(who: Who, request: Request, case_id: CaseId, body: Remark, key: Idem
 @router.post(
     "/cases/{case_id}/feedback", responses=CHANGED, status_code=201, summary="举一反三: look elsewhere"
 )
-def feedback(who: Who, request: Request, case_id: CaseId, body: Feedback, key: IdempotencyKey = None) -> Any:
+def feedback(who: Who, request: Request, case_id: Id, body: Feedback, key: IdempotencyKey = None) -> Any:
     """Follow-up cases, one a region; the case can be closed after them."""
     given = body.model_dump()
 
@@ -297,7 +294,7 @@ def changes(who: Who, since: Annotated[int, Query(ge=0, le=2**53 - 1)] = 0) -> d
     return {"latest": latest, "cases": seen}
 
 
-def _seen(session: Session, who: Asking, case_id: CaseId) -> bool:
+def _seen(session: Session, who: Asking, case_id: Id) -> bool:
     try:
         visible(session, who.desk, who.actor, case_id)
     except NotFound:

@@ -92,14 +92,7 @@ def give(
     asked: Who, request: Request, login: OfficerLogin, body: GrantAsked, key: IdempotencyKey = None
 ) -> Any:
     """For administrators of the region."""
-
-    def act(session: Session) -> dict[str, Any]:
-        officer = officers.find(session, login)
-        grant = Grant(body.role, body.region)
-        officers.give(session, asked.actor, asked.now, asked.desk.regions, officer, grant)
-        return officer_view(asked, officer)
-
-    return once(asked, key, request, body.model_dump(), act)
+    return _with_grant(asked, request, login, body, key, officers.give)
 
 
 @router.post("/officers/{login}/grants/revoke", responses=CHANGED, summary="A role less")
@@ -107,11 +100,20 @@ def take(
     asked: Who, request: Request, login: OfficerLogin, body: GrantAsked, key: IdempotencyKey = None
 ) -> Any:
     """For administrators of the region."""
+    return _with_grant(asked, request, login, body, key, officers.take)
 
+
+def _with_grant(
+    asked: Who,
+    request: Request,
+    login: OfficerLogin,
+    body: GrantAsked,
+    key: IdempotencyKey,
+    change: officers.Change,
+) -> Any:
     def act(session: Session) -> dict[str, Any]:
         officer = officers.find(session, login)
-        grant = Grant(body.role, body.region)
-        officers.take(session, asked.actor, asked.now, asked.desk.regions, officer, grant)
+        change(session, asked.actor, asked.now, asked.desk.regions, officer, Grant(body.role, body.region))
         return officer_view(asked, officer)
 
     return once(asked, key, request, body.model_dump(), act)

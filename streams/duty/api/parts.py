@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Path, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
@@ -93,6 +93,9 @@ def _limit(limiter: Limiter, key: str, now: datetime) -> None:
 
 
 Who = Annotated[Asking, Depends(asking)]
+Id = Annotated[int, Path(ge=1, le=2**53 - 1)]
+"""The number of something in a path: no more than JSON's numbers hold."""
+
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -6,14 +6,14 @@ import re
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from schemas.fields import SHANGHAI
 from streams.duty import rosters, substitutes
 from streams.duty.api.cases import Login, Text
-from streams.duty.api.parts import Asking, IdempotencyKey, Who, identify, once
+from streams.duty.api.parts import Asking, Id, IdempotencyKey, Who, identify, once
 from streams.duty.api.problems import responses
 from streams.duty.holes import holes, views
 from streams.duty.officers import find
@@ -178,12 +178,7 @@ def add_override(asked: Who, request: Request, body: OverrideAsked, key: Idempot
 
 
 @router.post("/overrides/{override_id}/withdraw", responses=CHANGED, summary="It holds no more")
-def withdraw(
-    asked: Who,
-    request: Request,
-    override_id: Annotated[int, Path(ge=1, le=2**53 - 1)],
-    key: IdempotencyKey = None,
-) -> Any:
+def withdraw(asked: Who, request: Request, override_id: Id, key: IdempotencyKey = None) -> Any:
     """The override as it is on record; a swap is withdrawn as a whole."""
 
     def act(session: Session) -> dict[str, Any]:

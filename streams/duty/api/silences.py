@@ -6,13 +6,13 @@ import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from schemas.contract import load_contracts
 from streams.duty import silencing
-from streams.duty.api.parts import IdempotencyKey, Who, once
+from streams.duty.api.parts import Id, IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
 from streams.duty.api.rosters import sane
 from streams.duty.models import Silence
@@ -78,12 +78,7 @@ def add_silence(asked: Who, request: Request, body: SilenceAsked, key: Idempoten
 
 
 @router.post("/silences/{silence_id}/end", responses=CHANGED, summary="It is over now")
-def end_silence(
-    asked: Who,
-    request: Request,
-    silence_id: Annotated[int, Path(ge=1, le=2**53 - 1)],
-    key: IdempotencyKey = None,
-) -> Any:
+def end_silence(asked: Who, request: Request, silence_id: Id, key: IdempotencyKey = None) -> Any:
     """Notifications go out again; those kept quiet meanwhile stay so."""
 
     def act(session: Session) -> dict[str, Any]:
