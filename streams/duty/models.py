@@ -122,7 +122,7 @@ class Case(Base):
     value: Mapped[float | None] = mapped_column(sa.Float(53))
     threshold: Mapped[float | None] = mapped_column(sa.Float(53))
     evidence: Mapped[str] = mapped_column(default="{}")
-    assignee_id: Mapped[int | None] = mapped_column(sa.ForeignKey("officer.id"), index=True)
+    assignee_id: Mapped[int | None] = mapped_column(sa.ForeignKey("officer.id"))
     team: Mapped[str | None]
     origin_id: Mapped[int | None] = mapped_column(sa.ForeignKey("cases.id"), index=True)
     merged_into_id: Mapped[int | None] = mapped_column(sa.ForeignKey("cases.id"), index=True)
@@ -153,7 +153,8 @@ class Case(Base):
         sa.CheckConstraint("level IN ('red','orange','yellow','blue')", "level"),
         sa.CheckConstraint("verdict IN ('true','false','drill','duplicate')", "verdict"),
         sa.CheckConstraint("kind IN ('warning','follow_up')", "kind"),
-        sa.Index("ix_cases_state_level_region", "state", "level", "region"),
+        sa.Index("ix_cases_mine", "assignee_id", "opened", "id", "state"),
+        sa.Index("ix_cases_seen", "state", "level", "region", "role", "assignee_id"),
         sa.Index("ix_cases_rule_subject", "rule", "subject"),
     )
 

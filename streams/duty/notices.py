@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,7 +26,8 @@ from streams.duty.rights import Actor
 
 PENDING, DELIVERED, DEAD, SUPPRESSED = "pending", "delivered", "dead", "suppressed"
 PUSH = Actor("platform", "push")
-MOST = 500
+MOST, FEW = 500, 100
+"""So many notifications are looked at in a round: of a channel that gathers them, of one that takes each alone."""
 LONGEST_WAIT = 24 * 3600.0
 """Seconds after which a notification is dead although there is no other way for it."""
 CONSOLE = "console"
@@ -66,17 +67,23 @@ def _pending() -> sa.Select[Any]:
 
 
 def waiting(
-    session: Session, regions: Regions, now: datetime, room: Mapping[str, int], declared: Collection[str]
+    session: Session,
+    regions: Regions,
+    now: datetime,
+    room: Mapping[str, int],
+    declared: Mapping[str, Channel],
 ) -> list[Notice]:
     """Notifications whose time has come in channels with room, those of one message all together.
 
     `room` says of a channel the highest rank it takes now. Each channel is asked for itself: one that is away
     with thousands before it hides no other's. What names no declared channel comes too, to be told so.
     """
-    due = _pending().where(Notification.next_attempt <= now).limit(MOST)
-    rows = list(session.execute(due.where(Notification.channel.not_in(declared))))
+    due = _pending().where(Notification.next_attempt <= now)
+    rows = list(session.execute(due.where(Notification.channel.not_in(declared)).limit(MOST)))
     for name, rank in room.items():
-        rows += _whole(session, name, list(session.execute(due.where(*_of(name), Notification.rank <= rank))))
+        most = MOST if declared[name].group else FEW
+        found = session.execute(due.where(*_of(name), Notification.rank <= rank).limit(most))
+        rows += _whole(session, name, list(found))
     return [_notice(row[0], row[1], row[2], row[3], regions) for row in rows]
 
 
@@ -194,9 +201,20 @@ def suppress(session: Session, dropped: Sequence[tuple[Notice, str]], now: datet
 
 def begin(session: Session, batches: Sequence[Batch], now: datetime) -> None:
     """Before anything is sent: which message each belongs to. A copy after a crash has the same key."""
-    for batch in batches:
-        ids = [notice.id for notice in batch.notices]
-        _change(session, ids, message=batch.key, last_attempt=now)
+    rows = [
+        {"id": notice.id, "message": batch.key, "last_attempt": now}
+        for batch in batches
+        for notice in batch.notices
+    ]
+    if rows:
+        session.execute(sa.update(Notification), rows)
+
+
+def delivered(session: Session, batches: Sequence[Batch], now: datetime) -> None:
+    """Write down in one go that these messages have arrived."""
+    ids = [notice.id for batch in batches for notice in batch.notices]
+    attempts = Notification.attempts + 1
+    _change(session, ids, state=DELIVERED, attempts=attempts, delivered_at=now, last_error="")
 
 
 def settle(
@@ -207,7 +225,7 @@ def settle(
     attempts = Notification.attempts + 1
     match outcome:
         case Delivered():
-            _change(session, ids, state=DELIVERED, attempts=attempts, delivered_at=now, last_error="")
+            delivered(session, [batch], now)
         case Retry(at, reason):
             later = datetime.fromtimestamp(at, UTC)
             _change(session, ids, attempts=attempts, next_attempt=later, last_error=reason)

@@ -30,6 +30,7 @@ from streams.duty.notices import (
     Links,
     begin,
     bury,
+    delivered,
     newest,
     open_cases,
     other_channel,
@@ -45,6 +46,8 @@ from streams.duty.policy import FIRST_WAIT, Answer, Dead, Delivered, Late, Line,
 log = logging.getLogger("liaowang.push")
 
 LOOK_SECONDS = 0.05
+GATHER_SECONDS = 0.01
+"""How long answers are gathered after the first, so that a burst does not cost a transaction for each."""
 LOOK_AGAIN_SECONDS = 0.5
 """How long what could not go now is left alone, while nothing new comes."""
 CONCURRENCY = 32
@@ -108,6 +111,7 @@ class Notifier:
         try:
             watched = {*self._under_way(), *(() if stop.is_set() else (stopping,))}
             await asyncio.wait(watched or {stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(GATHER_SECONDS if self._under_way() else 0)
         finally:
             stopping.cancel()
 
@@ -254,9 +258,12 @@ class Notifier:
         self._idle_until = 0.0
 
     def _write_all(self, results: list[tuple[Batch, Outcome | Late]], now: datetime) -> None:
+        arrived = [batch for batch, result in results if isinstance(result, Delivered)]
         with self._database.writing() as session:
+            delivered(session, arrived, now)
             for batch, result in results:
-                self._write(session, batch, result, now)
+                if not isinstance(result, Delivered):
+                    self._write(session, batch, result, now)
 
     def _outcome(self, batch: Batch, answer: Answer, now: float) -> Outcome | Late:
         """What the answer means for these notices; nobody waits longer than its level allows."""

@@ -19,6 +19,7 @@ from streams.duty.rights import Actor
 from streams.duty.waiting import Shift, schedule, shift_of, wait
 
 TOPIC = Actor("platform", "topic warnings")
+ENDS = ("recovered", "cancelled")
 _CHUNK = 500
 
 
@@ -34,18 +35,54 @@ def hear(
 
     `shift`: what is decided by, where it is known already; it is read where there is a new one and it is not.
     """
-    known = _known(session, [warning.id for warning in warnings])
-    new = 0
-    for warning in warnings:
-        if warning.id in known:
-            continue
-        known.add(warning.id)
+    fresh = _fresh(session, warnings)
+    if fresh:
         shift = shift or shift_of(session, desk, now)
-        case = _apply(session, shift, warning, now, actor)
-        case_id = case.id if case else None
-        session.add(Heard(id=warning.id, case_id=case_id, kind=warning.data.kind, at=now))
-        new += 1
-    return new
+        for warning, case, new in _with_cases(session, shift.desk, fresh, now):
+            if case is not None and new:
+                begin(session, shift, case, now, actor, detail=_detail(warning))
+            elif case is not None:
+                _apply(session, shift, case, warning, now, actor)
+            case_id = case.id if case else None
+            session.add(Heard(id=warning.id, case_id=case_id, kind=warning.data.kind, at=now))
+    return len(fresh)
+
+
+def _fresh(session: Session, warnings: Sequence[Any]) -> list[Any]:
+    """Those that were not heard before, each once."""
+    first: dict[str, Any] = {}
+    for warning in warnings:
+        first.setdefault(warning.id, warning)
+    known = _known(session, list(first))
+    return [warning for id, warning in first.items() if id not in known]
+
+
+def _with_cases(
+    session: Session, desk: Desk, warnings: Sequence[Any], now: datetime
+) -> list[tuple[Any, Case | None, bool]]:
+    """Each warning with its case, and whether the case begins with it; the end of what was never a case has none.
+
+    The cases are read in one query and the new ones stored in one go, else a burst costs twice as much.
+    """
+    cases, found = _cases(session, [warning.data.episode for warning in warnings]), []
+    for warning in warnings:
+        episode = warning.data.episode
+        new = episode not in cases and warning.data.kind not in ENDS
+        if new:
+            cases[episode] = _case_of(desk, warning, now)
+            session.add(cases[episode])
+        found.append((warning, cases.get(episode), new))
+    session.flush()
+    return found
+
+
+def _cases(session: Session, episodes: Sequence[str]) -> dict[str, Case]:
+    """The cases there are of these episodes, to be changed."""
+    found: dict[str, Case] = {}
+    for chunk in _chunks(episodes):
+        query = sa.select(Case).where(Case.episode.in_(chunk)).order_by(Case.id).with_for_update(of=Case)
+        found.update((str(case.episode), case) for case in session.scalars(query).unique())
+    return found
 
 
 def _known(session: Session, ids: Sequence[str]) -> set[str]:
@@ -59,29 +96,21 @@ def _chunks(ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (ids[at : at + _CHUNK] for at in range(0, len(ids), _CHUNK))
 
 
-def _apply(session: Session, shift: Shift, warning: Any, now: datetime, actor: Actor) -> Case | None:
-    """The case after the transition; None where the end of an episode is heard of that was never a case."""
-    data = warning.data
-    query = sa.select(Case).where(Case.episode == data.episode).with_for_update(of=Case)
-    case = session.scalars(query).unique().one_or_none()
-    if case is None:
-        if data.kind in ("recovered", "cancelled"):
-            return None
-        return _open(session, shift, warning, now, actor)
-    detail = _detail(warning)
-    if data.kind in ("recovered", "cancelled"):
+def _apply(session: Session, shift: Shift, case: Case, warning: Any, now: datetime, actor: Actor) -> None:
+    """The case after one more transition of its episode."""
+    data, detail = warning.data, _detail(warning)
+    if data.kind in ENDS:
         case.recovered = case.recovered or data.at
         record(session, case, data.kind, actor, now, detail=detail)
         _tell_ended(session, case, now)
     elif data.kind in ("raised", "lowered", "opened") and data.level != case.level:
         _change_level(session, shift, case, warning, now, actor, detail)
-    return case
 
 
-def _open(session: Session, shift: Shift, warning: Any, now: datetime, actor: Actor) -> Case:
+def _case_of(desk: Desk, warning: Any, now: datetime) -> Case:
     data = warning.data
-    case = new_case(
-        shift.desk,
+    return new_case(
+        desk,
         now,
         uid=str(uuid5(NAMESPACE_URL, f"liaowang:{data.episode}")),
         kind="warning",
@@ -100,8 +129,6 @@ def _open(session: Session, shift: Shift, warning: Any, now: datetime, actor: Ac
         evidence=data.evidence,
         occurred=data.at,
     )
-    open_case(session, shift, case, now, actor, detail=_detail(warning))
-    return case
 
 
 def _detail(warning: Any) -> dict[str, Any]:
@@ -127,7 +154,7 @@ def new_case(desk: Desk, now: datetime, **given: Any) -> Case:
     )
 
 
-def open_case(
+def begin(
     session: Session,
     shift: Shift,
     case: Case,
@@ -137,9 +164,7 @@ def open_case(
     text: str = "",
     detail: Any = None,
 ) -> None:
-    """Store a new case, say that it is there, and let it wait for its officer."""
-    session.add(case)
-    session.flush()
+    """Say that a new case, stored just now, is there, and let it wait for its officer."""
     record(session, case, "opened", actor, now, text=text, detail=detail)
     wait(session, shift, case, now)
 

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from schemas.regions import Regions
 from streams.duty.lifecycle import CLOSED, NEW, possible
-from streams.duty.models import Attachment, Case, Entry
+from streams.duty.models import Attachment, Case, Entry, Officer
 from streams.duty.rights import ADMIN, SUPERVISOR, VIEWER, Actor, below, may
 
 EVERYTHING = (ADMIN, SUPERVISOR, VIEWER)
@@ -66,15 +66,33 @@ def seen_by(actor: Actor, regions: Regions) -> sa.ColumnElement[bool]:
 def find_cases(
     session: Session, actor: Actor, regions: Regions, filters: Filters, limit: int = 50, offset: int = 0
 ) -> Page:
-    """Cases the actor may see, the newest first."""
-    where = sa.and_(seen_by(actor, regions), *_conditions(filters, regions))
+    """Cases the actor may see, the newest first, and how many there are."""
+    where = _where(actor, regions, filters)
     total = session.scalar(sa.select(sa.func.count()).select_from(Case).where(where)) or 0
+    return Page(_newest(session, where, limit, offset), total)
+
+
+def newest_cases(
+    session: Session, actor: Actor, regions: Regions, filters: Filters, limit: int
+) -> list[Case]:
+    """The newest cases the actor may see; nobody counts the others."""
+    return _newest(session, _where(actor, regions, filters), limit, 0)
+
+
+def _newest(session: Session, where: sa.ColumnElement[bool], limit: int, offset: int) -> list[Case]:
     query = sa.select(Case).where(where).order_by(Case.opened.desc(), Case.id.desc())
-    items = session.scalars(query.limit(limit).offset(offset)).unique().all()
-    return Page(list(items), total)
+    named = joinedload(Case.assignee).lazyload(Officer.offices)
+    return list(session.scalars(query.options(named).limit(limit).offset(offset)).unique())
 
 
-def _conditions(filters: Filters, regions: Regions) -> list[sa.ColumnElement[bool]]:
+def _where(actor: Actor, regions: Regions, filters: Filters) -> sa.ColumnElement[bool]:
+    """What the actor may see of what is looked for; what is his own he sees in any case."""
+    own = filters.assignee == actor.who and actor.officer_id is not None
+    whose = Case.assignee_id == actor.officer_id if own else seen_by(actor, regions)
+    return sa.and_(whose, *_conditions(filters, regions, own=own))
+
+
+def _conditions(filters: Filters, regions: Regions, *, own: bool) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     if filters.states:
         found.append(Case.state.in_(filters.states))
@@ -84,8 +102,9 @@ def _conditions(filters: Filters, regions: Regions) -> list[sa.ColumnElement[boo
         found.append(Case.region.in_(sorted(below(filters.region, regions) | {filters.region})))
     if filters.open is not None:
         found.append(Case.state != CLOSED if filters.open else Case.state == CLOSED)
-    if filters.assignee:
-        found.append(Case.assignee.has(login=filters.assignee))
+    if filters.assignee and not own:
+        officer = sa.select(Officer.id).where(Officer.login == filters.assignee).scalar_subquery()
+        found.append(Case.assignee_id == officer)
     if filters.text:
         found.append(Case.title.contains(filters.text, autoescape=True))
     for column, value in ((Case.role, filters.role), (Case.rule, filters.rule), (Case.kind, filters.kind)):

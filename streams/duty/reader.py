@@ -26,7 +26,8 @@ from streams.duty.policy import backoff
 from streams.worker import heartbeat
 
 BATCH = 500
-POLL_MS = 500
+POLL_MS, COMMIT_MS = 500, 200
+"""How long news are waited for; how often at most what was read is committed: not after each few of a burst."""
 PROBE_SECONDS = 5.0
 PROBE_PATIENCE = 10.0
 METADATA_MS = 10_000
@@ -86,21 +87,26 @@ class Reader:
 
     async def _read(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         """Read with one consumer: it finds an absent broker again by itself."""
-        asked, uncommitted = self._clock(), False
+        asked = committed = self._clock()
+        uncommitted = False
         while not stop.is_set():
             self._beat()
-            records = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)
+            patience = COMMIT_MS if uncommitted else POLL_MS
+            records = await consumer.getmany(timeout_ms=patience, max_records=BATCH)
             values = [record.value for batch in records.values() for record in batch]
             if values:
                 uncommitted = True
                 if await asyncio.to_thread(self._take, list(self._warnings(values))):
                     self._wake()
             # An absent broker gives nothing, as an idle one does: now and then ask it something.
-            if uncommitted:
+            if uncommitted and self._clock() - committed >= COMMIT_MS / 1000:
                 uncommitted = not await self._answered(consumer.commit())
-            elif self._clock() - asked >= PROBE_SECONDS:
+                committed = self._clock()
+            elif not uncommitted and self._clock() - asked >= PROBE_SECONDS:
                 await self._answered(consumer.topics())
                 asked = self._clock()
+        if uncommitted:
+            await self._answered(consumer.commit())
 
     async def _answered(self, question: Awaitable[object]) -> bool:
         """Whether the broker answers in time; what is not committed is only read again."""

@@ -17,6 +17,9 @@ from streams.duty.workdays import judge
 
 DAYS = ("all", "workdays", "days_off")
 LAST_RESORT = "last_resort"
+BLOCK, MOST_BLOCKS = 32, 64
+"""Days whose turns are worked out at a time, and how many such blocks a shift remembers."""
+TO_MIDNIGHT = timedelta(days=1) - timedelta.resolution
 ANY = "any"
 """The role of a team that answers for whatever role nobody else answers for."""
 
@@ -50,19 +53,40 @@ class Shift:
     officers: tuple[str, ...]
     turn: int
     handover: timedelta
+    blocks: dict[int, tuple[datetime, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def within(
         self, team: str, start: datetime, end: datetime, calendar: Mapping[date, bool]
     ) -> Iterator[Occurrence]:
         """The turns that touch the span from `start` to before `end`, in order."""
         low, high = (each.astimezone(SHANGHAI).replace(tzinfo=None) for each in (start, end))
-        for begin in self.rule.between(low - self.duration, high, inc=True):
+        for begin in self._begins(low - self.duration, high):
             touches = low - self.duration < begin < high
             if not touches or not self._kept(begin.date(), calendar):
                 continue
             starts = begin.replace(tzinfo=SHANGHAI)
             login = self.officers[self._turn(begin.date())]
             yield Occurrence(team, self.shift, starts, starts + self.duration, login, self.handover)
+
+    def _begins(self, low: datetime, high: datetime) -> Iterator[datetime]:
+        """The beginnings from `low` to `high`, in order.
+
+        A block of days is worked out once: an RRULE is followed from its first day on whenever it is asked,
+        and in a burst each warning asks.
+        """
+        for number in range(low.toordinal() // BLOCK, high.toordinal() // BLOCK + 1):
+            yield from (begin for begin in self._block(number) if low <= begin <= high)
+
+    def _block(self, number: int) -> tuple[datetime, ...]:
+        found = self.blocks.get(number)
+        if found is None:
+            first = datetime.fromordinal(max(1, number * BLOCK))
+            last = datetime.fromordinal(min(date.max.toordinal(), number * BLOCK + BLOCK - 1)) + TO_MIDNIGHT
+            found = tuple(self.rule.between(first, last, inc=True))
+            if len(self.blocks) >= MOST_BLOCKS:
+                self.blocks.clear()
+            self.blocks[number] = found
+        return found
 
     def _turn(self, day: date) -> int:
         return (day - self.first.date()).days // self.turn % len(self.officers)

@@ -277,8 +277,11 @@ def require_feedback(
             timeline="",
             occurred=now,
         )
-        opening.open_case(session, shift, follow_up, now, actor, text=text, detail={"origin": case.id})
         made.append(follow_up)
+    session.add_all(made)
+    session.flush()
+    for follow_up in made:
+        opening.begin(session, shift, follow_up, now, actor, text=text, detail={"origin": case.id})
     detail = {"cases": [each.id for each in made], "regions": places}
     record(session, case, "feedback", actor, now, text=text, detail=detail)
     session.flush()

@@ -9,15 +9,11 @@ acknowledge cases by form and by API, and pages that are only open keep themselv
 from __future__ import annotations
 
 import json
-import random
-import re
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from secrets import token_urlsafe
 from statistics import quantiles
@@ -42,12 +38,13 @@ from streams.duty.models import Case
 from streams.duty.officers import add_token, find, set_password
 from streams.duty.opening import hear
 from tests.benchmarks.stack import broker
+from tests.benchmarks.visitors import READY, Key
 from tests.dagster_project.house import READING, Event
 from tests.dagster_project.house import House as Log
 from tests.streams.duty.moments import warning, warning_bytes
 
 EARLIER, BURST, SECONDS, BEFORE = 1_000, 10_000, 60, 12
-VISITORS, WATCHING, STATIONS = 8, 20, 50
+STATIONS = 50
 TARGET, PASSWORD = 300, "a long enough password"
 PORTS = ("RECEIVER", "DUTY", "CONSOLE", "WAREHOUSE", "WAREHOUSE_HTTP")
 OFFICERS = ("ecology-1", "ecology-2", "head-1")
@@ -61,129 +58,18 @@ PROGRAMS = (
 START = "import sys; from importlib import import_module; from deploy.environment import load_settings; " + (
     "import_module(sys.argv[1]).main(load_settings())"
 )
-EPISODE = re.compile(r'href="/cases/(\d+)"')
-CSRF = re.compile(r'name="csrf" value="([^"]+)"')
-
-
-@dataclass(frozen=True)
-class Key:
-    """What an officer comes with: the cookie of a session, and a token for the API."""
-
-    cookie: str
-    session: str
-    token: str
-
-
-def timed(rows: dict[str, list[float]], name: str, ask: Callable[[], httpx.Response]) -> httpx.Response:
-    """The answer; its milliseconds go to the rows. 409: somebody else was faster."""
-    begun = time.perf_counter()
-    answer = ask()
-    rows.setdefault(name, []).append((time.perf_counter() - begun) * 1000)
-    assert answer.status_code in (200, 303, 409), (name, answer.status_code, answer.text[:300])
-    return answer
-
-
-class Visitor:
-    """An officer in a hurry: looks at his cases, opens one, takes it, looks at the screen."""
-
-    def __init__(self, address: str, key: Key, seed: int) -> None:
-        self.rng, self.key = random.Random(seed), key
-        self.rows: dict[str, list[float]] = {}
-        self.web = httpx.Client(
-            base_url=address, cookies={key.cookie: key.session}, trust_env=False, timeout=60
-        )
-
-    def round(self) -> None:
-        """One thing an officer does."""
-        bearer = {"Authorization": f"Bearer {self.key.token}"}
-        what = self.rng.choice(("look", "look", "take", "take by api", "screen", "api", "rules", "roster"))
-        if what in ("look", "take", "take by api"):
-            page = timed(self.rows, "my cases", lambda: self.web.get("/cases?state=new")).text
-            cases = EPISODE.findall(page)
-            if not cases:
-                return
-            case = self.rng.choice(cases)
-            shown = timed(self.rows, "case page", lambda: self.web.get(f"/cases/{case}")).text
-            if what == "take":
-                form = {"csrf": CSRF.findall(shown)[0]}
-                path = f"/cases/{case}/acknowledge"
-                timed(self.rows, "acknowledge (form)", lambda: self.web.post(path, data=form))
-            elif what == "take by api":
-                path = f"/api/v1/cases/{case}/acknowledge"
-                timed(self.rows, "acknowledge (API)", lambda: self.web.post(path, headers=bearer))
-        elif what == "api":
-            path = "/api/v1/cases?open=true&limit=50"
-            timed(self.rows, "API list", lambda: self.web.get(path, headers=bearer))
-        else:
-            path = {"screen": "/screen", "rules": "/rules", "roster": "/roster"}[what]
-            timed(
-                self.rows,
-                {"screen": "one screen", "rules": "rules", "roster": "roster"}[what],
-                lambda: self.web.get(path),
-            )
-
-    def run(self, end: float) -> None:
-        """Until then, with a pause after each, as of a person in a hurry."""
-        while time.monotonic() < end:
-            self.round()
-            time.sleep(self.rng.uniform(0.3, 1.0))
-
-
-def watch(
-    address: str, key: Key, path: str, end: float, rows: dict[str, list[float]], lock: threading.Lock
-) -> None:
-    """A page that is only open: news come by its stream, and it fetches itself as seldom as `live.js` does."""
-    took: dict[str, list[float]] = {}
-    last = 0.0
-    with (
-        suppress(httpx.TransportError),
-        httpx.Client(
-            base_url=address, cookies={key.cookie: key.session}, trust_env=False, timeout=60
-        ) as client,
-        client.stream("GET", "/events") as stream,
-    ):
-        for line in stream.iter_lines():
-            if time.monotonic() > end:
-                break
-            if line.startswith("event: change") and time.monotonic() - last > 2:
-                timed(took, "open pages", lambda: client.get(path))
-                last = time.monotonic()
-    with lock:
-        rows.setdefault("open pages", []).extend(took.get("open pages", []))
-
-
-def ask(address: str, given: list[list[str]], seconds: float) -> None:
-    """The visitors' process: all of them at once; prints the milliseconds by what was asked."""
-    keys, end = [Key(*each) for each in given], time.monotonic() + seconds
-    rows: dict[str, list[float]] = {}
-    lock = threading.Lock()
-    visitors = [Visitor(address, keys[seed % len(keys)], seed) for seed in range(VISITORS)]
-    threads = [threading.Thread(target=each.run, args=(end,)) for each in visitors]
-    threads += [
-        threading.Thread(
-            target=watch,
-            args=(address, keys[n % len(keys)], ("/screen", "/cases")[n % 2], end, rows, lock),
-            daemon=True,
-        )
-        for n in range(WATCHING)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads[:VISITORS]:
-        thread.join()
-    for thread in threads[VISITORS:]:
-        thread.join(5)
-    for visitor in visitors:
-        for name, took in visitor.rows.items():
-            rows.setdefault(name, []).extend(took)
-    print(json.dumps(rows))
 
 
 def visit(settings: Settings, keys: list[Key], seconds: float) -> subprocess.Popen[str]:
-    """The visitors, begun."""
-    given = json.dumps([settings.console, [list(vars(key).values()) for key in keys], seconds])
-    command = [sys.executable, "-m", "tests.benchmarks.bench_console", given]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    """The visitors, begun: started and ready before, so that their start costs nothing of the time measured."""
+    command = [sys.executable, "-m", "tests.benchmarks.visitors"]
+    visitors = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert visitors.stdin and visitors.stdout
+    assert visitors.stdout.readline().strip() == READY, "the visitors failed"
+    given = [list(vars(key).values()) for key in keys]
+    visitors.stdin.write(json.dumps([settings.console, given, seconds]) + "\n")
+    visitors.stdin.flush()
+    return visitors
 
 
 def answers(visitors: subprocess.Popen[str]) -> dict[str, list[float]]:
@@ -356,7 +242,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and sys.argv[1].startswith("["):
-        ask(*json.loads(sys.argv[1]))
-    else:
-        main()
+    main()

@@ -17,7 +17,8 @@ from streams.duty.console.lockout import Attempts
 from streams.duty.console.tables import BrowserSession, SignIn
 from streams.duty.database import Database
 from streams.duty.models import Officer
-from streams.duty.officers import check_password
+from streams.duty.officers import check_password, held_by
+from streams.duty.rights import Grant
 
 IDLE = timedelta(hours=12)
 LIFE = timedelta(days=7)
@@ -35,12 +36,13 @@ class SignInRefused(Exception):
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who a browser is: `csrf` must come back with every change."""
+    """Who a browser is, and what he may do; `csrf` must come back with every change."""
 
     login: str
     officer_id: int
     name: str
     csrf: str
+    grants: tuple[Grant, ...] = ()
 
 
 class Accounts:
@@ -92,23 +94,29 @@ class Accounts:
 
     def visitor(self, token: str, now: datetime) -> Visitor | None:
         """Whose token this is; None where it is nobody's, too old, unused for too long, or not active any more."""
+        this = BrowserSession.token_hash == _digest(token)
         query = (
-            sa.select(BrowserSession, Officer)
+            sa.select(
+                BrowserSession.csrf,
+                BrowserSession.created,
+                BrowserSession.seen,
+                Officer.id,
+                Officer.login,
+                Officer.name,
+                Officer.active,
+            )
             .join(Officer, Officer.id == BrowserSession.officer_id)
-            .where(BrowserSession.token_hash == _digest(token))
+            .where(this)
         )
         with self._database.reading() as session:
             found = session.execute(query).first()
-        if found is None:
+            grants = held_by(session, found.id) if found is not None else ()
+        if found is None or not found.active or found.seen < now - IDLE or found.created < now - LIFE:
             return None
-        browser, officer = found
-        if not officer.active or browser.seen < now - IDLE or browser.created < now - LIFE:
-            return None
-        if browser.seen < now - SEEN_EVERY:
+        if found.seen < now - SEEN_EVERY:
             with self._database.writing() as session:
-                this = BrowserSession.token_hash == browser.token_hash
                 session.execute(sa.update(BrowserSession).where(this).values(seen=now))
-        return Visitor(officer.login, officer.id, officer.name, browser.csrf)
+        return Visitor(found.login, found.id, found.name, found.csrf, grants)
 
     def sign_out(self, token: str) -> None:
         """End a session."""

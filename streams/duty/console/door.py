@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,12 +25,13 @@ from schemas.errors import Unavailable
 from streams.duty.console.accounts import Visitor
 from streams.duty.console.i18n import LANGUAGES, Words, negotiate
 from streams.duty.console.parts import Parts
-from streams.duty.officers import actor_of
 from streams.duty.refusals import Refused, TooLarge
 from streams.duty.rights import Actor
 
 log = logging.getLogger("liaowang.console")
 
+LIVE = "X-Live"
+"""The header by which a page that is open fetches itself (`live.js`)."""
 LANGUAGE_COOKIE = "liaowang_language"
 NOBODY = Actor("", "")
 MOST_FIELDS = 60
@@ -111,7 +113,8 @@ def page(parts: Parts, handler: Callable[[Visit], Response]) -> Endpoint:
     """An endpoint that only shows, to those who are signed in; others are sent to sign in first."""
 
     async def endpoint(request: Request) -> Response:
-        return await run_in_threadpool(answer, parts, request, lambda guest: handler(_known(guest)))
+        async with parts.lookers if LIVE in request.headers else nullcontext():
+            return await run_in_threadpool(answer, parts, request, lambda guest: handler(_known(guest)))
 
     return endpoint
 
@@ -198,11 +201,11 @@ class _SignInFirst(Exception):
 
 
 def _known(guest: Guest) -> Visit:
-    if guest.visitor is None:
+    visitor = guest.visitor
+    if visitor is None:
         raise _SignInFirst
-    with guest.parts.database.reading() as session:
-        actor = actor_of(session, guest.visitor.login, origin_of(guest.request))
-    return Visit(guest.parts, guest.request, guest.words, guest.now, guest.visitor, actor)
+    actor = Actor(visitor.login, origin_of(guest.request), visitor.officer_id, visitor.grants)
+    return Visit(guest.parts, guest.request, guest.words, guest.now, visitor, actor)
 
 
 def answer(

@@ -12,6 +12,9 @@ from schemas.errors import Unavailable
 log = logging.getLogger("liaowang.console")
 
 INTERVAL = 0.5
+APART = 0.025
+"""Seconds between two browsers that are told the same, as long as all are told within an interval."""
+GOLDEN = 0.618_034
 BEAT = 15.0
 MOST = 100
 """So many cases are named in an event; of more a page is told that there are more."""
@@ -26,6 +29,7 @@ class Hub:
     def __init__(self, changes: Changes, interval: float = INTERVAL) -> None:
         self._changes, self._interval = changes, interval
         self._queues: set[asyncio.Queue[str | None]] = set()
+        self._seats = 0
 
     @property
     def listening(self) -> int:
@@ -62,8 +66,12 @@ class Hub:
             queue.put_nowait(None)
 
     async def listen(self) -> AsyncIterator[str]:
-        """The events for one browser, with a comment now and then, so that a dead connection is noticed."""
+        """The events for one browser, with a comment now and then, so that a dead connection is noticed.
+
+        Each has its own moment within the interval: told all at once, all would ask for their pages at once.
+        """
         queue: asyncio.Queue[str | None] = asyncio.Queue()
+        seat, self._seats = self._seats * GOLDEN % 1, self._seats + 1
         self._queues.add(queue)
         try:
             yield "retry: 2000\n\n"
@@ -74,6 +82,7 @@ class Hub:
                     event = ": still here\n\n"
                 if event is None:
                     return
+                await asyncio.sleep(seat * min(self._interval, APART * len(self._queues)))
                 yield event
         finally:
             self._queues.discard(queue)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +29,10 @@ from streams.watch.rule import Rule
 
 @dataclass(frozen=True)
 class Parts:
-    """The console's parts. `desk` gives the roster of the moment; `key` signs links and cookies."""
+    """The console's parts. `desk` gives the roster of the moment; `key` signs links and cookies.
+
+    `lookers`: so many pages that only keep themselves up to date are made at once; who clicks goes before them.
+    """
 
     database: Database
     desk: Callable[[], Desk]
@@ -47,6 +51,7 @@ class Parts:
     meters: Cached[Meters]
     reviews: Cached[Reviews]
     hub: Hub
+    lookers: asyncio.Semaphore
     requests: Limiter
     sign_ins: Limiter
     taps: Limiter

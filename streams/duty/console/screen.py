@@ -98,9 +98,7 @@ def show_screen(visit: Visit) -> Response:
     parts = visit.parts
     with parts.database.reading() as session:
         counts = queries.open_counts(session, visit.actor, parts.regions)
-        newest = queries.find_cases(
-            session, visit.actor, parts.regions, queries.Filters(open=True), limit=NEWEST
-        )
+        newest = queries.newest_cases(session, visit.actor, parts.regions, queries.Filters(open=True), NEWEST)
     levels, states = totals(counts)
     known = parts.standings.get()
     naming = naming_of(visit)
@@ -111,7 +109,7 @@ def show_screen(visit: Visit) -> Response:
         tiles=tile_views(parts.tiles, counts, parts.regions, visit.words.language == "en"),
         levels=levels,
         states=states,
-        newest=[case_view(case, naming, visit.now) for case in newest.items],
+        newest=[case_view(case, naming, visit.now) for case in newest],
         standings=known.value or (),
         trouble=known.trouble,
         known=known.value is not None,

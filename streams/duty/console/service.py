@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import socket
@@ -54,6 +55,7 @@ ADMINISTRATOR = "admin"
 STANDINGS_SECONDS, FEEDS_SECONDS, TRUST_SECONDS, METERS_SECONDS = 30.0, 10.0, 30.0, 5.0
 REQUESTS, SIGN_INS, TAPS = Limit(300, 1200), Limit(10, 10), Limit(20, 20)
 STOP_SECONDS = 3
+LOOKERS = 2
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         meters=Cached(partial(meters.read, http, metrics), METERS_SECONDS, time.time, executor),
         reviews=Cached(partial(reviews, mart), TRUST_SECONDS, time.time, executor),
         hub=Hub(partial(changes, database)),
+        lookers=asyncio.Semaphore(LOOKERS),
         requests=Limiter(requests),
         sign_ins=Limiter(SIGN_INS),
         taps=Limiter(TAPS),

@@ -224,6 +224,27 @@ def test_a_transition_counts_once_however_often_it_is_heard(database: Database, 
         assert hear_end_of_nothing(database, desk) == 1
 
 
+def test_what_comes_together_is_taken_in_its_order(database: Database, desk: Desk) -> None:
+    """An end before the beginning ends nothing; what follows in the same reading finds its case."""
+    together = [
+        warning("e1", 9, "recovered", "blue"),
+        warning("e2", 0, "opened", "blue"),
+        warning("e1", 0, "opened", "blue"),
+        warning("e1", 1, "raised", "red"),
+        warning("e2", 1, "recovered", "blue"),
+    ]
+    with database.writing() as session:
+        assert hear(session, desk, NOW, [*together, together[1]]) == 5
+    with database.reading() as session:
+        second, first = session.scalars(sa.select(Case).order_by(Case.id)).unique()
+        assert [second.episode, first.episode] == ["e2", "e1"]
+        assert (first.level, first.recovered, second.recovered) == ("red", None, NOW)
+        assert [e.kind for e in entries_of(session, first)] == ["opened", "assigned", "raised", "assigned"]
+        assert [e.kind for e in entries_of(session, second)] == ["opened", "assigned", "recovered"]
+        ended = sa.select(Notification.kind).where(Notification.case_id == second.id)
+        assert set(session.scalars(ended)) == {"assigned", "ended"}
+
+
 def hear_end_of_nothing(database: Database, desk: Desk) -> int:
     """The end of an episode that never was a case is taken and opens none."""
     with database.writing() as session:

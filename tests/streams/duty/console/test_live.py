@@ -5,8 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
+from starlette.requests import Request
+from starlette.responses import Response
+
+from streams.duty.console.door import LIVE, page
 from streams.duty.console.live import MOST, Hub
+from streams.duty.console.service import LOOKERS
 from tests.streams.duty.console.house import House, until
 
 
@@ -37,6 +43,45 @@ def test_a_browser_that_is_slow_is_told_that_there_is_more_never_less() -> None:
         hub.stop()
         hub.tell(5, (8,))
         assert [event async for event in stream] == [], "a stop is not overtaken by news"
+
+    asyncio.run(run())
+
+
+def test_many_browsers_are_told_one_after_another() -> None:
+    async def run() -> None:
+        hub = Hub(nothing, interval=10)
+        streams = [hub.listen() for _ in range(20)]
+        for stream in streams:
+            assert (await anext(stream)).startswith("retry:")
+        tasks = [asyncio.create_task(heard(stream)) for stream in streams]
+        await asyncio.sleep(0)
+        hub.tell(1, (5,))
+        done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        assert done and waiting, "told at once, all would ask for their pages at once"
+        assert {task.result()["seq"] for task in (await asyncio.wait(tasks))[0]} == {1}
+
+    asyncio.run(run())
+
+
+def test_a_page_that_keeps_itself_up_to_date_waits_for_its_turn_and_a_click_does_not(house: House) -> None:
+    house.officer("zhang", "ecology-duty", "330100")
+    parts = house.console.parts
+    endpoint = page(parts, lambda visit: Response(visit.actor.who))
+    with house.visitor("zhang") as client:
+        cookie = f"{parts.cookie}={client.cookies[parts.cookie]}"
+
+    def request(**headers: str) -> Request:
+        sent = [(name.encode(), value.encode()) for name, value in {"cookie": cookie, **headers}.items()]
+        return Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": sent})
+
+    async def run() -> None:
+        async with AsyncExitStack() as others:
+            for _ in range(LOOKERS):
+                await others.enter_async_context(parts.lookers)
+            looking = asyncio.create_task(endpoint(request(**{LIVE.lower(): "1"})))
+            assert (await endpoint(request())).body == b"zhang"
+            assert not looking.done()
+        assert (await looking).body == b"zhang"
 
     asyncio.run(run())
 
