@@ -32,7 +32,9 @@ log = logging.getLogger("liaowang.watch")
 CHECKPOINT_SECONDS = 1.0
 WAIT_SECONDS = 1.0
 CHECKPOINT_SHARE = 0.1
-"""A checkpoint may take a tenth of the time: the next one waits ten times as long as the last one took."""
+"""A checkpoint may take a tenth of the processor: the next one waits ten times as long as the last one worked."""
+CHECKPOINT_MOST = 30.0
+"""And no longer than this: so much is read again after a crash, and so long an offset stays uncommitted."""
 
 
 def make_app(
@@ -74,14 +76,22 @@ async def _keep_checkpoints(app: FrameApp, watcher: Watcher, beat: Callable[[], 
     pause = CHECKPOINT_SECONDS
     while not app.should_stop:
         await asyncio.sleep(pause)
-        started = time.monotonic()
+        started, worked = time.monotonic(), time.thread_time()
         await watcher.checkpoint()
         if not (app.in_recovery or app.rebalancing):  # neither may last; the health probe sees that it does
             beat()
-        pause = max(CHECKPOINT_SECONDS, (time.monotonic() - started) / CHECKPOINT_SHARE)
+        pause = pause_after(time.thread_time() - worked)
         if started - spoken >= 60:
             spoken = started
             log.info("since the start: %s", watcher.tally())
+
+
+def pause_after(worked: float) -> float:
+    """Seconds until the next checkpoint, after one that took this much of the processor.
+
+    Not of the clock: on a busy machine it may take long without costing much.
+    """
+    return min(CHECKPOINT_MOST, max(CHECKPOINT_SECONDS, worked / CHECKPOINT_SHARE))
 
 
 def _watch(app: FrameApp, watcher: Watcher, topic: str) -> None:

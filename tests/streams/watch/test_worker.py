@@ -38,6 +38,7 @@ from streams.watch.flow import Flow
 from streams.watch.published import RuleBook
 from streams.watch.rule_yaml import parse_rule
 from streams.watch.warning import encode_warning
+from streams.watch.worker import pause_after
 
 pytestmark = pytest.mark.stack
 CONTRACTS = load_contracts()
@@ -254,6 +255,18 @@ def told(settings: Settings) -> int:
 def warned(settings: Settings) -> Counter[bytes]:
     found = asyncio.run(read(settings, WARNINGS))
     return Counter(record.value for records in found.values() for record in records)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("worked", "pause"),
+    [
+        pytest.param(0.02, 1.0, id="small"),
+        pytest.param(0.5, 5.0, id="a tenth"),
+        pytest.param(8.0, 30.0, id="huge"),
+    ],
+)
+def test_checkpoints_take_a_tenth_of_the_processor_and_none_is_far_off(worked: float, pause: float) -> None:
+    assert pause_after(worked) == pause
 
 
 def test_killed_again_and_again_it_warns_of_the_same_things_once(broker: Settings) -> None:
