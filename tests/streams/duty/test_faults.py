@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import Random
@@ -21,7 +18,6 @@ import sqlalchemy as sa
 from aiohttp import web
 from kafka import KafkaProducer
 
-from deploy.environment import as_environment
 from deploy.local.process import free_port
 from schemas.regions import Regions
 from schemas.settings import HOST, Settings
@@ -32,6 +28,7 @@ from streams.duty.models import Case, Notification
 from streams.duty.outbox import Outbox
 from streams.duty.push_worker import outbox_path
 from streams.duty.signature import KEY_HEADER
+from tests.programs import process, program
 from tests.streams.duty.moments import warning_bytes
 from tests.streams.duty.test_service import home, number, until
 
@@ -42,9 +39,7 @@ WARNED, KILLS = 120, 4
 BAD_LUCK = 4
 """So often one message is refused at most: the pause after each refusal is twice the one before."""
 CHANNELS = ("half", "slow", "late")
-START = "import sys; from importlib import import_module; from deploy.environment import load_settings; " + (
-    "import_module(sys.argv[1]).main(load_settings())"
-)
+PROGRAMS = ("streams.duty.worker", "streams.duty.push_worker")
 
 
 @dataclass
@@ -96,20 +91,9 @@ class Receivers:
 @contextmanager
 def programs(settings: Settings) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Both services as processes, killed at the end without a warning."""
-    with (settings.home / "programs.log").open("ab") as log:
-        started = [
-            subprocess.Popen(
-                [sys.executable, "-c", START, name], env=as_environment(settings), stdout=log, stderr=log
-            )
-            for name in ("streams.duty.worker", "streams.duty.push_worker")
-        ]
-    try:
-        yield started
-    finally:
-        for process in started:
-            if process.poll() is None:
-                os.kill(process.pid, signal.SIGKILL)
-            process.wait(30)
+    log = settings.home / "programs.log"
+    with ExitStack() as stack:
+        yield [stack.enter_context(process(settings, program(name), log)) for name in PROGRAMS]
 
 
 def declare(settings: Settings, port: int, late: int) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +18,7 @@ import pytest
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
-from deploy.environment import as_environment, load_settings
+from deploy.environment import load_settings
 from deploy.local.kafka import kafka_running
 from deploy.local.process import free_port
 from schemas.event import encode_tick
@@ -29,15 +27,12 @@ from schemas.topics import WARNINGS
 from streams.duty.outbox import Outbox
 from streams.duty.push import LEVELS
 from streams.duty.push_worker import outbox_path
+from tests.programs import process, program
 from tests.streams.duty.parts import KEY, warning
 
 pytestmark = pytest.mark.stack
 
-WORKER = """
-from deploy.environment import load_settings
-from streams.duty.push_worker import main
-main(load_settings())
-"""
+WORKER = program("streams.duty.push_worker")
 RECEIVER = """
 import os
 from deploy.environment import load_settings
@@ -74,27 +69,6 @@ def produce(settings: Settings, values: Iterable[bytes]) -> None:
     for future in sent:
         future.get(30)
     producer.close()
-
-
-@contextmanager
-def process(
-    settings: Settings, code: str, log: Path, **environment: str
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Python code in a process of its own, killed at the end if it still runs."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as out:
-        running = subprocess.Popen(
-            [sys.executable, "-c", code],
-            env={**as_environment(settings), **environment},
-            stdout=out,
-            stderr=out,
-        )
-    try:
-        yield running
-    finally:
-        if running.poll() is None:
-            running.kill()
-        running.wait(30)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,7 @@ from streams.duty.home import open_database
 from streams.duty.models import Case, Entry, Message, Notification
 from streams.duty.officers import add_officer, add_token
 from streams.duty.rights import Grant
+from tests.programs import process, program
 from tests.streams.duty.moments import root, warning_bytes
 
 pytestmark = pytest.mark.stack
@@ -42,11 +43,7 @@ pytestmark = pytest.mark.stack
 PATIENCE = 90.0
 WARNED = 400
 KILLS = 5
-WORKER = """
-from deploy.environment import load_settings
-from streams.duty.worker import main
-main(load_settings())
-"""
+WORKER = program("streams.duty.worker")
 
 
 @pytest.fixture
@@ -62,19 +59,9 @@ def home(settings: Settings, tmp_path: Path, sqlite_url: str) -> Iterator[Settin
         yield mine
 
 
-@contextmanager
-def service(home: Settings) -> Iterator[subprocess.Popen[bytes]]:
+def service(home: Settings) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """The service in a process of its own, killed at the end if it still runs."""
-    with (home.home / "duty.log").open("ab") as log:
-        running = subprocess.Popen(
-            [sys.executable, "-c", WORKER], env=as_environment(home), stdout=log, stderr=log
-        )
-    try:
-        yield running
-    finally:
-        if running.poll() is None:
-            running.kill()
-        running.wait(30)
+    return process(home, WORKER, home.home / "duty.log")
 
 
 def until(true: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:

@@ -8,11 +8,10 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +22,6 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.environment import as_environment
 from deploy.local.kafka import kafka_running
 from deploy.local.process import free_port
 from deploy.rules import history, publish_files
@@ -39,17 +37,14 @@ from streams.watch.published import RuleBook
 from streams.watch.rule_yaml import parse_rule
 from streams.watch.warning import encode_warning
 from streams.watch.worker import pause_after
+from tests.programs import process, program
 
 pytestmark = pytest.mark.stack
 CONTRACTS = load_contracts()
 AIR = CONTRACTS["ecology.air-quality"]
 CASES = CONTRACTS["health.infectious-disease"]
 START = datetime(2026, 3, 1, tzinfo=UTC)
-WORKER = (
-    "from deploy.environment import load_settings\n"
-    "from streams.watch.worker import main\n"
-    "main(load_settings())\n"
-)
+WORKER = program("streams.watch.worker")
 
 
 RULE = """
@@ -127,17 +122,8 @@ def broker(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
         yield own
 
 
-@contextmanager
-def worker(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
-    with (settings.home / "watch.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", WORKER], env=as_environment(settings), stdout=log, stderr=log
-        )
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(60)
+def worker(settings: Settings) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    return process(settings, WORKER, settings.home / "watch.log", signal.SIGTERM)
 
 
 def air_log(hours: int, stations: int, seed: int) -> list[tuple[str, bytes]]:

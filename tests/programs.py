@@ -1,0 +1,39 @@
+"""The platform's programs as processes of their own: for tests that kill them, and for benchmarks."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.environment import as_environment
+from schemas.settings import Settings
+
+
+def program(module: str) -> str:
+    """Code that runs the `main` of a module with the settings of its environment."""
+    return f"from deploy.environment import load_settings\nfrom {module} import main\nmain(load_settings())\n"
+
+
+@contextmanager
+def process(
+    settings: Settings, code: str, log: Path, ending: signal.Signals = signal.SIGKILL, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Python code in a process of its own; if it still runs after the block, it is ended by this signal."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        running = subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**as_environment(settings), **environment},
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        yield running
+    finally:
+        if running.poll() is None:
+            running.send_signal(ending)
+        running.wait(60)
