@@ -17,8 +17,9 @@ from deploy.backtest import Version, run
 from deploy.landed_log import Stretch, connect
 from schemas.contract import load_contracts
 from schemas.settings import Settings
-from tests.benchmarks.bench_watch import COUNTIES, RULE, RULES, STATIONS
+from tests.benchmarks.bench_watch import COUNTIES, RULES, STATIONS
 from tests.benchmarks.house import AIR, FIRST, PARTITIONS, argument, own_warehouse, say
+from tests.benchmarks.watching import rule_text
 
 TICK_HOURS = 5
 EACH = STATIONS // PARTITIONS
@@ -67,11 +68,7 @@ def land(open: Warehouse, hours: int) -> int:
 
 def rules(names: list[str]) -> Version:
     """Some of the rules of `bench_watch`, to be tried together."""
-    texts = []
-    for name in names:
-        subject, condition, levels = RULES[name]
-        texts.append((name, RULE.format(name=name, subject=subject, condition=condition, levels=levels)))
-    return Version("tried", tuple(texts))
+    return Version("tried", tuple((name, rule_text(name, AIR.feed, RULES[name])) for name in names))
 
 
 def spent() -> float:

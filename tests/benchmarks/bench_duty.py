@@ -7,8 +7,7 @@ The service is a process of its own, on SQLite; a case counts as stored when ano
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +21,6 @@ import httpx
 import sqlalchemy as sa
 from kafka import KafkaProducer
 
-from deploy.environment import as_environment
 from deploy.local.process import free_port
 from schemas.regions import load_regions
 from schemas.settings import HOST, Settings
@@ -32,6 +30,7 @@ from streams.duty.home import open_database, operator
 from streams.duty.models import Case, Message
 from streams.duty.officers import add_token, find
 from tests.benchmarks.stack import broker
+from tests.programs import process, program
 from tests.streams.duty.moments import warning_bytes
 
 RATE, SECONDS = 50, 20
@@ -40,11 +39,6 @@ REST = 8.0
 PATIENCE = 60.0
 COUNTIES = [region.code for region in load_regions().counties]
 LEVELS = ("blue", "yellow", "orange", "red")
-WORKER = """
-from deploy.environment import load_settings
-from streams.duty.worker import main
-main(load_settings())
-"""
 
 
 def percentile(values: list[float], percent: int) -> float:
@@ -55,9 +49,8 @@ def percentile(values: list[float], percent: int) -> float:
 @contextmanager
 def service(settings: Settings) -> Iterator[str]:
     """The duty service, answering; gives its address."""
-    running = subprocess.Popen([sys.executable, "-c", WORKER], env=as_environment(settings))
     address = f"http://{HOST}:{settings.duty_port}"
-    try:
+    with process(settings, program("streams.duty.worker"), settings.home / "duty.log", signal.SIGTERM):
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             try:
@@ -66,9 +59,6 @@ def service(settings: Settings) -> Iterator[str]:
             except httpx.HTTPError:
                 time.sleep(0.1)
         yield address
-    finally:
-        running.terminate()
-        running.wait(30)
 
 
 class Watcher(threading.Thread):

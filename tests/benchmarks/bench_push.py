@@ -8,11 +8,10 @@ consumed. To reach: p50 < 100 ms, p99 < 400 ms; of a burst none lost, red first.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from random import Random
 from statistics import quantiles
@@ -20,40 +19,28 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 
-from deploy.environment import as_environment
 from deploy.local.process import free_port
 from schemas.settings import Settings
 from schemas.topics import DISPOSITIONS, WARNINGS
 from streams.duty.push import LEVELS
 from tests.benchmarks.stack import broker
+from tests.programs import process, program
 from tests.streams.duty.moments import warning_bytes
 
 RATE, SECONDS, BURST = 50, 20, 10_000
 PATIENCE = 90.0
 PROGRAMS = ("streams.duty.receiver", "streams.duty.worker", "streams.duty.push_worker")
-START = "import sys; from importlib import import_module; from deploy.environment import load_settings; " + (
-    "import_module(sys.argv[1]).main(load_settings())"
-)
 
 
 @contextmanager
 def running(settings: Settings) -> Iterator[None]:
     """The three programs as processes of their own."""
-    log = (settings.home / "programs.log").open("w")
-    environment = as_environment(settings)
-    started = [
-        subprocess.Popen([sys.executable, "-c", START, name], env=environment, stdout=log, stderr=log)
-        for name in PROGRAMS
-    ]
-    try:
+    log = settings.home / "programs.log"
+    with ExitStack() as stack:
+        for name in PROGRAMS:
+            stack.enter_context(process(settings, program(name), log, signal.SIGTERM))
         time.sleep(8)
         yield
-    finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            process.wait(30)
-        log.close()
 
 
 def of(sorted_ms: list[float]) -> dict[str, float]:

@@ -9,46 +9,27 @@ aiokafka fetch loop over the same topic in the same run.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
-import os
-import signal
 import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from deploy.environment import load_settings
-from deploy.rules import history, publish_files
 from schemas.contract import load_contracts
 from schemas.event import encode_event, encode_tick
 from schemas.settings import Settings
 from schemas.topics import feed_topic
-from streams.watch.episode import GC_THRESHOLD
-from streams.watch.worker import make_app
-from streams.worker import run_worker
+from streams.watch.watcher import Watcher
 from tests.benchmarks.stack import RESULT, broker, in_child
+from tests.benchmarks.watching import AIR, Mark, fetch, publish, watch_until
 
-FEED = "ecology.air-quality"
+FEED = AIR
 TOPIC = feed_topic(FEED)
 STATIONS = 1000
 
-
-RULE = """
-rule: bench.{name}
-version: 1
-title: {{zh: 基准, en: benchmark}}
-feed: ecology.air-quality
-subject: [{subject}]
-condition: {condition}
-levels: {levels}
-runbook: none
-duty_role: none
-"""
 RULES = {
     "threshold": ("station", "{kind: threshold, field: pm25}", "{blue: 115, red: 350}\nrecovery: 100"),
     "mean": (
@@ -79,14 +60,6 @@ COUNTIES = (
     "331002",
 )
 TICK_EVERY = 5000
-
-
-def write_rules(folder: Path) -> Path:
-    (folder / "bench").mkdir(parents=True, exist_ok=True)
-    for name, (subject, condition, levels) in RULES.items():
-        text = RULE.format(name=name, subject=subject, condition=condition, levels=levels)
-        (folder / "bench" / f"{name}.yaml").write_text(text)
-    return folder
 
 
 def values(number: int) -> Any:
@@ -128,52 +101,21 @@ async def produce(settings: Settings, number: int) -> int:
     return size // number
 
 
-async def fetch(settings: Settings, number: int) -> float:
-    """Records by CPU second of a loop that only fetches."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
-    await consumer.start()
-    partitions = [TopicPartition(TOPIC, each) for each in range(settings.partitions)]
-    consumer.assign(partitions)
-    await consumer.seek_to_beginning(*partitions)
-    seen, started = 0, time.process_time()
-    while seen < number:
-        seen += sum(len(records) for records in (await consumer.getmany(timeout_ms=500)).values())
-    rate = number / (time.process_time() - started)
-    await consumer.stop()
-    return rate
-
-
 def watch(settings: Settings, number: int) -> None:
     """Run the real worker until it has watched all and written its last checkpoint."""
     contracts = load_contracts()
-    publish_files(settings, contracts, write_rules(settings.home / "rules"))
-    app, watcher = make_app(settings, history(settings), contracts)
-    gc.set_threshold(*GC_THRESHOLD)
-    found: dict[str, float] = {}
+    publish(settings, contracts, [(name, FEED, rule) for name, rule in RULES.items()])
 
-    @app.task
-    async def measure() -> None:
-        begun: tuple[float, float] | None = None
-        while True:
-            await asyncio.sleep(0.01)
-            seen = watcher.seen()
-            if begun is None and seen:
-                begun = time.process_time(), time.monotonic()
-                found["skipped"] = seen
-            if watcher.gathered() >= number and begun is not None:
-                await watcher.checkpoint()
-                cpu, wall = time.process_time() - begun[0], time.monotonic() - begun[1]
-                found.update(cpu=(number - found["skipped"]) / cpu, wall=(number - found["skipped"]) / wall)
-                print(RESULT + json.dumps(found), flush=True)
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
+    def figure(_: Watcher, begun: Mark, end: Mark) -> dict[str, float]:
+        judged = number - begun.seen
+        return {"cpu": judged / (end.cpu - begun.cpu), "wall": judged / (end.wall - begun.wall)}
 
-    run_worker(app, settings)
+    watch_until(settings, contracts, lambda watcher: watcher.gathered() >= number, figure)
 
 
 CHILDREN: dict[str, Callable[[Settings, int], Any]] = {
     "produce": lambda settings, number: asyncio.run(produce(settings, number)),
-    "fetch": lambda settings, number: asyncio.run(fetch(settings, number)),
+    "fetch": lambda settings, number: asyncio.run(fetch(settings, [TOPIC], number)),
     "watch": watch,
 }
 

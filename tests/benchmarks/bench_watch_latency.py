@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from statistics import quantiles
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from deploy.environment import as_environment
-from deploy.rules import publish_files
 from schemas.contract import load_contracts
 from schemas.event import encode_event, encode_tick
 from schemas.settings import Settings
 from schemas.topics import WARNINGS, feed_topic
-from tests.benchmarks.bench_watch import COUNTIES, RULE
+from tests.benchmarks.bench_watch import COUNTIES
 from tests.benchmarks.stack import broker
+from tests.benchmarks.watching import publish
+from tests.programs import process, program
 
 FEED = "ecology.air-quality"
 TOPIC = feed_topic(FEED)
@@ -35,11 +32,7 @@ RULES = {
     "own": ("station", "{kind: threshold, field: pm25}", "{blue: 115}"),
     "rekeyed": ("region", "{kind: threshold, field: aqi}", "{blue: 300}"),
 }
-WORKER = (
-    "from deploy.environment import load_settings\n"
-    "from streams.watch.worker import main\n"
-    "main(load_settings())\n"
-)
+WORKER = program("streams.watch.worker")
 Found = dict[str, list[float]]
 
 
@@ -103,18 +96,11 @@ async def measure(settings: Settings, topic: str) -> Found:
 def main() -> None:
     """Print one JSON object a rule: the figures beside the baseline."""
     with broker([TOPIC]) as settings:
-        folder = settings.home / "rules" / "bench"
-        folder.mkdir(parents=True)
-        for name, (subject, condition, levels) in RULES.items():
-            text = RULE.format(name=name, subject=subject, condition=condition, levels=levels)
-            (folder / f"{name}.yaml").write_text(text)
-        publish_files(settings, load_contracts(), folder.parent)
+        publish(settings, load_contracts(), [(name, FEED, rule) for name, rule in RULES.items()])
         bare = percentiles(asyncio.run(measure(settings, TOPIC))["bare"])
-        worker = subprocess.Popen([sys.executable, "-c", WORKER], env=as_environment(settings))
-        time.sleep(8)  # the group forms; the warm-up is not counted either
-        found = asyncio.run(measure(settings, WARNINGS))
-        os.kill(worker.pid, signal.SIGTERM)
-        worker.wait(60)
+        with process(settings, WORKER, settings.home / "watch.log", signal.SIGTERM):
+            time.sleep(8)  # the group forms; the warm-up is not counted either
+            found = asyncio.run(measure(settings, WARNINGS))
     for rule, latencies in sorted(found.items()):
         p50, p99 = percentiles(latencies)
         line = {

@@ -8,45 +8,28 @@ judged by the ten rules of its feed. The baseline is a bare aiokafka fetch loop 
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
-import os
-import signal
 import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from deploy.environment import load_settings
-from deploy.rules import history, publish_files
 from schemas.contract import FEEDS, Contract, load_contracts
 from schemas.event import encode_tick
 from schemas.settings import Settings
 from schemas.topics import feed_topic
-from streams.watch.episode import GC_THRESHOLD
-from streams.watch.worker import make_app
-from streams.worker import run_worker
+from streams.watch.watcher import Watcher
 from tests.benchmarks.bench_watch import STATIONS, values
 from tests.benchmarks.stack import RESULT, broker, in_child
+from tests.benchmarks.watching import Mark, fetch, publish, watch_until
 
 COUNT = 20
 NAMES = [f"bench.feed-{number:02}" for number in range(COUNT)]
 TOPICS = [feed_topic(name) for name in NAMES]
-RULE = """
-rule: bench.{name}
-version: 1
-title: {{zh: 基准, en: benchmark}}
-feed: {feed}
-subject: [{subject}]
-condition: {condition}
-levels: {levels}
-runbook: none
-duty_role: none
-"""
 THRESHOLDS = [
     ("station", "{kind: threshold, field: pm25}", f"{{blue: {bound}}}") for bound in (115, 150, 250, 350)
 ]
@@ -83,18 +66,6 @@ def contracts_in(home: Path) -> dict[str, Contract]:
     return load_contracts(folder.parent)
 
 
-def write_rules(home: Path) -> Path:
-    """Ten rules a feed."""
-    folder = home / "rules" / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    for at, feed in enumerate(NAMES):
-        for number, (subject, condition, levels) in enumerate(RULES):
-            name = f"rule-{at:02}-{number}"
-            text = RULE.format(name=name, feed=feed, subject=subject, condition=condition, levels=levels)
-            (folder / f"{name}.yaml").write_text(text)
-    return folder.parent
-
-
 async def produce(settings: Settings, number: int) -> None:
     """`number` events to each feed, with ticks every 5,000."""
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=50, max_batch_size=1 << 18)
@@ -110,49 +81,29 @@ async def produce(settings: Settings, number: int) -> None:
     await producer.stop()
 
 
-async def fetch(settings: Settings, number: int) -> float:
-    """Records by CPU second of a loop that only fetches."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
-    await consumer.start()
-    partitions = [TopicPartition(topic, each) for topic in TOPICS for each in range(settings.partitions)]
-    consumer.assign(partitions)
-    await consumer.seek_to_beginning(*partitions)
-    seen, started = 0, time.process_time()
-    while seen < number * COUNT:
-        seen += sum(len(records) for records in (await consumer.getmany(timeout_ms=500)).values())
-    rate = seen / (time.process_time() - started)
-    await consumer.stop()
-    return rate
-
-
 def watch(settings: Settings, number: int) -> None:
     """Run the real worker until all is judged and its last checkpoint is written."""
     contracts = contracts_in(settings.home)
-    publish_files(settings, contracts, write_rules(settings.home))
-    app, watcher = make_app(settings, history(settings), contracts)
-    gc.set_threshold(*GC_THRESHOLD)
+    rules = [
+        (f"rule-{at:02}-{each}", feed, rule)
+        for at, feed in enumerate(NAMES)
+        for each, rule in enumerate(RULES)
+    ]
+    publish(settings, contracts, rules)
+    total = number * COUNT
 
-    @app.task
-    async def measure() -> None:
-        begun, skipped = 0.0, 0
-        while True:
-            await asyncio.sleep(0.01)
-            seen = watcher.seen()
-            if not begun and seen:
-                begun, skipped = time.process_time(), seen
-            if seen >= number * COUNT and watcher.gathered() >= 2 * number * COUNT:
-                await watcher.checkpoint()
-                rate = (number * COUNT - skipped) / (time.process_time() - begun)
-                print(RESULT + json.dumps(rate), flush=True)
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
+    def done(watcher: Watcher) -> bool:
+        return watcher.seen() >= total and watcher.gathered() >= 2 * total
 
-    run_worker(app, settings)
+    def figure(_: Watcher, begun: Mark, end: Mark) -> float:
+        return (total - begun.seen) / (end.cpu - begun.cpu)
+
+    watch_until(settings, contracts, done, figure)
 
 
 CHILDREN: dict[str, Callable[[Settings, int], Any]] = {
     "produce": lambda settings, number: asyncio.run(produce(settings, number)),
-    "fetch": lambda settings, number: asyncio.run(fetch(settings, number)),
+    "fetch": lambda settings, number: asyncio.run(fetch(settings, TOPICS, number * COUNT)),
     "watch": watch,
 }
 

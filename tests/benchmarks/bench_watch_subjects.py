@@ -9,10 +9,8 @@ loss of the local disk. The baseline is a bare aiokafka loop that reads the same
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -22,19 +20,16 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from deploy.environment import load_settings
-from deploy.rules import history, publish_files
 from schemas.contract import load_contracts
 from schemas.event import encode_event, encode_tick
 from schemas.settings import Settings
 from schemas.topics import feed_topic
-from streams.watch.episode import GC_THRESHOLD, LEVEL
+from streams.watch.episode import LEVEL
 from streams.watch.watcher import Watcher
-from streams.watch.worker import make_app
-from streams.worker import run_worker
-from tests.benchmarks.bench_watch import RULE
 from tests.benchmarks.stack import RESULT, broker, in_child
+from tests.benchmarks.watching import AIR, Mark, publish, watch_until
 
-FEED = "ecology.air-quality"
+FEED = AIR
 TOPIC = feed_topic(FEED)
 CHANGELOG = "liaowang-watch-state-changelog"
 HIGH = 200.0
@@ -86,31 +81,19 @@ def kept(watcher: Watcher) -> dict[str, int]:
 
 def watch(settings: Settings, number: int) -> None:
     """Run the worker until `number` events are watched and kept (0: until all partitions are open again)."""
-    begun = time.monotonic()
-    folder = settings.home / "rules" / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    condition = "{kind: threshold, field: pm25}"
-    text = RULE.format(name="many", subject="station", condition=condition, levels="{blue: 115}")
-    (folder / "many.yaml").write_text(text)
-    contracts = load_contracts()
-    publish_files(settings, contracts, folder.parent)
-    app, watcher = make_app(settings, history(settings), contracts)
-    gc.set_threshold(*GC_THRESHOLD)
+    began, contracts = time.monotonic(), load_contracts()
+    publish(
+        settings, contracts, [("many", FEED, ("station", "{kind: threshold, field: pm25}", "{blue: 115}"))]
+    )
 
-    @app.task
-    async def measure() -> None:
-        while True:
-            await asyncio.sleep(0.05)
-            opened = [tp for tp in watcher.keepers if tp.topic == TOPIC]
-            if watcher.seen() < number or len(opened) < settings.partitions:
-                continue
-            await watcher.checkpoint()
-            found = {"seconds": time.monotonic() - begun, "resident": resident(), **kept(watcher)}
-            print(RESULT + json.dumps(found), flush=True)
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
+    def done(watcher: Watcher) -> bool:
+        opened = [tp for tp in watcher.keepers if tp.topic == TOPIC]
+        return watcher.seen() >= number and len(opened) >= settings.partitions
 
-    run_worker(app, settings)
+    def figure(watcher: Watcher, _: Mark, end: Mark) -> dict[str, float]:
+        return {"seconds": end.wall - began, "resident": resident(), **kept(watcher)}
+
+    watch_until(settings, contracts, done, figure)
 
 
 CHILDREN: dict[str, Callable[[Settings, int], Any]] = {

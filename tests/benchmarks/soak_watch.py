@@ -11,22 +11,19 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from statistics import linear_regression
 
 from aiokafka import AIOKafkaProducer
 
-from deploy.environment import as_environment
-from deploy.rules import publish_files
 from schemas.contract import load_contracts
 from schemas.event import encode_tick
 from schemas.settings import Settings
-from tests.benchmarks.bench_watch import RULE
-from tests.benchmarks.bench_watch_latency import RULES, TICK, TOPIC, WORKER, event
+from tests.benchmarks.bench_watch_latency import FEED, RULES, TICK, TOPIC, WORKER, event
 from tests.benchmarks.stack import broker
+from tests.benchmarks.watching import publish
+from tests.programs import process
 
 MINUTES, SETTLED, RATE = 10, 3, 2000
 
@@ -64,18 +61,9 @@ async def load(settings: Settings, pid: int) -> list[int]:
 def main() -> None:
     """Print one JSON object: memory at the end by that when settled, and each minute's."""
     with broker([TOPIC]) as settings:
-        folder = settings.home / "rules" / "bench"
-        folder.mkdir(parents=True)
-        for name, (subject, condition, levels) in RULES.items():
-            text = RULE.format(name=name, subject=subject, condition=condition, levels=levels)
-            (folder / f"{name}.yaml").write_text(text)
-        publish_files(settings, load_contracts(), folder.parent)
-        worker = subprocess.Popen([sys.executable, "-c", WORKER], env=as_environment(settings))
-        try:
+        publish(settings, load_contracts(), [(name, FEED, rule) for name, rule in RULES.items()])
+        with process(settings, WORKER, settings.home / "watch.log", signal.SIGTERM) as worker:
             minutes = asyncio.run(load(settings, worker.pid))
-        finally:
-            os.kill(worker.pid, signal.SIGTERM)
-            worker.wait(60)
     settled = minutes[SETTLED - 1 :]
     line = {
         "name": f"watch, soak of {MINUTES} minutes at {RATE} events/s",
