@@ -19,12 +19,17 @@ from dagster import (
     AssetsDefinition,
     BackfillPolicy,
     DailyPartitionsDefinition,
+    DefaultScheduleStatus,
     Failure,
     MaterializeResult,
     MetadataValue,
     RunRequest,
+    ScheduleDefinition,
+    ScheduleEvaluationContext,
     asset,
+    schedule,
 )
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from dagster_shared.utils.warnings import BetaWarning
 
@@ -56,10 +61,22 @@ def range_tags(span: Span) -> Mapping[str, str]:
     }
 
 
-def night_of(at: datetime, days: int) -> RunRequest:
-    """What a nightly job asks for at a moment: one run over so many days up to yesterday in Shanghai."""
-    yesterday = at.astimezone(SHANGHAI).date() - DAY
-    return RunRequest(tags=range_tags(Span(yesterday - (days - 1) * DAY, yesterday)))
+def nightly(name: str, job: Job, at: str, days: int) -> ScheduleDefinition:
+    """A schedule at a time of day (cron, Shanghai): one run over so many days up to yesterday."""
+
+    @schedule(
+        name=name,
+        job=job,
+        cron_schedule=at,
+        execution_timezone="Asia/Shanghai",
+        default_status=DefaultScheduleStatus.RUNNING,
+        description="Yesterday, and the days before it that the contracts' lateness still leaves open.",
+    )
+    def every_night(context: ScheduleEvaluationContext) -> RunRequest:
+        yesterday = context.scheduled_execution_time.astimezone(SHANGHAI).date() - DAY
+        return RunRequest(tags=range_tags(Span(yesterday - (days - 1) * DAY, yesterday)))
+
+    return every_night
 
 
 def make_assets(shop: Shop) -> list[AssetsDefinition]:

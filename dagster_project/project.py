@@ -6,20 +6,16 @@ from collections.abc import Mapping
 
 from dagster import (
     AssetSelection,
-    DefaultScheduleStatus,
     DefaultSensorStatus,
     Definitions,
-    RunRequest,
     RunStatusSensorContext,
-    ScheduleEvaluationContext,
     define_asset_job,
     in_process_executor,
     run_status_sensor,
-    schedule,
 )
 from dagster import DagsterRunStatus as Status
 
-from dagster_project.assets import make_assets, night_of
+from dagster_project.assets import make_assets, nightly
 from dagster_project.housekeeping import make_housekeeping
 from dagster_project.index import load_indexes
 from dagster_project.indicator import Indicator, load_indicators
@@ -57,16 +53,7 @@ def make_definitions(
         description="Build, judge and release a span of days.",
     )
     reach = 1 + max(contract.lateness for contract in contracts.values()) // DAY
-
-    @schedule(
-        job=daily,
-        cron_schedule="30 2 * * *",
-        execution_timezone="Asia/Shanghai",
-        default_status=DefaultScheduleStatus.RUNNING,
-        description="Yesterday, and the days before it that the contracts' lateness still leaves open.",
-    )
-    def every_night(context: ScheduleEvaluationContext) -> RunRequest:
-        return night_of(context.scheduled_execution_time, reach)
+    every_night = nightly("every_night", daily, "30 2 * * *", reach)
 
     @run_status_sensor(
         run_status=Status.SUCCESS, default_status=DefaultSensorStatus.RUNNING, name="docs_after_success"

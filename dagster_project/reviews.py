@@ -21,27 +21,24 @@ from dagster import (
     AssetsDefinition,
     AssetSelection,
     BackfillPolicy,
-    DefaultScheduleStatus,
     DefaultSensorStatus,
     Failure,
     MaterializeResult,
     RunRequest,
     ScheduleDefinition,
-    ScheduleEvaluationContext,
     SensorDefinition,
     SensorEvaluationContext,
     SensorResult,
     SkipReason,
     asset,
     define_asset_job,
-    schedule,
     sensor,
 )
 from dagster import MetadataValue as Told
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster_shared.utils.warnings import BetaWarning
 
-from dagster_project.assets import DAYS, night_of, range_tags
+from dagster_project.assets import DAYS, nightly, range_tags
 from dagster_project.attempt import LATE, STARTED
 from dagster_project.spans import gather
 from dagster_project.warehouse import warehouse
@@ -84,16 +81,6 @@ def make_reviews(settings: Settings, open_days: int, command: Sequence[str] = (s
         description="Decide again on complete data what rules should have warned of.",
     )
 
-    @schedule(
-        job=job,
-        cron_schedule="30 3 * * *",
-        execution_timezone="Asia/Shanghai",
-        default_status=DefaultScheduleStatus.RUNNING,
-        description="Yesterday, and the days before it that the contracts' lateness still leaves open.",
-    )
-    def every_night_review(context: ScheduleEvaluationContext) -> RunRequest:
-        return night_of(context.scheduled_execution_time, open_days)
-
     @sensor(
         job=job,
         name="reopened_reviews",
@@ -107,7 +94,7 @@ def make_reviews(settings: Settings, open_days: int, command: Sequence[str] = (s
         except Unavailable as error:
             return SensorResult(skip_reason=SkipReason(str(error)))
 
-    return Reviews(made, job, every_night_review, reopened_reviews)
+    return Reviews(made, job, nightly("every_night_review", job, "30 3 * * *", open_days), reopened_reviews)
 
 
 def _asset(settings: Settings, command: Sequence[str]) -> AssetsDefinition:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 from schemas.errors import Misdeclared
 from schemas.regions import Regions, load_regions
 from schemas.settings import Settings
+from streams.duty.files import from_example
 from streams.duty.models import Officer, Override
 from streams.duty.roster import Roster
 from streams.duty.roster_yaml import load_roster
@@ -39,13 +39,7 @@ def roster_path(settings: Settings) -> Path:
 
 def ensure_roster(settings: Settings) -> Path:
     """The roster's file; where there is none yet, the example becomes it."""
-    path = roster_path(settings)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"roster.yaml.{os.getpid()}")
-        fresh.write_bytes((EXAMPLE / "roster.yaml").read_bytes())
-        fresh.replace(path)
-    return path
+    return from_example(roster_path(settings), EXAMPLE / "roster.yaml")
 
 
 def open_desk(settings: Settings) -> Desk:

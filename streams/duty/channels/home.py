@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 from schemas.settings import HOST, Settings
 from streams.duty.channels.config import Channel, Channels, load_channels, read_secrets
+from streams.duty.files import from_example
 
 EXAMPLE = Path(__file__).parent.parent / "example" / "channels.yaml"
 NOTICES = "/notices"
@@ -21,13 +21,7 @@ def channels_path(settings: Settings) -> Path:
 
 def ensure_channels(settings: Settings) -> Path:
     """The channels' file; where there is none yet, the example becomes it."""
-    path = channels_path(settings)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.{os.getpid()}")
-        fresh.write_bytes(EXAMPLE.read_bytes())
-        fresh.replace(path)
-    return path
+    return from_example(channels_path(settings), EXAMPLE)
 
 
 def open_channels(settings: Settings) -> tuple[Channels, dict[str, dict[str, str]]]:
