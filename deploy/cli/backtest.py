@@ -7,40 +7,29 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from deploy import backtest as tried
 from deploy import rules as files
 from deploy.backtest import Version
 from deploy.backtest_picture import demand_picture, draw
+from deploy.backtest_report import Outcome, as_plain, show
 from deploy.cli.bars import progress_bars
 from deploy.environment import load_settings
 from deploy.judged import judged
 from deploy.landed_log import Stretch
 from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared
-from schemas.fields import SHANGHAI
 from schemas.regions import load_regions
 from schemas.settings import Settings
 from streams.watch.backtest import (
-    EARLIER,
-    GONE,
-    LATER,
-    NEW,
-    SAME,
     Episode,
     Judged,
-    Load,
-    Pair,
-    Quality,
-    Row,
-    as_json,
     by_region,
     day_of,
     episodes,
@@ -58,21 +47,6 @@ from streams.watch.rule_yaml import parse_rule
 WARM_UP = 35
 COOL_DOWN = timedelta(days=1)
 """What is read after the last day, so that what waits for late events at its end is judged."""
-
-VERDICTS = (SAME, EARLIER, LATER, NEW, GONE)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a back-test found: its versions by name, their episodes, and everything counted from them."""
-
-    rule: Rule
-    names: tuple[str, ...]
-    found: tuple[tuple[Episode, ...], ...]
-    pairs: tuple[Pair, ...]
-    rows: tuple[Row, ...]
-    loads: tuple[Load, ...]
-    qualities: tuple[Quality, ...]
 
 
 def backtest(
@@ -121,9 +95,9 @@ def backtest(
     if picture is not None:
         draw(picture, f"{new.id} {new.title}", outcome.pairs, outcome.names[::-1])
     if json_:
-        typer.echo(json.dumps(_plain(outcome, offsets, time.monotonic() - begun), ensure_ascii=False))
+        typer.echo(json.dumps(as_plain(outcome, offsets, time.monotonic() - begun), ensure_ascii=False))
     else:
-        _show(outcome, offsets, time.monotonic() - begun)
+        show(outcome, offsets, time.monotonic() - begun)
 
 
 @dataclass(frozen=True)
@@ -265,88 +239,3 @@ def _days(found: Sequence[Sequence[Episode]], wanted: _Wanted) -> int:
     first = wanted.first or (date.fromisoformat(min(starts)) if starts else None)
     last = wanted.last or (date.fromisoformat(max(starts)) if starts else None)
     return (last - first).days + 1 if first and last else 0
-
-
-def _plain(outcome: Outcome, offsets: int, seconds: float) -> dict[str, Any]:
-    old = 1 if len(outcome.found) > 1 else 0
-    return {
-        "rule": outcome.rule.id,
-        "new": outcome.names[0],
-        "old": outcome.names[old] if old else None,
-        "records": offsets,
-        "seconds": round(seconds, 3),
-        "episodes": [
-            {"verdict": each.verdict, "old": as_json(each.old) if old else None, "new": as_json(each.new)}
-            for each in outcome.pairs
-        ],
-        "regions": [
-            {"region": row.region, "level": row.level, "old": row.old, "new": row.new, **_counts(row)}
-            for row in outcome.rows
-        ],
-        "load": [
-            {"version": name, "role": each.role, "pushes": each.pushes, "a_day": round(each.mean, 3)}
-            | {"worst": each.worst, "worst_day": each.worst_day, "by_day": dict(each.by_day)}
-            for name, each in zip(outcome.names, outcome.loads, strict=True)
-        ],
-        "quality": [
-            {"version": name, "precision": each.precision, "recall": each.recall, "lead_seconds": each.lead}
-            | {"true": each.true, "false": each.false, "known_true": each.known_true}
-            for name, each in zip(outcome.names, outcome.qualities, strict=False)
-        ],
-    }
-
-
-def _counts(row: Row) -> dict[str, int]:
-    return {verdict: row.verdicts.get(verdict, 0) for verdict in VERDICTS}
-
-
-def _show(outcome: Outcome, offsets: int, seconds: float) -> None:
-    console, compared = Console(), len(outcome.found) > 1
-    title = f"{outcome.rule.id}: {outcome.names[0]}" + (f" against {outcome.names[1]}" if compared else "")
-    table = Table(title=title)
-    columns = ("city", "level", *(("old", "new", *VERDICTS) if compared else ("episodes",)))
-    for name in columns:
-        table.add_column(name, justify="left" if name in ("city", "level") else "right")
-    for row in outcome.rows:
-        counts = [row.old, row.new, *_counts(row).values()] if compared else [row.new]
-        table.add_row(row.region, row.level, *map(str, counts))
-    console.print(table)
-    for name, each in zip(outcome.names, outcome.loads, strict=True):
-        worst = f", at most {each.worst} on {each.worst_day}" if each.worst else ""
-        console.print(
-            f"{name}: {each.pushes} pushes to {each.role}, {each.mean:.2f} a day{worst}", highlight=False
-        )
-    for name, judged_ in zip(outcome.names, outcome.qualities, strict=False):
-        console.print(f"{name}: {_words(judged_)}", highlight=False)
-    if compared:
-        _differences(console, outcome.pairs)
-    rate = offsets / seconds if seconds else 0.0
-    console.print(f"{offsets:,} records in {seconds:.1f} s, {rate:,.0f} a second", highlight=False)
-
-
-def _words(each: Quality) -> str:
-    def share(value: float | None) -> str:
-        return "unknown" if value is None else f"{value:.0%}"
-
-    lead = "unknown" if each.lead is None else str(timedelta(seconds=round(each.lead)))
-    return f"precision {share(each.precision)}, recall {share(each.recall)}, opens earlier by {lead} (median)"
-
-
-def _differences(console: Console, pairs: Sequence[Pair]) -> None:
-    """The episodes that are not the same, the first hundred."""
-    different = [each for each in pairs if each.verdict != SAME]
-    table = Table(title=f"{len(different)} differences")
-    for name in ("what", "subject", "old opens", "new opens", "level"):
-        table.add_column(name)
-    for each in different[:100]:
-        shown = each.new or each.old
-        assert shown is not None
-        table.add_row(each.verdict, shown.subject, _moment(each.old), _moment(each.new), shown.peak)
-    console.print(table)
-
-
-def _moment(each: Episode | None) -> str:
-    if each is None:
-        return ""
-    at = datetime.fromtimestamp(each.start / 1000, UTC).astimezone(SHANGHAI)
-    return at.strftime("%Y-%m-%d %H:%M:%S")
