@@ -18,6 +18,14 @@ def program(module: str) -> str:
     return f"from deploy.environment import load_settings\nfrom {module} import main\nmain(load_settings())\n"
 
 
+def service(name: str) -> str:
+    """Code that runs a service as the stack does."""
+    told = f"run_worker({name!r}, load_settings())"
+    return (
+        f"from deploy.environment import load_settings\nfrom deploy.local.workers import run_worker\n{told}\n"
+    )
+
+
 @contextmanager
 def process(
     settings: Settings, code: str, log: Path, ending: signal.Signals = signal.SIGKILL, **environment: str

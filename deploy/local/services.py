@@ -7,6 +7,8 @@ from typing import Literal
 
 from schemas.settings import Settings
 
+BURST, BUILD = 5, 10
+"""How nice the programs are that a burst of warnings keeps busy, and those that build."""
 Probe = Literal["kafka", "warehouse", "http", "heartbeat", "process"]
 
 
@@ -15,7 +17,8 @@ class Service:
     """One program of the stack: how it is reached, how its health is told, how long its end may take.
 
     `ports` are names of settings, the first one the service's own; `run` is the function that is the program.
-    `liaowang up` waits for the ones that are `awaited`: those on the way of the data.
+    `liaowang up` waits for the ones that are `awaited`: those on the way of the data. `nice` counts only where all
+    cores are busy: who works through a burst gives way to who answers a person, a build to both.
     """
 
     name: str
@@ -25,6 +28,7 @@ class Service:
     path: str = "/healthz"
     stop_seconds: int = 20
     awaited: bool = True
+    nice: int = 0
 
     def port(self, settings: Settings) -> int | None:
         """The port people use, where there is one."""
@@ -48,12 +52,12 @@ SERVERS = (
     ),
 )
 WORKERS = (
-    Service("receiver", "streams.duty.receiver:main", "http", ("receiver_port",)),
+    Service("receiver", "streams.duty.receiver:main", "http", ("receiver_port",), nice=BURST),
     Service("gateway", "streams.intake.gateway:main", "http", ("gateway_port",)),
     Service("land", "streams.land.worker:main", "heartbeat", stop_seconds=40),
     Service("watch", "streams.watch.worker:main", "heartbeat", ("metrics_port",), stop_seconds=40),
-    Service("push", "streams.duty.push_worker:main", "heartbeat"),
-    Service("duty", "streams.duty.worker:main", "http", ("duty_port",)),
+    Service("push", "streams.duty.push_worker:main", "heartbeat", nice=BURST),
+    Service("duty", "streams.duty.worker:main", "http", ("duty_port",), nice=BURST),
     Service("console", "streams.duty.console.service:main", "http", ("console_port",)),
     Service("docs", "deploy.local.docs:main", "http", ("docs_port",), path="/"),
     Service(
@@ -63,8 +67,9 @@ WORKERS = (
         ("dagster_port",),
         path="/server_info",
         awaited=False,
+        nice=BUILD,
     ),
-    Service("dagster-daemon", "deploy.local.dagster:daemon", "process", awaited=False),
+    Service("dagster-daemon", "deploy.local.dagster:daemon", "process", awaited=False, nice=BUILD),
     Service("health", "deploy.local.health:main", "heartbeat"),
 )
 SERVICES = (*SERVERS, *WORKERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -20,6 +21,7 @@ def run_worker(name: str, settings: Settings) -> None:
     if service is None:
         names = ", ".join(service.name for service in SERVICES)
         raise Misdeclared("worker", name, f"no such service; there are {names}")
+    os.nice(service.nice)
     module, function = service.run.split(":")
     getattr(import_module(module), function)(settings)
 

@@ -87,8 +87,7 @@ class Reader:
 
     async def _read(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         """Read with one consumer: it finds an absent broker again by itself."""
-        asked = committed = self._clock()
-        uncommitted = False
+        asked, committed, uncommitted = self._clock(), 0.0, False
         while not stop.is_set():
             self._beat()
             patience = COMMIT_MS if uncommitted else POLL_MS

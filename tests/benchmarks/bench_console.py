@@ -9,11 +9,12 @@ acknowledge cases by form and by API, and pages that are only open keep themselv
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from secrets import token_urlsafe
 from statistics import quantiles
@@ -41,6 +42,7 @@ from tests.benchmarks.stack import broker
 from tests.benchmarks.visitors import READY, Key
 from tests.dagster_project.house import READING, Event
 from tests.dagster_project.house import House as Log
+from tests.programs import process, service
 from tests.streams.duty.moments import warning, warning_bytes
 
 EARLIER, BURST, SECONDS, BEFORE = 1_000, 10_000, 60, 12
@@ -49,15 +51,7 @@ TARGET, PASSWORD = 300, "a long enough password"
 PORTS = ("RECEIVER", "DUTY", "CONSOLE", "WAREHOUSE", "WAREHOUSE_HTTP")
 OFFICERS = ("ecology-1", "ecology-2", "head-1")
 LEVELS = ("red", "orange", "yellow", "yellow", "blue", "blue", "blue", "blue")
-PROGRAMS = (
-    "streams.duty.receiver",
-    "streams.duty.worker",
-    "streams.duty.push_worker",
-    "streams.duty.console.service",
-)
-START = "import sys; from importlib import import_module; from deploy.environment import load_settings; " + (
-    "import_module(sys.argv[1]).main(load_settings())"
-)
+PROGRAMS = ("receiver", "duty", "push", "console")
 
 
 def visit(settings: Settings, keys: list[Key], seconds: float) -> subprocess.Popen[str]:
@@ -128,24 +122,17 @@ def facts(number: int, counties: list[str]) -> dict[str, str]:
 @contextmanager
 def running(settings: Settings) -> Iterator[None]:
     """The programs as processes of their own, until the console answers."""
-    environment = as_environment(settings)
-    with (settings.home / "programs.log").open("w") as log:
-        started = [
-            subprocess.Popen([sys.executable, "-c", START, name], env=environment, stdout=log, stderr=log)
-            for name in PROGRAMS
-        ]
+    log = settings.home / "programs.log"
+    with ExitStack() as stack:
+        for name in PROGRAMS:
+            stack.enter_context(process(settings, service(name), log, signal.SIGTERM))
         try:
             for port in (settings.console_port, settings.duty_port):
                 wait_for(lambda port=port: well(port), 60, f"port {port}")
-            yield
         except SystemExit:
-            print((settings.home / "programs.log").read_text()[-4000:], file=sys.stderr)
+            print(log.read_text()[-4000:], file=sys.stderr)
             raise
-        finally:
-            for process in started:
-                process.terminate()
-            for process in started:
-                process.wait(30)
+        yield
 
 
 def well(port: int) -> bool:

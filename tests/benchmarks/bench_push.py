@@ -24,12 +24,12 @@ from schemas.settings import Settings
 from schemas.topics import DISPOSITIONS, WARNINGS
 from streams.duty.push import LEVELS
 from tests.benchmarks.stack import broker
-from tests.programs import process, program
+from tests.programs import process, service
 from tests.streams.duty.moments import warning_bytes
 
 RATE, SECONDS, BURST = 50, 20, 10_000
 PATIENCE = 90.0
-PROGRAMS = ("streams.duty.receiver", "streams.duty.worker", "streams.duty.push_worker")
+PROGRAMS = ("receiver", "duty", "push")
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def running(settings: Settings) -> Iterator[None]:
     log = settings.home / "programs.log"
     with ExitStack() as stack:
         for name in PROGRAMS:
-            stack.enter_context(process(settings, program(name), log, signal.SIGTERM))
+            stack.enter_context(process(settings, service(name), log, signal.SIGTERM))
         time.sleep(8)
         yield
 

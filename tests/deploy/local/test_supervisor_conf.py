@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from configparser import RawConfigParser
 from importlib import import_module
 from pathlib import Path
@@ -48,6 +51,28 @@ def test_every_service_is_there_to_run(service: Service) -> None:
 
 def test_every_port_is_a_setting() -> None:
     assert all(isinstance(getattr(Settings(), port), int) for s in SERVICES for port in s.ports)
+
+
+def test_who_answers_people_goes_before_bursts_and_bursts_before_builds() -> None:
+    nice = {service.name: service.nice for service in SERVICES}
+    assert 0 == nice["console"] == nice["kafka"] < nice["push"] == nice["duty"] < nice["dagster-daemon"]
+
+
+def say_nice(_: Settings) -> None:
+    """A program that says how nice it is."""
+    print(os.nice(0))
+
+
+def test_a_service_is_as_nice_as_it_is_declared() -> None:
+    program = """
+from deploy.local import workers
+from deploy.local.services import Service
+from schemas.settings import Settings
+workers.SERVICES = (Service("x", "tests.deploy.local.test_supervisor_conf:say_nice", "process", nice=3),)
+workers.run_worker("x", Settings())
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(said.stdout) == min(19, os.nice(0) + 3)
 
 
 def test_unknown_service_names_those_there_are() -> None:
