@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 
 from schemas.chain import chain
-
-LOCAL = timedelta(hours=8)  # Asia/Shanghai has had no other offset since 1991
+from schemas.fields import midnight
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def complete(day: date, vector: Iterable[End], lateness: timedelta, ended: Itera
     In every partition of the latest epoch something arrived after the day's end plus lateness, and every
     replay that has not `ended` is past it too. Events later than that are late: they reopen the day.
     """
-    due = datetime(day.year, day.month, day.day, tzinfo=UTC) - LOCAL + timedelta(days=1) + lateness
+    due = midnight(day) + timedelta(days=1) + lateness
     done = set(ended) | {""}
     latest: dict[int, list[End]] = defaultdict(list)
     for end in vector:

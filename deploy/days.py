@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from schemas.fields import SHANGHAI
-
-DAY_MS = 86_400_000
+from schemas.fields import SHANGHAI, midnight
 
 
 def milliseconds(day: date) -> int:
     """When a day begins."""
-    return int(datetime(day.year, day.month, day.day, tzinfo=SHANGHAI).timestamp() * 1000)
+    return int(midnight(day).timestamp() * 1000)
 
 
 def moment(at: int) -> datetime:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from deploy.days import DAY_MS, milliseconds
+from deploy.days import milliseconds
 from deploy.known_then import Said
 from schemas.event import LIVE
+from streams.watch.calendar import DAY
 from streams.watch.offline import WARNINGS_FEED
 from streams.watch.published import RuleSet
 from streams.watch.reach import reach
@@ -85,7 +86,7 @@ def in_force(
 def _epochs_on(day: date, epochs: Sequence[tuple[int, int]], replay: bool) -> list[int]:
     """The epochs of a day in order: the one it begins under, and those that come in it."""
     start = milliseconds(day)
-    there = [epoch for at, epoch in epochs if start <= at < start + DAY_MS]
+    there = [epoch for at, epoch in epochs if start <= at < start + DAY]
     before = [epoch for at, epoch in epochs if at < start]
     if before or replay:
         there = [before[-1] if before else epochs[0][1], *there]

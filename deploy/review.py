@@ -16,7 +16,7 @@ from dagster_project.rule_quality import RuleDay, RuleWarning
 from dagster_project.spans import DAY
 from dagster_project.warehouse import Warehouse, warehouse
 from deploy.clocks import Clocks, clocks, complete_days
-from deploy.days import DAY_MS, day_of, milliseconds
+from deploy.days import day_of, milliseconds
 from deploy.in_force import EARLIEST, InForce, in_force, oldest_open
 from deploy.known_then import said
 from deploy.landed_log import Connection
@@ -26,6 +26,7 @@ from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from schemas.event import LIVE
 from schemas.settings import Settings
+from streams.watch.calendar import DAY as DAY_MS
 from streams.watch.episode import Transition
 from streams.watch.known_now import Course, Event, decide
 from streams.watch.offline import with_members

@@ -16,8 +16,9 @@ from clickhouse_driver import Client
 
 from dagster_project.corrections import Copy, resolve
 from dagster_project.warehouse import answering
-from deploy.days import DAY_MS, milliseconds
+from deploy.days import milliseconds
 from schemas.contract import Contract
+from streams.watch.calendar import DAY
 from streams.watch.known_now import Event
 
 SLICE = 200_000
@@ -115,7 +116,7 @@ def _slices(day: date, number: int) -> Iterator[tuple[int, int]]:
     """So many equal spans [first, last) in ms that make up a day of Asia/Shanghai."""
     start = milliseconds(day)
     for part in range(number):
-        yield start + DAY_MS * part // number, start + DAY_MS * (part + 1) // number
+        yield start + DAY * part // number, start + DAY * (part + 1) // number
 
 
 def _external(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from quality.suites import Expectation
+from schemas.fields import midnight
 from schemas.gate import Gate
 from schemas.regions import Regions
 
-LOCAL = timedelta(hours=8)  # Asia/Shanghai has had no other offset since 1991
 NAMED = 5
 
 
@@ -73,7 +73,7 @@ def freshness(gate: Gate, day: date, partitions: Iterable[tuple[int, datetime]],
     """Whether every partition had something at most `freshness` before the day's end (or now, if earlier)."""
     if gate.freshness is None:
         return []
-    ended = datetime(day.year, day.month, day.day, tzinfo=UTC) - LOCAL + timedelta(days=1)
+    ended = midnight(day) + timedelta(days=1)
     due = min(ended, now) - gate.freshness
     return [
         f"freshness: partition {partition} last had something at {arrived:%Y-%m-%d %H:%M:%S %z}"

@@ -27,6 +27,12 @@ DATES = (date(1900, 1, 1), date(2299, 12, 31))
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+
+def midnight(day: date) -> datetime:
+    """When a day of the platform begins."""
+    return datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
+
+
 Aware = Annotated[datetime, msgspec.Meta(tz=True)]
 _BASE: dict[str, Any] = {
     "string": str,

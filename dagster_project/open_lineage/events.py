@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -34,7 +34,7 @@ from dagster_project.open_lineage.datasets import PRODUCER, Datasets, Table
 from dagster_project.release import Published
 from quality.gate import Judged, Verdict
 from quality.suites import Expectation, Suite
-from schemas.fields import SHANGHAI
+from schemas.fields import midnight
 
 NAMESPACE = "liaowang"
 BUILD, GATE, RELEASE = "build", "gate", "release"
@@ -121,12 +121,12 @@ def _event(
 
 
 def _run(attempt: Attempt, error: str) -> dict[str, RunFacet]:
-    midnight = datetime.combine(attempt.span.first, time(), SHANGHAI)
-    ended = datetime.combine(attempt.span.last, time(), SHANGHAI) + timedelta(days=1)
+    began = midnight(attempt.span.first)
+    ended = midnight(attempt.span.last) + timedelta(days=1)
     parent = "late" if attempt.kind == LATE else "daily"
     found: dict[str, RunFacet] = {
         "nominalTime": nominal_time_run.NominalTimeRunFacet(
-            midnight.isoformat(), ended.isoformat(), producer=PRODUCER
+            began.isoformat(), ended.isoformat(), producer=PRODUCER
         ),
         "parent": parent_run.ParentRunFacet(
             parent_run.Run(str(UUID(attempt.build_id))), parent_run.Job(NAMESPACE, parent), producer=PRODUCER

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
 from schemas.event import encode_event
-from schemas.fields import SHANGHAI
+from schemas.fields import SHANGHAI, midnight
 from schemas.topics import WARNINGS
 from streams.duty.desk import Desk, plan_of
 from streams.duty.models import Hole, Message
@@ -35,7 +35,7 @@ RUNBOOK = "补齐值班表：改 roster.yaml，或用 override / swap 安排人�
 
 def holes(session: Session, desk: Desk, roles: Collection[str], now: datetime, days: int) -> tuple[Gap, ...]:
     """The holes from today's midnight (Shanghai) for so many days; those that are over are left out."""
-    start = datetime.combine(now.astimezone(SHANGHAI).date(), time(), SHANGHAI)
+    start = midnight(now.astimezone(SHANGHAI).date())
     plan = plan_of(session, desk, start)
     return tuple(gap for gap in gaps(plan, roles, start, start + timedelta(days=days)) if gap.ends > now)
 

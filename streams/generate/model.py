@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from schemas.fields import SHANGHAI
+from schemas.fields import midnight
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -58,7 +58,7 @@ class Span:
     @property
     def end(self) -> datetime:
         """Midnight at which the last day is over."""
-        return datetime(self.until.year, self.until.month, self.until.day, tzinfo=SHANGHAI) + DAY
+        return midnight(self.until) + DAY
 
     @property
     def tag(self) -> str:

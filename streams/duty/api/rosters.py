@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from schemas.fields import SHANGHAI
+from schemas.fields import SHANGHAI, midnight
 from streams.duty import rosters, substitutes
 from streams.duty.api.cases import Login, Text
 from streams.duty.api.parts import Asking, Id, IdempotencyKey, Who, identify, once
@@ -117,7 +117,7 @@ def list_days(
 ) -> dict[str, Any]:
     """Each day of a span."""
     _belongs(asked)
-    sane(datetime.combine(start, time(), SHANGHAI))
+    sane(midnight(start))
     end = start + timedelta(span - 1)
     return {
         "items": [

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import sqlalchemy as sa
 from starlette.responses import Response
 from starlette.routing import Route
 
-from schemas.fields import SHANGHAI
+from schemas.fields import SHANGHAI, midnight
 from streams.duty.console.cases import naming_of
 from streams.duty.console.door import Visit, page
 from streams.duty.console.parts import Parts
@@ -83,11 +83,6 @@ def _turn(piece: Occurrence, begin: datetime, end: datetime, names: Mapping[str,
         name=names.get(piece.login, piece.login),
         now=starts <= now < ends,
     )
-
-
-def midnight(day: date) -> datetime:
-    """The beginning of a day here."""
-    return datetime.combine(day, time(), SHANGHAI)
 
 
 def routes(parts: Parts) -> list[Route]:
