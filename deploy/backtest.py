@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from operator import itemgetter
 from pathlib import Path
 
-from deploy.landed_log import Connection, Place, Stretch, places, records
+from deploy.landed_log import Connection, Place, Stretch, anything, places, records
 from schemas.contract import FEEDS, Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.settings import Settings
@@ -38,7 +38,8 @@ from streams.watch.second import SecondStage
 FRAME = 4000
 """Records that are judged at a time: so many stay in the processor's cache from rule to rule."""
 
-Progress = Callable[[int], None]
+Progress = Callable[[int, int], None]
+"""Hears how many offsets more are done, and how many records were read of them."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,9 @@ def run(
     versions: Sequence[Version],
     stretch: Stretch,
     processes: int,
-    progress: Progress = lambda done: None,
+    progress: Progress = lambda offsets, records: None,
 ) -> list[list[Transition]]:
-    """The transitions each version makes on what is landed; `progress` hears of the offsets done."""
+    """The transitions each version makes on what is landed; `progress` hears of what is done."""
     feeds = sorted(
         {
             feed
@@ -148,7 +149,7 @@ def run(
     made = []
     for done in _done(jobs, processes):
         made.append(done)
-        progress(done.place.size)
+        progress(done.place.size, done.records)
     made.sort(key=lambda each: (each.place.feed, each.place.partition))
     return [
         [
@@ -164,6 +165,14 @@ def found(settings: Settings, contracts: Mapping[str, Contract], feeds: Sequence
     with closing(Connection(settings)) as connection:
         there = [place for feed in feeds for place in places(connection.client, contracts[feed])]
     return sorted(there, key=lambda place: -place.size)
+
+
+def without_events(
+    settings: Settings, contracts: Mapping[str, Contract], feeds: Sequence[str], stretch: Stretch
+) -> list[str]:
+    """Those of the feeds of which no event is landed in these days."""
+    with closing(Connection(settings)) as connection:
+        return [feed for feed in feeds if not anything(connection.client, contracts[feed], stretch)]
 
 
 def _done(jobs: Sequence[Job], processes: int) -> Iterator[Made]:

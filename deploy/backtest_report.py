@@ -42,14 +42,14 @@ class Outcome:
     qualities: tuple[Quality, ...]
 
 
-def as_plain(outcome: Outcome, offsets: int, seconds: float) -> dict[str, Any]:
-    """All of it as JSON values; `seconds` it took for so many offsets of the log."""
+def as_plain(outcome: Outcome, records: int, seconds: float) -> dict[str, Any]:
+    """All of it as JSON values; `seconds` it took for so many records of the log."""
     old = 1 if len(outcome.found) > 1 else 0
     return {
         "rule": outcome.rule.id,
         "new": outcome.names[0],
         "old": outcome.names[old] if old else None,
-        "records": offsets,
+        "records": records,
         "seconds": round(seconds, 3),
         "episodes": [
             {"verdict": each.verdict, "old": as_json(each.old) if old else None, "new": as_json(each.new)}
@@ -76,9 +76,9 @@ def _counts(row: Row) -> dict[str, int]:
     return {verdict: row.verdicts.get(verdict, 0) for verdict in VERDICTS}
 
 
-def show(outcome: Outcome, offsets: int, seconds: float) -> None:
+def show(console: Console, outcome: Outcome, records: int, seconds: float) -> None:
     """Print it as tables."""
-    console, compared = Console(), len(outcome.found) > 1
+    compared = len(outcome.found) > 1
     title = f"{outcome.rule.id}: {outcome.names[0]}" + (f" against {outcome.names[1]}" if compared else "")
     table = Table(title=title)
     columns = ("city", "level", *(("old", "new", *VERDICTS) if compared else ("episodes",)))
@@ -97,8 +97,8 @@ def show(outcome: Outcome, offsets: int, seconds: float) -> None:
         console.print(f"{name}: {_words(judged_)}", highlight=False)
     if compared:
         _differences(console, outcome.pairs)
-    rate = offsets / seconds if seconds else 0.0
-    console.print(f"{offsets:,} records in {seconds:.1f} s, {rate:,.0f} a second", highlight=False)
+    rate = records / seconds if seconds else 0.0
+    console.print(f"{records:,} records in {seconds:.1f} s, {rate:,.0f} a second", highlight=False)
 
 
 def _words(each: Quality) -> str:
@@ -112,6 +112,9 @@ def _words(each: Quality) -> str:
 def _differences(console: Console, pairs: Sequence[Pair]) -> None:
     """The episodes that are not the same, the first hundred."""
     different = [each for each in pairs if each.verdict != SAME]
+    if not different:
+        console.print("no differences")
+        return
     table = Table(title=f"{len(different)} differences")
     for name in ("what", "subject", "old opens", "new opens", "level"):
         table.add_column(name)

@@ -24,6 +24,7 @@ _TICK = 1
 _PLACES = """
 SELECT log_epoch, partition, min(first), max(last) FROM landing.ledger
 WHERE topic = %(topic)s GROUP BY log_epoch, partition ORDER BY log_epoch, partition"""
+_ANY = "SELECT 1 FROM landing.{table} WHERE event_day BETWEEN %(since)s AND %(until)s LIMIT 1"
 _RECORDS = """
 SELECT * FROM
 (
@@ -103,6 +104,13 @@ def places(client: Client, contract: Contract) -> list[Place]:
         rows = client.execute(_PLACES, {"topic": contract.topic})
     latest = max((row[0] for row in rows), default=0)
     return [Place(contract.feed, *row) for row in rows if row[0] == latest]
+
+
+def anything(client: Client, contract: Contract, stretch: Stretch) -> bool:
+    """Whether any event of a feed is landed of these days."""
+    given = {"since": stretch.since, "until": stretch.until}
+    with answering():
+        return bool(client.execute(_ANY.format(table=contract.table), given))
 
 
 def records(

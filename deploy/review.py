@@ -37,7 +37,9 @@ from streams.watch.rule_yaml import parse_rule
 OPEN_DAYS = 35
 """How far before that a warning that is still open is looked for."""
 
+TOLD_EVERY = 10_000
 Progress = Callable[[int, int], None]
+"""Hears how many events more are judged, and of how many as far as is known."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class _Reviewer:
         self._first_epoch = history.first
         self._sets: dict[int, RuleSet] = {}
         self._clocks: Clocks = clocks(open)
+        self._total = 0
 
     def rule_set(self, epoch: int) -> RuleSet:
         """The rules of an epoch, cut down to the one asked for and its members."""
@@ -169,18 +172,22 @@ class _Reviewer:
     ) -> tuple[list[Transition], int]:
         """What the rules say of all of it, and of how many events."""
         name, logs = ground.timeline, ground.logs
-        total = sum(log.total(name) for log in logs.values())
-        told = {feed: self._told(events(self._log.client, log, name), total) for feed, log in logs.items()}
+        self._total += sum(log.total(name) for log in logs.values())
+        told = {feed: self._told(events(self._log.client, log, name)) for feed, log in logs.items()}
         found: list[Transition] = []
         course = self._course(ground, starts, until)
         return found, decide(self._contracts, self.rule_set, course, told, found.append)
 
-    def _told(self, found: Iterator[Event], total: int) -> Iterator[Event]:
+    def _told(self, found: Iterator[Event]) -> Iterator[Event]:
         """The events, told to whoever watches."""
-        for number, each in enumerate(found, 1):
+        untold = 0
+        for each in found:
             yield each
-            if number % 10_000 == 0:
-                self._progress(10_000, total)
+            untold += 1
+            if untold == TOLD_EVERY:
+                self._progress(untold, self._total)
+                untold = 0
+        self._progress(untold, self._total)
 
     def _course(self, ground: Ground, starts: Mapping[str, int], until: date) -> Course:
         """Ticks go as far as the feed's own have come: beyond that silence says nothing yet."""

@@ -20,6 +20,8 @@ from deploy.backtest import Version
 from deploy.backtest_picture import demand_picture, draw
 from deploy.backtest_report import Outcome, as_plain, show
 from deploy.cli.bars import progress_bars
+from deploy.cli.complaint import complain
+from deploy.cli.screen import wide
 from deploy.environment import load_settings
 from deploy.judged import judged
 from deploy.landed_log import Stretch
@@ -39,7 +41,7 @@ from streams.watch.backtest import (
 )
 from streams.watch.baseline import BaselineTable, read_table
 from streams.watch.episode import Transition
-from streams.watch.offline import with_members
+from streams.watch.offline import WARNINGS_FEED, with_members
 from streams.watch.published import History
 from streams.watch.rule import Rule, load_rule, load_rules
 from streams.watch.rule_yaml import parse_rule
@@ -89,15 +91,15 @@ def backtest(
     since_day = first - timedelta(days=warm_up) if first else Stretch.since
     stretch = Stretch(since_day, last + COOL_DOWN if last else Stretch.until)
     begun = time.monotonic()
-    transitions, offsets = _run(settings, contracts, versions, stretch, processes or os.cpu_count() or 1)
+    transitions, records = _run(settings, contracts, versions, stretch, processes or os.cpu_count() or 1)
     roles = [each.rules(contracts)[-1].duty_role for each in versions]
     outcome = _outcome(settings, new, versions, roles, transitions, _Wanted(first, last, timeline))
     if picture is not None:
         draw(picture, f"{new.id} {new.title}", outcome.pairs, outcome.names[::-1])
     if json_:
-        typer.echo(json.dumps(as_plain(outcome, offsets, time.monotonic() - begun), ensure_ascii=False))
+        typer.echo(json.dumps(as_plain(outcome, records, time.monotonic() - begun), ensure_ascii=False))
     else:
-        show(outcome, offsets, time.monotonic() - begun)
+        show(wide(), outcome, records, time.monotonic() - begun)
 
 
 @dataclass(frozen=True)
@@ -148,10 +150,9 @@ def _old(
         number = int(against)
         text = history.text(new.id, number)
     if text is None:
-        there = ", ".join(str(entry.version) for _, entry in history.versions(new.id)) or "none"
-        raise Misdeclared(
-            "arguments", "--against", f"{new.id} has no such published version; there are {there}"
-        )
+        there = ", ".join(str(entry.version) for _, entry in history.versions(new.id) if entry.text) or "none"
+        what = "no version in force" if against == "published" else f"no published version {number}"
+        raise Misdeclared("arguments", "--against", f"{new.id} has {what}; there are {there}")
     return parse_rule(text, f"{new.id}@{number}", contracts), f"version {number}, published"
 
 
@@ -171,7 +172,8 @@ def _tables(paths: Sequence[Path]) -> dict[str, BaselineTable]:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 rows = [dict(row) for row in csv.DictReader(file)]
         except (OSError, UnicodeDecodeError) as error:
-            raise Misdeclared(str(path), "file", f"cannot be read: {error}") from None
+            why = getattr(error, "strerror", None) or error
+            raise Misdeclared(str(path), "file", f"cannot be read: {why}") from None
         found[path.stem] = read_table(1, rows, str(path))
     return found
 
@@ -190,15 +192,22 @@ def _run(
     stretch: Stretch,
     processes: int,
 ) -> tuple[list[list[Transition]], int]:
-    feeds = {feed for each in versions for rule in each.rules(contracts) for feed in rule.feeds}
-    there = tried.found(settings, contracts, sorted(feeds & contracts.keys()))
-    total = sum(place.size for place in there)
+    read_of = {feed for each in versions for rule in each.rules(contracts) for feed in rule.feeds}
+    feeds = sorted(read_of & contracts.keys() - {WARNINGS_FEED})
+    there = tried.found(settings, contracts, feeds)
+    read = 0
     with progress_bars(Console(stderr=True)) as bars:
-        task = bars.add_task("back-test", total=total)
-        made = tried.run(
-            settings, contracts, versions, stretch, processes, lambda done: bars.advance(task, done)
-        )
-    return made, total
+        task = bars.add_task("back-test", total=sum(place.size for place in there))
+
+        def told(offsets: int, records: int) -> None:
+            nonlocal read
+            read += records
+            bars.advance(task, offsets)
+
+        made = tried.run(settings, contracts, versions, stretch, processes, told)
+    for feed in tried.without_events(settings, contracts, feeds, stretch):
+        complain(f"{feed}: no events are landed of these days")
+    return made, read
 
 
 def _outcome(

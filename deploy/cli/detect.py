@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from deploy.cli.screen import wide
 from schemas.errors import Misdeclared
 from streams.watch.detect import METHODS, Detector, Judged, Option, detect, known_as, make, options
 from streams.watch.detect.series import Series, read_series, with_frequency
@@ -30,6 +30,10 @@ def detect_(
         str,
         typer.Option(metavar="FILE", help="CSV with columns t, observed (population); - is standard input."),
     ] = "",
+    more: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME=VALUE]...", help="More parameters.", show_default=False),
+    ] = None,
     param: Params = [],  # noqa: B006  (typer's way to say: may be repeated)
     json_: Annotated[
         bool, typer.Option("--json", help="One JSON object a point instead of a table.")
@@ -39,7 +43,7 @@ def detect_(
     if method == "list":
         _list(json_)
         return
-    given, where = _pairs(param), f"detect {method}"
+    given, where = _pairs([*param, *(more or ())]), f"detect {method}"
     make(method, given, where)
     if not series:
         raise Misdeclared(where, "--series", "missing; give a CSV file with columns t and observed, or -")
@@ -109,7 +113,7 @@ def _print_table(series: Series, judged: Iterable[Judged]) -> None:
     for name, each in zip(series.names, judged, strict=True):
         figures = ("" if value is None else f"{value:.6g}" for value in each[1:4])
         table.add_row(str(name), *figures, "" if each.alarm is None else "alarm" if each.alarm else "-")
-    Console().print(table)
+    wide().print(table)
 
 
 def _list(as_json: bool) -> None:
@@ -125,7 +129,7 @@ def _list(as_json: bool) -> None:
             table.add_column(column, overflow="fold")
         for each in options(method):
             table.add_row(each.name, _default(each), f"{each.help}: {each.right}")
-        Console().print(table)
+        wide().print(table)
 
 
 def _title(method: type[Any]) -> str:

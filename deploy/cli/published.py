@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from deploy import rules as files
+from deploy.cli.screen import wide
 from deploy.environment import load_settings
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
@@ -66,21 +66,24 @@ def history(
     found = files.history(load_settings())
     records = [(offset, entry) for offset, entry in found.records if rule in ("", entry.rule)]
     if rule and not records:
-        raise Misdeclared(rule, "rule", "was never published")
+        known = sorted({entry.rule for _, entry in found.records})
+        raise Misdeclared(rule, "rule", f"was never published; there are {', '.join(known) or 'none'}")
     standing = [*found.in_force().values(), *found.baselines().values()]
     told = [_told(found, offset, entry, any(entry is each for each in standing)) for offset, entry in records]
     if as_json:
         for each in told:
             typer.echo(json.dumps(each, ensure_ascii=False))
         return
-    table = Table("epoch", "rule", "version", "what", "when", "in force")
+    table = Table()
+    for name in ("epoch", "rule", "version", "what", "when", "in force"):
+        table.add_column(name, overflow="fold")
     for each in told:
         when = f"{datetime.fromisoformat(str(each['at'])).astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
         force = "yes" if each["in_force"] else ""
         table.add_row(
             str(each["epoch"]), str(each["rule"]), str(each["version"]), str(each["what"]), when, force
         )
-    Console().print(table)
+    wide().print(table)
 
 
 def retire(rule: Name) -> None:
@@ -107,7 +110,8 @@ def _id(name: str) -> str:
 def _in_force(history: History, rule: str) -> Entry:
     entry = history.in_force().get(rule)
     if entry is None:
-        raise Misdeclared(rule, "rule", "no version of it is in force; publish it, or name a version")
+        known = ", ".join(sorted(history.in_force())) or "none"
+        raise Misdeclared(rule, "rule", f"is not in force; name a version, or one of {known}")
     return entry
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.complaint import complain
+from deploy.cli.screen import wide
 from deploy.rule_trial import Trial, as_json, load_baselines
 from schemas.contract import FEEDS, load_contracts
 from schemas.errors import Misdeclared
@@ -61,13 +61,13 @@ def list_(rules: Folder = RULES, contracts: Contracts = FEEDS) -> None:
         feeds = ", ".join(rule.feeds)
         row = (rule.id, str(rule.version), rule.title, feeds, rule.kind, levels, rule.duty_role, rule.status)
         table.add_row(*row)
-    Console().print(table)
+    wide().print(table)
 
 
 def _bound(rule: Rule, bound: float) -> str:
     """A bound as people read it: a span of time, or a figure."""
     if FORMS[rule.kind].bounds == "duration":
-        return str(timedelta(seconds=bound))
+        return str(timedelta(seconds=bound)).removesuffix(", 0:00:00")
     return f"{'<= ' if rule.below else ''}{bound:g}"
 
 
@@ -151,7 +151,7 @@ def run(
             else:
                 typer.echo(json.dumps(as_json(found, chosen), ensure_ascii=False))
     if not as_lines and not states:
-        Console().print(_table(chosen, printed))
+        wide().print(_table(chosen, printed))
     for bad in trial.bad:
         complain(f"{events}: line {bad.number} {bad.problem}")
     typer.echo(trial.summary(), err=True)
@@ -163,7 +163,7 @@ def _until(text: str | None) -> datetime | None:
     try:
         return None if text is None else moment(text, "--until")
     except ValueError as error:
-        raise Misdeclared("liaowang rules run", "--until", str(error)) from None
+        raise Misdeclared("liaowang rules run", "--until", str(error).removeprefix('"--until" ')) from None
 
 
 @contextmanager

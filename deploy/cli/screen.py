@@ -1,12 +1,22 @@
-"""What commands that ask the warehouse share on the screen."""
+"""What commands share on the screen."""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 from typing import Any
 
 import typer
+from rich.console import Console
+
+WIDE = 200
+
+
+def wide() -> Console:
+    """A console as wide as the terminal; in a file or a pipe wide enough that ids of rules stay in one piece."""
+    console = Console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=WIDE)
 
 
 def calm() -> None:

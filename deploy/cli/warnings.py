@@ -13,6 +13,7 @@ from rich.table import Table
 
 from dagster_project.warehouse import warehouse
 from deploy.cli.bars import progress_bars
+from deploy.cli.screen import wide
 from deploy.environment import load_settings
 from deploy.replay import Replayed, replay
 from schemas.contract import load_contracts
@@ -41,12 +42,15 @@ def list_(
     if json_:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
+    if not found:
+        typer.echo(f"no warnings{f' of {rule}' if rule else ''} are landed", err=True)
+    shown = ("at", "transition", "level", "version", "id")  # rule, timeline and subject stand in the id
     table = Table()
-    for name in names:
+    for name in shown:
         table.add_column(name, overflow="fold")
     for each in found:
-        table.add_row(*map(str, each.values()))
-    Console().print(table)
+        table.add_row(*(str(each[name]) for name in shown))
+    wide().print(table)
 
 
 def _moment(at: datetime) -> str:

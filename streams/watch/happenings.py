@@ -74,7 +74,7 @@ class LineReader:
                 except ValueError as error:
                     yield BadLine(number, str(error))
                 except Rejected as error:
-                    yield BadLine(number, f"breaks the contract: {error}")
+                    yield BadLine(number, f"breaks the contract: {error}".removesuffix(": "))
 
     def _line(self, number: int, raw: bytes) -> list[Happening]:
         try:
@@ -177,7 +177,7 @@ def moment(value: Any, name: str) -> datetime:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise ValueError(
-            f'"{name}" must be ISO 8601 with an offset, such as 2026-03-01T09:00:00+08:00, not {value!r}'
-        )
+        was = "is missing; it must be" if value is None else "must be"
+        but = "" if value is None else f", not {value!r}"
+        raise ValueError(f'"{name}" {was} ISO 8601 with an offset, such as 2026-03-01T09:00:00+08:00{but}')
     return found

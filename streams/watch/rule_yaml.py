@@ -29,7 +29,8 @@ def read_rule(path: Path, contracts: Mapping[str, Contract], root: Path | None) 
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Misdeclared(where, "file", f"cannot be read as UTF-8 text: {error}") from None
+        why = getattr(error, "strerror", None) or f"is no UTF-8 text: {error}"
+        raise Misdeclared(where, "file", f"cannot be read: {why}") from None
     return parse_rule(text, where, contracts, f"{path.parent.name}.{path.stem}" if inside else "")
 
 

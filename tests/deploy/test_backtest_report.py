@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from rich.console import Console
 
 from deploy.backtest_report import Outcome, as_plain, show
 from streams.watch.backtest import Judged, by_region, load, pair, quality
@@ -54,10 +55,10 @@ def test_one_version_has_nothing_old() -> None:
 
 
 def test_tables_name_what_differs_and_how_fast_it_went(capsys: pytest.CaptureFixture[str]) -> None:
-    show(outcome(NEW, OLD), 3000, 2.0)
+    show(Console(), outcome(NEW, OLD), 3000, 2.0)
     said = capsys.readouterr().out
     assert "2 differences" in said and "1970-01-02 08:00:00" in said
     assert "3,000 records in 2.0 s, 1,500 a second" in said
-    show(outcome(NEW), 3000, 0.0)
+    show(Console(), outcome(NEW), 3000, 0.0)
     alone = capsys.readouterr().out
     assert "differences" not in alone and "episodes" in alone

@@ -351,10 +351,17 @@ def test_a_table_for_people_and_what_is_wrong_in_one_line(
     shown = liaowang(warehouse, monkeypatch, file, "--from", DAY, "--to", DAY, "--timeline", "live").stdout
     told = " ".join(shown.split())
     assert "杭州市" in told and "6 pushes to none, 6.00 a day, at most 5 on 2033-03-02" in told
+    nothing = liaowang(
+        warehouse, monkeypatch, file, "--from", "2034-01-01", "--to", "2034-01-02", "--warm-up", "0"
+    )
+    assert "ecology.air-quality: no events are landed of these days" in nothing.stderr
+    same = liaowang(warehouse, monkeypatch, file, "--from", DAY, "--to", DAY, "--against", file)
+    assert "no differences" in same.stdout
     for wrong, words in (
         (("--from", "2033-13-01"), "must be a day"),
         (("--from", DAY, "--to", "2033-01-01"), "is before"),
         (("--picture", tmp_path / "a.gif"), "must end in .html or .png"),
+        (("--against", tmp_path / "b.yaml"), "b.yaml: file: cannot be read"),
     ):
         with pytest.raises(Misdeclared, match=words):
             liaowang(warehouse, monkeypatch, file, *wrong)

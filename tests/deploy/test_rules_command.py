@@ -98,7 +98,7 @@ def test_bad_lines_are_told_by_number_and_the_rest_is_judged(file: Path) -> None
     assert len(printed(result)) == 1
     told = " ".join(result.stderr.split())
     assert "line 1 is no JSON" in told and "line 2 breaks the contract: pm25: missing" in told
-    assert 'line 4 "time" must be ISO 8601' in told and "line 5 must be a JSON object" in told
+    assert 'line 4 "time" is missing; it must be ISO 8601' in told and "line 5 must be a JSON object" in told
     assert "line 3" not in told  # a blank line says nothing
 
 
@@ -180,12 +180,22 @@ def test_states_are_told_after_each_event(file: Path) -> None:
     [
         (("run", "no.such", "--events", "-"), "no such rule and no such file; there are ecology"),
         (("run", "ecology.pm25-high", "--events", "/no/such"), "No such file"),
-        (("run", "ecology.pm25-high", "--events", "-", "--until", "noon"), "ISO 8601 with an offset"),
+        (
+            ("run", "ecology.pm25-high", "--events", "-", "--until", "noon"),
+            "--until: must be ISO 8601 with an off",
+        ),
     ],
 )
 def test_wrong_arguments_say_what_would_be_right(arguments: tuple[str, ...], told: str) -> None:
     with pytest.raises(Misdeclared, match=told):
         CliRunner().invoke(app, ["rules", *arguments], catch_exceptions=False)
+
+
+def test_a_list_in_a_pipe_keeps_ids_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    shown = liaowang("list").stdout
+    assert " governance.request-undispatched " in shown and "yellow 3 days, orange 7" in shown
+    assert "0:00:00," not in shown
 
 
 def test_examples_that_do_not_hold_are_told(file: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def test_what_was_planted_comes_out(stack: Stack, tmp_path: Path, days: int, see
         _rejected_for_the_planted_reason(stack, feed, lines, dirt)
         _late_ones_are_told(stack, feed, dirt)
         _nothing_is_lost_or_doubled(stack, feed, lines, dirt, planted["counts"][feed])
+    _what_comes_later_is_told_of_by_the_review_alone(stack, tmp_path, planted["anomalies"])
 
 
 def _each_anomaly_is_one_episode(stack: Stack, anomalies: list[dict[str, Any]]) -> None:
@@ -158,3 +160,65 @@ def _keys(dirt: list[dict[str, Any]], outcome: str) -> Iterator[Key]:
 
 def _bytes(raw: str | bytes) -> bytes:
     return raw.encode() if isinstance(raw, str) else raw
+
+
+def _what_comes_later_is_told_of_by_the_review_alone(
+    stack: Stack, folder: Path, anomalies: list[dict[str, Any]]
+) -> None:
+    """Readings of a warning are lowered and a spike comes days late: `watch` stands by what it said."""
+    assert {each["verdict"] for each in _reviewed(stack, anomalies)} == {"agreed"}
+    before = stack.rows("SELECT count() FROM landing.duty_warning FINAL")
+    spike = next(each for each in anomalies if each["rule"] == "ecology.pm25-high" and each["level"] == "red")
+    (folder / "later.jsonl").write_text("\n".join(map(json.dumps, _later(folder, spike, anomalies))))
+    stack.liaowang("send", FEEDS[0], folder / "later.jsonl", "--timeline", TIMELINE)
+    stack.settle()
+    assert stack.rows("SELECT count() FROM landing.duty_warning FINAL") == before
+    different = {
+        (each["verdict"], each["subject"], each["level"])
+        for each in _reviewed(stack, anomalies)
+        if each["verdict"] != "agreed"
+    }
+    late = next(subject for verdict, subject, _ in different if verdict == "missed")
+    assert different == {
+        *(("spurious", spike["subject"], level) for level in LEVELS),
+        *(("missed", late, level) for level in ("blue", "yellow")),
+    }
+    sums = "SELECT sum(missed), sum(spurious) FROM mart.rule_quality WHERE rule = 'ecology.pm25-high'"
+    assert stack.rows(sums) == [(2, 4)]
+
+
+def _later(folder: Path, spike: dict[str, Any], anomalies: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Corrections of all high readings of a spike, and one high reading of a station that had none."""
+    opened, recovered = moment(spike["opened_at"]), moment(spike["recovered_at"])
+    calm: set[str] = set()
+    for line in (folder / f"{FEEDS[0]}.jsonl").read_bytes().splitlines():
+        try:
+            event = json.loads(line)
+            value, station = event["data"]["pm25"], event["data"]["station"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        at = moment(event["time"])
+        if (
+            not opened <= at <= recovered
+            or not isinstance(value, float)
+            or event["data"]["averaging"] != "1h"
+        ):
+            continue
+        if station == spike["subject"] and value >= 100:
+            yield event | {
+                "id": f"{event['id']}~",
+                "corrects": event["id"],
+                "data": event["data"] | {"pm25": 30.0},
+            }
+        elif not calm and station not in {each["subject"] for each in anomalies}:
+            calm.add(station)
+            half_past = (at + timedelta(minutes=30)).isoformat()
+            yield event | {"id": "late", "time": half_past, "data": event["data"] | {"pm25": 180.0}}
+
+
+def _reviewed(stack: Stack, anomalies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the review says of each warning on the days of the anomalies."""
+    days = sorted(each["opened_at"][:10] for each in anomalies)
+    said = stack.liaowang("rules", "review", "--from", days[0], "--to", days[-1], "--json").stdout
+    warnings: list[dict[str, Any]] = json.loads(said)["warnings"]
+    return warnings

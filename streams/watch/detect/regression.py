@@ -100,16 +100,18 @@ def _at_point(model: Model, reference: Reference) -> tuple[float, float]:
 def _holds(model: Model, reference: Reference, how: Fitting) -> bool | None:
     """A trend holds where it is significant, rests on three years and stays within what was seen.
 
-    None where nobody can say: no degree of freedom is left to tell significance.
+    None where nobody can say: no degree of freedom is left to tell significance. Where counts lie on the curve
+    to the last bit, as those that are all 1, any slope is significant.
     """
     eta, _ = _at_point(model, reference)
     if not how.enough_years or math.exp(min(eta, 709)) > float(np.max(reference.response)):
         return False
     dispersion = model.dispersion if how.flexible else model.fit.dispersion()
     error = math.sqrt(float(model.fit.unscaled[1, 1]) * dispersion)
-    if math.isnan(error) or error == 0:
+    if math.isnan(error):
         return None
-    return two_sided_t(float(model.fit.coefficients[1]) / error, model.fit.freedom) < how.p_trend
+    slope = float(model.fit.coefficients[1])
+    return slope != 0 if error == 0 else two_sided_t(slope / error, model.fit.freedom) < how.p_trend
 
 
 def _model(reference: Reference, how: Fitting, trend: bool) -> Model | None:

@@ -47,6 +47,9 @@ def read_series(text: str, source: str) -> Series:
     names: list[int | str] = []
     for row in rows:
         where = f"{source}: line {rows.line_num}"
+        if None in row:
+            wrong = f"{len(columns) + len(row[None])} cells; the header has {len(columns)}"
+            raise Misdeclared(where, "row", wrong)
         cell = (row["t"] or "").strip()
         moment = _moment(cell, where)
         _check_order(points, moment, names, where)

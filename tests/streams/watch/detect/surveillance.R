@@ -78,3 +78,13 @@ for (method in c("C1", "C2", "C3")) for (base in c(0.3, 8)) {
   print_case(paste0("ears-", tolower(method), if (method == "C3") "-surveillance"), control, 52, NULL, x, "", ks,
              upperbound(result)[, 1], alarms(result)[, 1], NA)
 }
+for (count in c(0, 1, 7)) {
+  x <- rep(count, 84)
+  s <- sts(x, frequency = 12)
+  control <- list(b = 3, w = 4, alpha = 0.1, limit54 = c(3, 6))
+  result <- farrington(s, c(control, list(range = 81:84)))
+  print_case("farrington", control, 12, NULL, x, "", 81:84, upperbound(result)[, 1], alarms(result)[, 1], NA)
+  result <- farringtonFlexible(s, c(control, list(range = 81:84)))
+  print_case("farrington-flexible", control, 12, NULL, x, "", 81:84,
+             upperbound(result)[, 1], alarms(result)[, 1], result@control$score[, 1])
+}

@@ -47,6 +47,12 @@ def test_parameters_are_known_by_the_names_of_the_reference_files() -> None:
     assert lines("ears-c1", "--param", "min_sigma=2")[-1]["statistic"] == 2.0
 
 
+def test_one_param_may_be_followed_by_more() -> None:
+    apart = lines("ears-c1", "--param", "minSigma=2", "--param", "alpha=0.001")
+    assert lines("ears-c1", "--param", "minSigma=2", "alpha=0.001") == apart
+    assert "minSigma is given twice" in wrong("ears-c1", "--param", "minSigma=2", "minSigma=3")
+
+
 def test_methods_are_known_as_others_write_them_and_columns_by_semicolons() -> None:
     assert lines("EARS_C1") == lines("ears-c1")
     assert lines("ears-c1", text=SERIES.replace(",", ";")) == lines("ears-c1")
@@ -119,6 +125,7 @@ def test_remarks_go_to_standard_error() -> None:
         ),
         (["ears-c1", "--series", "-"], "t,count\n1,2\n", "observed: no such column; there are t, count"),
         (["ears-c1", "--series", "-"], "t,observed\n1,2\n2,many\n", "line 3: observed: must be a number"),
+        (["ears-c1", "--series", "-"], "t,observed\n1,2,5\n", "line 2: row: 3 cells; the header has 2"),
         (["ears-c1", "--series", "-"], "t,observed\nsoon,2\n", "line 2: t: must be a whole number or a date"),
         (["ears-c1", "--series", "-"], "t,observed\n2,2\n2,3\n", "line 3: t: must be later than 2"),
         (["ears-c1", "--series", "-"], "t,observed\n2,2\n2026-01-01,3\n", "line 3: t: must be of one kind"),
