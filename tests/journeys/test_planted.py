@@ -169,7 +169,7 @@ def _what_comes_later_is_told_of_by_the_review_alone(
     assert {each["verdict"] for each in _reviewed(stack, anomalies)} == {"agreed"}
     before = stack.rows("SELECT count() FROM landing.duty_warning FINAL")
     spike = next(each for each in anomalies if each["rule"] == "ecology.pm25-high" and each["level"] == "red")
-    (folder / "later.jsonl").write_text("\n".join(map(json.dumps, _later(folder, spike, anomalies))))
+    (folder / "later.jsonl").write_text("\n".join(map(json.dumps, _later(stack, spike, anomalies))))
     stack.liaowang("send", FEEDS[0], folder / "later.jsonl", "--timeline", TIMELINE)
     stack.settle()
     assert stack.rows("SELECT count() FROM landing.duty_warning FINAL") == before
@@ -187,33 +187,24 @@ def _what_comes_later_is_told_of_by_the_review_alone(
     assert stack.rows(sums) == [(2, 4)]
 
 
-def _later(folder: Path, spike: dict[str, Any], anomalies: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _later(stack: Stack, spike: dict[str, Any], anomalies: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Corrections of all high readings of a spike, and one high reading of a station that had none."""
-    opened, recovered = moment(spike["opened_at"]), moment(spike["recovered_at"])
-    calm: set[str] = set()
-    for line in (folder / f"{FEEDS[0]}.jsonl").read_bytes().splitlines():
-        try:
-            event = json.loads(line)
-            value, station = event["data"]["pm25"], event["data"]["station"]
-        except (ValueError, KeyError, TypeError):
-            continue
-        at = moment(event["time"])
-        if (
-            not opened <= at <= recovered
-            or not isinstance(value, float)
-            or event["data"]["averaging"] != "1h"
-        ):
-            continue
-        if station == spike["subject"] and value >= 100:
-            yield event | {
-                "id": f"{event['id']}~",
-                "corrects": event["id"],
-                "data": event["data"] | {"pm25": 30.0},
-            }
-        elif not calm and station not in {each["subject"] for each in anomalies}:
-            calm.add(station)
-            half_past = (at + timedelta(minutes=30)).isoformat()
-            yield event | {"id": "late", "time": half_past, "data": event["data"] | {"pm25": 180.0}}
+    opened, recovered = (
+        f"parseDateTimeBestEffort('{spike[name]}')" for name in ("opened_at", "recovered_at")
+    )
+    rows = stack.rows(
+        f"SELECT raw FROM landing.{TABLES[FEEDS[0]]} FINAL WHERE averaging = '1h' "
+        f"AND time BETWEEN {opened} AND {recovered} ORDER BY time, station, offset LIMIT 1 BY source, id"
+    )
+    events = [json.loads(raw) for (raw,) in rows]
+    for event in events:
+        if event["data"]["station"] == spike["subject"] and event["data"]["pm25"] >= 100:
+            lowered = event["data"] | {"pm25": 30.0}
+            yield event | {"id": f"{event['id']}~", "corrects": event["id"], "data": lowered}
+    busy = {each["subject"] for each in anomalies}
+    calm = next(event for event in events if event["data"]["station"] not in busy)
+    half_past = (moment(calm["time"]) + timedelta(minutes=30)).isoformat()
+    yield calm | {"id": "late", "time": half_past, "data": calm["data"] | {"pm25": 180.0}}
 
 
 def _reviewed(stack: Stack, anomalies: list[dict[str, Any]]) -> list[dict[str, Any]]:
