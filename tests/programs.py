@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,3 +46,11 @@ def process(
         if running.poll() is None:
             running.send_signal(ending)
         running.wait(60)
+
+
+def until(true: Callable[[], bool], what: str, seconds: float = 90.0) -> None:
+    """Wait for a condition; fails after so long, saying for what it waited."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s"
+        time.sleep(0.05)

@@ -28,9 +28,9 @@ from streams.duty.models import Case, Notification
 from streams.duty.outbox import Outbox
 from streams.duty.push_worker import outbox_path
 from streams.duty.signature import KEY_HEADER
-from tests.programs import process, program
+from tests.programs import process, program, until
 from tests.streams.duty.moments import warning_bytes
-from tests.streams.duty.test_service import home, number, until
+from tests.streams.duty.test_service import home, number
 
 __all__ = ["home"]
 pytestmark = pytest.mark.stack

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ from schemas.topics import WARNINGS
 from streams.duty.outbox import Outbox
 from streams.duty.push import LEVELS
 from streams.duty.push_worker import outbox_path
-from tests.programs import process, program
+from tests.programs import process, program, until
 from tests.streams.duty.parts import KEY, warning
 
 pytestmark = pytest.mark.stack
@@ -39,7 +39,6 @@ from deploy.environment import load_settings
 from streams.duty.receiver import Trouble, receive
 receive(load_settings(), trouble=Trouble(fail_share=float(os.environ["FAIL_SHARE"]), delay=0.002))
 """
-PATIENCE = 90.0
 
 
 @pytest.fixture
@@ -101,13 +100,6 @@ def received(settings: Settings) -> dict[str, int]:
 def log_lines(settings: Settings) -> list[str]:
     path = settings.home / "push.log"
     return path.read_text().splitlines() if path.exists() else []
-
-
-def until(fulfilled: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not fulfilled():
-        assert time.monotonic() < end, f"waited in vain until {what}"
-        time.sleep(0.05)
 
 
 def warnings(first: int, last: int) -> list[bytes]:

@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,12 +34,11 @@ from streams.duty.home import open_database
 from streams.duty.models import Case, Entry, Message, Notification
 from streams.duty.officers import add_officer, add_token
 from streams.duty.rights import Grant
-from tests.programs import process, program
+from tests.programs import process, program, until
 from tests.streams.duty.moments import root, warning_bytes
 
 pytestmark = pytest.mark.stack
 
-PATIENCE = 90.0
 WARNED = 400
 KILLS = 5
 WORKER = program("streams.duty.worker")
@@ -62,13 +60,6 @@ def home(settings: Settings, tmp_path: Path, sqlite_url: str) -> Iterator[Settin
 def service(home: Settings) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """The service in a process of its own, killed at the end if it still runs."""
     return process(home, WORKER, home.home / "duty.log")
-
-
-def until(true: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.05)
 
 
 def healthy(home: Settings) -> bool:

@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from deploy.local.process import free_port
 from streams.duty.channels.config import Channel
 from streams.duty.channels.sender import Sender
 from streams.duty.policy import Answer
+from tests.programs import until
 from tests.streams.duty.channels.test_channels import MESSAGE
 
 PROGRAM = shutil.which("prometheus-alertmanager")
@@ -50,7 +51,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             stderr=log,
         )
         try:
-            until(lambda: ready(f"http://{address}"))
+            until(lambda: ready(f"http://{address}"), "Alertmanager answers")
             yield f"http://{address}"
         finally:
             process.terminate()
@@ -63,13 +64,6 @@ def ready(base: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
-
-
-def until(fulfilled: Callable[[], bool], patience: float = 60.0) -> None:
-    end = time.monotonic() + patience
-    while not fulfilled():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 def alerts(base: str) -> list[Any]:
@@ -92,11 +86,11 @@ def test_one_alert_an_episode_from_its_opening_through_its_rise_to_its_end(base:
     now = datetime.now(UTC)
     opened = replace(MESSAGE, level="yellow", at=now)
     assert [each.status for each in sent(base, opened, replace(opened, level="red"))] == [200, 200]
-    until(lambda: len(alerts(base)) == 1)
+    until(lambda: len(alerts(base)) == 1, "the alert is there")
     alert = alerts(base)[0]
     assert alert["labels"]["alertname"] == "ecology.pm25-high"
     assert alert["annotations"]["level"] == "red"
     assert alert["generatorURL"] == MESSAGE.url
     assert alert["status"]["state"] == "active"
     assert sent(base, replace(opened, ended=True, at=datetime.now(UTC)))[0].status == 200
-    until(lambda: alerts(base) == [])
+    until(lambda: alerts(base) == [], "the alert has ended")
