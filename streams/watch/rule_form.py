@@ -88,6 +88,11 @@ REGION = text(
 )
 DIRECTION = choice("Whether a level is reached from its bound upwards or downwards.", "above", "below")
 WINDOW = span("Length of the window.")
+EVERY = {
+    **span("Length of the windows that are the points of the series; P1M: months of the calendar."),
+    "pattern": f"{SOME_TIME}|^P1M$",
+    "examples": ["P1D", "P1W", "P1M"],
+}
 WINDOWS = choice("Ending at each event, or one after the other.", "sliding", "tumbling")
 
 AGGREGATE_KEYS: tuple[Mapping[str, Shape], Mapping[str, Shape]] = (
@@ -207,7 +212,7 @@ FORMS: dict[str, Form] = {
     ),
     "surge": Form(
         "What a statistical detector makes of a series.",
-        {"method": text("The detector, such as ears-c2, ewma, cusum, farrington-flexible."), "every": WINDOW},
+        {"method": text("The detector, such as ears-c2, ewma, cusum, farrington-flexible."), "every": EVERY},
         {
             "field": FIELD,
             "aggregate": choice("The figure of each window.", "count", "sum", "mean", "max", "last"),

@@ -93,6 +93,7 @@ class BaselineSpec(FieldSpec):
 class SurgeSpec(Spec):
     """The value is what a detector makes of a series: one figure (`aggregate` of a field) a window of `every` ms.
 
+    `monthly`: windows are months of the calendar, and `every` is the longest of them.
     `measure`: the detector's statistic, or its alarm (1 or 0).
     `parameters` are the detector's, as (name, value). An empty window is a zero, or a missing point.
     """
@@ -104,6 +105,7 @@ class SurgeSpec(Spec):
     every: int
     measure: str
     empty_is_zero: bool
+    monthly: bool = False
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,10 @@ def read_condition(entry: Entry, around: Surroundings) -> Read:
     return Read(kind, spec, inputs, below, window, field)
 
 
+MONTH = "P1M"
+LONGEST_MONTH = 31 * 86_400_000
+
+
 def milliseconds(entry: Entry) -> int:
     """A duration in ms, longer than nothing."""
     found = int(entry.duration() / timedelta(milliseconds=1))
@@ -322,10 +326,10 @@ def _surge(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]
     field = "" if aggregate == "count" else one_field(entry.at("field"), contract)
     if not field and entry.at("field").value is not None:
         raise entry.at("field").wrong("a count looks at no field; leave it out")
-    spec = SurgeSpec(
-        method, values, aggregate, field, milliseconds(entry.at("every")), chosen["measure"],
-        chosen["empty"] == "zero",
-    )  # fmt: skip
+    every, monthly = entry.at("every"), entry.at("every").value == MONTH
+    length = LONGEST_MONTH if monthly else milliseconds(every)
+    empty_is_zero = chosen["empty"] == "zero"
+    spec = SurgeSpec(method, values, aggregate, field, length, chosen["measure"], empty_is_zero, monthly)
     return spec, (_input(around, contract, (field,) if field else ()),)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from operator import attrgetter
 from typing import Any
@@ -22,23 +22,27 @@ LINGERS = 64
 """Windows after which a subject is looked at that has nothing open and no events."""
 
 _EPOCH = date(1970, 1, 1)
+WEEK = 7 * DAY
+MONDAY = 3 * DAY
+"""The epoch was a Thursday, so many days after one."""
 
 
 class Surge(Condition):
     """Each window that closes is a point of the series; the value is what the detector makes of it.
 
-    Windows are tumbling, aligned to Shanghai's midnight. From a subject's first event on every window is a point,
-    also an empty one. Points of which the detector can say nothing yet are not judged. A record's own part is
-    [start of the oldest open window, {start: values}, state of the detector, what it said last, whether the open
-    windows would open a warning as they are]. Where they would not, their closing is not waited for: the detector
-    catches up at the subject's next event, with the same result.
+    Windows are tumbling, aligned to Shanghai's midnight; weeks begin on Monday, months on their first day. From a
+    subject's first event on every window is a point, also an empty one. Points of which the detector can say
+    nothing yet are not judged. A record's own part is [start of the oldest open window, {start: values}, state of
+    the detector, what it said last, whether the open windows would open a warning as they are]. Where they would
+    not, their closing is not waited for: the detector catches up at the subject's next event, to the same result.
     """
 
     def __init__(self, rule: Rule, topic: str, partition: int, timeline: str, region_field: str) -> None:
         super().__init__(rule, topic, partition, timeline, region_field)
         assert isinstance(rule.spec, SurgeSpec)
         spec = self._spec = rule.spec
-        self._every = spec.every
+        self._every, self._monthly = spec.every, spec.monthly
+        self._shift = OFFSET + (MONDAY if spec.every % WEEK == 0 else 0)
         self._detector = make(spec.method, dict(spec.parameters), where=rule.id)
         self._judge, self._by_alarm = stepper(self._detector), spec.measure == "alarm"
         self._by_date = spec.method.startswith("farrington") and spec.every % DAY == 0
@@ -52,7 +56,7 @@ class Surge(Condition):
 
     def observe(self, rows: Iterable[Row], emit: Emit) -> None:
         """Note each event. The common case: it is of the only open window, or opens the next; nothing is open."""
-        if not self._lazy or self._wait or self.rule.maintenance:
+        if not self._lazy or self._wait or self.rule.maintenance or self._monthly:
             super().observe(rows, emit)
             return
         records, ahead, every, lowest = self.records, self._ahead, self._every, self.rule.lowest
@@ -97,11 +101,11 @@ class Surge(Condition):
         own = record[OWN]
         starts, state = own[POINTS], own[STATE]
         likely, first = False, None
-        for start in range(own[OPEN], max(starts, default=own[OPEN] - 1) + 1, self._every):
+        for start in self._windows(own[OPEN], max(starts, default=own[OPEN] - 1)):
             observed = self._observed(starts.get(start, ()))
             verdict = self._judge(state, self._point(start), observed)
             state, value = verdict[0], self._worth(verdict, observed)
-            first = first or (start + self._every, own, observed, verdict)
+            first = first or (self._end(start), own, observed, verdict)
             likely = likely or (value is not None and self.rule.rank(value) > 0)
         own[LIKELY] = likely
         if first is None or likely or starts.keys() != {own[OPEN]}:
@@ -121,11 +125,11 @@ class Surge(Condition):
         return self._get(data)
 
     def _begin(self, time: int) -> Any:
-        return [time - (time + OFFSET) % self._every, {}, self._detector.start(), [], True]
+        return [self._start(time), {}, self._detector.start(), [], True]
 
     def _note(self, record: Record, number: int, picked: Any, time: int, passed: int) -> int | None:
-        own, start = record[OWN], time - (time + OFFSET) % self._every
-        while own[OPEN] + self._every <= passed:  # those left open because they could open nothing
+        own, start = record[OWN], self._start(time)
+        while self._end(own[OPEN]) <= passed:  # those left open because they could open nothing
             self._close(own)
         if start >= own[OPEN]:
             own[POINTS].setdefault(start, []).append(picked)
@@ -134,7 +138,7 @@ class Surge(Condition):
 
     def _changes(self, record: Record) -> int | None:
         """The last moment of the oldest open window."""
-        return int(record[OWN][OPEN]) + self._every - 1
+        return self._end(record[OWN][OPEN]) - 1
 
     def _expires(self, record: Record) -> int | None:
         own = record[OWN]
@@ -145,9 +149,9 @@ class Surge(Condition):
     def _lapse(self, name: str, record: Record, at: int, now: Moment, emit: Emit) -> None:
         """Step the detector over the windows that close, and judge; or judge again when a dwell is over."""
         own = record[OWN]
-        if own[OPEN] + self._every - 1 > at and record[DWELL] is not None:
+        if self._end(own[OPEN]) - 1 > at and record[DWELL] is not None:
             self.judge.judge(name, record, record[DWELL][VALUE], at, now, emit)
-        while own[OPEN] + self._every - 1 <= at:
+        while self._end(own[OPEN]) - 1 <= at:
             value = self._close(own)
             if value is not None:
                 moment = max(at, own[OPEN]) if self.rule.maintenance else own[OPEN]
@@ -163,12 +167,32 @@ class Surge(Condition):
         observed = self._observed(own[POINTS].pop(start, ()))
         verdict = self._judge(own[STATE], self._point(start), observed)
         own[STATE], own[FOUND] = verdict[0], [observed, verdict[1], verdict[2]]
-        own[OPEN] = start + self._every
+        own[OPEN] = self._end(start)
         return self._worth(verdict, observed)
+
+    def _start(self, time: int) -> int:
+        """When the window begins that a moment lies in."""
+        if not self._monthly:
+            return time - (time + self._shift) % self._every
+        day = _EPOCH + timedelta(days=(time + OFFSET) // DAY)
+        return (day.replace(day=1) - _EPOCH).days * DAY - OFFSET
+
+    def _end(self, start: int) -> int:
+        """When the next window begins."""
+        return self._start(start + self._every) if self._monthly else int(start) + self._every
+
+    def _windows(self, first: int, last: int) -> Iterator[int]:
+        """The beginnings of the windows from one to another."""
+        while first <= last:
+            yield first
+            first = self._end(first)
 
     def _point(self, start: int) -> When:
         """What the detector calls the window that starts at a moment."""
         local = start + OFFSET
+        if self._monthly and not self._by_date:
+            day = _EPOCH + timedelta(days=local // DAY)
+            return day.year * 12 + day.month
         return _EPOCH + timedelta(days=local // DAY) if self._by_date else local // self._every
 
     def _worth(self, verdict: Verdict, observed: float | None) -> float | None:

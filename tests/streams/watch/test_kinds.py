@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from datetime import timedelta
+from datetime import datetime, timedelta
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.fields import SHANGHAI
 from streams.watch.baseline import BaselineTable, slot_of
 from streams.watch.conditions.figures import quantile
 from streams.watch.detect import Point, detect, make
@@ -238,6 +240,62 @@ def test_a_surge_says_what_the_detector_says_of_the_whole_series(
     wanted = ["blue" if each.statistic is not None and each.statistic >= bound else "" for each in judged]
     ends = [16 * 60 + day * 1440 for day in range(len(counts))]  # Shanghai's midnight is 16:00 UTC
     assert levels_at_events(steps(found), [float(end) for end in ends]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [
+        ("farrington-flexible", {"b": 3, "w": 1, "alpha": 0.01}),
+        ("ears-c2", {"baseline": 7}),
+        ("cusum", {"m": 20}),
+    ],
+)
+def test_months_of_the_calendar_are_points_too(method: str, parameters: dict[str, float]) -> None:
+    """A report in the first minute of each month and one in its last, one month without any."""
+    firsts = [datetime(2022 + month // 12, month % 12 + 1, 1, tzinfo=SHANGHAI) for month in range(61)]
+    random = Random(5)
+    counts = [random.randrange(7, 13) * (4 if month in (44, 52) else 1) for month in range(60)]
+    log = [
+        each
+        for first, after, count in zip(firsts, firsts[1:], counts, strict=False)
+        if first != firsts[50]
+        for each in (cases(first, count), cases(after - MINUTE, count))
+    ]
+    condition = {
+        "kind": "surge", "method": method, "parameters": parameters, "every": "P1M", "field": "cases",
+        "aggregate": "sum", "measure": "alarm",
+    }  # fmt: skip
+    found = transitions(rule(condition, {"red": 1}, feed=CASES, subject=["region"]), log, firsts[60])
+    points = [
+        Point(first.date(), 0.0 if first == firsts[50] else 2.0 * count)
+        for first, count in zip(firsts, counts, strict=False)
+    ]
+    takes = {"freq": 12} if method.startswith("farrington") else {}
+    alarms = [each.alarm is True for each in detect(make(method, parameters | takes, "test"), points)]
+    changed = [
+        (before, now, at) for before, now, at in zip([False, *alarms], alarms, firsts[1:], strict=False)
+    ]
+    assert any(alarms)
+    assert [(each.kind, each.at) for each in found] == [
+        ("opened" if now else "recovered", at.timestamp() * 1000)
+        for before, now, at in changed
+        if now != before
+    ]
+
+
+def test_weeks_of_a_surge_begin_on_monday() -> None:
+    condition = {
+        "kind": "surge",
+        "method": "cusum",
+        "parameters": {"m": 1},
+        "every": "P1W",
+        "measure": "alarm",
+    }
+    watched = rule(condition, {"red": 1}, feed=CASES, subject=["region"])
+    tuesday = datetime(2026, 3, 3, tzinfo=SHANGHAI)
+    log = [cases(tuesday + number * HOUR, 1, number=number) for number in range(9)]
+    found = transitions(watched, log, tuesday + timedelta(days=20))
+    assert found[0].at == datetime(2026, 3, 9, tzinfo=SHANGHAI).timestamp() * 1000
 
 
 def test_an_alarm_is_a_level_too_and_an_empty_day_a_zero_or_missing() -> None:

@@ -32,6 +32,7 @@ def of(condition: dict[str, Any], levels: dict[str, Any], **more: Any) -> float:
         ({"kind": "aggregate", "aggregate": "sum", "field": "pm25", "window": "P7D"}, {"blue": 1}, {}, 14),
         ({"kind": "absence"}, {"blue": "P2D", "red": "P5D"}, {"wait": "P1D"}, 6),
         ({**SURGE, "method": "ears-c3"}, {"blue": 1}, {}, 13),
+        ({**SURGE, "method": "ears-c3", "every": "P1M"}, {"blue": 1}, {}, 13 * 31),
         ({**SURGE, "method": "ewma", "parameters": {"m": 60, "sd": 20}}, {"blue": 1}, {}, 400),
     ],
 )
