@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import socket
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +57,9 @@ STANDINGS_SECONDS, FEEDS_SECONDS, TRUST_SECONDS, METERS_SECONDS = 30.0, 10.0, 30
 REQUESTS, SIGN_INS, TAPS = Limit(300, 1200), Limit(10, 10), Limit(20, 20)
 STOP_SECONDS = 3
 LOOKERS = 2
+SWITCH_SECONDS = 0.0005
+"""How long a thread that computes keeps another waiting: a request that asks the database waits so after each question,
+at Python's own 5 ms longer than all its work takes."""
 
 
 @dataclass(frozen=True)
@@ -220,6 +224,7 @@ def listen(port: int) -> socket.socket:
 def main(settings: Settings) -> None:
     """Serve the console until SIGTERM or SIGINT."""
     start_logging()
+    sys.setswitchinterval(SWITCH_SECONDS)
     logging.getLogger("kafka").setLevel(
         logging.CRITICAL
     )  # the console says by itself that the broker is away
