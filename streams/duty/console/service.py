@@ -58,8 +58,8 @@ REQUESTS, SIGN_INS, TAPS = Limit(300, 1200), Limit(10, 10), Limit(20, 20)
 STOP_SECONDS = 3
 LOOKERS = 2
 SWITCH_SECONDS = 0.0005
-"""How long a thread that computes keeps another waiting: a request that asks the database waits so after each question,
-at Python's own 5 ms longer than all its work takes."""
+"""How long a thread that computes keeps others waiting: a request waits so after each question to the database, at
+Python's own 5 ms longer than all its work takes."""
 
 
 @dataclass(frozen=True)
