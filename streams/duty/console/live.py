@@ -15,6 +15,7 @@ INTERVAL = 0.5
 APART = 0.025
 """Seconds between two browsers that are told the same, as long as all are told within an interval."""
 GOLDEN = 0.618_034
+"""Multiples of it fall evenly into an interval, however many browsers there come to be."""
 BEAT = 15.0
 MOST = 100
 """So many cases are named in an event; of more a page is told that there are more."""
