@@ -40,7 +40,7 @@ def publish_these(settings: Settings, contracts: Mapping[str, Contract], names: 
         parse_rule(entry.text, f"{id}@{entry.version}", contracts) for id, entry in told.in_force().items()
     ]
     known = [*(rule for rule in in_force if rule.id not in new), *rules]
-    check_members(known)
+    check_members(known, {rule.id: str(path) for path, rule in zip(paths, rules, strict=True)})
     for path, rule in zip(paths, rules, strict=True):
         demand_publishable(told, path, rule)
         demand_examples(rule, known, contracts)

@@ -183,11 +183,12 @@ def _chosen(names: list[str] | None, folder: Path, feeds: Path) -> tuple[list[Ru
     """(all rules there are, those named): by id in the folder, or by file wherever it lies."""
     contracts = load_contracts(feeds)
     known = {rule.id: rule for rule in load_rules(contracts, folder, drafts=True)}
-    chosen = []
+    chosen, files = [], {}
     for name in names or ():
         path = Path(name)
         if path.suffix in (".yaml", ".yml") or path.is_file():
             rule = load_rule(path, contracts, folder)
+            files[rule.id] = name
         elif name in known:
             rule = known[name]
         else:
@@ -195,7 +196,7 @@ def _chosen(names: list[str] | None, folder: Path, feeds: Path) -> tuple[list[Ru
             raise Misdeclared(str(folder), name, f"no such rule and no such file; there are {there}")
         known[rule.id] = rule
         chosen.append(rule)
-    check_members(known.values())
+    check_members(known.values(), files)
     return list(known.values()), chosen if names else list(known.values())
 
 

@@ -151,8 +151,10 @@ def load_rules(
     """
     from streams.watch.rule_set import check_members
 
-    rules = tuple(load_rule(path, contracts, root) for path in sorted(root.glob("*/*.yaml")))
-    check_members(rules)
+    paths = sorted(root.glob("*/*.yaml"))
+    rules = tuple(load_rule(path, contracts, root) for path in paths)
+    places = (f"{path.parent.name}/{path.name}" for path in paths)
+    check_members(rules, {rule.id: place for rule, place in zip(rules, places, strict=True)})
     return tuple(rule for rule in rules if drafts or rule.status == "active")
 
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
 
 from schemas.errors import Misdeclared
 from streams.watch.rule import Rule
 
 
-def check_members(rules: Iterable[Rule]) -> None:
-    """Raise Misdeclared for an id that stands twice, a member that is not there, or a cycle among composites."""
+def check_members(rules: Iterable[Rule], files: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Raise Misdeclared for an id that stands twice, a member that is not there, or a cycle among composites.
+
+    `files` says where rules stand, by id; others are named by their id.
+    """
     known: dict[str, Rule] = {}
     for rule in rules:
         if rule.id in known:
             raise Misdeclared(rule.id, "rule", "two files declare this id; give each its own")
         known[rule.id] = rule
     for rule in known.values():
+        where = files.get(rule.id, rule.id)
         for member in rule.members:
             if member not in known:
-                raise Misdeclared(
-                    rule.id, "condition.of", f"no such rule: {member}; there are {', '.join(known)}"
-                )
+                there = ", ".join(id for id in known if id != rule.id) or "none"
+                raise Misdeclared(where, "condition.of", f"no such rule: {member}; there are {there}")
             if rule.status == "active" and known[member].status != "active":
-                raise Misdeclared(rule.id, "condition.of", f"{member} is a draft; let this rule be one, too")
+                raise Misdeclared(where, "condition.of", f"{member} is a draft; let this rule be one, too")
     ordered(known.values())
 
 

@@ -21,6 +21,9 @@ from streams.watch.templates import keeps
 
 _MANY_FEEDS = ("composite", "correlation")
 
+MOST_WARNINGS = 1_000_000
+"""A composite of more warnings than that is a slip of the pen."""
+
 
 def read_rule(path: Path, contracts: Mapping[str, Contract], root: Path | None) -> Rule:
     """The rule in a file. Under `root` its id must be its place; elsewhere it is what the file says."""
@@ -167,9 +170,11 @@ def _bound(entry: Entry, read: Read) -> float:
     members = len(read.spec.legs) if isinstance(read.spec, CorrelationSpec) else members
     if isinstance(entry.value, str):
         return {"any": 1.0, "all": float(members)}[entry.text(("any", "all"))]
-    limited = not (isinstance(read.spec, CompositeSpec) and read.spec.count == "warnings")
-    if entry.integer() < 1 or (limited and entry.integer() > members):
-        raise entry.wrong(f"must be any, all, or a whole number from 1 to {members}")
+    most = (
+        MOST_WARNINGS if isinstance(read.spec, CompositeSpec) and read.spec.count == "warnings" else members
+    )
+    if not 1 <= entry.integer() <= most:
+        raise entry.wrong(f"must be any, all, or a whole number from 1 to {most}")
     return float(entry.integer())
 
 

@@ -132,6 +132,8 @@ WRONG: list[tuple[str, dict[str, Any], str, str, bool]] = [
      "condition.of", "itself", False),
     ("three of two", {"feed": None, "subject": None, "condition": {"kind": "composite", "of": ["a.b", "c.d"]},
      "levels": {"blue": 3}}, "levels.blue", "from 1 to 2", False),
+    ("more warnings than a float can tell", {"feed": None, "subject": None, "condition": {"kind": "composite",
+     "of": ["a.b"], "count": "warnings"}, "levels": {"blue": 10**400}}, "levels.blue", "from 1 to 1000000", False),
     ("one leg", {"feed": None, "condition": {"kind": "correlation", "within": "PT1H",
      "of": [{"feed": "ecology.air-quality"}]}, "levels": {"blue": "any"}}, "condition.of", "two legs", True),
     ("empty key", {"flapping": {"rises": 3, "within": None}}, "flapping.within", "must have a value", True),

@@ -191,6 +191,19 @@ def test_wrong_arguments_say_what_would_be_right(arguments: tuple[str, ...], tol
         CliRunner().invoke(app, ["rules", *arguments], catch_exceptions=False)
 
 
+def test_a_composite_of_a_rule_that_is_not_there_is_told_by_its_file(tmp_path: Path) -> None:
+    both = tmp_path / "both.yaml"
+    both.write_text(
+        "rule: t.both\nversion: 1\ntitle: {zh: 试, en: both}\nlevels: {red: all}\nrunbook: x\nduty_role: x\n"
+        "condition: {kind: composite, of: [ecology.pm25-high, ecology.pm25-hi]}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(
+        Misdeclared, match=r"both\.yaml: condition\.of: no such rule: ecology\.pm25-hi; there are"
+    ):
+        CliRunner().invoke(app, ["rules", "lint", str(both)], catch_exceptions=False)
+
+
 def test_a_list_in_a_pipe_keeps_ids_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     shown = liaowang("list").stdout
