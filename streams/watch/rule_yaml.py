@@ -286,7 +286,7 @@ def _example(entry: Entry, contracts: Mapping[str, Contract]) -> Example:
         events=tuple(_event(item, contracts) for item in parts["events"].items()),
         warns=tuple(_warns(item) for item in parts["warns"].items()),
         until=parts["until"].text() if "until" in parts else "",
-        baseline=tuple(_row(item) for item in _list(entry.at("baseline"))),
+        baseline=tuple(_row(item) for item in parts["baseline"].items()) if "baseline" in parts else (),
     )
 
 

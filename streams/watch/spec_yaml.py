@@ -251,6 +251,8 @@ def _ratio(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]
         parts.append(_aggregate_of(entry.at(key), contract))
     minimum = entry.at("minimum")
     least = float(minimum.number()) if minimum.value is not None else 0.0
+    if least < 0:
+        raise minimum.wrong("must not be below 0")
     return _windowed(entry, around, contract, tuple(parts), least)
 
 

@@ -130,7 +130,10 @@ def _word(value: str, words: tuple[str, ...]) -> str:
 def _number(value: Any) -> float:
     if isinstance(value, bool):
         raise ValueError(value)
-    number = float(value) if isinstance(value, int | float | str) else math.nan
+    try:
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except OverflowError as error:
+        raise ValueError(value) from error
     if not math.isfinite(number):
         raise ValueError(value)
     return number

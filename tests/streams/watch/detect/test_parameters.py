@@ -76,3 +76,8 @@ def test_what_is_wrong_is_named_with_what_would_be_right(
     with pytest.raises(Misdeclared) as error:
         make(method, given, "rule.yaml")
     assert said in str(error.value)
+
+
+def test_a_number_that_no_float_holds_is_refused() -> None:
+    with pytest.raises(Misdeclared, match="L: must be a number above 0"):
+        make("ewma", {"L": 10**400}, "a rule")
