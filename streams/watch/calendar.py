@@ -1,9 +1,10 @@
-"""Quiet hours and maintenance: when a rule holds back, by event time in Asia/Shanghai, never by the wall clock.
+"""Quiet hours, maintenance, windows: by event time in Asia/Shanghai, never by the wall clock.
 
 - **Quiet hours** come again every day (or on some days of the week). What would open or raise a warning is held
   back up to a level; when they end, what still stands opens then. Falling and recovering go on.
 - **Maintenance** is a span given once, for all subjects or some. Its events are not judged, and nothing opens,
   rises, falls or recovers in it; what is due within it happens at its end.
+- **Windows** that tumble begin at midnight, or at whole lengths from it; those of whole weeks on Monday.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 DAY = 86_400_000
+WEEK = 7 * DAY
 OFFSET = 8 * 3_600_000
 """Shanghai is eight hours ahead of UTC, without daylight saving since 1991."""
 
@@ -55,6 +57,16 @@ class Maintenance:
         if not self.subjects and not self.regions:
             return True
         return subject in self.subjects or any(_lies_in(region, each) for each in self.regions)
+
+
+def window_start(time: int, length: int) -> int:
+    """Where the window of this length (ms) begins that a moment is in: from midnight on, whole weeks on Monday."""
+    return time - (time + shift(length)) % length
+
+
+def shift(length: int) -> int:
+    """What is added to a moment (ms) so that windows of this length begin at its multiples."""
+    return OFFSET + (_EPOCH_WEEKDAY * DAY if length % WEEK == 0 else 0)
 
 
 def weekday(local: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from streams.watch.calendar import shift, window_start
 from streams.watch.conditions.base import Condition
 from streams.watch.conditions.column import Row
 from streams.watch.dwell import VALUE
@@ -17,6 +18,7 @@ LINGERS = 4
 class Count(Condition):
     """Counts events by window `[start, start + window)`; a record's own part is {window start: count}.
 
+    Windows are aligned to Shanghai's midnight, whole weeks to Monday.
     A level is reached the moment the count reaches it; for lowering and recovering, a window is judged when it
     closes: when the watermark has passed its end by `wait`. Until then events out of order are counted. A subject
     with an open episode and no event in a window had a count of zero there.
@@ -31,7 +33,7 @@ class Count(Condition):
         if self._wait or self.rule.maintenance or self.rule.below:
             super().observe(rows, emit)
             return
-        records, window, lowest = self.records, self._window, self.rule.lowest
+        records, window, lowest, ahead = self.records, self._window, self.rule.lowest, shift(self._window)
         due = self._due
         for (data, time, watermark, offset, key, _), name in self._named(rows):
             if watermark > due:
@@ -40,7 +42,7 @@ class Count(Condition):
             if name is None:
                 continue
             record = records.get(name)
-            start = time - time % window
+            start = time - (time + ahead) % window
             if (
                 record is not None
                 and not record[LEVEL]
@@ -69,7 +71,7 @@ class Count(Condition):
         return {}
 
     def _resume(self, at: int) -> Any:
-        return {at - at % self._window: 0}
+        return {window_start(at, self._window): 0}
 
     def _apply(
         self,
@@ -83,7 +85,7 @@ class Count(Condition):
         emit: Emit,
     ) -> None:
         """Count an event whose window is open still; the count can lift a level at once."""
-        start = time - time % self._window
+        start = window_start(time, self._window)
         if start + self._window <= passed or self._maintained(name, record, time) is not None:
             return
         count = record[OWN][start] = record[OWN].get(start, 0) + 1
@@ -118,5 +120,5 @@ class Count(Condition):
         return not record[OWN]
 
     def _details(self, record: Record, at: int) -> Details:
-        start = at - 1 - (at - 1) % self._window
+        start = window_start(at - 1, self._window)
         return (("window", [start, start + self._window]),)

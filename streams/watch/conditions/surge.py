@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from operator import attrgetter
 from typing import Any
 
-from streams.watch.calendar import DAY, OFFSET
+from streams.watch.calendar import DAY, OFFSET, shift
 from streams.watch.conditions.base import Condition
 from streams.watch.conditions.column import Row
 from streams.watch.conditions.figures import figure
@@ -22,9 +22,6 @@ LINGERS = 64
 """Windows after which a subject is looked at that has nothing open and no events."""
 
 _EPOCH = date(1970, 1, 1)
-WEEK = 7 * DAY
-MONDAY = 3 * DAY
-"""The epoch was a Thursday, so many days after one."""
 
 
 class Surge(Condition):
@@ -42,7 +39,7 @@ class Surge(Condition):
         assert isinstance(rule.spec, SurgeSpec)
         spec = self._spec = rule.spec
         self._every, self._monthly = spec.every, spec.monthly
-        self._shift = OFFSET + (MONDAY if spec.every % WEEK == 0 else 0)
+        self._shift = shift(spec.every)
         self._detector = make(spec.method, dict(spec.parameters), where=rule.id)
         self._judge, self._by_alarm = stepper(self._detector), spec.measure == "alarm"
         self._by_date = spec.method.startswith("farrington") and spec.every % DAY == 0

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
-from streams.watch.calendar import OFFSET
+from streams.watch.calendar import window_start
 from streams.watch.conditions.base import Condition, matcher
 from streams.watch.conditions.column import Row
 from streams.watch.conditions.figures import figure
@@ -74,10 +74,10 @@ class Tumbling(Window):
         return {}
 
     def _resume(self, at: int) -> Any:
-        return {at - (at + OFFSET) % self._length: []}
+        return {window_start(at, self._length): []}
 
     def _note(self, record: Record, number: int, picked: Any, time: int, passed: int) -> int | None:
-        start = time - (time + OFFSET) % self._length
+        start = window_start(time, self._length)
         if start + self._length > passed:
             record[OWN].setdefault(start, []).append(picked)
         return None
@@ -100,7 +100,7 @@ class Tumbling(Window):
         return not record[OWN]
 
     def _details(self, record: Record, at: int) -> Details:
-        start = at - 1 - (at - 1 + OFFSET) % self._length
+        start = window_start(at - 1, self._length)
         return (("window", [start, start + self._length]),)
 
 
