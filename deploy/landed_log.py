@@ -24,7 +24,9 @@ _TICK = 1
 _PLACES = """
 SELECT log_epoch, partition, min(first), max(last) FROM landing.ledger
 WHERE topic = %(topic)s GROUP BY log_epoch, partition ORDER BY log_epoch, partition"""
-_ANY = "SELECT 1 FROM landing.{table} WHERE event_day BETWEEN %(since)s AND %(until)s LIMIT 1"
+_ANY = """
+SELECT 1 FROM landing.{table} WHERE event_day BETWEEN %(since)s AND %(until)s
+    AND log_epoch = (SELECT max(log_epoch) FROM landing.ledger WHERE topic = %(topic)s) LIMIT 1"""
 _RECORDS = """
 SELECT * FROM
 (
@@ -108,7 +110,7 @@ def places(client: Client, contract: Contract) -> list[Place]:
 
 def anything(client: Client, contract: Contract, stretch: Stretch) -> bool:
     """Whether any event of a feed is landed of these days."""
-    given = {"since": stretch.since, "until": stretch.until}
+    given = {"since": stretch.since, "until": stretch.until, "topic": contract.topic}
     with answering():
         return bool(client.execute(_ANY.format(table=contract.table), given))
 

@@ -1,8 +1,8 @@
 """The decoder of a feed: bytes in, a typed event or the reason of rejection out; never anything else.
 
 The fast way is one msgspec call and the few checks it cannot make (regions, ranges of time, missing
-markers). Only when that fails are the bytes read again, field by field, to find the exact reason
-(`schemas/reasons.py`). Fields the contract does not know are ignored.
+markers) or makes slowly (patterns). Only when that fails are the bytes read again, field by field, to find the
+exact reason (`schemas/reasons.py`). Fields the contract does not know are ignored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from schemas.reasons import Reasons
 from schemas.regions import Regions, load_regions
 
 KNOWN = 1 << 16
-"""Texts of one field known to match its pattern that are kept at most."""
+KNOWN_LENGTH = 128
+"""Texts of one field known to match its pattern: how many are kept, and how long they are, at most."""
 
 NAME_LENGTH = 512
 TIMELINE_LENGTH = 128
@@ -90,7 +91,8 @@ def _decode(contract: Contract, codes: frozenset[str], struct: type[Event]) -> C
                     raise find(raw)
                 if len(good) > KNOWN:
                     good.intersection_update((None,))
-                good.add(value)
+                if len(value) <= KNOWN_LENGTH:
+                    good.add(value)
         return event
 
     return decode

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
 from itertools import chain
 from typing import Any
 
@@ -100,27 +99,22 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
             self._sought_before = self._sought.copy()
             return await super()._getmany(active_partitions, timeout)
 
-    @asynccontextmanager
-    async def _seeking(self, partitions: Iterable[TP]) -> AsyncIterator[None]:
-        """Seek between two fetches, never beside one.
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Go to an offset of each partition, as recovery does with changelogs.
 
-        Nobody knows which of the two came first, else. And a fetch that a rebalance cut short could take records
-        of a changelog from the new position and have them dropped, for the flow is stopped: recovery would wait
-        for them until the next rebalance.
+        As every seek here, between two fetches and never beside one: nobody knows which of the two came first,
+        else. And a fetch that a rebalance cut short could take records of a changelog from the new position and
+        have them dropped, for the flow is stopped: recovery would wait for them until the next rebalance.
         """
         async with self._fetching:
-            self._sought.update(partitions)
-            yield
-
-    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        """Go to an offset of each partition, as recovery does with changelogs."""
-        async with self._seeking(list(partitions)):
+            self._sought.update(list(partitions))
             await super().seek_wait(partitions)
 
     async def perform_seek(self) -> None:
         """Go back to the committed offsets, or to what was rewound; frames in flight will be read again."""
-        framed = [tp for tp in self.assignment() if tp.topic in self.app.framed]
-        async with self._seeking(framed):
+        async with self._fetching:  # what is assigned may change while a fetch is waited for
+            framed = [tp for tp in self.assignment() if tp.topic in self.app.framed]
+            self._sought.update(framed)
             await super().perform_seek()
             for tp in framed:
                 if not self._committed_offset.get(tp):
@@ -131,7 +125,8 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def seek(self, partition: TP, offset: int) -> None:
         """Go to an offset of one partition; its frames in flight will be read again."""
-        async with self._seeking([partition]):
+        async with self._fetching:
+            self._sought[partition] += 1
             await super().seek(partition, offset)
             self._in_flight.pop(partition, None)
 

@@ -23,6 +23,7 @@ from schemas.errors import Rejected
 from schemas.event import Tick, decode_tick
 from streams.watch.batches import BEGINNING
 from streams.watch.conditions import Column, Condition, condition
+from streams.watch.corrected import SEPARATOR, key_of
 from streams.watch.episode import Emit, Moment, Transition
 from streams.watch.gather import Gathering, Ship, without
 from streams.watch.ids import Ids
@@ -31,6 +32,7 @@ from streams.watch.published import RuleSet, UnknownEpoch, fixed
 from streams.watch.rule import Rule
 from streams.watch.spec import WindowSpec
 from streams.watch.switch import compare_with, switch
+from streams.watch.timers import NEVER
 
 Book = Callable[[int], RuleSet]
 Furnish = Callable[[Condition], None]
@@ -41,8 +43,9 @@ Furnish = Callable[[Condition], None]
 class Lane:
     """One timeline of a partition: its watermark, epoch, the ids it remembers, a condition for each rule.
 
-    A copy could count again as far back as `memory` for rules judged here, and for gathered ones `patience` before
-    the last cut; ids of events from `remembered` on are known. It moves at ticks, and when there are many.
+    A copy could count again as far back as `memory` for rules judged here, and for gathered ones to `gathered`,
+    which is `patience` before the last tick; ids of events from `remembered` on are known. That follows from the
+    log alone: an id that is older counts as unknown where it is found, for after a restart it might not be there.
     """
 
     gathering: Gathering
@@ -52,16 +55,17 @@ class Lane:
     horizon: int = 0
     memory: int = 0
     patience: int = 0
+    ticked: int = BEGINNING
+    gathered: int = NEVER
     remembered: int = BEGINNING
     ids: Ids = field(default_factory=Ids)
     repeats: set[int] = field(default_factory=set)
     """Offsets, among the rows not judged yet, of corrections of events that have counted."""
 
     def move_memory(self) -> None:
-        """Bring `remembered` up to date with the watermark and the last cut."""
-        self.remembered = self.watermark - self.memory
-        if self.gathering.gathers:
-            self.remembered = min(self.remembered, self.gathering.watermark - self.patience)
+        """Bring `remembered` up to date with the watermark and the last tick."""
+        self.gathered = self.ticked - self.patience if self.gathering.gathers else NEVER
+        self.remembered = min(self.watermark - self.memory, self.gathered)
 
 
 class LaneHead(msgspec.Struct, array_like=True):
@@ -70,6 +74,7 @@ class LaneHead(msgspec.Struct, array_like=True):
     watermark: int
     epoch: int
     cut: int
+    ticked: int = BEGINNING
 
 
 class Head(msgspec.Struct, array_like=True):
@@ -165,9 +170,10 @@ class Partition:
             if time < floor:
                 tally.late += 1
                 continue
-            key = f"{event.source}\x1f{event.id}"
+            key = f"{event.source}\x1f{event.id}"  # key_of, without the call
             if time >= remembered:
-                if key in seen:
+                known = seen.get(key)
+                if known is not None and known >= remembered:
                     tally.duplicates += 1
                     continue
                 seen[key] = time
@@ -177,10 +183,10 @@ class Partition:
             if time > watermark:
                 lane.watermark = watermark = max(watermark, min(time, arrival))
                 floor = watermark - lane.horizon
+                lane.remembered = remembered = min(watermark - lane.memory, lane.gathered)
                 if lane.ids.many:
-                    lane.move_memory()
-                    lane.ids.forget(lane.remembered)
-                    remembered, seen = lane.remembered, lane.ids.seen
+                    lane.ids.forget(remembered)
+                    seen = lane.ids.seen
             append((event.data, time, watermark, offset, key, feed))
         self._count(events)
         self.offset = offset
@@ -221,7 +227,7 @@ class Partition:
         changed = self._changed(tick, lane, rows, emit, ship)
         self.tally.ticks += 1
         clock = min(milliseconds(tick.data.clock), self.arrival)
-        lane.watermark = max(lane.watermark, clock)
+        lane.watermark = lane.ticked = max(lane.watermark, clock)
         lane.move_memory()
         row = (None, clock, lane.watermark, offset, "", self._contract.feed)
         rows.setdefault(tick.timeline, Column()).append(row)
@@ -306,7 +312,7 @@ class Partition:
     def head(self) -> bytes:
         """The small part of the state, as bytes."""
         lanes = {
-            timeline: LaneHead(lane.watermark, lane.epoch, lane.gathering.watermark)
+            timeline: LaneHead(lane.watermark, lane.epoch, lane.gathering.watermark, lane.ticked)
             for timeline, lane in self.lanes.items()
         }
         return msgspec.msgpack.encode(Head(self.arrival, self._epoch, lanes))
@@ -317,7 +323,7 @@ class Partition:
         self.arrival, self._epoch = head.arrival, head.epoch
         for timeline, kept in head.lanes.items():
             lane = self.lanes[timeline] = self._lane(timeline)
-            lane.watermark, lane.gathering.watermark = kept.watermark, kept.cut
+            lane.watermark, lane.gathering.watermark, lane.ticked = kept.watermark, kept.cut, kept.ticked
             self._set_rules(timeline, lane, self._book(kept.epoch), -1, lambda transition: None)
 
     def pages(self) -> Iterator[tuple[str, bytes | None]]:
@@ -350,17 +356,18 @@ _heads = msgspec.msgpack.Decoder(Head)
 def _correction(lane: Lane, event: Any, time: int, offset: int) -> str:
     """The key of a correction's row; that of an event which has counted is noted among the lane's repeats.
 
-    A correction of an event never seen stands for it, under its key. Else it comes right after the event.
+    A correction of an event never seen stands for it; its key says both. Else it comes right after the event.
     """
-    original = f"{event.source}\x1f{event.corrects}"
+    original = key_of(event.source, event.corrects)
     if event.corrects == event.id:
         return original
-    if time >= lane.remembered and original not in lane.ids.seen:
+    known = lane.ids.seen.get(original)
+    if time >= lane.remembered and (known is None or known < lane.remembered):
         lane.ids.seen[original] = time
         lane.ids.fresh.append(original)
-        return original
-    lane.repeats.add(offset)
-    return f"{original}\x1f{event.id}"
+    else:
+        lane.repeats.add(offset)
+    return f"{original}{SEPARATOR}{event.id}"
 
 
 def milliseconds(time: datetime) -> int:

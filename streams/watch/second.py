@@ -11,7 +11,6 @@ when its tick said so. Rows before that are judged by the old version, rows afte
 
 from __future__ import annotations
 
-import itertools
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,13 +25,14 @@ from schemas.contract import Contract
 from schemas.topics import PARTIALS
 from streams.watch.batches import BEGINNING, Batch, Portion, cut_in_parts, decode_batches, rule_stream
 from streams.watch.conditions import Column, Condition, condition
-from streams.watch.conditions.base import replaces
+from streams.watch.corrected import settled
 from streams.watch.episode import Emit, Moment, Transition
 from streams.watch.gather import TRANSITION, Gather, Ship, record_of
 from streams.watch.log import LogRecord
 from streams.watch.published import RuleSet
 from streams.watch.rule import Rule
 from streams.watch.switch import compare_with, switch
+from streams.watch.templates import region_template
 
 Source = tuple[str, int]
 """A stream and the number of its partition."""
@@ -236,10 +236,10 @@ class SecondStage:
         progress = lane.progress[name]
         rows = lane.waiting.get(name, [])
         named = any(map(_KEY, rows))  # rows of which only the times matter come without source and id
-        rows.sort(key=_ORDER if named else _TIME)
+        rows.sort(key=_ORDER if named else self._unnamed_order(each.rule))
         ripe = rows[: bisect_left(rows, watermark - wait, key=_TIME)]
         del rows[: len(ripe)]
-        column = self._rows(each.rule, _settled(ripe) if named else ripe, progress.watermark, wait)
+        column = self._rows(each.rule, settled(ripe) if named else ripe, progress.watermark, wait)
         column.append((None, watermark - wait, watermark, -1, "", each.rule.feed))
         progress.watermark = watermark
 
@@ -252,17 +252,21 @@ class SecondStage:
         self.tally.seconds[name] = self.tally.seconds.get(name, 0.0) + perf_counter() - begun
         self._release(ripe)
 
+    def _unnamed_order(self, rule: Rule) -> Callable[[Waiting], Any]:
+        """The order of rows without source and id: by time, and by their fields where the first one is shown."""
+        fields = {source.feed: self._contracts[source.feed].region_field for source in rule.inputs}
+        if all(each.region or region_template(each.key, fields[each.feed]) for each in rule.inputs):
+            return _TIME
+        return lambda row: (row[0], tuple(map(str, row[2])))
+
     def _rows(self, rule: Rule, ripe: Sequence[Waiting], reached: int, wait: int) -> Column:
         """Rows as a condition takes them; those gathered for a version that read too little are left out."""
         wanted = {feed: set(_reads(rule, feed)) for feed in rule.feeds}
-
-        def usable(kind: Any, feed: str) -> bool:
-            return wanted.get(feed, {""}) <= set(kind._fields)
-
-        kinds, feeds = set(map(type, map(_GATHERED, ripe))), set(map(_FEED, ripe))
-        if not all(usable(kind, feed) for kind in kinds for feed in feeds):
+        kinds: set[tuple[Any, str]] = set(zip(map(type, map(_GATHERED, ripe)), map(_FEED, ripe), strict=True))
+        useless = {(kind, feed) for kind, feed in kinds if not wanted.get(feed, {""}) <= set(kind._fields)}
+        if useless:
             whole = len(ripe)
-            ripe = [row for row in ripe if usable(type(row[2]), row[3])]
+            ripe = [row for row in ripe if (type(row[2]), row[3]) not in useless]
             self.tally.stranded += whole - len(ripe)
         return Column(
             [
@@ -407,14 +411,6 @@ def _waiting(portion: Portion, page: int) -> list[Waiting]:
         data = record(*values)
         found += [(time, "", data, feed, page) for time in times]
     return found
-
-
-def _settled(rows: Sequence[Waiting]) -> list[Waiting]:
-    """Rows in order without those that the next one corrects."""
-    last = rows[-1:]
-    return [row for row, after in itertools.pairwise(rows) if not (after[1] and replaces(after, row))] + list(
-        last
-    )
 
 
 def _since(mark: Mark | None, epoch: int) -> int | None:

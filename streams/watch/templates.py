@@ -38,9 +38,19 @@ def names(template: str) -> tuple[str, ...]:
 
 def keeps(template: str) -> tuple[str, ...]:
     """The fields whose value a template keeps whole, so that events of two values never share its text."""
-    if _NAME.fullmatch(template):
-        return (template,)
-    return tuple(name for name, roll_up in _HOLE.findall(template) if not roll_up)
+    return tuple(name for name, roll_up in _holes(template) if not roll_up)
+
+
+def region_template(templates: Sequence[str], field: str) -> str:
+    """How a subject itself says its region: the region field whole, else its finest roll-up; "" where neither."""
+    found = {roll_up for template in templates for name, roll_up in _holes(template) if name == field}
+    if "" in found:
+        return field
+    return next((f"{{{field}:{each}}}" for each in ROLL_UPS if each in found), "")
+
+
+def _holes(template: str) -> list[tuple[str, str]]:
+    return [(template, "")] if _NAME.fullmatch(template) else _HOLE.findall(template)
 
 
 def reader(templates: Sequence[str]) -> Callable[[Any], str]:

@@ -87,9 +87,9 @@ async def _keep_checkpoints(app: FrameApp, watcher: Watcher, beat: Callable[[], 
 
 
 def pause_after(worked: float) -> float:
-    """Seconds until the next checkpoint, after one that took this much of the processor.
+    """Seconds until the next checkpoint, after one during which this thread used so much of the processor.
 
-    Not of the clock: on a busy machine it may take long without costing much.
+    Not by the clock: on a busy machine a checkpoint may take long without costing much.
     """
     return min(CHECKPOINT_MOST, max(CHECKPOINT_SECONDS, worked / CHECKPOINT_SHARE))
 

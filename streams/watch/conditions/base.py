@@ -9,13 +9,14 @@ State is in `records` alone, as lists that msgpack takes; whatever else is held 
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from typing import Any
 
 from streams.watch.calendar import maintained_until
 from streams.watch.conditions.column import Column, Row
+from streams.watch.corrected import settled
 from streams.watch.dwell import VALUE, Judge
 from streams.watch.episode import (
     DWELL,
@@ -32,7 +33,7 @@ from streams.watch.episode import (
 )
 from streams.watch.rule import Input, Rule
 from streams.watch.spec import Where
-from streams.watch.templates import column_reader, reader
+from streams.watch.templates import column_reader, reader, region_template
 from streams.watch.timers import NEVER, Timers
 
 Reader = tuple[int, Callable[[Any], bool] | None, Callable[[Any], str]]
@@ -172,7 +173,7 @@ class Condition:
             row = [time, key, number, picked]
             if row not in record[HELD]:
                 insort(record[HELD], row, key=_order)
-                _correct(record[HELD], record[HELD].index(row))
+                _settle(record[HELD], time)
         else:
             self.late += bool(self._wait)
             now = Moment(self._topic, self._partition, self._timeline, offset, watermark)
@@ -288,15 +289,15 @@ class Instant(Condition):
         self.judge.judge(name, record, value, at, now, emit)
 
 
-def _correct(held: list[list[Any]], at: int) -> None:
-    """Let a correction that was just put among the events held back take the place of what it corrects."""
-    if at and replaces(held[at], held[at - 1]):
-        del held[at - 1]
+def _settle(held: list[list[Any]], time: int) -> None:
+    """Let corrections among the events of a moment that are held back take the place of what they correct."""
+    first, end = bisect_left(held, time, key=_time), bisect_right(held, time, key=_time)
+    if end - first > 1:
+        held[first:end] = settled(held[first:end])
 
 
-def replaces(row: Sequence[Any], before: Sequence[Any]) -> bool:
-    """Whether a row (time, key, …) corrects the one before it; its key begins with that one's."""
-    return bool(row[0] == before[0] and row[1].startswith(f"{before[1]}\x1f"))
+def _time(row: list[Any]) -> int:
+    return int(row[_HELD_TIME])
 
 
 def _order(row: list[Any]) -> tuple[int, str]:
@@ -304,9 +305,13 @@ def _order(row: list[Any]) -> tuple[int, str]:
 
 
 def _region_of(source: Input, region_field: str) -> Callable[[Any], str]:
-    """How to read the region of an event: by the rule's template, else the feed's own region field."""
-    if source.region:
-        return reader((source.region,))
+    """How to read the region of an event: by the rule's template, by its key, else the feed's own region field.
+
+    A rule by city has the city as its region, not the county of whichever event came first.
+    """
+    template = source.region or region_template(source.key, region_field)
+    if template:
+        return reader((template,))
     return attrgetter(region_field) if region_field else lambda data: ""
 
 

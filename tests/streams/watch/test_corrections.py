@@ -168,6 +168,18 @@ def test_held_back_by_wait_the_corrected_value_alone_is_judged(more: Rule, names
     assert steps(transitions(high, upward)) == [("opened", "blue", 0.0)]
 
 
+@pytest.mark.parametrize("more", [{}, COUNTY])
+@pytest.mark.parametrize("of", ["a", "b"])
+@pytest.mark.parametrize("known", [True, False])
+def test_the_last_of_several_corrections_is_judged_alone(more: Rule, of: str, known: bool) -> None:
+    """The third corrects the second, or the first once more; also where the first never came."""
+    high = rule({"kind": "threshold", "field": "pm25"}, {"blue": 100}, wait="PT10M", **dict(more))
+    log = [reading("a", START, 500), reading("b", START, 700, "a"), reading("c", START, 50, of)]
+    assert transitions(high, log[not known :]) == []
+    upward = [reading("a", START, 10), reading("b", START, 20, "a"), reading("c", START, 500, of)]
+    assert steps(transitions(high, upward[not known :])) == [("opened", "blue", 0.0)]
+
+
 def test_a_correction_of_the_newest_is_judged_at_once() -> None:
     high = rule({"kind": "threshold", "field": "pm25"}, {"blue": 100})
     found = transitions(high, [reading("a", START, 500), reading("b", START, 50, "a")])

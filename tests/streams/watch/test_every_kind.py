@@ -13,18 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.decoder import Decoder
-from schemas.event import encode_tick
+from schemas.event import encode_event, encode_tick
 from streams.watch.baseline import BaselineTable
 from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
-from streams.watch.episode import Transition
+from streams.watch.episode import OWN, Transition
 from streams.watch.happenings import Happening
 from streams.watch.offline import Entry
 from streams.watch.partition import Partition
 from streams.watch.published import RuleSet
 from streams.watch.rule import Rule
 from streams.watch.state import StateKeeper
-from tests.streams.watch.trying import AIR, CONTRACTS, START, air, clock, rule
+from tests.streams.watch.trying import AIR, CONTRACTS, MINUTE, START, air, clock, rule
 
 AIR_CONTRACT = CONTRACTS[AIR]
 DECODE = Decoder(AIR_CONTRACT).decode
@@ -295,3 +295,32 @@ def test_one_fast_clock_changes_nothing_for_others(kind: str, steps: list[int], 
     fast_too = [Entry(number, arrival, raw) for number, (arrival, raw) in enumerate(log)]
     others = [each for each in run(KINDS[kind], fast_too) if each.subject != "S9"]
     assert plain(others) == plain(run(KINDS[kind], plainly))
+
+
+@pytest.mark.parametrize("corrects", ["", "a"])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_id_that_comes_again_too_late_to_be_known_is_new_also_without_a_restart(
+    restarted: bool, corrects: str
+) -> None:
+    """What a partition happens to remember still must not decide, for after a restart it has forgotten it."""
+    watched = KINDS["count"]
+    late = START + AIR_CONTRACT.lateness + timedelta(hours=1)
+
+    def reading(id: str, at: datetime, corrects: str = "") -> Happening:
+        data = {"station": "S1", "region": "330106", "averaging": "1h", "pm25": 5.0}
+        raw = encode_event(
+            id=id, source="/t", type=AIR_CONTRACT.event_type, time=at, data=data, corrects=corrects
+        )
+        return Happening(AIR, int(at.timestamp() * 1000), raw)
+
+    again = reading("c", late + 3 * MINUTE, "a") if corrects else reading("a", late + 3 * MINUTE)
+    log = entries([reading("a", START), clock(late), reading("b", late + MINUTE), again])
+    keeper, changelog = StateKeeper(fresh(watched)), dict[bytes, bytes | None]()
+    for entry in log:
+        keeper.partition.observe([entry], lambda transition: None)
+        if restarted and (point := keeper.checkpoint({})) is not None:
+            changelog |= dict([*point.buckets, point.header])
+            keeper = StateKeeper(fresh(watched))
+            keeper.restore({key: value for key, value in changelog.items() if value is not None})
+    (count,) = (record[OWN] for _, each in keeper.partition.conditions() for record in each.records.values())
+    assert sum(count.values()) == 2, "b and what came again are counted in their hour, both ways"

@@ -298,6 +298,45 @@ def test_weeks_of_a_surge_begin_on_monday() -> None:
     assert found[0].at == datetime(2026, 3, 9, tzinfo=SHANGHAI).timestamp() * 1000
 
 
+@pytest.mark.parametrize(
+    ("window", "start"),
+    [
+        pytest.param("P1D", datetime(2026, 3, 3, tzinfo=SHANGHAI), id="day"),
+        pytest.param("PT6H", datetime(2026, 3, 3, 6, tzinfo=SHANGHAI), id="quarter of a day"),
+        pytest.param("P1W", datetime(2026, 3, 9, tzinfo=SHANGHAI), id="week"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["count", "aggregate"])
+def test_windows_that_tumble_begin_at_midnight_and_weeks_on_monday(
+    kind: str, window: str, start: datetime
+) -> None:
+    """Two events a minute apart are of two windows, and none of them is enough; two of one window are."""
+    count = {"kind": "count", "window": window}
+    condition = (
+        count if kind == "count" else {**count, "kind": kind, "aggregate": "count", "windows": "tumbling"}
+    )
+    watched, end = rule(condition, {"blue": 2}), start + timedelta(days=15)
+    assert transitions(watched, [air(start - MINUTE, 1), air(start, 1)], end) == []
+    assert [each.kind for each in transitions(watched, [air(start, 1), air(start + MINUTE, 1)], end)] == [
+        "opened",
+        "recovered",
+    ]
+
+
+@pytest.mark.parametrize("order", [("330106", "330110"), ("330110", "330106")])
+@pytest.mark.parametrize(
+    ("subject", "region"),
+    [("{region:city}", "330100"), ("{region:province}", "330000"), ("averaging", "330106")],
+)
+def test_the_region_of_a_warning_does_not_depend_on_who_reports_first(
+    order: tuple[str, str], subject: str, region: str
+) -> None:
+    """A rule by city or province has it as its region; one of no region the least of those that came at once."""
+    watched = rule({"kind": "count", "window": "PT1H"}, {"blue": 2}, subject=[subject])
+    log = [air(START, 1, station=f"S{at}", region=code) for at, code in enumerate(order)]
+    assert {each.region for each in transitions(watched, log, START + timedelta(hours=3))} == {region}
+
+
 def test_an_alarm_is_a_level_too_and_an_empty_day_a_zero_or_missing() -> None:
     condition = {"kind": "surge", "method": "ears-c1", "every": "P1D", "measure": "alarm"}
     days = [
