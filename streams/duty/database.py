@@ -30,6 +30,9 @@ PATIENCE = 30
 ASK_EVERY = 0.004
 """Seconds between two askings for the lock; who writes much leaves it free for longer between its transactions."""
 IMMEDIATE = "BEGIN IMMEDIATE"
+TOO_LARGE = "54"
+"""Class of PostgreSQL's codes for what goes beyond its limits, such as a name too long for an index. Its driver
+counts them among the errors of operation, but they come again however often one tries."""
 _LOCK = 6_174_001
 """Number of the advisory lock in PostgreSQL that one migration at a time holds."""
 
@@ -128,6 +131,9 @@ def _away(url: sa.URL) -> Iterator[None]:
         yield
     except (OperationalError, sqlite3.OperationalError) as error:
         said = str(getattr(error, "orig", error)).strip()
+        state = getattr(getattr(error, "orig", None), "sqlstate", None)
+        if state and state.startswith(TOO_LARGE):
+            raise Invalid(f"a value that the database cannot hold: {said}") from error
         raise Unavailable(f"the duty database {url.render_as_string()}: {said}") from error
     except DataError as error:  # such as NUL in a text
         raise Invalid(f"a value that the database cannot hold: {str(error.orig).strip()}") from error

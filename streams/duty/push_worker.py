@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from secrets import token_hex
-from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
@@ -33,7 +32,7 @@ from streams.duty.notifier import Notifier
 from streams.duty.outbox import Outbox
 from streams.duty.policy import backoff
 from streams.duty.push import push_of
-from streams.duty.reader import Reader
+from streams.duty.reader import Read, Reader
 from streams.duty.stopping import stop_on_signals
 from streams.duty.webhook import Webhook
 from streams.worker import start_logging
@@ -60,10 +59,10 @@ async def _run(settings: Settings, clock: Callable[[], float], rng: Random) -> N
         async with Webhook(settings.webhook, settings.webhook_key, CONCURRENCY) as webhook:
             courier = Courier(outbox, webhook, clock, rng)
 
-            def take(warnings: Sequence[Any]) -> int:
-                return outbox.add([push_of(warning) for warning in warnings], clock())
+            def take(found: Sequence[Read]) -> int:
+                return outbox.add([push_of(each.warning) for each in found], clock())
 
-            reader = Reader(settings, "push", take, courier.wake, clock, rng)
+            reader = Reader(settings, "push", take, courier.wake, time.monotonic, rng)
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(courier.run(stop))

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import CommitFailedError, KafkaError
 
 from schemas.contract import load_contracts
@@ -33,16 +34,27 @@ MANY, GATHER_SECONDS = 4, 0.05
 PROBE_SECONDS = 5.0
 PROBE_PATIENCE = 10.0
 METADATA_MS = 10_000
+STOP_COMMIT_SECONDS, STOP_SECONDS = 2.0, 5.0
+"""What the last commit and the farewell to the broker may take. With a question under way at the stop it is
+less than the supervisor waits before it kills."""
 
 
-Take = Callable[[Sequence[Any]], int]
-"""Writes decoded warnings down, in their order; returns how many of them were new."""
+@dataclass(frozen=True)
+class Read:
+    """A decoded warning, and where on its topic it stands."""
+
+    warning: Any
+    place: str
+
+
+Take = Callable[[Sequence[Read]], int]
+"""Writes warnings down, in their order; returns how many of them were new."""
 
 
 class Reader:
     """Gives warnings to `take` (in a thread) until it is stopped, through any absence of the broker.
 
-    `name` is the consumer group and the worker whose heart beats.
+    `name` is the consumer group and the worker whose heart beats; `clock` gives seconds that never go back.
     """
 
     def __init__(
@@ -94,26 +106,26 @@ class Reader:
             self._beat()
             patience = COMMIT_MS if uncommitted else POLL_MS
             records = await consumer.getmany(timeout_ms=patience, max_records=BATCH)
-            values = [record.value for batch in records.values() for record in batch]
-            if values:
+            found = [record for batch in records.values() for record in batch]
+            if found:
                 uncommitted = True
-                if await asyncio.to_thread(self._take, list(self._warnings(values))):
+                if await asyncio.to_thread(self._take, list(self._warnings(found))):
                     self._wake()
-                await asyncio.sleep(GATHER_SECONDS if len(values) >= MANY else 0)
+                await asyncio.sleep(GATHER_SECONDS if len(found) >= MANY else 0)
             # An absent broker gives nothing, as an idle one does: now and then ask it something.
             if uncommitted and self._clock() - committed >= COMMIT_MS / 1000:
-                uncommitted = not await self._answered(consumer.commit())
+                uncommitted = not await self._answered(consumer.commit(), PROBE_PATIENCE)
                 committed = self._clock()
             elif not uncommitted and self._clock() - asked >= PROBE_SECONDS:
-                await self._answered(consumer.topics())
+                await self._answered(consumer.topics(), PROBE_PATIENCE)
                 asked = self._clock()
-        if uncommitted:
-            await self._answered(consumer.commit())
+        if uncommitted and not self._broker_away:
+            await self._answered(consumer.commit(), STOP_COMMIT_SECONDS)
 
-    async def _answered(self, question: Awaitable[object]) -> bool:
+    async def _answered(self, question: Awaitable[object], patience: float) -> bool:
         """Whether the broker answers in time; what is not committed is only read again."""
         try:
-            await asyncio.wait_for(question, PROBE_PATIENCE)
+            await asyncio.wait_for(question, patience)
         except CommitFailedError:
             return True
         except (TimeoutError, KafkaError) as error:
@@ -122,15 +134,16 @@ class Reader:
         self._mark_broker(away=False, why="")
         return True
 
-    def _warnings(self, values: Iterable[bytes | None]) -> Iterator[Any]:
+    def _warnings(self, records: Iterable[ConsumerRecord[Any, Any]]) -> Iterator[Read]:
         """Those messages that are warnings, decoded; ticks are passed over, broken ones named."""
-        for value in values:
-            if value is None or decode_tick(value) is not None:
+        for record in records:
+            if record.value is None or decode_tick(record.value) is not None:
                 continue
+            place = f"{WARNINGS}, partition {record.partition}, offset {record.offset}"
             try:
-                yield self._decoder.decode(value)
+                yield Read(self._decoder.decode(record.value), place)
             except Rejected as error:
-                self._log.error("a message on %s is no warning: %s", WARNINGS, error)
+                self._log.error("a message on %s is no warning: %s", place, error)
 
     def _mark_broker(self, *, away: bool, why: str) -> None:
         """One log line at each change."""
@@ -145,7 +158,7 @@ class Reader:
         would look as if this worker itself was cancelled.
         """
         stopping = asyncio.create_task(consumer.stop())
-        await asyncio.wait({stopping}, timeout=PROBE_PATIENCE)
+        await asyncio.wait({stopping}, timeout=STOP_SECONDS)
         if not stopping.done():
             stopping.cancel()
         elif stopping.cancelled() or stopping.exception():

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -27,7 +26,8 @@ from streams.duty.home import open_home
 from streams.duty.opening import hear
 from streams.duty.policy import backoff
 from streams.duty.publisher import Publisher
-from streams.duty.reader import Reader, sleep
+from streams.duty.reader import Read, Reader, sleep
+from streams.duty.refusals import Invalid
 from streams.duty.roles import publisher_of
 from streams.duty.stopping import stop_on_signals
 from streams.duty.waiting import advance_due, any_due, shift_of
@@ -64,7 +64,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     database, desks = open_home(settings, clock())
     rules = load_rules(load_contracts())
     parts = Parts(database, desks, clock, publisher_of(settings, rules))
-    reader = Reader(settings, "duty", lambda warnings: take(parts, warnings, rng), _nothing, time.time, rng)
+    reader = Reader(settings, "duty", lambda found: take(parts, found, rng), _nothing, time.monotonic, rng)
     publisher = Publisher(settings, database, clock, rng, _nothing)
     try:
         async with asyncio.TaskGroup() as group:
@@ -109,22 +109,28 @@ def listen(port: int, setting: str) -> socket.socket:
     return listener
 
 
-def take(parts: Parts, warnings: Sequence[Any], rng: Random) -> int:
+def take(parts: Parts, found: Sequence[Read], rng: Random) -> int:
     """Write warnings down as cases, however long the database may be away: they are not read past.
 
-    Some at a time, all by one plan of who is on duty: between two transactions officers have their turn.
+    Some at a time, all by one plan of who is on duty: between two transactions officers have their turn. Where the
+    database cannot hold one of them, these are written one by one, and that one is named and passed over.
     """
-    new, done, failures = 0, 0, 0
+    new, done, failures, alone = 0, 0, 0, 0
     shift, now = None, parts.clock()
-    while done < len(warnings):
-        some = warnings[done : done + AT_ONCE]
+    while done < len(found):
+        some = found[done : done + (1 if done < alone else AT_ONCE)]
         try:
             with parts.database.writing() as session:
                 shift = shift or shift_of(session, parts.desks.now(), now)
-                new += hear(session, shift.desk, now, some, shift=shift)
+                new += hear(session, shift.desk, now, [each.warning for each in some], shift=shift)
             done, failures = done + len(some), 0
-            if done < len(warnings):
+            if done < len(found):
                 time.sleep(GIVE_WAY)
+        except Invalid as error:
+            alone = done + len(some)
+            if len(some) == 1:
+                _pass_over(some[0], error)
+                done += 1
         except Unavailable as error:
             failures += 1
             if failures == 1:
@@ -132,6 +138,12 @@ def take(parts: Parts, warnings: Sequence[Any], rng: Random) -> int:
             time.sleep(min(5.0, backoff(failures, rng)))
             shift, now = None, parts.clock()
     return new
+
+
+def _pass_over(read: Read, error: Exception) -> None:
+    """Say which warning becomes no case; a name too long for the database is not one for the log either."""
+    episode, why = read.warning.data.episode, str(error).partition("\n")[0]
+    log.error("%s: the warning of episode %.200r becomes no case: %s", read.place, episode, why)
 
 
 async def tick(parts: Parts, roles: Collection[str], stop: asyncio.Event) -> None:

@@ -46,7 +46,7 @@ def warning_bytes(
     episode: str = "e1", ordinal: int = 0, kind: str = "opened", level: str = "yellow", **changes: Any
 ) -> bytes:
     """One transition as it stands on the topic."""
-    timeline = changes.pop("timeline", "")
+    timeline, id = changes.pop("timeline", ""), changes.pop("id", f"{episode}#{ordinal}")
     data = {
         "rule": "ecology.pm25-high",
         "rule_version": 1,
@@ -67,7 +67,7 @@ def warning_bytes(
         **changes,
     }
     return encode_event(
-        id=f"{episode}#{ordinal}",
+        id=id,
         source="/liaowang/watch",
         type="duty.warning.v1",
         time=NOW,

@@ -18,6 +18,7 @@ from streams.duty.cap_index import Publisher
 from streams.duty.database import Database
 from streams.duty.desk import Desks
 from streams.duty.models import Case
+from streams.duty.reader import Read
 from streams.duty.worker import AT_ONCE, take
 from tests.streams.duty.api import Clock
 from tests.streams.duty.moments import NOW, opened, root, warning
@@ -41,7 +42,7 @@ def test_an_officer_acknowledges_in_the_middle_of_a_burst(database: Database, tm
     parts = Parts(database, desks, Clock(), Publisher())
     with database.writing() as session:
         case = opened(session, desks.now()).id
-    burst = [warning(f"b{number}") for number in range(BURST)]
+    burst = [Read(warning(f"b{number}"), "here") for number in range(BURST)]
     writing = Thread(target=take, args=(parts, burst, Random(1)))
     writing.start()
     try:

@@ -1,0 +1,55 @@
+"""What the duty service writes down of what it reads: one warning that cannot be written holds up no other."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from schemas.settings import Settings
+from streams.duty.api.parts import Parts
+from streams.duty.cap_index import Publisher
+from streams.duty.database import Database
+from streams.duty.desk import Desks
+from streams.duty.models import Case
+from streams.duty.reader import Read
+from streams.duty.worker import AT_ONCE, take
+from tests.streams.duty.api import Clock
+from tests.streams.duty.moments import warning
+
+LONG = "".join(Random(1).choices(string.ascii_letters + string.digits, k=60_000))
+"""Too long for an index of PostgreSQL, even compressed."""
+BAD, MANY = 30, 3 * AT_ONCE
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"title": "a\0b"}, {"rule_version": 2**40}, {"episode": LONG, "id": "long"}],
+    ids=["NUL", "a number of 41 bits", "a long name"],
+)
+def test_a_warning_that_the_database_cannot_hold_is_named_and_passed_over(
+    database: Database,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    bad: dict[str, Any],
+) -> None:
+    parts = Parts(database, Desks(Settings(home=tmp_path)), Clock(), Publisher())
+    found = [
+        Read(warning(**({"episode": f"e{n}"} | (bad if n == BAD else {}))), f"offset {n}")
+        for n in range(MANY)
+    ]
+    lost = 0 if database.sqlite else 1
+    assert take(parts, found, Random(1)) == MANY - lost
+    with database.reading() as session:
+        episodes = set(session.scalars(sa.select(Case.episode)))
+    assert episodes >= {f"e{n}" for n in range(MANY) if n != BAD}, "its neighbours are written"
+    named = [record.getMessage() for record in caplog.records if "becomes no case" in record.getMessage()]
+    assert len(named) == lost
+    for line in named:
+        assert line.startswith(f"offset {BAD}: the warning of episode 'e") or LONG[:100] in line
+        assert len(line) < 500 and "\n" not in line
+    assert take(parts, found, Random(1)) == 0, "read again, it is no other"
