@@ -92,8 +92,11 @@ class Accounts:
                 raise SignInRefused("unknown")
             return _open(session, row, now)
 
-    def visitor(self, token: str, now: datetime) -> Visitor | None:
-        """Whose token this is; None where it is nobody's, too old, unused for too long, or not active any more."""
+    def visitor(self, token: str, now: datetime, *, used: bool = True) -> Visitor | None:
+        """Whose token this is; None where it is nobody's, too old, unused for too long, or not active any more.
+
+        `used`: whether somebody is at work with it, not only a page that keeps itself up to date.
+        """
         this = BrowserSession.token_hash == _digest(token)
         query = (
             sa.select(
@@ -113,7 +116,7 @@ class Accounts:
             grants = held_by(session, found.id) if found is not None else ()
         if found is None or not found.active or found.seen < now - IDLE or found.created < now - LIFE:
             return None
-        if found.seen < now - SEEN_EVERY:
+        if used and found.seen < now - SEEN_EVERY:
             with self._database.writing() as session:
                 session.execute(sa.update(BrowserSession).where(this).values(seen=now))
         return Visitor(found.login, found.id, found.name, found.csrf, grants)

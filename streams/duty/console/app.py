@@ -97,7 +97,7 @@ def _events(parts: Parts):  # type: ignore[no-untyped-def]
 
     async def events(request: Request) -> Response:
         try:
-            guest = await run_in_threadpool(guest_of, parts, request)
+            guest = await run_in_threadpool(guest_of, parts, request, used=False)
         except Unavailable:
             return JSONResponse({"error": "the duty database is away"}, 503, {"Retry-After": "2"})
         if guest.visitor is None:

@@ -107,7 +107,7 @@ def routes(parts: Parts) -> list[Route]:
     }
     made = [
         Route("/cases", page(parts, list_cases)),
-        Route("/cases/{case:int}", page(parts, show_case)),
+        Route("/cases/{case:int}", page(parts, show_case, parts.askers)),
         Route("/cases/{case:int}/attachments/{file:int}", page(parts, show_attachment)),
     ]
     attaching = action(parts, attach, most=attachments.LARGEST)

@@ -6,6 +6,7 @@ back from this origin. A handler is a plain function of a `Visit`; it runs in a 
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
@@ -93,10 +94,10 @@ def language_of(request: Request) -> str:
     return negotiate(cookie, request.headers.get("accept-language", ""))
 
 
-def guest_of(parts: Parts, request: Request) -> Guest:
-    """The request as the console sees it before it knows whose it is."""
+def guest_of(parts: Parts, request: Request, *, used: bool = True) -> Guest:
+    """The request with whose it is; `used`: whether it comes from somebody, not from a page by itself."""
     now = parts.clock()
-    visitor = parts.accounts.visitor(request.cookies.get(parts.cookie, ""), now)
+    visitor = parts.accounts.visitor(request.cookies.get(parts.cookie, ""), now, used=used)
     return Guest(parts, request, parts.words[language_of(request)], now, visitor)
 
 
@@ -109,12 +110,26 @@ def open_door(parts: Parts, handler: Callable[[Guest], Response]) -> Endpoint:
     return endpoint
 
 
-def page(parts: Parts, handler: Callable[[Visit], Response]) -> Endpoint:
-    """An endpoint that only shows, to those who are signed in; others are sent to sign in first."""
+def page(
+    parts: Parts, handler: Callable[[Visit], Response], places: asyncio.Semaphore | None = None
+) -> Endpoint:
+    """An endpoint that only shows, to those who are signed in; others are sent to sign in first.
+
+    `places`: how many of these pages may keep themselves up to date at once; `parts.lookers` where none are given.
+    """
+    places = places or parts.lookers
+
+    def show(guest: Guest) -> Response:
+        return handler(_known(guest))
 
     async def endpoint(request: Request) -> Response:
-        async with parts.lookers if LIVE in request.headers else nullcontext():
-            return await run_in_threadpool(answer, parts, request, lambda guest: handler(_known(guest)))
+        if LIVE not in request.headers:
+            return await run_in_threadpool(answer, parts, request, show)
+        found = await run_in_threadpool(admit, parts, request)
+        if isinstance(found, Response):
+            return found
+        async with places if found.visitor else nullcontext():
+            return await run_in_threadpool(tell, found, show)
 
     return endpoint
 
@@ -212,14 +227,25 @@ def answer(
     parts: Parts, request: Request, handler: Callable[[Guest], Response], form: FormData | None = None
 ) -> Response:
     """The handler's answer, or a page that says why there is none and keeps what was typed into the form."""
-    words = parts.words[language_of(request)]
-    guest = Guest(parts, request, words, parts.clock())
+    found = admit(parts, request, form)
+    return found if isinstance(found, Response) else tell(found, handler, form)
+
+
+def admit(parts: Parts, request: Request, form: FormData | None = None) -> Guest | Response:
+    """The request with whose it is, or a page that says why it has to come again later."""
     try:
-        guest = guest_of(parts, request)
-        key = guest.visitor.login if guest.visitor else origin_of(request)
-        wait = parts.requests.wait(key, guest.now.timestamp())
-        if wait:
-            return too_many(guest, wait)
+        guest = guest_of(parts, request, used=LIVE not in request.headers)
+    except Unavailable as error:
+        return _away(Guest(parts, request, parts.words[language_of(request)], parts.clock()), error, form)
+    key = guest.visitor.login if guest.visitor else origin_of(request)
+    wait = parts.requests.wait(key, guest.now.timestamp())
+    return too_many(guest, wait) if wait else guest
+
+
+def tell(guest: Guest, handler: Callable[[Guest], Response], form: FormData | None = None) -> Response:
+    """As `answer`, of a request that is admitted."""
+    request = guest.request
+    try:
         return handler(guest)
     except _SignInFirst:
         if form is not None and _worth_keeping(request, form):
@@ -228,13 +254,18 @@ def answer(
         here = path if request.method == "GET" else request.url.path.rpartition("/")[0]
         return RedirectResponse(f"/sign-in?next={quote(here or '/')}", 303)
     except Refused as refused:
-        text = words.texts.get(f"refused_{refused.status}", refused.reason)
+        text = guest.words.texts.get(f"refused_{refused.status}", refused.reason)
         return guest.message(text, refused.reason, refused.status)
     except Unavailable as error:
-        log.warning("%s %s: %s", request.method, request.url.path, error)
-        if form is not None and _worth_keeping(request, form):
-            return kept(guest, form, "away", 503)
-        return guest.message(words("unavailable"), words("unavailable_text"), 503)
+        return _away(guest, error, form)
+
+
+def _away(guest: Guest, error: Unavailable, form: FormData | None) -> Response:
+    """A page that says that the database does not answer."""
+    log.warning("%s %s: %s", guest.request.method, guest.request.url.path, error)
+    if form is not None and _worth_keeping(guest.request, form):
+        return kept(guest, form, "away", 503)
+    return guest.message(guest.words("unavailable"), guest.words("unavailable_text"), 503)
 
 
 def _worth_keeping(request: Request, form: FormData) -> bool:

@@ -32,6 +32,7 @@ class Parts:
     """The console's parts. `desk` gives the roster of the moment; `key` signs links and cookies.
 
     `lookers`: so many pages that only keep themselves up to date are made at once; who clicks goes before them.
+    `askers`: the same for those that ask the warehouse, which may take seconds and shall not hold up the others.
     """
 
     database: Database
@@ -52,6 +53,7 @@ class Parts:
     reviews: Cached[Reviews]
     hub: Hub
     lookers: asyncio.Semaphore
+    askers: asyncio.Semaphore
     requests: Limiter
     sign_ins: Limiter
     taps: Limiter

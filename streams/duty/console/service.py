@@ -42,10 +42,11 @@ from streams.duty.database import Database
 from streams.duty.desk import Desks
 from streams.duty.home import open_home, operator
 from streams.duty.limits import Limit, Limiter
-from streams.duty.models import Entry, Officer
+from streams.duty.models import Officer
 from streams.duty.officers import add_officer, set_password
 from streams.duty.rights import ADMIN, Grant
 from streams.duty.roles import publisher_of
+from streams.duty.sequence import settled
 from streams.land.broker import administration, describe
 from streams.watch.rule import load_rules
 from streams.worker import start_logging
@@ -56,7 +57,7 @@ ADMINISTRATOR = "admin"
 STANDINGS_SECONDS, FEEDS_SECONDS, TRUST_SECONDS, METERS_SECONDS = 30.0, 10.0, 30.0, 5.0
 REQUESTS, SIGN_INS, TAPS = Limit(300, 1200), Limit(10, 10), Limit(20, 20)
 STOP_SECONDS = 3
-LOOKERS = 2
+LOOKERS, ASKERS = 2, 4
 SWITCH_SECONDS = 0.0005
 """How long a thread that computes keeps others waiting: a request waits so after each question to the database, at
 Python's own 5 ms longer than all its work takes."""
@@ -104,6 +105,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         reviews=Cached(partial(reviews, mart), TRUST_SECONDS, time.time, executor),
         hub=Hub(partial(changes, database)),
         lookers=asyncio.Semaphore(LOOKERS),
+        askers=asyncio.Semaphore(ASKERS),
         requests=Limiter(requests),
         sign_ins=Limiter(SIGN_INS),
         taps=Limiter(TAPS),
@@ -146,7 +148,7 @@ def changes(database: Database, seq: int | None) -> tuple[int, tuple[int, ...]]:
     """The newest audit entry, and the cases changed since `seq`."""
     with database.reading() as session:
         if seq is None:
-            return session.scalar(sa.select(sa.func.max(Entry.id))) or 0, ()
+            return settled(session), ()
         latest, cases = queries.changes_since(session, seq)
         return latest, tuple(cases)
 

@@ -6,13 +6,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from streams.duty.console.cases import routes
 from streams.duty.console.door import LIVE, page
 from streams.duty.console.live import MOST, Hub
-from streams.duty.console.service import LOOKERS
+from streams.duty.console.service import ASKERS, LOOKERS
 from tests.streams.duty.console.house import House, until
 
 
@@ -82,6 +84,35 @@ def test_a_page_that_keeps_itself_up_to_date_waits_for_its_turn_and_a_click_does
             assert (await endpoint(request())).body == b"zhang"
             assert not looking.done()
         assert (await looking).body == b"zhang"
+
+    asyncio.run(run())
+
+
+def test_pages_that_ask_the_warehouse_hold_up_no_others_and_who_is_nobody_waits_for_no_place(
+    house: House,
+) -> None:
+    house.officer("zhang", "ecology-duty", "330100")
+    case = house.warn(1)
+    parts = replace(house.console.parts, lookers=asyncio.Semaphore(LOOKERS), askers=asyncio.Semaphore(ASKERS))
+    endpoints = {route.path: route.endpoint for route in routes(parts)}
+    with house.visitor("zhang") as client:
+        mine = f"{parts.cookie}={client.cookies[parts.cookie]}"
+
+    def look(path: str, cookie: str = mine) -> asyncio.Task[Response]:
+        headers = [(b"cookie", cookie.encode()), (LIVE.lower().encode(), b"1")]
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
+        request = Request({**scope, "path_params": {"case": case}})
+        return asyncio.create_task(endpoints[path](request))
+
+    async def run() -> None:
+        async with AsyncExitStack() as slow:
+            for _ in range(ASKERS):
+                await slow.enter_async_context(parts.askers)
+            waiting = look("/cases/{case:int}")
+            assert (await look("/cases")).status_code == 200
+            assert (await look("/cases/{case:int}", "nobody=1")).status_code == 303
+            assert not waiting.done()
+        assert (await waiting).status_code == 200
 
     asyncio.run(run())
 

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from streams.duty.console.accounts import IDLE, LIFE
+from streams.duty.console.door import LIVE
 from streams.duty.console.service import SIGN_INS
 from streams.duty.console.tables import BrowserSession
 from streams.duty.limits import Limit
@@ -143,6 +144,19 @@ def test_sessions_end_when_unused_and_after_a_week_whatever_happens(tmp_path: Pa
             assert unused.get("/cases").status_code == 303
             clock.ahead += IDLE / 2
             assert used.get("/cases").status_code == 303
+
+
+def test_a_page_that_only_keeps_itself_up_to_date_does_not_keep_its_session(tmp_path: Path) -> None:
+    clock = Clock()
+    with house_open(settings_for(tmp_path), clock) as house:
+        house.officer("zhao", "ecology-duty", "330000")
+        with house.visitor("zhao") as client:
+            clock.ahead += IDLE / 2
+            assert client.get("/cases", headers={LIVE: "1"}).status_code == 200
+            with client.stream("GET", "/events") as stream:
+                assert stream.status_code == 200
+            clock.ahead += IDLE / 2 + timedelta(minutes=1)
+            assert client.get("/cases", headers={LIVE: "1"}).status_code == 303
 
 
 def test_an_officer_who_is_not_active_any_more_is_out_at_once(house: House) -> None:
