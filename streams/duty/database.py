@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from schemas.errors import Misdeclared, Unavailable
 from streams.duty.refusals import Invalid
+from streams.duty.sequence import announce
 from streams.duty.wal import to_wal
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -66,6 +67,7 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """A session whose changes are committed together at the end, or none of them."""
         with _away(self.url), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            announce(session)
             yield session
 
     def migrate(self) -> None:

@@ -15,6 +15,7 @@ from schemas.regions import Regions
 from streams.duty.lifecycle import CLOSED, NEW, possible
 from streams.duty.models import Attachment, Case, Entry, Officer
 from streams.duty.rights import ADMIN, SUPERVISOR, VIEWER, Actor, below, may
+from streams.duty.sequence import settled
 
 EVERYTHING = (ADMIN, SUPERVISOR, VIEWER)
 
@@ -158,8 +159,12 @@ def open_counts(session: Session, actor: Actor, regions: Regions) -> list[Count]
 
 
 def changes_since(session: Session, seq: int, limit: int = 1000) -> tuple[int, list[int]]:
-    """The number of the latest entry after `seq` (at most so many on) and the cases that these belong to."""
-    query = sa.select(Entry.id, Entry.case_id).where(Entry.id > seq).order_by(Entry.id).limit(limit)
+    """The number of the latest entry after `seq` (at most so many on) and the cases that these belong to.
+
+    Of entries that one with a lower number may yet come before nothing is told: a later question finds them.
+    """
+    new = sa.and_(Entry.id > seq, Entry.id <= settled(session))
+    query = sa.select(Entry.id, Entry.case_id).where(new).order_by(Entry.id).limit(limit)
     rows = session.execute(query).all()
     return (rows[-1][0] if rows else seq), sorted({case for _, case in rows})
 

@@ -303,6 +303,12 @@ def visible(
     return case
 
 
+def _locked(session: Session, case_id: int) -> Case:
+    """The case as it is once nobody else changes it: two follow-ups may be closed at the same time."""
+    query = sa.select(Case).where(Case.id == case_id).with_for_update(of=Case)
+    return session.scalars(query.execution_options(populate_existing=True)).unique().one()
+
+
 def officer_named(session: Session, login: str) -> Officer:
     """The active officer with this login."""
     officer = session.scalars(sa.select(Officer).where(Officer.login == login)).one_or_none()
@@ -368,7 +374,7 @@ def _close(
     record(session, case, kind, actor, now, state=CLOSED, text=text, detail=detail)
     schedule(case, desk)
     if case.origin_id is not None:
-        origin = session.get_one(Case, case.origin_id)
+        origin = _locked(session, case.origin_id)
         record(session, origin, "answered", actor, now, detail={"case": case.id, "verdict": case.verdict})
 
 

@@ -66,15 +66,18 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+@pytest.fixture
+def postgresql_url(cluster: str, postgresql_template: str) -> str:
+    """The address of a fresh database of PostgreSQL."""
+    name = f"duty_{next(_NUMBERS)}"
+    _admin(cluster, f"CREATE DATABASE {name} TEMPLATE {postgresql_template}")
+    return cluster.replace("/postgres?", f"/{name}?")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """The address of a fresh duty database: migrated, with the example's officers, no cases."""
-    if request.param == "sqlite":
-        return str(request.getfixturevalue("sqlite_url"))
-    cluster, template = request.getfixturevalue("cluster"), request.getfixturevalue("postgresql_template")
-    name = f"duty_{next(_NUMBERS)}"
-    _admin(cluster, f"CREATE DATABASE {name} TEMPLATE {template}")
-    return str(cluster).replace("/postgres?", f"/{name}?")
+    return str(request.getfixturevalue(f"{request.param}_url"))
 
 
 @pytest.fixture
