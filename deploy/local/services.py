@@ -18,7 +18,8 @@ class Service:
 
     `ports` are names of settings, the first one the service's own; `run` is the function that is the program.
     `liaowang up` waits for the ones that are `awaited`: those on the way of the data. `nice` counts only where all
-    cores are busy: who works through a burst gives way to who answers a person, a build to both.
+    cores are busy: what a burst of warnings ends in (`receiver`, `push`, and `duty` with its API) gives way to the
+    console, and to what takes data in and judges them (`gateway`, `land`, `watch`); a build gives way to all.
     """
 
     name: str

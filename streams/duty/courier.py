@@ -8,15 +8,13 @@ from collections.abc import Callable
 from random import Random
 
 from streams.duty.outbox import Due, Outbox
-from streams.duty.policy import Answer, Dead, Line, Outcome, outcome
+from streams.duty.policy import GATHER_SECONDS, Answer, Dead, Line, Outcome, outcome
 from streams.duty.webhook import Webhook
 
 log = logging.getLogger("liaowang.push")
 
 CONCURRENCY = 32
 LONGEST_NAP = 1.0
-GATHER_SECONDS = 0.01
-"""How long answers are gathered after the first, while no news come: else each costs a transaction."""
 
 
 class Courier:

@@ -41,13 +41,22 @@ from streams.duty.notices import (
     too_late,
     waiting,
 )
-from streams.duty.policy import FIRST_WAIT, Answer, Dead, Delivered, Late, Line, Outcome, Retry, outcome
+from streams.duty.policy import (
+    FIRST_WAIT,
+    GATHER_SECONDS,
+    Answer,
+    Dead,
+    Delivered,
+    Late,
+    Line,
+    Outcome,
+    Retry,
+    outcome,
+)
 
 log = logging.getLogger("liaowang.push")
 
 LOOK_SECONDS = 0.05
-GATHER_SECONDS = 0.01
-"""How long answers are gathered after the first, so that a burst does not cost a transaction for each."""
 LOOK_AGAIN_SECONDS = 0.5
 """How long what could not go now is left alone, while nothing new comes."""
 CONCURRENCY = 32

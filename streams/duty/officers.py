@@ -85,8 +85,7 @@ def take(
 ) -> None:
     """He holds this role no more."""
     _check(grant, actor, regions)
-    held = [each for each in officer.offices if each.revoked is None]
-    found = [each for each in held if (each.role, each.region) == (grant.role, grant.region)]
+    found = [each for each in _held(officer) if (each.role, each.region) == (grant.role, grant.region)]
     if not found:
         raise NotFound(f"{officer.login} does not hold {grant.role} in {grant.region}")
     for each in found:
@@ -202,9 +201,12 @@ def find(session: Session, login: str, *, active: bool = False) -> Officer:
 
 
 def grants_of(officer: Officer) -> tuple[Grant, ...]:
-    """The roles he holds now."""
-    held = [each for each in officer.offices if each.revoked is None]
-    return _sorted(Grant(each.role, each.region) for each in held)
+    """The roles he holds now, of an officer who is read already."""
+    return _sorted(Grant(each.role, each.region) for each in _held(officer))
+
+
+def _held(officer: Officer) -> list[Office]:
+    return [each for each in officer.offices if each.revoked is None]
 
 
 def _sorted(grants: Iterable[Grant]) -> tuple[Grant, ...]:

@@ -15,6 +15,8 @@ FIRST_WAIT = 0.5
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 3600.0
 REASON_LENGTH = 300
+GATHER_SECONDS = 0.01
+"""How long answers are gathered after the first, so that a burst does not cost a transaction for each."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,10 @@ BATCH = 200
 
 @dataclass(frozen=True)
 class Shift:
-    """What one transaction decides by: the desk and the plan as they are now, officers' ids by login."""
+    """What one transaction or reading of warnings decides by, as it is at its beginning.
+
+    The desk, the plan, officers' ids by login.
+    """
 
     desk: Desk
     plan: Plan
@@ -42,7 +45,7 @@ class Shift:
 
 
 def shift_of(session: Session, desk: Desk, now: datetime) -> Shift:
-    """Everything needed to say who is on duty, read once a transaction."""
+    """Everything needed to say who is on duty, read once for a transaction or a reading of warnings."""
     ids = {login: id for login, id in session.execute(sa.select(Officer.login, Officer.id))}
     return Shift(desk, plan_of(session, desk, now - timedelta(days=1)), ids)
 
