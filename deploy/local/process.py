@@ -72,7 +72,12 @@ def hold(folder: Path, what: str) -> int:
 
 
 def end_with_parent() -> None:
-    """Have this process, also after exec, get SIGTERM when its parent ends (Linux; elsewhere nothing)."""
+    """Have this process, also after exec, get SIGTERM when its parent ends (Linux; elsewhere nothing).
+
+    Whoever ignores that signal hands it on so to his children, as a shell does with those in the background.
+    """
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -81,17 +81,19 @@ def test_finish_kills_what_does_not_listen() -> None:
     assert process.returncode == -signal.SIGKILL
 
 
-def test_supervised_ends_with_its_parent() -> None:
+@pytest.mark.parametrize("disposition", ["SIG_DFL", "SIG_IGN"])
+def test_supervised_ends_with_its_parent_also_where_that_one_ignores_the_signal(disposition: str) -> None:
     child = (
         "import time; from deploy.local.process import end_with_parent; end_with_parent(); "
         "print('ready', flush=True); time.sleep(60)"
     )
     parent = (
-        "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', sys.argv[1]], "
+        "import signal, subprocess, sys; signal.signal(signal.SIGTERM, getattr(signal, sys.argv[2])); "
+        "child = subprocess.Popen([sys.executable, '-c', sys.argv[1]], "
         "stdout=subprocess.PIPE); child.stdout.readline(); print(child.pid, flush=True); "
         "import time; time.sleep(60)"
     )
-    process = subprocess.Popen([sys.executable, "-c", parent, child], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", parent, child, disposition], stdout=subprocess.PIPE)
     assert process.stdout is not None
     pid = int(process.stdout.readline())
     handle = os.pidfd_open(pid)
