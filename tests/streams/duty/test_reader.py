@@ -1,0 +1,67 @@
+"""The reader of warnings as part of a service that is stopped while its broker does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import pytest
+from kafka.admin import KafkaAdminClient
+
+from deploy.environment import load_settings
+from deploy.local.kafka import kafka_running
+from deploy.local.process import free_port
+from deploy.local.services import SERVICES
+from schemas.settings import Settings
+from schemas.topics import WARNINGS
+from streams.duty.reader import Read, Reader
+from tests.streams.duty.moments import warning_bytes
+from tests.streams.duty.test_push_worker import produce
+
+pytestmark = pytest.mark.stack
+
+
+def test_a_stop_is_over_before_the_supervisor_kills_though_the_broker_is_frozen(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(
+        home=tmp_path,
+        kafka_libs=load_settings().kafka_jars,
+        kafka_port=free_port(),
+        kafka_controller_port=free_port(),
+    )
+    patience = min(each.stop_seconds for each in SERVICES if each.name in ("push", "duty"))
+    taken: list[Read] = []
+    with kafka_running(settings) as broker:
+        admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
+        admin.create_topics({WARNINGS: {"num_partitions": 1}}, wait_for_metadata=True)
+        admin.close()
+        produce(settings, [warning_bytes("e1")])
+
+        def take(found: Sequence[Read]) -> int:
+            """Write down; before that can be committed the broker freezes."""
+            os.kill(broker.pid, signal.SIGSTOP)
+            taken.extend(found)
+            return len(found)
+
+        async def run() -> None:
+            stop = asyncio.Event()
+            reader = Reader(settings, "push", take, lambda: None, time.monotonic, Random(1))
+            reading = asyncio.create_task(reader.run(stop))
+            while not any("is away" in record.getMessage() for record in caplog.records):
+                await asyncio.sleep(0.05)
+            stop.set()
+            await asyncio.wait_for(reading, patience)
+
+        try:
+            asyncio.run(run())
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+    assert [(each.warning.data.episode, each.place) for each in taken] == [
+        ("e1", f"{WARNINGS}, partition 0, offset 0")
+    ]
