@@ -33,6 +33,9 @@ log = logging.getLogger("liaowang.console")
 
 LIVE = "X-Live"
 """The header by which a page that is open fetches itself (`live.js`)."""
+
+WALL = "/screen"
+"""The page that is used by being looked at: on a wall nobody touches it."""
 LANGUAGE_COOKIE = "liaowang_language"
 NOBODY = Actor("", "")
 MOST_FIELDS = 60
@@ -234,7 +237,7 @@ def answer(
 def admit(parts: Parts, request: Request, form: FormData | None = None) -> Guest | Response:
     """The request with whose it is, or a page that says why it has to come again later."""
     try:
-        guest = guest_of(parts, request, used=LIVE not in request.headers)
+        guest = guest_of(parts, request, used=LIVE not in request.headers or request.url.path == WALL)
     except Unavailable as error:
         return _away(Guest(parts, request, parts.words[language_of(request)], parts.clock()), error, form)
     key = guest.visitor.login if guest.visitor else origin_of(request)

@@ -159,6 +159,18 @@ def test_a_page_that_only_keeps_itself_up_to_date_does_not_keep_its_session(tmp_
             assert client.get("/cases", headers={LIVE: "1"}).status_code == 303
 
 
+def test_a_screen_on_a_wall_is_used_by_being_looked_at(tmp_path: Path) -> None:
+    clock = Clock()
+    with house_open(settings_for(tmp_path), clock) as house:
+        house.officer("zhao", "ecology-duty", "330000")
+        with house.visitor("zhao") as client:
+            for _ in range(3):
+                clock.ahead += IDLE / 2
+                assert client.get("/screen", headers={LIVE: "1"}).status_code == 200
+            clock.ahead += LIFE
+            assert client.get("/screen", headers={LIVE: "1"}).status_code == 303
+
+
 def test_an_officer_who_is_not_active_any_more_is_out_at_once(house: House) -> None:
     house.officer("gone", "ecology-duty", "330000")
     with house.visitor("gone") as client:
