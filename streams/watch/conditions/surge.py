@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from operator import attrgetter
 from typing import Any
 
-from streams.watch.calendar import DAY, OFFSET, shift
+from streams.watch.calendar import DAY, OFFSET, window_start
 from streams.watch.conditions.base import Condition
 from streams.watch.conditions.column import Row
 from streams.watch.conditions.figures import figure
@@ -39,7 +39,6 @@ class Surge(Condition):
         assert isinstance(rule.spec, SurgeSpec)
         spec = self._spec = rule.spec
         self._every, self._monthly = spec.every, spec.monthly
-        self._shift = shift(spec.every)
         self._detector = make(spec.method, dict(spec.parameters), where=rule.id)
         self._judge, self._by_alarm = stepper(self._detector), spec.measure == "alarm"
         self._by_date = spec.method.startswith("farrington") and spec.every % DAY == 0
@@ -170,9 +169,8 @@ class Surge(Condition):
     def _start(self, time: int) -> int:
         """When the window begins that a moment lies in."""
         if not self._monthly:
-            return time - (time + self._shift) % self._every
-        day = _EPOCH + timedelta(days=(time + OFFSET) // DAY)
-        return (day.replace(day=1) - _EPOCH).days * DAY - OFFSET
+            return window_start(time, self._every)
+        return (_day(time).replace(day=1) - _EPOCH).days * DAY - OFFSET
 
     def _end(self, start: int) -> int:
         """When the next window begins."""
@@ -186,11 +184,12 @@ class Surge(Condition):
 
     def _point(self, start: int) -> When:
         """What the detector calls the window that starts at a moment."""
-        local = start + OFFSET
-        if self._monthly and not self._by_date:
-            day = _EPOCH + timedelta(days=local // DAY)
+        if self._by_date:
+            return _day(start)
+        if self._monthly:
+            day = _day(start)
             return day.year * 12 + day.month
-        return _EPOCH + timedelta(days=local // DAY) if self._by_date else local // self._every
+        return (start + OFFSET) // self._every
 
     def _worth(self, verdict: Verdict, observed: float | None) -> float | None:
         """The value of a window, which was judged so."""
@@ -213,3 +212,8 @@ class Surge(Condition):
         return (
             ("method", self._spec.method), ("observed", observed), ("statistic", statistic), ("bound", bound),
         )  # fmt: skip
+
+
+def _day(time: int) -> date:
+    """The day of Asia/Shanghai a moment is in."""
+    return _EPOCH + timedelta(days=(time + OFFSET) // DAY)
