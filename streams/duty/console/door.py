@@ -33,9 +33,6 @@ log = logging.getLogger("liaowang.console")
 
 LIVE = "X-Live"
 """The header by which a page that is open fetches itself (`live.js`)."""
-
-WALL = "/screen"
-"""The page that is used by being looked at: on a wall nobody touches it."""
 LANGUAGE_COOKIE = "liaowang_language"
 NOBODY = Actor("", "")
 MOST_FIELDS = 60
@@ -114,11 +111,16 @@ def open_door(parts: Parts, handler: Callable[[Guest], Response]) -> Endpoint:
 
 
 def page(
-    parts: Parts, handler: Callable[[Visit], Response], places: asyncio.Semaphore | None = None
+    parts: Parts,
+    handler: Callable[[Visit], Response],
+    places: asyncio.Semaphore | None = None,
+    *,
+    on_a_wall: bool = False,
 ) -> Endpoint:
     """An endpoint that only shows, to those who are signed in; others are sent to sign in first.
 
     `places`: how many of these pages may keep themselves up to date at once; `parts.lookers` where none are given.
+    `on_a_wall`: whether it is used by being looked at, since nobody touches it there.
     """
     places = places or parts.lookers
 
@@ -128,7 +130,7 @@ def page(
     async def endpoint(request: Request) -> Response:
         if LIVE not in request.headers:
             return await run_in_threadpool(answer, parts, request, show)
-        found = await run_in_threadpool(admit, parts, request)
+        found = await run_in_threadpool(admit, parts, request, used=on_a_wall)
         if isinstance(found, Response):
             return found
         async with places if found.visitor else nullcontext():
@@ -234,10 +236,12 @@ def answer(
     return found if isinstance(found, Response) else tell(found, handler, form)
 
 
-def admit(parts: Parts, request: Request, form: FormData | None = None) -> Guest | Response:
-    """The request with whose it is, or a page that says why it has to come again later."""
+def admit(
+    parts: Parts, request: Request, form: FormData | None = None, *, used: bool = True
+) -> Guest | Response:
+    """The request with whose it is (`used` as there), or a page that says why it has to come again later."""
     try:
-        guest = guest_of(parts, request, used=LIVE not in request.headers or request.url.path == WALL)
+        guest = guest_of(parts, request, used=used)
     except Unavailable as error:
         return _away(Guest(parts, request, parts.words[language_of(request)], parts.clock()), error, form)
     key = guest.visitor.login if guest.visitor else origin_of(request)

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from schemas.regions import Regions
 from streams.duty import queries
 from streams.duty.console.cases import naming_of
-from streams.duty.console.door import WALL, Visit, page
+from streams.duty.console.door import Visit, page
 from streams.duty.console.facts import Standing
 from streams.duty.console.parts import Parts
 from streams.duty.console.tiles import Tile
@@ -88,7 +88,7 @@ def totals(counts: Iterable[Count]) -> tuple[dict[str, int], dict[str, int]]:
 def routes(parts: Parts) -> list[Route]:
     """The routes of the screen and of what its figures lead to."""
     return [
-        Route(WALL, page(parts, show_screen)),
+        Route("/screen", page(parts, show_screen, on_a_wall=True)),
         Route("/indicators/{indicator}", page(parts, show_indicator)),
     ]
 
