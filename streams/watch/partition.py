@@ -153,7 +153,9 @@ class Partition:
             try:
                 event = decode(raw)
             except Rejected:
-                self.offset, events = offset, self._count(events)
+                self.offset = offset
+                tally.events += events
+                events = 0
                 self._tick(raw, place, rows, emit, ship)
                 offset, lane = place, None
                 continue
@@ -188,14 +190,9 @@ class Partition:
                     lane.ids.forget(remembered)
                     seen = lane.ids.seen
             append((event.data, time, watermark, offset, key, feed))
-        self._count(events)
+        tally.events += events
         self.offset = offset
         self._judge(rows, emit, ship)
-
-    def _count(self, events: int) -> int:
-        """Count events in the tally; a frame's are counted together. Gives none."""
-        self.tally.events += events
-        return 0
 
     def _judge(self, rows: dict[str, Column], emit: Emit, ship: Ship) -> None:
         """Give every rule the rows so far, as columns."""
