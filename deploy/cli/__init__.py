@@ -22,6 +22,7 @@ COMMANDS: dict[str, str | tuple[str, ...]] = {
     "up": "stack.up",
     "down": "stack.down",
     "status": "stack.status",
+    "aside": "aside.app",
     "migrate": "stack.migrate",
     "worker": "stack.worker",
     "generate": "generate.generate",

@@ -27,6 +27,7 @@ from deploy.rules import publish_files
 from deploy.topics import ensure_topics
 from schemas.contract import load_contracts
 from schemas.settings import PREFIX, Settings
+from streams import aside
 
 SOCKET_LENGTH = 100
 START_SECONDS = 180.0
@@ -83,7 +84,10 @@ def down(settings: Settings, say: Say) -> bool:
 
 
 def status(settings: Settings) -> list[State]:
-    """Every service: its port, state, process, since when, and how it does; also when the stack is down."""
+    """Every service: its port, state, process, since when, and how it does; also when the stack is down.
+
+    One that does well but has set items aside is unwell until somebody has looked (`liaowang aside`).
+    """
     processes = Control(settings.home).processes()
     findings = look(settings, processes or {})
     ended = _ended_at(settings.home) if processes is None else None
@@ -233,8 +237,13 @@ def _state(
     ended: str | None,
 ) -> State:
     found = finding or Finding(Health.unknown)
+    left = aside.read(settings.home, service.name)
+    if left is not None and found.health in _READY:
+        found = Finding(Health.unwell, str(left))
     if process is None:
-        return State(service.name, service.port(settings), "stopped", None, ended, Health.unknown.value, "")
+        return State(
+            service.name, service.port(settings), "stopped", None, ended, found.health.value, found.detail
+        )
     since = _moment(process.since) if process.since else ended
     detail = found.detail or process.said
     pid = process.pid or None

@@ -13,13 +13,16 @@ from urllib.request import urlopen
 import pytest
 from supervisor.states import ProcessStates
 
+from deploy.environment import settings_from
 from deploy.local import docs
 from deploy.local.control import Control, Process
 from deploy.local.health import FIRST_PAUSE, Patience, decide
 from deploy.local.probe import Finding, Health, judge_beat, last_beat, probe
 from deploy.local.process import free_port
 from deploy.local.services import SERVICES, Service
+from deploy.local.supervisor import status
 from schemas.settings import Settings
+from streams.aside import Aside
 
 HUNG, WELL = Finding(Health.hung, "no answer"), Finding(Health.ok)
 NOW = 1_000_000.0
@@ -149,3 +152,14 @@ def test_absent_servers_are_hung(name: str) -> None:
 
 def test_no_supervisor_no_processes(tmp_path: Path) -> None:
     assert Control(tmp_path).processes() is None
+
+
+def test_status_names_what_a_service_set_aside(tmp_path: Path) -> None:
+    settings = settings_from({"LIAOWANG_HOME": str(tmp_path)})
+    Aside(tmp_path, "push", lambda: NOW).add("push 7", "no header holds it")
+    told = {state.name: (state.health, state.detail) for state in status(settings)}
+    assert told["push"] == (
+        "unwell",
+        "1 set aside since 1970-01-12T13:46:40+00:00, the newest push 7: no header holds it",
+    )
+    assert told["land"] == ("unknown", "")
