@@ -71,7 +71,22 @@ def _parse(sql: str) -> exp.Query:
     try:
         tree = sqlglot.parse_one(sql, dialect=DIALECT)
     except sqlglot.errors.ParseError as error:
-        raise ValueError(" ".join(str(error).split())) from None
+        raise ValueError(_place(error)) from None
+    except (sqlglot.errors.SqlglotError, RecursionError) as error:
+        told = (
+            "it is nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        )
+        raise ValueError(f"SQL: {told}") from None
     if not isinstance(tree, exp.Query):
         raise ValueError("must be one SELECT")
     return tree
+
+
+def _place(error: sqlglot.errors.ParseError) -> str:
+    """Where and why a query cannot be read, in plain text: the parser's own words are marked for a terminal."""
+    if not error.errors:
+        return f"SQL: {error}"
+    first = error.errors[0]
+    return (
+        f"SQL, line {first['line']}, column {first['col']}: {first['description']}, at {first['highlight']!r}"
+    )

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from deploy.local.services import SERVICES
 from schemas.errors import Misdeclared
@@ -38,7 +38,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.
             table.add_row(
                 "" if number else f"{name} ({record.count})", item.at, escape(item.what), escape(item.reason)
             )
-    Console().print(table)
+    screen().print(table)
 
 
 @app.command()

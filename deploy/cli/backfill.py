@@ -7,7 +7,6 @@ from datetime import date, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from dagster_project.attempt import BACKFILL, Unfinished, unfinished
@@ -15,7 +14,7 @@ from dagster_project.cost import Cost, estimate
 from dagster_project.index import all_figures
 from dagster_project.spans import Span
 from dagster_project.warehouse import warehouse
-from deploy.cli.screen import calm, say_json
+from deploy.cli.screen import calm, say_json, screen
 from deploy.cli.warehouse import FirstDay, LastDay, run, to_span
 from deploy.environment import load_settings
 from schemas.contract import load_contracts
@@ -41,7 +40,7 @@ def backfill(
     Ends with 5 when days failed their gate and were withheld.
     """
     calm()
-    settings, console = load_settings(), Console(highlight=False)
+    settings, console = load_settings(), screen(highlight=False)
     today = datetime.now(SHANGHAI).date()
     old = _unfinished(settings)
     if resume:

@@ -21,7 +21,7 @@ from deploy.backtest_picture import demand_picture, draw
 from deploy.backtest_report import Outcome, as_plain, show
 from deploy.cli.bars import progress_bars
 from deploy.cli.complaint import complain
-from deploy.cli.screen import wide
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from deploy.judged import judged
 from deploy.landed_log import Stretch
@@ -99,7 +99,7 @@ def backtest(
     if json_:
         typer.echo(json.dumps(as_plain(outcome, records, time.monotonic() - begun), ensure_ascii=False))
     else:
-        show(wide(), outcome, records, time.monotonic() - begun)
+        show(screen(), outcome, records, time.monotonic() - begun)
 
 
 @dataclass(frozen=True)

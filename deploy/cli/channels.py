@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from schemas.contract import load_contracts
 from schemas.declaration import parse_duration
@@ -230,7 +230,7 @@ def _table(columns: tuple[str, ...], rows: list[dict[str, Any]], title: str = ""
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
-    Console().print(table)
+    screen().print(table)
 
 
 def _cell(value: Any) -> str:

@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from deploy.cli import generate, intake, stack, warehouse
 from deploy.cli.bars import progress_bars
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from deploy.settled import behind, catch_up, ends
 from deploy.summary import summary
@@ -35,7 +36,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the generated feeds.")] = SEED,
 ) -> None:
     """Start the stack, take feeds in, warn, push, build, judge, release; then show it. Safe to run again."""
-    console, begun = Console(highlight=False), time.monotonic()
+    console, begun = screen(highlight=False), time.monotonic()
     real = real_files(data) if data is not None else []
     stack.up()
     settings = load_settings()

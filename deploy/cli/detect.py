@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from deploy.cli.screen import wide
+from deploy.cli.screen import screen
 from schemas.errors import Misdeclared
 from streams.watch.detect import METHODS, Detector, Judged, Option, detect, known_as, make, options
 from streams.watch.detect.series import Series, read_series, with_frequency
@@ -113,7 +113,7 @@ def _print_table(series: Series, judged: Iterable[Judged]) -> None:
     for name, each in zip(series.names, judged, strict=True):
         figures = ("" if value is None else f"{value:.6g}" for value in each[1:4])
         table.add_row(str(name), *figures, "" if each.alarm is None else "alarm" if each.alarm else "-")
-    wide().print(table)
+    screen().print(table)
 
 
 def _list(as_json: bool) -> None:
@@ -129,7 +129,7 @@ def _list(as_json: bool) -> None:
             table.add_column(column, overflow="fold")
         for each in options(method):
             table.add_row(each.name, _default(each), f"{each.help}: {each.right}")
-        wide().print(table)
+        screen().print(table)
 
 
 def _title(method: type[Any]) -> str:

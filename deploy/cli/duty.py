@@ -15,6 +15,7 @@ from rich.text import Text
 
 from deploy.cli import duty_cases, duty_officers, duty_roster
 from deploy.cli.complaint import complain
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from schemas.errors import LiaowangError
 from streams.duty.outbox import Outbox
@@ -37,7 +38,7 @@ def receiver(
     delay: Annotated[float, typer.Option(min=0, help="Seconds that each answer takes.")] = 0.0,
 ) -> None:
     """Receive pushes in the foreground and print each in the colour of its level, until Ctrl-C."""
-    settings, console = load_settings(), Console()
+    settings, console = load_settings(), screen()
     console.print(f"waiting for pushes at {settings.webhook}", highlight=False)
     try:
         receive(
@@ -58,7 +59,7 @@ def pushes(
     if as_json:
         typer.echo(json.dumps(with_counts, ensure_ascii=False))
     else:
-        _show(Console(), with_counts)
+        _show(screen(), with_counts)
 
 
 @app.command()

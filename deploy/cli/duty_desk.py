@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from schemas.fields import SHANGHAI
 from schemas.settings import Settings
@@ -83,7 +83,7 @@ def table(rows: list[dict[str, Any]], columns: dict[str, str], level: str = "lev
     for row in rows:
         cells = (Text(_cell(row.get(name))) for name in columns)
         shown.add_row(*cells, style=STYLES.get(str(row.get(level)), ""))
-    Console().print(shown)
+    screen().print(shown)
 
 
 def local(text: str | None) -> str:

@@ -23,6 +23,7 @@ from dagster_project.index import Index, load_indexes
 from dagster_project.indicator import Indicator, load_indicators
 from dagster_project.replay import Replayed, replay
 from dagster_project.warehouse import Warehouse, warehouse
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from deploy.explain_page import explain_page, page_path, shown
 from schemas.contract import load_contracts
@@ -66,7 +67,7 @@ def explain(
     if as_json:
         typer.echo(to_json(found, replayed))
     else:
-        show(Console(highlight=False), found)
+        show(screen(highlight=False), found)
         if target is not None:
             served = target.relative_to(settings.home / "docs") if page and html is None else None
             typer.echo(f"page: http://{HOST}:{settings.docs_port}/{served}" if served else f"page: {target}")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from dagster_project.export import FORMATS
@@ -16,6 +15,7 @@ from dagster_project.export import export as write
 from dagster_project.index import all_figures
 from dagster_project.open_data import WORDS, datasets
 from dagster_project.warehouse import warehouse
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
@@ -47,7 +47,7 @@ def export(
         for item in known.values():
             updated = WORDS[item.period]
             table.add_row(item.id, item.title_zh, item.owner, item.licence, updated, str(len(item.columns)))
-        Console().print(table)
+        screen().print(table)
         return
     if dataset not in known:
         told = "has no public field, or is unknown" if dataset else "say which dataset"

@@ -10,12 +10,12 @@ from random import Random
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from deploy.cli.bars import progress_bars
 from deploy.cli.complaint import complain
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from schemas.regions import load_regions
 from streams.generate.model import City, County, Places, Span, Tally
@@ -38,7 +38,7 @@ def generate(
     """Write events of three feeds for all counties, and planted.json: the anomalies and dirt among them."""
     folder = out or load_settings().home / "generated"
     span = Span(days, until.date() if until else DEFAULT_UNTIL, seed)
-    console = Console()
+    console = screen()
     world = make_world(all_places(), span, Random(seed))
     bars = progress_bars(console)
     try:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from dagster_project.composite.compute import Computed, compute
@@ -18,6 +17,7 @@ from dagster_project.composite.sensitivity import analyse
 from dagster_project.composite.source import Source, join, read_source
 from dagster_project.composite.spec import Spec, read_spec
 from dagster_project.composite.table import show
+from deploy.cli.screen import screen
 from schemas.errors import Misdeclared
 
 app = typer.Typer(help="Composite indices: scores and ranks from any table.", no_args_is_help=True)
@@ -110,7 +110,7 @@ def _tell(computed: Computed, out: Path, written: int) -> None:
     for row in found["results"][:10]:
         score = "" if row["score"] is None else show(round(row["score"], 4))
         table.add_row("" if row["rank"] is None else str(row["rank"]), row["code"], row["name"], score)
-    console = Console()
+    console = screen()
     console.print(table)
     for warning in computed.warnings:
         console.print(f"note: {warning}", soft_wrap=True, markup=False, highlight=False)

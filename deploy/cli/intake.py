@@ -19,6 +19,7 @@ from rich.table import Table
 
 from deploy.cli.bars import progress_bars
 from deploy.cli.complaint import complain
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from schemas.contract import Contract, load_contracts
 from schemas.declaration import parse_duration
@@ -60,7 +61,7 @@ def send(
     A file is sent once; a sending cut short is just sent again: ids are the same, nothing counts twice.
     Ends with 2 for wrong input, 3 where rows were unreadable (the rest is sent), 4 for a broker away.
     """
-    console = Console(highlight=False)
+    console = screen(highlight=False)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         request = Request(

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
@@ -44,7 +44,7 @@ def check(
     if as_json:
         typer.echo(json.dumps([asdict(balance) | {"even": balance.even} for balance in balances]))
     else:
-        Console().print(table(balances))
+        screen().print(table(balances))
     if not all(balance.even for balance in balances):
         raise typer.Exit(1)
 

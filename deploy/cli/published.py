@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from deploy import rules as files
-from deploy.cli.screen import wide
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
@@ -83,7 +83,7 @@ def history(
         table.add_row(
             str(each["epoch"]), str(each["rule"]), str(each["version"]), str(each["what"]), when, force
         )
-    wide().print(table)
+    screen().print(table)
 
 
 def retire(rule: Name) -> None:

@@ -7,7 +7,6 @@ from itertools import groupby
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -15,7 +14,7 @@ from dagster_project import status
 from dagster_project import tasks as quality_tasks
 from dagster_project.tasks import CLOSED, OPEN, RESOLVED
 from dagster_project.warehouse import warehouse
-from deploy.cli.screen import calm, say_json
+from deploy.cli.screen import calm, say_json, screen
 from deploy.environment import load_settings
 from schemas.errors import Misdeclared
 
@@ -49,7 +48,7 @@ def tasks(
         failed = escape("\n".join(item.failed))
         rows = f"{len(item.evidence)} rows" if item.evidence else ""
         table.add_row(item.task, item.department, item.state, failed, rows, f"{item.at:%Y-%m-%d %H:%M}")
-    Console().print(table if found else "no quality tasks")
+    screen().print(table if found else "no quality tasks")
 
 
 @app.command()
@@ -64,7 +63,7 @@ def show(task: Name, as_json: Json = False) -> None:
     if as_json:
         say_json(item.as_json())
         return
-    console = Console(highlight=False)
+    console = screen(highlight=False)
     console.print(f"{item.task}: {item.state}, {item.department}, build {item.build_id} {escape(item.note)}")
     for words in item.failed:
         console.print(f"  [red]{escape(words)}")
@@ -112,7 +111,7 @@ def days(
         numbers = (item.rows, item.duplicates, item.quarantined)
         words = (str(item.day), item.table, item.state, str(item.release_seq or ""))
         shown.add_row(*words, *(f"{n:,}" for n in numbers), ", ".join(item.failed), style=colour)
-    Console().print(shown if found else "no day was built in that time")
+    screen().print(shown if found else "no day was built in that time")
 
 
 def _month_before(known: list[status.DayStatus]) -> date:

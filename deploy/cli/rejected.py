@@ -12,12 +12,11 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from deploy.cli.complaint import complain
-from deploy.cli.screen import calm, say_json
+from deploy.cli.screen import calm, say_json, screen
 from deploy.environment import load_settings
 from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
@@ -83,7 +82,7 @@ def show(
     elif as_json:
         say_json(item.as_json(raw=True))
     else:
-        console = Console(highlight=False)
+        console = screen(highlight=False)
         for name, value in item.as_json().items():
             if value not in ("", None):
                 console.print(f"[bold]{name:>10}[/]  {escape(str(value))}")
@@ -271,7 +270,7 @@ def _summary(found: Sequence[Rejection], as_json: bool) -> None:
     table = Table("feed", "reason", "arrived on", "events", "open", title="Rejected events")
     for (feed, reason, day), n in sorted(counts.items()):
         table.add_row(feed, escape(reason), str(day), f"{n:,}", f"{still[feed, reason, day]:,}")
-    Console().print(table if counts else "no rejected events")
+    screen().print(table if counts else "no rejected events")
 
 
 def _table(found: Sequence[Rejection], limit: int) -> None:
@@ -281,7 +280,7 @@ def _table(found: Sequence[Rejection], limit: int) -> None:
         state = f"resent {item.resent:%Y-%m-%d %H:%M}" if item.resent else "open"
         texts = (item.reason, item.value[:40], item.source, item.id)
         table.add_row(item.ref, f"{item.arrived:%Y-%m-%d %H:%M:%S}", *map(escape, texts), state)
-    console = Console()
+    console = screen()
     console.print(table if found else "no rejected events")
     if len(found) > limit:
         console.print(f"… and {len(found) - limit:,} more (--limit, --summary)")

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from dagster_project import history, keep
@@ -17,7 +16,7 @@ from dagster_project.index import all_figures
 from dagster_project.indicator import Indicator
 from dagster_project.spans import gather
 from dagster_project.warehouse import warehouse
-from deploy.cli.screen import calm, say_json
+from deploy.cli.screen import calm, say_json, screen
 from deploy.environment import load_settings
 from schemas.contract import load_contracts
 from schemas.declaration import parse_duration
@@ -62,7 +61,7 @@ def list_(
             f"{item.kind} {item.note}".strip(),
             item.state,
         )
-    Console().print(table if found else "no release yet")
+    screen().print(table if found else "no release yet")
 
 
 @app.command()
@@ -74,7 +73,7 @@ def show(seq: Seq, as_json: Json = False) -> None:
     if as_json:
         say_json(item.as_json() | {"state": item.state, "manifest": [line.as_json() for line in lines]})
         return
-    console = Console(highlight=False)
+    console = screen(highlight=False)
     console.print(
         f"release {item.seq} of {item.released:%Y-%m-%d %H:%M:%S}, after {item.parent}: {item.kind} {item.note}"
         f" by code {item.code} {f'({item.state})' if item.state else ''}"
@@ -116,7 +115,7 @@ def diff(
     if as_json:
         say_json(found.as_json() | {"figures": Difference(0, 0, (), tuple(figures)).as_json()["figures"]})
         return
-    console = Console(highlight=False)
+    console = screen(highlight=False)
     console.print(_days(found))
     console.print(_figures(figures[: limit or None], {item.id: item for item in known}))
     if limit and len(figures) > limit:

@@ -16,7 +16,7 @@ from dagster_project.rule_quality import RuleWarning, store, stored
 from dagster_project.warehouse import warehouse
 from deploy import rules as files
 from deploy.cli.bars import progress_bars
-from deploy.cli.screen import wide
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from deploy.review import Asked, Outcome
 from deploy.review import review as reviewed
@@ -56,7 +56,7 @@ def review(
     if json_:
         typer.echo(json.dumps(_plain(asked, found, time.monotonic() - begun), ensure_ascii=False))
     else:
-        _show(wide(), asked, found)
+        _show(screen(), asked, found)
 
 
 def _asked(day: str, since: str, until: str, rule: str, warm_up: int | None) -> Asked:

@@ -15,7 +15,7 @@ import typer
 from rich.table import Table
 
 from deploy.cli.complaint import complain
-from deploy.cli.screen import wide
+from deploy.cli.screen import screen
 from deploy.rule_trial import Trial, as_json, load_baselines
 from schemas.contract import FEEDS, load_contracts
 from schemas.errors import Misdeclared
@@ -61,7 +61,7 @@ def list_(rules: Folder = RULES, contracts: Contracts = FEEDS) -> None:
         feeds = ", ".join(rule.feeds)
         row = (rule.id, str(rule.version), rule.title, feeds, rule.kind, levels, rule.duty_role, rule.status)
         table.add_row(*row)
-    wide().print(table)
+    screen().print(table)
 
 
 def _bound(rule: Rule, bound: float) -> str:
@@ -151,7 +151,7 @@ def run(
             else:
                 typer.echo(json.dumps(as_json(found, chosen), ensure_ascii=False))
     if not as_lines and not states:
-        wide().print(_table(chosen, printed))
+        screen().print(_table(chosen, printed))
     for bad in trial.bad:
         complain(f"{events}: line {bad.number} {bad.problem}")
     typer.echo(trial.summary(), err=True)

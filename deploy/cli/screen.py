@@ -9,14 +9,27 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
-WIDE = 200
+WIDE = 1000
 
 
-def wide() -> Console:
-    """A console as wide as the terminal; in a file or a pipe wide enough that ids of rules stay in one piece."""
-    console = Console()
-    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=WIDE)
+class Screen(Console):
+    """A console that cuts nothing off: what is too wide for a cell of a table goes on in its next line."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print as a console does."""
+        for each in objects:
+            if isinstance(each, Table):
+                for column in each.columns:
+                    column.overflow = "fold"
+        super().print(*objects, **how)
+
+
+def screen(*, highlight: bool = True) -> Screen:
+    """Standard output as wide as the terminal; in a file or a pipe so wide that rows and ids stay in one piece."""
+    shown = Screen(highlight=highlight)
+    return shown if shown.is_terminal or "COLUMNS" in os.environ else Screen(highlight=highlight, width=WIDE)
 
 
 def calm() -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from deploy.local import supervisor
 from deploy.local.services import SERVICES
@@ -40,7 +41,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
         told = {"home": str(settings.home), "well": well, "services": [asdict(s) for s in services]}
         typer.echo(json.dumps(told, ensure_ascii=False))
     else:
-        Console().print(_table(services))
+        screen().print(_table(services))
     if not well:
         raise typer.Exit(NOT_WELL)
 

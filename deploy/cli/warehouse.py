@@ -18,7 +18,7 @@ from dagster_project.pending import pending as pending_days
 from dagster_project.reopen import reopened
 from dagster_project.spans import Span, gather
 from dagster_project.warehouse import warehouse
-from deploy.cli.screen import calm
+from deploy.cli.screen import calm, screen
 from deploy.environment import load_settings
 from schemas.contract import load_contracts
 from schemas.errors import GateFailed
@@ -52,7 +52,7 @@ def build(
 ) -> None:
     """Build days, judge and publish them; exit code 5 when days failed their gate and were withheld."""
     calm()
-    settings, console = load_settings(), Console(highlight=False)
+    settings, console = load_settings(), screen(highlight=False)
     if pending == (first is not None or last is not None) or (approve and not pending):
         raise typer.BadParameter("give either --from and --to, or --pending (with --approve if you will)")
     today = datetime.now(SHANGHAI).date()
@@ -83,7 +83,7 @@ def indicators(
             f" i.release_seq FROM {source} AS i INNER JOIN mart.region AS r ON r.code = i.region"
             f" WHERE (i.indicator, i.day) IN ({latest}) ORDER BY i.indicator, i.region"
         )
-    console = Console()
+    console = screen()
     titles = dict.fromkeys((row[0], row[1], row[2], row[8]) for row in rows)
     for title, unit, on, seq in titles:
         table = Table("region", "value", "province", "level", title=f"{title} ({unit}), {on}, release {seq}")

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from dagster_project.warehouse import warehouse
 from deploy.cli.bars import progress_bars
-from deploy.cli.screen import wide
+from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from deploy.replay import Replayed, replay
 from schemas.contract import load_contracts
@@ -50,7 +50,7 @@ def list_(
         table.add_column(name, overflow="fold")
     for each in found:
         table.add_row(*(str(each[name]) for name in shown))
-    wide().print(table)
+    screen().print(table)
 
 
 def _moment(at: datetime) -> str:

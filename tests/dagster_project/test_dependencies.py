@@ -34,6 +34,10 @@ def test_every_one_of_them_is_cut_down_to_candidate_builds() -> None:
         ("SELECT 1", "reads no table"),
         ("DROP TABLE built.x", "one SELECT"),
         ("SELECT FROM WHERE (", "Expect"),
+        ("SELECT day FROM (SELECT 1", r"^SQL, line 1, column 25: Expecting \), at '1'$"),
+        ("SELECT 'open", "^SQL: Error tokenizing"),
+        ("", "^SQL: No expression"),
+        ("SELECT " + "(" * 10_000, "^SQL.*(nested too deeply|missing)"),
     ],
 )
 def test_anything_else_is_refused(sql: str, problem: str) -> None:
