@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import socket
-import struct
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -16,12 +14,12 @@ from deploy.environment import as_environment
 from deploy.local.jars import fetch_jars, find_java
 from deploy.local.process import CannotStart, demand_port, hold, running, worker_command
 from schemas.settings import HOST, Settings
+from streams.knock import knock
 
 HEAP = "-Xmx512m"
 LOGGING = Path(__file__).parent / "broker" / "log4j2.properties"
 NODE = 1
 ANSWER_SECONDS = 3.0
-_API_VERSIONS, _CORRELATION, _NO_CLIENT = 18, 1, -1
 
 
 def server_properties(settings: Settings) -> str:
@@ -85,13 +83,10 @@ def main(settings: Settings) -> None:
 def answers(settings: Settings) -> bool:
     """Whether the broker serves requests: it is asked which ones it knows (ApiVersions, version 0)."""
     try:
-        with socket.create_connection((HOST, settings.kafka_port), timeout=ANSWER_SECONDS) as asked:
-            asked.sendall(struct.pack(">ihhih", 10, _API_VERSIONS, 0, _CORRELATION, _NO_CLIENT))
-            with asked.makefile("rb") as answer:
-                head = answer.read(10)
+        knock(settings.kafka, ANSWER_SECONDS)
     except OSError:
         return False
-    return len(head) == 10 and struct.unpack(">iih", head)[1:] == (_CORRELATION, 0)
+    return True
 
 
 @contextmanager

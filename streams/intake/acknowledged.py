@@ -2,12 +2,15 @@
 
 kafka-python, shared by the gateway and the ticker; its calls block, so they belong in threads. A call that
 ends in Unavailable may have stored some of its records, and may yet store more for a few seconds.
+
+An idempotent producer whose batch has expired can stay in the reset of its producer id for ever. So after a call
+that failed the next one has a producer of its own, made once the broker answers again.
 """
 
 from __future__ import annotations
 
-import socket
 import threading
+import time
 from collections.abc import Sequence
 
 from kafka import KafkaProducer
@@ -15,9 +18,12 @@ from kafka.errors import KafkaError
 
 from schemas.errors import Unavailable
 from streams.intake.bulk import partition_of
+from streams.knock import knock
 
 CONNECT_MS, REQUEST_MS, DELIVERY_MS = 3_000, 8_000, 12_000
 CLOSE_SECONDS = 10.0
+PAUSE_SECONDS = 2.0
+"""So long after a knock that nobody answered, calls are refused without another."""
 
 Record = tuple[bytes | None, bytes]
 
@@ -29,7 +35,9 @@ class AcknowledgedProducer:
         self._bootstrap = bootstrap
         self._lock = threading.Lock()
         self._producer: KafkaProducer | None = None
-        self._suspect = False
+        self._tries = 0
+        self._away = ""
+        self._again = 0.0
 
     def write(self, topic: str, records: Sequence[Record]) -> None:
         """Store the records, each in the partition of its key; Unavailable where not all are acknowledged."""
@@ -38,20 +46,23 @@ class AcknowledgedProducer:
 
     def store(self, topic: str, placed: Sequence[tuple[int, bytes | None, bytes]]) -> None:
         """Store (partition, key, bytes); Unavailable where not all are acknowledged."""
+        producer, until = self._connected(topic), time.monotonic() + DELIVERY_MS / 1000
         try:
-            producer = self._connected()
             sent = [producer.send(topic, value=raw, key=key, partition=at) for at, key, raw in placed]
             for future in sent:
-                future.get(timeout=DELIVERY_MS / 1000)
+                future.get(timeout=max(0.0, until - time.monotonic()))
         except (KafkaError, OSError) as error:
-            raise self._away(topic, error) from error
+            self._replace(producer)
+            raise _unavailable(topic, error) from error
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has; Unavailable where the broker or the topic is away."""
+        producer = self._connected(topic)
         try:
-            return len(self._connected().partitions_for(topic))
+            return len(producer.partitions_for(topic))
         except (KafkaError, OSError) as error:
-            raise self._away(topic, error) from error
+            self._replace(producer)
+            raise _unavailable(topic, error) from error
 
     def close(self) -> None:
         """Flush and disconnect."""
@@ -60,28 +71,45 @@ class AcknowledgedProducer:
         if producer is not None:
             producer.close(timeout=CLOSE_SECONDS)
 
-    def _connected(self) -> KafkaProducer:
+    def _connected(self, topic: str) -> KafkaProducer:
+        """The producer, made where there is none; one call at a time knocks, and those that waited hear of it."""
+        tries = self._tries
         with self._lock:
-            if self._producer is None or self._suspect:
-                self._knock()
             if self._producer is None:
-                self._producer = KafkaProducer(
-                    bootstrap_servers=self._bootstrap,
-                    acks="all",
-                    bootstrap_timeout_ms=CONNECT_MS,
-                    max_block_ms=CONNECT_MS,
-                    request_timeout_ms=REQUEST_MS,
-                    delivery_timeout_ms=DELIVERY_MS,
-                    reconnect_backoff_max_ms=1_000,
-                )
+                if self._away and (tries != self._tries or time.monotonic() < self._again):
+                    raise Unavailable(f"{topic}: {self._away}")
+                self._connect(topic)
             return self._producer
 
-    def _knock(self) -> None:
-        """Raise OSError at once where nobody listens; the client itself would try for seconds."""
-        host, _, port = self._bootstrap.rpartition(":")
-        socket.create_connection((host, int(port)), CONNECT_MS / 1000).close()
-        self._suspect = False
+    def _connect(self, topic: str) -> None:
+        self._tries += 1
+        try:
+            knock(self._bootstrap, CONNECT_MS / 1000)
+            self._producer = KafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                acks="all",
+                bootstrap_timeout_ms=CONNECT_MS,
+                max_block_ms=CONNECT_MS,
+                request_timeout_ms=REQUEST_MS,
+                delivery_timeout_ms=DELIVERY_MS,
+                reconnect_backoff_max_ms=1_000,
+            )
+        except (KafkaError, OSError) as error:
+            self._away = str(error) or type(error).__name__
+            self._again = time.monotonic() + PAUSE_SECONDS
+            raise _unavailable(topic, error) from error
+        self._away = ""
 
-    def _away(self, topic: str, error: BaseException) -> Unavailable:
-        self._suspect = True
-        return Unavailable(f"{topic}: {str(error) or type(error).__name__}")
+    def _replace(self, producer: KafkaProducer) -> None:
+        """Let the next call make another; what others have in this one has its time to be acknowledged."""
+        with self._lock:
+            if self._producer is not producer:  # another call has done it
+                return
+            self._producer = None
+        threading.Thread(
+            target=producer.close, args=(CLOSE_SECONDS,), name="old-producer", daemon=True
+        ).start()
+
+
+def _unavailable(topic: str, error: BaseException) -> Unavailable:
+    return Unavailable(f"{topic}: {str(error) or type(error).__name__}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from aiokafka import AIOKafkaProducer
@@ -17,6 +18,7 @@ from streams.land.account import EPOCH, Refused
 from streams.land.columns import Landed
 
 REJECTED_TYPE = "liaowang.rejected.v1"
+STOP_SECONDS = 10.0
 RAW_LIMIT = 100_000  # bytes of the event that go along; landing.rejected has all of them
 
 
@@ -67,14 +69,17 @@ class Refusals:
             sent = [await producer.send(REJECTED, value, key=key) for key, value in messages(landed)]
             await asyncio.gather(*sent)
         except (KafkaError, OSError) as error:
+            await self.stop()
             raise Unavailable(
                 f"broker {self._broker}, topic {REJECTED}: {error or type(error).__name__}"
             ) from error
 
     async def stop(self) -> None:
-        """End the connection."""
-        if self._producer is not None:
-            await self._producer.stop()
+        """End the connection; the next call makes another."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(KafkaError, OSError, TimeoutError):  # what it still held is sent again anyway
+                await asyncio.wait_for(producer.stop(), STOP_SECONDS)
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:

@@ -79,10 +79,16 @@ class History:
     def __init__(self, records: Iterable[tuple[int, Entry]] = ()) -> None:
         self._records = list(records)
 
-    def add(self, offset: int, raw: bytes) -> None:
-        """Take one record; one that came already is left out."""
-        if not self._records or offset > self._records[-1][0]:
-            self._records.append((offset, _entries.decode(raw)))
+    def add(self, offset: int, raw: bytes | None) -> bool:
+        """Take one record; one that came already is left out. False where it is no publication: left out too."""
+        if self._records and offset <= self._records[-1][0]:
+            return True
+        try:
+            entry = _entries.decode(raw or b"")
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return False
+        self._records.append((offset, entry))
+        return True
 
     @property
     def records(self) -> Sequence[tuple[int, Entry]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -13,12 +14,15 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import Unavailable
 from schemas.topics import RULES
+from streams.knock import knock
 from streams.watch.published import Entry, History, encode_entry
 
 log = logging.getLogger("liaowang.rules")
 
 PLACE = TopicPartition(RULES, 0)
 REQUEST_MS = 10_000
+CONNECT_MS, LOOK_MS = 3_000, 5_000
+"""How long a look at the epoch may take: the ticks of a round wait for it."""
 AGAIN_SECONDS = 1.0
 
 
@@ -74,7 +78,7 @@ async def _take(consumer: AIOKafkaConsumer, history: History) -> int:
     found = await consumer.getmany(PLACE, timeout_ms=1000)
     records = [record for records in found.values() for record in records]
     for record in records:
-        history.add(record.offset, record.value)
+        take(history, record.offset, record.value)
     return len(records)
 
 
@@ -112,11 +116,14 @@ class EpochReader:
             place = kafka.TopicPartition(RULES, 0)
             if not consumer.partitions_for_topic(RULES):
                 return self._history.epoch
-            end = consumer.end_offsets([place])[place]
-            while consumer.position(place) < end:
-                for records in consumer.poll(timeout_ms=1000).values():
+            end = consumer.end_offsets([place], timeout_ms=LOOK_MS)[place]
+            until = time.monotonic() + LOOK_MS / 1000
+            while consumer.position(place, timeout_ms=LOOK_MS) < end:
+                for records in consumer.poll(timeout_ms=500).values():
                     for record in records:
-                        self._history.add(record.offset, record.value)
+                        take(self._history, record.offset, record.value)
+                if time.monotonic() > until:
+                    raise kafka.errors.KafkaTimeoutError(f"not read up to {end} within {LOOK_MS / 1000:.0f} s")
         except (kafka.errors.KafkaError, OSError) as error:
             self.close()
             raise Unavailable(f"{RULES}: {error or type(error).__name__}") from error
@@ -130,10 +137,21 @@ class EpochReader:
 
     def _connected(self) -> kafka.KafkaConsumer:
         if self._consumer is None:
+            knock(self._bootstrap, CONNECT_MS / 1000)
             place = kafka.TopicPartition(RULES, 0)
-            self._consumer = kafka.KafkaConsumer(
-                bootstrap_servers=self._bootstrap, enable_auto_commit=False, bootstrap_timeout_ms=3000
+            consumer = kafka.KafkaConsumer(
+                bootstrap_servers=self._bootstrap,
+                enable_auto_commit=False,
+                bootstrap_timeout_ms=CONNECT_MS,
+                request_timeout_ms=LOOK_MS,
             )
-            self._consumer.assign([place])
-            self._consumer.seek_to_beginning(place)
+            consumer.assign([place])
+            consumer.seek_to_beginning(place)
+            self._consumer = consumer
         return self._consumer
+
+
+def take(history: History, offset: int, raw: bytes | None) -> None:
+    """Add one record of the topic; what is no publication is left out by every reader alike, and said."""
+    if not history.add(offset, raw):
+        log.error("%s at offset %d is no publication of rules: it is left out", RULES, offset)

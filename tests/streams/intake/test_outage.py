@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import signal
+import socket
+import subprocess
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
+from typing import TypeVar
 
 import pytest
 
@@ -20,10 +25,12 @@ from deploy.local.process import free_port
 from schemas.errors import Unavailable
 from schemas.event import decode_tick
 from schemas.settings import Settings
-from schemas.topics import REPLAYS
-from streams.intake.acknowledged import AcknowledgedProducer
+from schemas.topics import REPLAYS, RULES
+from streams.intake.acknowledged import CONNECT_MS, DELIVERY_MS, AcknowledgedProducer
 from streams.intake.lines import decode_object
 from streams.intake.sending import Request, carry_out
+from streams.watch.published import Entry
+from streams.watch.rule_topic import EpochReader, publish
 from tests.streams.intake.broker import Notes, patience, read
 from tests.streams.intake.conftest import COMPACTED, create
 from tests.streams.intake.feeds import AIR, NOON, air, on_topic
@@ -31,6 +38,8 @@ from tests.streams.intake.feeds import AIR, NOON, air, on_topic
 pytestmark = pytest.mark.stack
 TOPIC = "feed.test"
 MINUTES = 600
+RETIRED = Entry(rule="trial.gone", version=1, text="", at=NOON)
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -98,3 +107,76 @@ def test_a_broker_that_goes_away_and_comes_back(alone: Settings, tmp_path: Path)
 def _events(part: list[tuple[bytes | None, bytes]]) -> list[dict[str, str]]:
     documents = (decode_object(raw) for _, raw in part if decode_tick(raw) is None)
     return [document for document in documents if document]
+
+
+def _frozen(broker: subprocess.Popen[bytes], producer: AcknowledgedProducer) -> None:
+    """Freeze the broker for longer than a batch may wait to be stored, with one on its way."""
+    broker.send_signal(signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        with pytest.raises(Unavailable):
+            producer.write(TOPIC, [(b"k", b"while it is frozen")])
+        while time.monotonic() - begun < DELIVERY_MS / 1000 + 1:
+            before = time.monotonic()
+            with pytest.raises(Unavailable):
+                producer.write(TOPIC, [(b"k", b"while it is frozen, again")])
+            assert time.monotonic() - before < DELIVERY_MS / 1000, "later calls do not wait that long again"
+    finally:
+        broker.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_producer_and_epoch_recover_from_a_frozen_and_from_a_killed_broker(alone: Settings) -> None:
+    producer, epochs = AcknowledgedProducer(alone.kafka), EpochReader(alone.kafka)
+    with kafka_running(alone) as broker:
+        create(alone.kafka, TOPIC, 2)
+        create(alone.kafka, RULES, 1, COMPACTED)
+        asyncio.run(publish(alone.kafka, [RETIRED]))
+        producer.write(TOPIC, [(b"k", b"before")])
+        assert epochs.latest() == 1
+        _frozen(broker, producer)
+        eventually(lambda: producer.write(TOPIC, [(b"k", b"after it was frozen")]))
+        assert eventually(epochs.latest) == 1
+        broker.kill()
+        broker.wait()
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                producer.write(TOPIC, [(b"k", b"while it is dead")])
+            with pytest.raises(Unavailable):
+                epochs.latest()
+    with kafka_running(alone):
+        eventually(lambda: producer.write(TOPIC, [(b"k", b"after it was killed")]))
+        assert eventually(epochs.latest) == 1
+        producer.close()
+        epochs.close()
+        raws = {raw for part in read(alone.kafka, TOPIC).values() for _, raw in part}
+    assert {b"before", b"after it was frozen", b"after it was killed"} <= raws
+
+
+def test_calls_beside_each_other_hear_of_one_knock(alone: Settings) -> None:
+    """Eight departments that post while nobody answers do not wait for each other's knocks."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        producer = AcknowledgedProducer(f"127.0.0.1:{silent.getsockname()[1]}")
+        begun = time.monotonic()
+
+        def post(_: int) -> None:
+            with pytest.raises(Unavailable):
+                producer.write(TOPIC, [(b"k", b"v")])
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(post, range(8)))
+        assert time.monotonic() - begun < 4 * CONNECT_MS / 1000
+
+
+def eventually(call: Callable[[], T], seconds: float = 60) -> T:
+    """What it gives once the peer is there again."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return call()
+        except Unavailable:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.5)
