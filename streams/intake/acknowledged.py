@@ -100,15 +100,14 @@ class AcknowledgedProducer:
             raise _unavailable(topic, error) from error
         self._away = ""
 
-    def _replace(self, producer: KafkaProducer) -> None:
+    def _replace(self, failed: KafkaProducer) -> None:
         """Let the next call make another; what others have in this one has its time to be acknowledged."""
         with self._lock:
-            if self._producer is not producer:  # another call has done it
+            old = self._producer
+            if old is None or old is not failed:  # another call has done it
                 return
             self._producer = None
-        threading.Thread(
-            target=producer.close, args=(CLOSE_SECONDS,), name="old-producer", daemon=True
-        ).start()
+        threading.Thread(target=old.close, args=(CLOSE_SECONDS,), name="old-producer", daemon=True).start()
 
 
 def _unavailable(topic: str, error: BaseException) -> Unavailable:

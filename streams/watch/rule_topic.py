@@ -123,7 +123,9 @@ class EpochReader:
                     for record in records:
                         take(self._history, record.offset, record.value)
                 if time.monotonic() > until:
-                    raise kafka.errors.KafkaTimeoutError(f"not read up to {end} within {LOOK_MS / 1000:.0f} s")
+                    raise kafka.errors.KafkaTimeoutError(
+                        f"not read up to {end} within {LOOK_MS / 1000:.0f} s"
+                    )
         except (kafka.errors.KafkaError, OSError) as error:
             self.close()
             raise Unavailable(f"{RULES}: {error or type(error).__name__}") from error
