@@ -110,7 +110,7 @@ def running(
     environment: Mapping[str, str],
     log: Path,
     ready: Callable[[], bool],
-    seconds: float = 60,
+    seconds: float = 180,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The command as a process that is ready inside the block and ended, politely first, after it."""
     log.parent.mkdir(parents=True, exist_ok=True)
