@@ -35,7 +35,10 @@ def demo(
     days: Annotated[int, typer.Option(min=5, help="Days of generated feeds.")] = DAYS,
     seed: Annotated[int, typer.Option(help="Seed of the generated feeds.")] = SEED,
 ) -> None:
-    """Start the stack, take feeds in, warn, push, build, judge, release; then show it. Safe to run again."""
+    """Start the stack, take feeds in, warn, push, build, judge, release; then show it. Safe to run again.
+
+    The generated days are sent live, so that cases are there to work on; real files are old ones and open none.
+    """
     console, begun = screen(highlight=False), time.monotonic()
     real = real_files(data) if data is not None else []
     stack.up()
@@ -44,7 +47,7 @@ def demo(
     if not (folder / "planted.json").exists():
         generate.generate(days=days, seed=seed, out=folder)
     for path in sorted(folder.glob("*.jsonl")):
-        _send(path.stem, path, timeline=f"{TIMELINE}-{days}-{seed}", order=intake.Order.file)
+        _send(path.stem, path, timeline=f"{TIMELINE}-{days}-{seed}", order=intake.Order.file, live=True)
     for feed, path in real:
         _send(feed, path)
     _settle(settings, console)
@@ -67,8 +70,10 @@ def real_files(folder: Path) -> list[tuple[str, Path]]:
     return found
 
 
-def _send(feed: str, path: Path, timeline: str = "", order: intake.Order = intake.Order.time) -> None:
-    intake.send(feed, [path], timeline=timeline, order=order)
+def _send(
+    feed: str, path: Path, timeline: str = "", order: intake.Order = intake.Order.time, *, live: bool = False
+) -> None:
+    intake.send(feed, [path], timeline=timeline, order=order, live=live)
 
 
 def _settle(settings: Settings, console: Console) -> None:

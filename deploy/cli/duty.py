@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deploy.cli import duty_cases, duty_officers, duty_roster
+from deploy.cli import duty_cases, duty_officers, duty_replays, duty_roster
 from deploy.cli.complaint import complain
 from deploy.cli.screen import screen
 from deploy.environment import load_settings
@@ -23,7 +23,7 @@ from streams.duty.push_worker import outbox_path
 from streams.duty.receiver import Trouble, receive
 
 app = typer.Typer(no_args_is_help=True, help="Cases, roster, officers; pushes of warnings.")
-for command in (*duty_cases.COMMANDS, *duty_roster.COMMANDS, duty_officers.token):
+for command in (*duty_cases.COMMANDS, *duty_roster.COMMANDS, *duty_replays.COMMANDS, duty_officers.token):
     app.command()(command)
 app.add_typer(duty_officers.officer, name="officer")
 

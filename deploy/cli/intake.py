@@ -55,9 +55,13 @@ def send(
     ] = None,
     tick: Annotated[str, typer.Option(help="Smallest step between ticks on the replay's clock.")] = "PT1H",
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for a broker that is away.")] = 120.0,
+    live: Annotated[
+        bool, typer.Option("--live", help="Its warnings open cases and officers are told: for a drill.")
+    ] = False,
 ) -> None:
     """Send files as events of a feed, in order of event time, with ticks on the replay's own clock.
 
+    A replay opens no case and tells no officer unless it is live; its warnings are seen everywhere as a replay's.
     A file is sent once; a sending cut short is just sent again: ids are the same, nothing counts twice.
     Ends with 2 for wrong input, 3 where rows were unreadable (the rest is sent), 4 for a broker away.
     """
@@ -74,6 +78,7 @@ def send(
             again=again,
             horizon=horizon.replace(tzinfo=SHANGHAI) if horizon else None,
             step=_step(tick),
+            live=live,
         )
         outcomes = run(request, load_settings().kafka, timeout, console)
     except Misdeclared as error:

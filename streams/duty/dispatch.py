@@ -206,10 +206,11 @@ def _gathers(notice: Notice, channels: Channels) -> float:
 
 
 def _group(notice: Notice, channel: Channel | None) -> tuple[Any, ...]:
-    """Notices with the same answer share a message."""
+    """Notices with the same answer share a message; those of a replay are never among real ones."""
     if channel is None or not channel.group:
         return (notice.id,)
-    return (notice.channel, notice.to.login, notice.case.get("rule"), notice.kind)
+    timeline = notice.case.get("timeline") or ""
+    return (notice.channel, notice.to.login, notice.case.get("rule"), notice.kind, timeline)
 
 
 def message_key(notices: Sequence[Notice]) -> str:
@@ -291,8 +292,9 @@ def _line(said: Any) -> str:
 
 
 def _words(notice: Notice, title: str) -> str:
-    kind, title = _KINDS.get(notice.kind), _line(title)
-    return f"（{kind}）{title}" if kind else title
+    """The title with what kind of message it is; what comes of a replay says so first."""
+    said = ("回放" if notice.case.get("timeline") else "", _KINDS.get(notice.kind, ""))
+    return "".join(f"（{each}）" for each in said if each) + _line(title)
 
 
 def _labels(notice: Notice) -> dict[str, str]:

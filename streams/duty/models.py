@@ -36,6 +36,8 @@ class Instant(sa.types.TypeDecorator[datetime]):
 
 
 Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+HELD = "held_by_silence IS NOT NULL OR held_by_case IS NOT NULL"
+"""Notifications that are held back for now: few, found by an index of their own."""
 
 
 class Base(DeclarativeBase):
@@ -188,6 +190,27 @@ class Heard(Base):
     at: Mapped[datetime]
 
 
+class Replayed(Base):
+    """A transition of a replay that is not live: it opened no case and nobody was told; never changed."""
+
+    __tablename__ = "replayed"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    timeline: Mapped[str]
+    episode: Mapped[str]
+    kind: Mapped[str]
+    level: Mapped[str]
+    rule: Mapped[str]
+    title: Mapped[str]
+    subject: Mapped[str]
+    region: Mapped[str]
+    role: Mapped[str]
+    value: Mapped[float | None] = mapped_column(sa.Float(53))
+    threshold: Mapped[float | None] = mapped_column(sa.Float(53))
+    occurred: Mapped[datetime]
+    heard: Mapped[datetime]
+    __table_args__ = (sa.Index("ix_replayed_timeline_occurred", "timeline", "occurred"),)
+
+
 class Attachment(Base):
     """A file that belongs to a case, stored with it; never changed."""
 
@@ -229,7 +252,8 @@ class Notification(Base):
     """Something an officer has to be told by a channel, written with the change that asks for it.
 
     `message` names the message it was first tried in: that of several notifications where they were gathered.
-    `suppressed` ones are never sent; `last_error` says why.
+    `suppressed` ones are never sent; `last_error` says why. Where a silence or a graver case held one back, it is
+    named until that is over: then whoever should have heard is told what is still open.
     """
 
     __tablename__ = "notification"
@@ -251,9 +275,18 @@ class Notification(Base):
     next_attempt: Mapped[datetime]
     last_error: Mapped[str] = mapped_column(default="")
     delivered_at: Mapped[datetime | None]
+    held_by_silence: Mapped[int | None] = mapped_column(Key)
+    held_by_case: Mapped[int | None] = mapped_column(Key)
     __table_args__ = (
         sa.CheckConstraint("state IN ('pending','delivered','dead','suppressed')", "state"),
         sa.Index("ix_notification_due", "state", "rank", "id"),
+        sa.Index(
+            "ix_notification_held",
+            "held_by_silence",
+            "held_by_case",
+            sqlite_where=sa.text(HELD),
+            postgresql_where=sa.text(HELD),
+        ),
         {"sqlite_autoincrement": True},
     )
 

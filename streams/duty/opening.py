@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from streams.duty.desk import Desk
 from streams.duty.escalation import steps_of
 from streams.duty.lifecycle import CLOSED, CONFIRMED, DISPOSED, NEW, worse
-from streams.duty.models import Case, Heard, Notification
+from streams.duty.models import Case, Heard, Notification, Replayed
 from streams.duty.records import notify, record
 from streams.duty.rights import Actor
 from streams.duty.waiting import Shift, schedule, shift_of, wait
@@ -30,16 +30,21 @@ def hear(
     warnings: Sequence[Any],
     actor: Actor = TOPIC,
     shift: Shift | None = None,
+    dry: Collection[str] = (),
 ) -> int:
     """Take decoded events of `duty.warning`, in order; those heard before are passed over. How many were new.
 
     `shift`: what is decided by, where it is known already; it is read where there is a new one and it is not.
+    `dry`: timelines of replays that are not live. Their warnings open no case and nobody is told; a case that is
+    there already goes on.
     """
     fresh = _fresh(session, warnings)
     if fresh:
         shift = shift or shift_of(session, desk, now)
-        for warning, case, new in _with_cases(session, shift.desk, fresh, now):
-            if case is not None and new:
+        for warning, case, new in _with_cases(session, shift.desk, fresh, now, dry):
+            if case is None and warning.timeline in dry:
+                session.add(_replayed(warning, now))
+            elif case is not None and new:
                 begin(session, shift, case, now, actor, detail=_detail(warning))
             elif case is not None:
                 _apply(session, shift, case, warning, now, actor)
@@ -58,16 +63,18 @@ def _fresh(session: Session, warnings: Sequence[Any]) -> list[Any]:
 
 
 def _with_cases(
-    session: Session, desk: Desk, warnings: Sequence[Any], now: datetime
+    session: Session, desk: Desk, warnings: Sequence[Any], now: datetime, dry: Collection[str]
 ) -> list[tuple[Any, Case | None, bool]]:
-    """Each warning with its case, and whether the case begins with it; the end of what was never a case has none.
+    """Each warning with its case, and whether the case begins with it.
+
+    The end of what was never a case has none, nor has a replay that is not live.
 
     The cases are read in one query and the new ones stored in one go, else a burst costs twice as much.
     """
     cases, found = _cases(session, [warning.data.episode for warning in warnings]), []
     for warning in warnings:
         episode = warning.data.episode
-        new = episode not in cases and warning.data.kind not in ENDS
+        new = episode not in cases and warning.data.kind not in ENDS and warning.timeline not in dry
         if new:
             cases[episode] = _case_of(desk, warning, now)
             session.add(cases[episode])
@@ -105,6 +112,26 @@ def _apply(session: Session, shift: Shift, case: Case, warning: Any, now: dateti
         _tell_ended(session, case, now)
     elif data.kind in ("raised", "lowered", "opened") and data.level != case.level:
         _change_level(session, shift, case, warning, now, actor, detail)
+
+
+def _replayed(warning: Any, now: datetime) -> Replayed:
+    data = warning.data
+    return Replayed(
+        id=warning.id,
+        timeline=warning.timeline,
+        episode=data.episode,
+        kind=data.kind,
+        level=data.level,
+        rule=data.rule,
+        title=data.title,
+        subject=data.subject,
+        region=data.region or "",
+        role=data.duty_role,
+        value=data.value,
+        threshold=data.threshold,
+        occurred=data.at,
+        heard=now,
+    )
 
 
 def _case_of(desk: Desk, warning: Any, now: datetime) -> Case:

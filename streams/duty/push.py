@@ -28,16 +28,20 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Push:
-    """A push to be written down: `id` is the transition's and the idempotency key, `payload` JSON."""
+    """A push to be written down: `id` is the transition's and the idempotency key, `payload` JSON.
+
+    `replay`: what was played back goes after all that happens now.
+    """
 
     id: str
     level: str
     payload: bytes
+    replay: bool = False
 
     @property
     def rank(self) -> int:
-        """0 for red to 3 for blue."""
-        return LEVELS.index(self.level)
+        """0 for red to 3 for blue; 4 to 7 for those of replays."""
+        return LEVELS.index(self.level) + (len(LEVELS) if self.replay else 0)
 
 
 def push_of(warning: Any) -> Push:
@@ -50,4 +54,4 @@ def push_of(warning: Any) -> Push:
     payload["at"] = warning.data.at.isoformat()
     if warning.timeline:
         payload["timeline"] = warning.timeline
-    return Push(warning.id, warning.data.level, msgspec.json.encode(payload))
+    return Push(warning.id, warning.data.level, msgspec.json.encode(payload), bool(warning.timeline))

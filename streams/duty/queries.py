@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from schemas.regions import Regions
 from streams.duty.lifecycle import CLOSED, NEW, possible
@@ -51,17 +51,28 @@ class Filters:
 
 def seen_by(actor: Actor, regions: Regions) -> sa.ColumnElement[bool]:
     """The condition that a case may be seen by this actor."""
-    conditions: list[sa.ColumnElement[bool]] = []
+    conditions = granted(actor, regions, Case.role, Case.region)
     if actor.officer_id is not None:
-        conditions.append(Case.assignee_id == actor.officer_id)
-    known = frozenset(region.code for region in regions.all)
+        conditions.insert(0, Case.assignee_id == actor.officer_id)
+    return sa.or_(sa.false(), *conditions)
+
+
+def granted(
+    actor: Actor,
+    regions: Regions,
+    role: InstrumentedAttribute[str],
+    region: InstrumentedAttribute[str],
+) -> list[sa.ColumnElement[bool]]:
+    """For each of the actor's grants the condition that it opens a row with these columns."""
+    conditions: list[sa.ColumnElement[bool]] = []
+    known = frozenset(each.code for each in regions.all)
     for grant in actor.grants:
         if grant.region == regions.province.code:
             where: sa.ColumnElement[bool] = sa.true()
         else:
-            where = Case.region.in_(sorted(below(grant.region, regions) & known))
-        conditions.append(where if grant.role in EVERYTHING else sa.and_(Case.role == grant.role, where))
-    return sa.or_(sa.false(), *conditions)
+            where = region.in_(sorted(below(grant.region, regions) & known))
+        conditions.append(where if grant.role in EVERYTHING else sa.and_(role == grant.role, where))
+    return conditions
 
 
 def find_cases(

@@ -23,6 +23,7 @@ from streams.duty.api.parts import Parts, forget_replies, utc_now
 from streams.duty.database import ASK_EVERY
 from streams.duty.holes import Holes
 from streams.duty.home import open_home
+from streams.duty.liveness import Liveness, look_at
 from streams.duty.opening import hear
 from streams.duty.policy import backoff
 from streams.duty.publisher import Publisher
@@ -64,7 +65,12 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     database, desks = open_home(settings, clock())
     rules = load_rules(load_contracts())
     parts = Parts(database, desks, clock, publisher_of(settings, rules))
-    reader = Reader(settings, "duty", lambda found: take(parts, found, rng), _nothing, time.monotonic, rng)
+    liveness = Liveness(look_at(settings.kafka))
+
+    def write_down(found: Sequence[Read]) -> int:
+        return take(parts, found, rng, liveness)
+
+    reader = Reader(settings, "duty", write_down, _nothing, time.monotonic, rng)
     publisher = Publisher(settings, database, clock, rng, _nothing)
     try:
         async with asyncio.TaskGroup() as group:
@@ -109,20 +115,25 @@ def listen(port: int, setting: str) -> socket.socket:
     return listener
 
 
-def take(parts: Parts, found: Sequence[Read], rng: Random) -> int:
+def take(parts: Parts, found: Sequence[Read], rng: Random, liveness: Liveness | None = None) -> int:
     """Write warnings down as cases, however long the database may be away: they are not read past.
+
+    With `liveness` those of replays that are not live become none; without it every warning is one of now.
 
     Some at a time, all by one plan of who is on duty: between two transactions officers have their turn. Where the
     database cannot hold one of them, these are written one by one, and that one is named and passed over.
     """
     new, done, failures, alone = 0, 0, 0, 0
-    shift, now = None, parts.clock()
+    shift, now, dry = None, parts.clock(), None
     while done < len(found):
         some = found[done : done + (1 if done < alone else AT_ONCE)]
         try:
+            if dry is None:
+                dry = liveness.dry(each.warning.timeline for each in found) if liveness else frozenset()
             with parts.database.writing() as session:
                 shift = shift or shift_of(session, parts.desks.now(), now)
-                new += hear(session, shift.desk, now, [each.warning for each in some], shift=shift)
+                events = [each.warning for each in some]
+                new += hear(session, shift.desk, now, events, shift=shift, dry=dry)
             done, failures = done + len(some), 0
             if done < len(found):
                 time.sleep(GIVE_WAY)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from schemas.contract import Contract
+from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
 from streams.intake.bulk import BulkProducer
 from streams.intake.files import Source, inspect
@@ -17,13 +18,16 @@ from streams.intake.mapping import Outgoing
 from streams.intake.order import STEP, Clockwork, by_time, default_after, with_ticks
 from streams.intake.patience import Patience
 from streams.intake.replay import TOLD_EVERY, Pace, Tally, read_events, send
-from streams.intake.replays import Done, read_replays, record_replays
+from streams.intake.replays import Begun, Done, Replays, read_replays, record_beginning, record_replays
 from streams.watch.rule_topic import read_history
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asks to be sent. `speed` 0 is as fast as possible; `now` is when he asks."""
+    """What a person asks to be sent. `speed` 0 is as fast as possible; `now` is when he asks.
+
+    `live`: its warnings open cases and officers are told, as if it happened now.
+    """
 
     contract: Contract
     paths: tuple[Path, ...]
@@ -34,6 +38,7 @@ class Request:
     again: bool = False
     horizon: datetime | None = None
     step: timedelta = STEP
+    live: bool = False
 
 
 class Watcher(Protocol):
@@ -58,12 +63,14 @@ class Outcome:
 async def carry_out(request: Request, bootstrap: str, patience: Patience, watcher: Watcher) -> list[Outcome]:
     """Send the files that have not been sent, one replay a timeline.
 
-    Raises Misdeclared (before anything is sent) for a file that cannot be read or that no mapping knows, and
-    Unavailable where the broker stays away. A sending cut short is simply done again: ids are the same.
+    Raises Misdeclared (before anything is sent) for a file that cannot be read or that no mapping knows, and for a
+    timeline that was played without being live and shall be live now; Unavailable where the broker stays away. A
+    sending cut short is simply done again: ids are the same.
     """
     found = [inspect(request.contract, path, request.timeline) for path in request.paths]
     sources = {source.identity(request.contract.feed): source for source in found}
-    done = await read_replays(bootstrap, patience)
+    known = await read_replays(bootstrap, patience)
+    done = known.done
     groups: defaultdict[str, list[Source]] = defaultdict(list)
     for identity, source in sources.items():
         if identity in done and not request.again:
@@ -72,11 +79,34 @@ async def carry_out(request: Request, bootstrap: str, patience: Patience, watche
         else:
             groups[source.timeline].append(source)
     outcomes = []
+    for timeline in groups:
+        _demand_one_kind(timeline, known, request)
     for timeline, group in groups.items():
         _tell_closed(timeline, done.values(), request, watcher)
+        if await _begin(timeline, known, request, bootstrap, patience):
+            watcher.say(f"timeline {timeline} is live: its warnings open cases and officers are told")
         outcomes.append(await _replay(request, timeline, group, bootstrap, patience, watcher))
         await record_replays(bootstrap, patience, _records(request, group, outcomes[-1].tally))
     return outcomes
+
+
+def _demand_one_kind(timeline: str, known: Replays, request: Request) -> None:
+    """Misdeclared where a timeline was begun without being live: what it warned of then cannot be told apart."""
+    if request.live and known.live(timeline) is False:
+        raise Misdeclared(
+            "send",
+            "--live",
+            f"timeline {timeline!r} was played before, not live; name another one with --timeline",
+        )
+
+
+async def _begin(timeline: str, known: Replays, request: Request, bootstrap: str, patience: Patience) -> bool:
+    """Record the beginning of a timeline before its first event; whether it is live."""
+    live = known.live(timeline)
+    if live is None:
+        live = request.live
+        await record_beginning(bootstrap, patience, Begun(timeline, live, request.now))
+    return live
 
 
 async def _replay(

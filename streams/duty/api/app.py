@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from streams.duty.api import attachments, cases, docs, officers, rosters, silences, warnings
+from streams.duty.api import attachments, cases, docs, officers, replays, rosters, silences, warnings
 from streams.duty.api.parts import Parts
 from streams.duty.api.problems import Problem, install
 
@@ -24,7 +24,7 @@ def make_api(parts: Parts) -> FastAPI:
         redoc_url=None,
     )
     app.state.parts = parts
-    for part in (cases, attachments, rosters, silences, officers, warnings):
+    for part in (cases, attachments, rosters, silences, officers, warnings, replays):
         app.include_router(part.router)
     install(app)
     app.add_api_route("/healthz", health, include_in_schema=False)

@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.errors import Unavailable
-from streams.duty.console import acknowledge, cases, duties, pipeline, ruling, screen, signing
+from streams.duty.console import acknowledge, cases, duties, pipeline, replays, ruling, screen, signing
 from streams.duty.console.door import Guest, Visit, go, guest_of, language_of, page
 from streams.duty.console.headers import SecurityHeaders
 from streams.duty.console.parts import Parts
@@ -67,7 +67,7 @@ def make_console(parts: Parts, hosts: list[str], api: ASGIApp | None = None) -> 
 
 
 def _routes(parts: Parts, api: ASGIApp | None) -> list[BaseRoute]:
-    pages = (signing, cases, screen, duties, ruling, pipeline, acknowledge)
+    pages = (signing, cases, replays, screen, duties, ruling, pipeline, acknowledge)
     made: list[BaseRoute] = [
         Route("/", page(parts, _home)),
         Route("/healthz", _health(parts)),

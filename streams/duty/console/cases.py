@@ -122,7 +122,7 @@ def routes(parts: Parts) -> list[Route]:
 def list_cases(visit: Visit) -> Response:
     """The cases a visitor may see, narrowed as the address says; his own and open ones where it says nothing."""
     parts, query = visit.parts, visit.request.query_params
-    wish, number = wish_of(query), _page_number(query.get("page", "1"))
+    wish, number = wish_of(query), page_number(query.get("page", "1"))
     with parts.database.reading() as session:
         found = queries.find_cases(
             session,
@@ -293,5 +293,6 @@ def _number(form: FormData, name: str) -> int:
     return int(text)
 
 
-def _page_number(text: str) -> int:
+def page_number(text: str) -> int:
+    """The page an address asks for; the first where it names none."""
     return min(DEEPEST, max(1, int(text))) if text.isascii() and text.isdigit() and len(text) < 6 else 1

@@ -45,9 +45,12 @@ class Naming:
 
     def title(self, case: Case) -> str:
         """A case's title; in English where its rule has one."""
-        rule = self.rules.get(case.rule)
-        english = rule.title_en if rule is not None and case.kind == "warning" else ""
-        return self.words.of(case.title, english)
+        return self.title_of(case.rule if case.kind == "warning" else "", case.title)
+
+    def title_of(self, rule: str, title: str) -> str:
+        """The title of what a rule warned of; in English where the rule has one."""
+        known = self.rules.get(rule)
+        return self.words.of(title, known.title_en if known is not None else "")
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class CaseView:
     region: str
     region_name: str
     role: str
+    timeline: str
     runbook: str
     officer: str
     value: float | None
@@ -100,6 +104,7 @@ def case_view(case: Case, naming: Naming, now: datetime) -> CaseView:
         region=case.region,
         region_name=naming.region(case.region),
         role=case.role,
+        timeline=case.timeline,
         runbook=case.runbook,
         officer=case.assignee.name if case.assignee else "",
         value=case.value,

@@ -16,6 +16,7 @@ from streams.intake.bulk import BulkProducer, partition_of
 from streams.intake.lines import decode_object
 from streams.intake.patience import Clock
 from streams.intake.replay import AHEAD_SECONDS
+from streams.intake.replays import look_up_replays
 from streams.intake.sending import Outcome, Request, carry_out
 from tests.streams.intake.broker import Notes, patience, read
 from tests.streams.intake.feeds import AIR, NOON, air, on_topic
@@ -157,6 +158,34 @@ def test_speed_sleeps_for_the_time_between_events(kafka: str, topic: str, tmp_pa
     asyncio.run(carry_out(request(topic, path, speed=3600.0), kafka, hurried, Notes()))
     assert slept == [1.0] * 4
     assert min(slept) > AHEAD_SECONDS
+
+
+def test_a_timeline_begins_before_its_first_event_and_says_whether_it_is_live(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    path, notes = hourly(tmp_path / "a.jsonl", 3), Notes()
+    assert asyncio.run(look_up_replays(kafka)).live(topic) is None
+    run(kafka, request(topic, path, live=True), notes)
+    assert asyncio.run(look_up_replays(kafka)).live(topic) is True
+    assert any("is live" in each for each in notes.said)
+    more = hourly(tmp_path / "b.jsonl", 4)
+    run(kafka, request(topic, more))
+    assert asyncio.run(look_up_replays(kafka)).live(topic) is True, "a timeline stays what it began as"
+
+
+def test_what_was_played_before_cannot_become_live(kafka: str, topic: str, tmp_path: Path) -> None:
+    path = hourly(tmp_path / "a.jsonl", 3)
+    run(kafka, request(topic, path))
+    assert asyncio.run(look_up_replays(kafka)).live(topic) is False
+    before = read(kafka, topic)
+    with pytest.raises(Misdeclared, match=r"send: --live: timeline .* was played before.*--timeline"):
+        run(kafka, request(topic, path, live=True, again=True))
+    assert read(kafka, topic) == before, "and nothing of it is sent"
+
+
+def test_the_log_of_replays_that_cannot_be_read_is_said() -> None:
+    with pytest.raises(Unavailable, match="replays at"):
+        asyncio.run(look_up_replays("127.0.0.1:1"))
 
 
 def test_the_partitioner_is_kafkas_own() -> None:

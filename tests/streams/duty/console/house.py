@@ -165,6 +165,7 @@ def warning(number: int, **how: str) -> Any:
         type="duty.warning.v1",
         time=at,
         data=data,
+        timeline=how.get("timeline", ""),
     )
     return decoder().decode(raw)
 

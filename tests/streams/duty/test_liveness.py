@@ -1,0 +1,171 @@
+"""A replay opens no case and tells nobody unless it is live; what it warned of is seen as a replay's."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import pytest
+import sqlalchemy as sa
+
+from schemas.regions import Regions
+from schemas.settings import Settings
+from streams.duty.api.parts import Parts
+from streams.duty.cap_index import Publisher, current
+from streams.duty.database import Database
+from streams.duty.desk import Desk, Desks
+from streams.duty.dispatch import message_of, plan
+from streams.duty.liveness import Liveness
+from streams.duty.models import Case, Notification, Replayed
+from streams.duty.opening import hear
+from streams.duty.push import push_of
+from streams.duty.queries import Filters, find_cases, open_counts
+from streams.duty.reader import Read
+from streams.duty.replayed import find_replays, warnings_of
+from streams.duty.rights import Actor, Grant
+from streams.duty.worker import take
+from streams.intake.replays import Begun, Done, Replays
+from tests.streams.duty.api import Clock
+from tests.streams.duty.moments import NOW, at, officer, opened, root, warning
+from tests.streams.duty.test_dispatch import NOW as MOMENT
+from tests.streams.duty.test_dispatch import notice, world
+
+OLD = "winter-2014"
+BEGUN = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def replays(**live: bool) -> Replays:
+    return Replays(begun={name: Begun(name, value, BEGUN) for name, value in live.items()})
+
+
+def looking(found: Replays) -> tuple[Liveness, list[int]]:
+    looks: list[int] = []
+
+    def look() -> Replays:
+        looks.append(1)
+        return found
+
+    return Liveness(look), looks
+
+
+@pytest.mark.parametrize(
+    ("found", "timelines", "dry"),
+    [
+        (replays(), [""], set()),
+        (replays(), ["unknown"], {"unknown"}),
+        (replays(drill=True), ["drill", ""], set()),
+        (replays(old=False), ["old", ""], {"old"}),
+        (replays(drill=True, old=False), ["drill", "old", "other"], {"old", "other"}),
+        (Replays({"hash": Done("f", "before", "a.csv", 1, BEGUN)}), ["before"], {"before"}),
+    ],
+)
+def test_a_timeline_is_live_only_where_its_beginning_says_so(
+    found: Replays, timelines: list[str], dry: set[str]
+) -> None:
+    assert looking(found)[0].dry(timelines) == dry
+
+
+def test_the_topic_is_read_for_what_is_not_known_yet_only() -> None:
+    found = replays(drill=True, old=False)
+    liveness, looks = looking(found)
+    assert liveness.dry([""]) == set() and not looks, "what happens now asks nobody"
+    for _ in range(3):
+        liveness.dry(["drill", "old"])
+    assert len(looks) == 1
+    assert liveness.dry(["later"]) == {"later"}
+    found.begun["later"] = Begun("later", True, BEGUN)
+    assert liveness.dry(["later"]) == set(), "begun after a first look"
+
+
+def test_a_replay_opens_no_case_and_its_warnings_are_listed(database: Database, desk: Desk) -> None:
+    events = [
+        warning("old", level="red", timeline=OLD),
+        warning("old", 1, "recovered", "red", timeline=OLD),
+        warning("now"),
+    ]
+    for _ in range(2):  # read again, they count once
+        with database.writing() as session:
+            hear(session, desk, NOW, events, dry={OLD})
+    with database.reading() as session:
+        assert [case.episode for case in session.scalars(sa.select(Case)).unique()] == ["now"]
+        assert {case_id for (case_id,) in session.execute(sa.select(Notification.case_id))} == {1}
+        everybody = root(desk.regions)
+        assert [count.level for count in open_counts(session, everybody, desk.regions)] == ["yellow"]
+        (found,) = find_replays(session, everybody, desk.regions)
+        assert (found.timeline, found.warnings) == (OLD, 1)
+        assert found.levels == {"red": 1, "orange": 0, "yellow": 0, "blue": 0}
+        rows, total = warnings_of(session, everybody, desk.regions, OLD)
+        assert total == 2 and [row.kind for row in rows] == ["opened", "recovered"]
+
+
+def test_a_live_replay_opens_cases_whose_limits_are_reckoned_from_now(database: Database, desk: Desk) -> None:
+    with database.writing() as session:
+        case = opened(session, desk, timeline="drill", level="red", at="2014-01-01T08:00:00+08:00")
+        assert case.timeline == "drill" and case.occurred.year == 2014
+        assert case.acknowledge_by == at(5) and case.close_by == at(240)
+        said = session.scalars(sa.select(Notification.payload)).one()
+        assert json.loads(said)["timeline"] == "drill"
+
+
+def test_a_case_there_is_already_goes_on(database: Database, desk: Desk) -> None:
+    """A home of before: its replays opened cases, which are not left as they are."""
+    with database.writing() as session:
+        case = opened(session, desk, timeline=OLD)
+        hear(session, desk, at(1), [warning("e1", 1, "recovered", timeline=OLD)], dry={OLD})
+        assert case.recovered is not None
+        assert session.scalars(sa.select(Replayed)).all() == []
+
+
+def test_who_may_not_see_cases_of_a_role_or_region_sees_no_replay_of_it(
+    database: Database, desk: Desk
+) -> None:
+    with database.writing() as session:
+        hear(session, desk, NOW, [warning("old", timeline=OLD)], dry={OLD})
+        own, other = officer(session, "hangzhou-ecology-1"), officer(session, "health-1")
+        county = Actor("county", "test", None, (Grant("viewer", "330112"),))
+        assert [len(find_replays(session, who, desk.regions)) for who in (own, other, county)] == [1, 0, 0]
+        assert warnings_of(session, other, desk.regions, OLD) == ([], 0)
+
+
+def test_other_systems_are_told_nothing_actual_of_a_replay(database: Database, desk: Desk) -> None:
+    with database.writing() as session:
+        hear(session, desk, NOW, [warning("old", timeline=OLD), warning("d", timeline="drill")], dry={OLD})
+        messages = current(session, Publisher(), root(desk.regions), desk.regions, NOW)
+        assert [(each.subject, each.replay) for each in messages] == [("d", True)]
+
+
+def test_pushes_of_replays_say_so_and_go_after_all_that_happens_now() -> None:
+    replayed, now = push_of(warning("old", level="red", timeline=OLD)), push_of(warning("now", level="blue"))
+    assert json.loads(replayed.payload)["timeline"] == OLD and "timeline" not in json.loads(now.payload)
+    assert now.rank < replayed.rank
+
+
+@pytest.mark.parametrize(("kind", "title"), [("assigned", "（回放）高"), ("escalated", "（回放）（升级）高")])
+def test_a_message_to_an_officer_says_that_it_comes_of_a_replay(kind: str, title: str) -> None:
+    drill = notice(1, kind=kind, case={"title": "高", "rule": "r", "timeline": "drill"})
+    real = notice(2, kind=kind, case={"title": "高", "rule": "r"})
+    sent = [message_of(batch).title for batch in plan([drill, real], world(), MOMENT).batches]
+    assert title in sent and title.removeprefix("（回放）") in sent, "never in one message with a real one"
+
+
+def test_the_service_decides_by_the_log_of_replays(database: Database, tmp_path: Path) -> None:
+    desks = Desks(Settings(home=tmp_path))
+    parts = Parts(database, desks, Clock(), Publisher())
+    liveness, _ = looking(replays(drill=True, winter=False))
+    found = [
+        Read(warning(name, timeline=name.rstrip("0123456789")), "here")
+        for name in ("drill1", "winter1", "drill2", "winter2")
+    ]
+    assert take(parts, found, Random(1), liveness) == 4
+    with database.reading() as session:
+        assert sorted(str(each) for each in session.scalars(sa.select(Case.episode))) == ["drill1", "drill2"]
+        assert sorted(session.scalars(sa.select(Replayed.episode))) == ["winter1", "winter2"]
+
+
+def test_a_drill_is_found_among_the_cases_as_one(database: Database, desk: Desk, regions: Regions) -> None:
+    with database.writing() as session:
+        opened(session, desk, timeline="drill")
+        page = find_cases(session, root(regions), regions, Filters(open=True))
+        assert [case.timeline for case in page.items] == ["drill"]
