@@ -13,7 +13,7 @@ from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from streams.watch.baseline import BaselineTable, read_table
 from streams.watch.episode import Transition
-from streams.watch.happenings import BadLine, LineReader, arrivals, by_time
+from streams.watch.happenings import BadLine, LineReader, arrivals, by_time, in_time
 from streams.watch.offline import Offline, State, with_members
 from streams.watch.rule import Rule
 from streams.watch.warning import evidence_of, render_runbook
@@ -46,7 +46,8 @@ class Trial:
         reader = LineReader({feed: self.contracts[feed] for feed in self.offline.feeds})
         found: list[Transition] = []
         read = reader.read(lines)
-        for each in arrivals(by_time(read) if self.sort else read):
+        ordered = arrivals(by_time(read) if self.sort else read, self.offline.disorder)
+        for each in in_time(ordered, self.contracts):
             if isinstance(each, BadLine):
                 self.bad.append(each)
                 continue

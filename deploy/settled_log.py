@@ -1,7 +1,9 @@
 """The landed events of a feed as they turned out: each once, as its last correction says, in order of event time.
 
-Late ones stand where they belong. Of copies the first in the log counts, of corrections the last to arrive; both
-within one timeline, for rules know no other. Read a slice of a day at a time.
+Late ones stand where they belong. What is ahead of its arrival by more than the contract's skew (landed before
+such events were rejected) is left out, and what is ahead by less counts as its arrival, as in `watch`. Of copies
+the first in the log counts, of corrections the last to arrive; both within one timeline, for rules know no other.
+Read a slice of a day at a time.
 """
 
 from __future__ import annotations
@@ -23,34 +25,37 @@ from streams.watch.known_now import Event
 
 SLICE = 200_000
 _PLACE = "log_epoch, partition, offset"
+_IN_TIME = "toUnixTimestamp64Milli(time) <= toUnixTimestamp64Milli(arrived) + %(skew)s"
 _COUNTS = """
 SELECT timeline, event_day, count(), toInt64(max(toUnixTimestamp64Milli(time))) FROM landing.{table}
-WHERE event_day BETWEEN %(since)s AND %(until)s GROUP BY timeline, event_day ORDER BY event_day"""
+WHERE event_day BETWEEN %(since)s AND %(until)s AND {in_time} GROUP BY timeline, event_day ORDER BY event_day"""
 _CORRECTIONS = """
 SELECT timeline, source, id, corrects, event_day, arrived, {place} FROM landing.{table} FINAL
 WHERE (timeline, source, id) IN
 (
     SELECT timeline, source, id FROM landing.{table} WHERE corrects != ''
     UNION ALL SELECT timeline, source, corrects FROM landing.{table} WHERE corrects != ''
-)"""
+) AND {in_time}"""
 _STRAY = """
 SELECT DISTINCT timeline, source, id, toUnixTimestamp64Milli(time) FROM landing.{table} FINAL
-WHERE event_day BETWEEN %(since)s AND %(until)s AND sipHash64(timeline, source, id) IN
+WHERE event_day BETWEEN %(since)s AND %(until)s AND {in_time} AND sipHash64(timeline, source, id) IN
 (
     SELECT sipHash64(timeline, source, id) AS hash FROM landing.{table}
-    WHERE event_day BETWEEN %(since)s AND %(until)s GROUP BY hash HAVING min(time) != max(time)
+    WHERE event_day BETWEEN %(since)s AND %(until)s AND {in_time} GROUP BY hash HAVING min(time) != max(time)
     SETTINGS max_bytes_before_external_group_by = 1000000000
 )
 ORDER BY timeline, source, id, {place}"""
 _EVENTS = """
 SELECT at, raw FROM
 (
-    SELECT toUnixTimestamp64Milli(time) AS at, source, id, raw FROM landing.{table} FINAL
-    WHERE event_day = %(day)s AND timeline = %(timeline)s AND at >= %(first)s AND at < %(last)s
+    SELECT greatest(least(toUnixTimestamp64Milli(time), toUnixTimestamp64Milli(arrived)), %(start)s) AS at,
+        toUnixTimestamp64Milli(time) AS sent, source, id, raw
+    FROM landing.{table} FINAL
+    WHERE event_day = %(day)s AND timeline = %(timeline)s AND {in_time} AND at >= %(first)s AND at < %(last)s
     ORDER BY {place} LIMIT 1 BY source, id
 )
 WHERE (source, id) NOT IN (SELECT source, id FROM dropped)
-    AND (at, source, id) NOT IN (SELECT at, source, id FROM stray)
+    AND (sent, source, id) NOT IN (SELECT at, source, id FROM stray)
 ORDER BY at, source, id"""
 _DROPPED = [("source", "String"), ("id", "String")]
 _STRAYED = [("at", "Int64"), *_DROPPED]
@@ -102,12 +107,13 @@ def events(client: Client, log: Settled, timeline: str) -> Iterator[Event]:
         _external("dropped", _DROPPED, log.dropped.get(timeline, ())),
         _external("stray", _STRAYED, log.stray.get(timeline, ())),
     ]
-    sql = _EVENTS.format(table=log.contract.table, place=_PLACE)
+    sql = _EVENTS.format(table=log.contract.table, place=_PLACE, in_time=_IN_TIME)
     for (name, day), count in sorted(log.rows.items(), key=lambda item: item[0][1]):
         if name != timeline:
             continue
         for first, last in _slices(day, -(-count // SLICE)):
-            given = {"day": day, "timeline": timeline, "first": first, "last": last}
+            bounds = {"start": milliseconds(day), "first": first, "last": last}
+            given = {"day": day, "timeline": timeline, "skew": log.contract.skew_ms, **bounds}
             with answering():
                 yield from client.execute(sql, given, external_tables=tables)
 
@@ -135,4 +141,5 @@ def _external(
 
 def _ask(client: Client, sql: str, contract: Contract, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     with answering():
-        return list(client.execute(sql.format(table=contract.table, place=_PLACE), dict(given)))
+        text = sql.format(table=contract.table, place=_PLACE, in_time=_IN_TIME)
+        return list(client.execute(text, {**given, "skew": contract.skew_ms}))

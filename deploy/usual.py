@@ -43,6 +43,7 @@ def usual_sql(contract: Contract, rule: Rule) -> str:
         f"SELECT {_subject(rule.inputs[0].subject)} AS subject, toUInt16({SLOTS[spec.slot]}) AS slot,"
         f" avg({spec.field}) AS mean, ifNotFinite(stddevSamp({spec.field}), 0) AS sd, count() AS points"
         f" FROM (SELECT * FROM landing.{contract.table} FINAL WHERE event_day BETWEEN %(first)s AND %(last)s"
+        f" AND time <= arrived + toIntervalMillisecond({contract.skew_ms})"
         " ORDER BY corrects != '' DESC, log_epoch DESC, arrived DESC, partition, offset DESC"
         " LIMIT 1 BY source, if(corrects != '', corrects, id))"
         f" WHERE isNotNull({spec.field}){where} GROUP BY subject, slot ORDER BY subject, slot"

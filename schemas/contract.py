@@ -15,7 +15,7 @@ from typing import Any
 from open_data_contract_standard.model import OpenDataContractStandard
 from pydantic import ValidationError
 
-from schemas.contract_model import LEVELS, LICENCE, RULES, Contract, Example, Field
+from schemas.contract_model import LEVELS, LICENCE, RULES, SKEW, Contract, Example, Field
 from schemas.declaration import Entry, parse_yaml
 from schemas.errors import Misdeclared
 from schemas.field_yaml import custom_properties, read_field
@@ -56,7 +56,7 @@ _DOCUMENT = (
     "schema",
 )
 _PROPERTIES = ("feed", "department", "subject", "lateness", "retention", "examples")
-_MORE_PROPERTIES = ("topic", "region", "intake", "licence", "horizon", "gate")
+_MORE_PROPERTIES = ("topic", "region", "intake", "licence", "horizon", "skew", "gate")
 _STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
 
 
@@ -109,6 +109,7 @@ def parse_contract(text: str, path: Path) -> Contract:
         lateness=custom["lateness"].duration(),
         retention=custom["retention"].duration(),
         horizon=custom["horizon"].duration() if "horizon" in custom else HORIZON,
+        skew=custom["skew"].duration() if "skew" in custom else SKEW,
         gate=read_gate(custom["gate"], feed=True) if "gate" in custom else Gate(),
         region_field=region_field,
         region_levels=levels,

@@ -16,6 +16,8 @@ LEVELS = ("city", "county")
 CLASSIFICATIONS = ("public", "internal", "personal")
 LICENCE = "CC-BY-4.0"
 """Under which public fields and figures are given away where no other licence is declared."""
+SKEW = timedelta(minutes=5)
+"""How far a clock may be ahead where the contract does not say."""
 INT64 = (-(2**63), 2**63 - 1)
 
 RULES = {
@@ -30,6 +32,7 @@ RULES = {
     "enum": "not one of the field's values",
     "length": "the text is too long",
     "region": "no such region, or a region of another level",
+    "future": "the event's time is ahead of its arrival by more than the contract's skew (field `time`)",
 }
 
 
@@ -75,8 +78,8 @@ class Example:
 class Contract:
     """One feed: its fields, Kafka key, region, times, examples. `lateness` is how late an event may come.
 
-    `horizon` is how far back later events and corrections change published days by themselves; further back
-    it takes a person.
+    `skew` is how far its time may be ahead of its arrival; `horizon` is how far back later events and corrections
+    change published days by themselves; further back it takes a person.
     """
 
     feed: str
@@ -91,6 +94,7 @@ class Contract:
     region_field: str = ""
     region_levels: tuple[str, ...] = ()
     horizon: timedelta = timedelta(days=31)
+    skew: timedelta = SKEW
     gate: Gate = field(default_factory=Gate)
     intake: tuple[IntakeMapping, ...] = ()
     examples: tuple[Example, ...] = ()
@@ -113,6 +117,11 @@ class Contract:
         """Name of the feed's table in every database: `ecology_air_quality`; of version 2 `…_v2`."""
         name = self.feed.replace("-", "_").replace(".", "_")
         return name if self.major <= 1 else f"{name}_v{self.major}"
+
+    @property
+    def skew_ms(self) -> int:
+        """`skew` in whole milliseconds, as arrivals are counted."""
+        return self.skew // timedelta(milliseconds=1)
 
     def field(self, name: str) -> Field:
         """The field of this name; KeyError where there is none."""

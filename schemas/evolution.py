@@ -112,6 +112,8 @@ def _keys(before: Contract, after: Contract) -> Iterator[Change]:
         fewer = bool(set(before.region_levels) - set(after.region_levels))
         old, new = ", ".join(before.region_levels), ", ".join(after.region_levels)
         yield _other("region.levels", old, new, breaking=fewer)
+    if before.skew != after.skew:
+        yield _other("skew", before.skew, after.skew, breaking=after.skew < before.skew)
     for name in ("topic", "department", "lateness", "retention", "horizon", "licence", "status"):
         old, new = getattr(before, name), getattr(after, name)
         if old != new:

@@ -139,6 +139,8 @@ def _show(outcome: Outcome, console: Console) -> None:
     table.add_row("unreadable", f"{tally.unreadable:,}")
     table.add_row("events sent", f"{tally.events:,}")
     table.add_row("  of them corrections", f"{tally.corrections:,}")
+    if tally.ahead:
+        table.add_row("  of them ahead of now: landing rejects them (future)", f"{tally.ahead:,}")
     table.add_row("ticks", f"{tally.ticks:,}")
     table.add_row("events/s", f"{tally.events / outcome.seconds:,.0f}")
     console.print(table)

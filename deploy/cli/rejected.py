@@ -21,7 +21,9 @@ from deploy.environment import load_settings
 from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared, Rejected
+from schemas.fields import EPOCH
 from schemas.settings import Settings
+from schemas.skew import MILLISECOND, future
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.mapping import subject_key
 from streams.land import rejected
@@ -219,6 +221,7 @@ def _prepare(
     open: Warehouse, pairs: Sequence[Pair], changes: Mapping[str, str]
 ) -> tuple[list[Resend], list[tuple[Rejection, Rejected]]]:
     contracts: Mapping[str, Contract] = load_contracts()
+    now = (datetime.now(UTC) - EPOCH) // MILLISECOND
     ready: list[Resend] = []
     broken: list[tuple[Rejection, Rejected]] = []
     for feed in dict.fromkeys(item.feed for item, _ in pairs):
@@ -228,6 +231,8 @@ def _prepare(
             try:
                 changed = rejected.edited(contract, raw, changes)
                 event = decoder.decode(changed)
+                if ahead := future(event.time, now, contract.skew_ms):
+                    raise ahead
             except Rejected as error:
                 broken.append((item, error))
             else:

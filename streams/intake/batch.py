@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,6 +13,8 @@ from schemas.contract import Contract
 from schemas.decoder import Decoder
 from schemas.errors import Rejected
 from schemas.event import LIVE
+from schemas.fields import EPOCH
+from schemas.skew import MILLISECOND, future
 from streams.intake.lines import decode_object
 from streams.intake.mapping import LONGEST, subject_key
 
@@ -58,14 +61,15 @@ def split_batch(body: bytes) -> list[bytes]:
 
 
 def check_batch(
-    contract: Contract, decoder: Decoder, items: Sequence[bytes]
+    contract: Contract, decoder: Decoder, items: Sequence[bytes], arrived: datetime
 ) -> tuple[list[Record], list[Fault]]:
     """Return records to send and what is wrong; with any fault nothing of the batch may be sent."""
+    moment = (arrived - EPOCH) // MILLISECOND
     records: list[Record] = []
     faults: list[Fault] = []
     for index, raw in enumerate(items):
         document = decode_object(raw) or {}
-        fault = _fault(decoder, index, raw, document)
+        fault = _fault(contract, decoder, index, raw, document, moment)
         if fault:
             faults.append(fault)
         else:
@@ -73,13 +77,17 @@ def check_batch(
     return records, faults
 
 
-def _fault(decoder: Decoder, index: int, raw: bytes, document: dict[str, Any]) -> Fault | None:
+def _fault(
+    contract: Contract, decoder: Decoder, index: int, raw: bytes, document: dict[str, Any], arrived: int
+) -> Fault | None:
     id = document.get("id")
     shown = id[:SHOWN_ID] if isinstance(id, str) else ""
     if len(raw) > LONGEST:
         return Fault(index, shown, "event", "length", f"{len(raw)} bytes")
     try:
         event = decoder.decode(raw)
+        if ahead := future(event.time, arrived, contract.skew_ms):
+            raise ahead
     except Rejected as rejected:
         return Fault(index, shown, rejected.field, rejected.rule, rejected.value)
     return Fault(index, shown, "timeline", "reserved", event.timeline) if event.timeline != LIVE else None

@@ -73,10 +73,11 @@ class Gateway:
         tokens: Mapping[str, str],
         producer: AcknowledgedProducer,
         ticker: Ticker,
+        now: Callable[[], datetime],
     ) -> None:
         self._feeds = {name: Feed(contract, Decoder(contract)) for name, contract in contracts.items()}
         self._tokens = {department: token.encode() for department, token in tokens.items() if token}
-        self._producer, self._ticker = producer, ticker
+        self._producer, self._ticker, self._now = producer, ticker, now
         self._threads = ThreadPoolExecutor(THREADS, "gateway")
 
     def application(self) -> web.Application:
@@ -144,7 +145,7 @@ class Gateway:
             raise Refused(400, str(error)) from None
         if len(items) > MAX_ITEMS:
             raise Refused(413, f"{len(items)} events; at most {MAX_ITEMS} a batch")
-        records, faults = check_batch(feed.contract, feed.decoder, items)
+        records, faults = check_batch(feed.contract, feed.decoder, items, self._now())
         if faults:
             rejected = [fault.as_json() for fault in faults]
             broken = f"{len(faults)} of {len(items)} events break the contract; nothing is stored"
@@ -195,8 +196,9 @@ def main(settings: Settings) -> None:
     contracts = load_contracts()
     producer = AcknowledgedProducer(settings.kafka)
     epoch = EpochReader(settings.kafka).latest
-    ticker = Ticker(contracts.values(), producer, settings.tick_seconds, partial(datetime.now, UTC), epoch)
-    gateway = Gateway(contracts, settings.tokens(), producer, ticker)
+    now = partial(datetime.now, UTC)
+    ticker = Ticker(contracts.values(), producer, settings.tick_seconds, now, epoch)
+    gateway = Gateway(contracts, settings.tokens(), producer, ticker, now)
     try:
         web.run_app(gateway.application(), host=HOST, port=settings.gateway_port, access_log=None, print=None)
     except OSError as error:

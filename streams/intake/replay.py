@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from schemas.contract import Contract
+from schemas.contract_model import SKEW
 from streams.intake.bulk import BulkProducer
 from streams.intake.files import Source, mapped
 from streams.intake.mapping import Outgoing, Skipped, Unreadable
@@ -21,11 +22,15 @@ TOLD_EVERY = 500
 
 @dataclass
 class Tally:
-    """What became of the rows of a replay; it grows as the replay runs. `events` counts corrections too."""
+    """What became of the rows of a replay; it grows as the replay runs.
+
+    `events` counts corrections too; `ahead` those that landing rejects, as they have not occurred yet.
+    """
 
     rows: Counter[str] = field(default_factory=Counter)
     events: int = 0
     corrections: int = 0
+    ahead: int = 0
     ticks: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     unreadable: int = 0
@@ -43,6 +48,11 @@ class Pace:
     clock: Clock
     now: datetime
     speed: float = 0.0
+    skew: timedelta = SKEW
+
+    def ahead(self, message: Outgoing) -> bool:
+        """Whether an event has not occurred yet, and is going to be rejected."""
+        return message.at is not None and message.at > self.now + self.skew
 
 
 def read_events(contract: Contract, sources: Iterable[Source], tally: Tally) -> Iterator[Outgoing]:
@@ -83,6 +93,7 @@ async def send(
             await producer.put(message.key, message.raw)
             tally.events += 1
             tally.corrections += message.correction
+            tally.ahead += pace.ahead(message)
             if tally.events % TOLD_EVERY == 0:
                 sent(TOLD_EVERY)
     await producer.flush()

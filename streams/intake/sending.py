@@ -122,7 +122,7 @@ async def _replay(
     if not request.in_file_order:
         events = by_time(_told(events, watcher.begin(f"{timeline}: reading", None)))
     sent = watcher.begin(timeline, len(events) if isinstance(events, list) else None)
-    pace = Pace(patience.clock, request.now, request.speed)
+    pace = Pace(patience.clock, request.now, request.speed, request.contract.skew)
     epoch = (await read_history(bootstrap)).epoch
     async with BulkProducer(bootstrap, request.contract.topic, patience) as producer:
         begun = patience.clock.monotonic()

@@ -15,6 +15,7 @@ import msgspec
 
 from schemas.errors import Rejected
 from schemas.event import LIVE, Tick, decode_tick
+from schemas.skew import future
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -71,10 +72,11 @@ class Ticked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """How the records of one topic are judged: its decoder, and by how many milliseconds one may be late."""
+    """How the records of one topic are judged: its decoder, and how late or ahead (ms) an event may be."""
 
     decode: Callable[[bytes], Any]
     lateness: int
+    skew: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def check(feed: Feed, position: Position, frame: Iterable[Record]) -> tuple[Posi
     refused: list[Refused] = []
     ticks: list[Ticked] = []
     marks = dict(position.watermarks)
-    decode, lateness, following, arrived = feed.decode, feed.lateness, position.next, 0
+    decode, lateness, skew, following, arrived = feed.decode, feed.lateness, feed.skew, position.next, 0
     for record in frame:
         offset = record.offset
         if offset < following:
@@ -122,6 +124,9 @@ def check(feed: Feed, position: Position, frame: Iterable[Record]) -> tuple[Posi
             if raw is None:
                 raise Rejected("event", "json", "")
             event = decode(raw)
+            time = (event.time - EPOCH) // MILLISECOND
+            if time > arrived and (ahead := future(event.time, arrived, skew)):
+                raise ahead
         except Rejected as error:
             tick = decode_tick(raw) if raw else None
             if tick is None:
@@ -129,7 +134,6 @@ def check(feed: Feed, position: Position, frame: Iterable[Record]) -> tuple[Posi
             else:
                 ticks.append(_ticked(offset, arrived, tick, marks))
             continue
-        time = (event.time - EPOCH) // MILLISECOND
         timeline = event.timeline
         mark = marks.get(timeline, _NEVER)
         accepted.append(Accepted(offset, arrived, time < mark - lateness, time, event, raw))

@@ -58,7 +58,10 @@ class Lander:
     ) -> None:
         """`contracts` by topic; `rewind` reads a topic's partition again from an offset."""
         self._contracts = contracts
-        self._feeds = {t: Feed(Decoder(c).decode, c.lateness // MILLISECOND) for t, c in contracts.items()}
+        self._feeds = {
+            topic: Feed(Decoder(each).decode, each.lateness // MILLISECOND, each.skew_ms)
+            for topic, each in contracts.items()
+        }
         self._knowledge, self._writer, self._rewind = knowledge, writer, rewind
         self._epochs: dict[str, Epoch] = {}
         self._positions: dict[Key, Position] = {}

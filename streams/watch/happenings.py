@@ -3,7 +3,8 @@
 A line is a CloudEvent; or `{"time": …, "data": {…}}`, with `id`, `source` and `feed` where they matter (`feed`
 where the rule reads several feeds); or the data itself beside its `time`; or `{"tick": …}`, the clock of one
 `feed` or of all. A plain line without an id is an event of its own: only events that carry the same id and source
-are copies of each other. `arrival` may say when a line came in; where it does not, `arrivals` supposes it.
+are copies of each other. `arrival` may say when a line came in; where it does not, `arrivals` supposes it. An
+event further ahead of its arrival than the contract's skew is rejected, as everywhere (`in_time`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import chain, repeat
 from typing import Any
 
 import msgspec
@@ -22,10 +24,10 @@ from schemas.contract import Contract
 from schemas.decoder import Decoder
 from schemas.errors import Rejected
 from schemas.event import LIVE, TICK_TYPE, encode_event, encode_tick
+from schemas.fields import SHANGHAI
+from schemas.skew import future
 
 SOURCE = "/liaowang/rules/run"
-FAST = 300_000
-"""How far (ms) a clock is ahead that is supposed to be fast; by less an event is out of order."""
 AHEAD = 10
 """How many events of a file are looked ahead for one whose clock is ahead."""
 
@@ -36,7 +38,8 @@ _DECODE = msgspec.json.Decoder().decode
 class Happening:
     """One event or tick of a feed as the bytes that would be in Kafka.
 
-    `at` is its event time or clock, ms; `arrival` when it came in, where that is known.
+    `at` is its event time or clock, ms; `arrival` when it came in, where that is known or `supposed`; `line` the
+    number of its line.
     """
 
     feed: str
@@ -45,6 +48,8 @@ class Happening:
     tick: bool = False
     timeline: str = LIVE
     arrival: int | None = None
+    supposed: bool = False
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,9 +94,8 @@ class LineReader:
         if "specversion" not in document:
             raw = self._enveloped(number, feed, document)
         event = self._decoders[feed].decode(raw)
-        at, arrival = _ms(event.time), document.get("arrival")
-        came = None if arrival is None else _ms(moment(arrival, "arrival"))
-        return [Happening(feed, at, raw, timeline=event.timeline, arrival=came)]
+        came = _arrival(document)
+        return [Happening(feed, _ms(event.time), raw, timeline=event.timeline, arrival=came, line=number)]
 
     def _feed(self, document: Mapping[str, Any]) -> str:
         """The feed a line names, by `feed` or its type; the only one where there is one."""
@@ -124,7 +128,9 @@ class LineReader:
         clock = moment(text, "tick")
         feeds = [self._feed(document)] if "feed" in document else list(self._contracts)
         timeline = str(document.get("timeline") or LIVE)
-        return [tick(feed, clock, f"line {number}", timeline) for feed in feeds]
+        came = _arrival(document)
+        ticks = [tick(feed, clock, f"line {number}", timeline) for feed in feeds]
+        return [replace(each, arrival=came, line=number) for each in ticks]
 
 
 def tick(feed: str, clock: datetime, id: str, timeline: str = LIVE) -> Happening:
@@ -142,28 +148,65 @@ def _came(each: Happening) -> int:
     return each.at if each.arrival is None else each.arrival
 
 
-def arrivals(found: Iterable[Happening | BadLine]) -> Iterator[Happening | BadLine]:
+def arrivals(
+    found: Iterable[Happening | BadLine], disorder: Mapping[str, int]
+) -> Iterator[Happening | BadLine]:
     """The same with an arrival for each event that has none: its own time, unless its clock is ahead.
 
-    A clock is ahead where at least half of the next AHEAD events are earlier by more than FAST: they
-    came later and had not occurred yet. Such an event arrives with the earliest of these.
+    `disorder`, by feed, is how far (ms) events may be out of order. A clock is ahead where at least half of the
+    next AHEAD events are earlier by more than that, and would not be late without it: they came later and had not
+    occurred yet. Such an event arrives with the earliest of these.
     """
     coming: deque[Happening | BadLine] = deque()
-    for each in found:
-        coming.append(each)
-        if len(coming) > AHEAD:
-            yield _arrived(coming.popleft(), coming)
-    while coming:
-        yield _arrived(coming.popleft(), coming)
+    clock = -math.inf
+    for each in chain(found, repeat(None, AHEAD)):
+        if each is not None:
+            coming.append(each)
+        if len(coming) > AHEAD or (each is None and coming):
+            first = coming.popleft()
+            if isinstance(first, Happening):
+                first = _arrived(first, coming, disorder, clock)
+                clock = max(clock, _came(first))
+            yield first
 
 
-def _arrived(each: Happening | BadLine, coming: Iterable[Happening | BadLine]) -> Happening | BadLine:
-    if isinstance(each, BadLine) or each.tick or each.arrival is not None:
+def _arrived(
+    each: Happening, coming: Iterable[Happening | BadLine], disorder: Mapping[str, int], clock: float
+) -> Happening:
+    if each.tick or each.arrival is not None:
         return each
+    beyond = disorder[each.feed]
     times = [other.at for other in coming if isinstance(other, Happening) and not other.tick]
-    earlier = [at for at in times if at < each.at - FAST]
-    ahead = earlier and 2 * len(earlier) >= len(times)
-    return replace(each, arrival=min(earlier) if ahead else each.at)
+    earlier = [at for at in times if clock - beyond <= at < each.at - beyond]
+    if not earlier or 2 * len(earlier) < len(times):
+        return replace(each, arrival=each.at)
+    return replace(each, arrival=int(max(clock, min(earlier))), supposed=True)
+
+
+def in_time(
+    found: Iterable[Happening | BadLine], contracts: Mapping[str, Contract]
+) -> Iterator[Happening | BadLine]:
+    """The same, but an event too far ahead of its arrival is a bad line."""
+    for each in found:
+        if isinstance(each, BadLine) or each.tick or each.arrival is None:
+            yield each
+            continue
+        time = datetime.fromtimestamp(each.at / 1000, UTC).astimezone(SHANGHAI)
+        refused = future(time, each.arrival, contracts[each.feed].skew_ms)
+        yield BadLine(each.line, _ahead(each, refused)) if refused else each
+
+
+def _ahead(each: Happening, refused: Rejected) -> str:
+    came = datetime.fromtimestamp((each.arrival or 0) / 1000, UTC).astimezone(SHANGHAI).isoformat()
+    if not each.supposed:
+        return f"breaks the contract: {refused}, arrived {came}"
+    why = f"the lines after it are of {came}: it is taken to have arrived with them"
+    return f'breaks the contract: {refused}; {why} (say its "arrival", or --order time sorts the lines)'
+
+
+def _arrival(document: Mapping[str, Any]) -> int | None:
+    arrival = document.get("arrival")
+    return None if arrival is None else _ms(moment(arrival, "arrival"))
 
 
 def _ms(time: datetime) -> int:

@@ -67,14 +67,14 @@ class Offline:
     ) -> None:
         self.rules = tuple(rules)
         self.feeds = tuple(sorted({feed for rule in rules for feed in rule.feeds if feed != WARNINGS_FEED}))
-        self._decoders = {feed: Decoder(contracts[feed]).decode for feed in self.feeds}
+        self._contracts = {feed: contracts[feed] for feed in self.feeds}
+        self._decoders = {feed: Decoder(each).decode for feed, each in self._contracts.items()}
         self._baselines = dict(baselines or {})
         one_each = dict.fromkeys(self.feeds, 1)
         self._flow = Flow(contracts, rules, one_each, furnish=self._furnish)
         self.parts = {feed: self._flow.partition(feed, 0) for feed in self.feeds}
         self._clock = max((part.arrival for part in self.parts.values()), default=0)
         self._newest: int | None = None
-        self._ahead: list[int] = []
         self._timelines: set[str] = set()
 
     def take(self, happening: Happening, emit: Emit) -> None:
@@ -88,9 +88,15 @@ class Offline:
         if not happening.tick:
             reached = min(happening.at, came)
             self._newest = reached if self._newest is None else max(self._newest, reached)
-            if reached < happening.at:
-                self._ahead.append(happening.at)
         self._flow.observe(happening.feed, 0, [Entry(part.offset + 1, self._clock, happening.raw)], emit)
+
+    @property
+    def disorder(self) -> dict[str, int]:
+        """By feed, how far (ms) its events may be out of order here: its lateness, or the longest `wait`."""
+        wait = max((rule.wait for rule in self.rules), default=0)
+        late = {feed: int(each.lateness.total_seconds()) for feed, each in self._contracts.items()}
+        skew = {feed: each.skew_ms for feed, each in self._contracts.items()}
+        return {feed: max(late[feed] * 1000, wait * 1000, skew[feed]) for feed in self.feeds}
 
     def check(self, happening: Happening, where: str) -> None:
         """Refuse an event that breaks its contract or is of a feed that no rule here reads."""
@@ -107,21 +113,13 @@ class Offline:
         """Move all clocks on: past the last event and the longest `wait`, or to `until` where that is later."""
         ends = [] if until is None else [int(until.timestamp() * 1000)]
         if self._newest is not None:
-            wait = max(rule.wait for rule in self.rules) * 1000
-            ends.append(self._last(self._newest, wait) + wait + 1)
+            ends.append(self._newest + max(rule.wait for rule in self.rules) * 1000 + 1)
         if not ends:
             return
         clock = datetime.fromtimestamp(max(ends) / 1000, UTC)
         for _ in range(2):
             for feed, timeline in itertools.product(self.feeds, sorted(self._timelines)):
                 self.take(tick(feed, clock, "end", timeline), emit)
-
-    def _last(self, newest: int, wait: int) -> int:
-        """The last event, without those of fast clocks: an event no further ahead than `wait` is out of order."""
-        for at in sorted(self._ahead):
-            if at <= newest + wait:
-                newest = max(newest, at)
-        return newest
 
     def _furnish(self, condition: Condition) -> None:
         """Give a baseline rule its table."""

@@ -1,7 +1,8 @@
 """The watch of one input partition: rows in, transitions out; nothing here reads a clock or a network.
 
-Time is data. Each timeline (live, or one replay) has a watermark: the latest event time or tick seen, where an
-event counts at most as its arrival, so one fast clock makes nobody else late and lets nothing be due too early.
+Time is data. Each timeline (live, or one replay) has a watermark: the latest event time or tick seen. An event
+counts at most as its arrival, for its own subject as well; one that is further ahead than the contract's skew is
+rejected. So a fast clock makes nobody late, lets nothing be due too early, and silences not even itself.
 An event below the watermark by more than the feed's lateness is late and judged by no rule; what a rule makes of
 one that is merely out of order is the condition's to say. Ids are remembered as long as a copy could count again.
 What rules of the second stage need is gathered and shipped. What comes out is a function of the log alone, not of
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
@@ -21,6 +22,7 @@ import msgspec
 from schemas.contract import Contract
 from schemas.errors import Rejected
 from schemas.event import Tick, decode_tick
+from schemas.skew import future
 from streams.watch.batches import BEGINNING
 from streams.watch.conditions import Column, Condition, condition
 from streams.watch.corrected import SEPARATOR, key_of
@@ -33,6 +35,9 @@ from streams.watch.rule import Rule
 from streams.watch.spec import WindowSpec
 from streams.watch.switch import compare_with, switch
 from streams.watch.timers import NEVER
+
+NO_TIME = datetime.min.replace(tzinfo=UTC)
+"""No event's time: before the first event of a frame."""
 
 Book = Callable[[int], RuleSet]
 Furnish = Callable[[Condition], None]
@@ -128,6 +133,7 @@ class Partition:
         self._targets, self._epoch = targets, epoch
         self._book = book or fixed(rules)
         self._switches = book is not None
+        self._skew = contract.skew_ms
         self._lateness = max(int(contract.lateness.total_seconds()), patience)
 
     def observe(
@@ -138,17 +144,18 @@ class Partition:
         Raises UnknownEpoch, with all before it applied, at a tick whose rules are not known here yet.
         """
         rows: dict[str, Column] = {}
-        decode, tally, feed = self._decode, self.tally, self._contract.feed
+        decode, tally, feed, skew = self._decode, self.tally, self._contract.feed, self._skew
         offset, arrival, events = self.offset, self.arrival, 0
         lane, now, append, seen, fresh = None, None, Column().append, dict[str, int](), list[str]()
-        watermark = floor = remembered = time = BEGINNING
-        moment: datetime | None = None
+        watermark = floor = remembered = at = BEGINNING
+        moment = NO_TIME
         for record in records:
             place = record.offset
             if place <= offset:
                 continue
-            if record.timestamp > arrival:
-                self.arrival = arrival = record.timestamp
+            arrived = record.timestamp
+            if arrived > arrival:
+                self.arrival = arrival = arrived
             raw = record.value or b""
             try:
                 event = decode(raw)
@@ -160,15 +167,21 @@ class Partition:
                 offset, lane = place, None
                 continue
             offset = place
+            if event.time != moment:  # many feeds speak on the hour: the last one again is quickly known
+                moment = event.time
+                at = int(moment.timestamp() * 1000)
+            time = at
+            if time > arrived:
+                if future(moment, arrived, skew):
+                    tally.rejected += 1
+                    continue
+                time = arrived
             events += 1
             if lane is None or event.timeline != now:
                 now = event.timeline
                 lane, append = self.lane(now), rows.setdefault(now, Column()).append
                 watermark, remembered = lane.watermark, lane.remembered
                 floor, seen, fresh = watermark - lane.horizon, lane.ids.seen, lane.ids.fresh
-            if event.time != moment:  # many feeds speak on the hour: the last one again is quickly known
-                moment = event.time
-                time = int(moment.timestamp() * 1000)
             if time < floor:
                 tally.late += 1
                 continue
@@ -183,7 +196,7 @@ class Partition:
             if event.corrects:
                 key = _correction(lane, event, time, offset)
             if time > watermark:
-                lane.watermark = watermark = max(watermark, min(time, arrival))
+                lane.watermark = watermark = time
                 floor = watermark - lane.horizon
                 lane.remembered = remembered = min(watermark - lane.memory, lane.gathered)
                 if lane.ids.many:

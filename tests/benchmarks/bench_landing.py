@@ -100,7 +100,7 @@ def _observe(app: Any, land: Land, course: Course, topic: str, number: int) -> N
 def plain_inserts(rig: Rig, raws: Sequence[bytes]) -> float:
     """Rows a second of the same rows, already decoded and in columns, in inserts of the same size."""
     arrived = int(time.time() * 1000)
-    feed = Feed(Decoder(rig.contract).decode, rig.contract.lateness // MILLISECOND)
+    feed = Feed(Decoder(rig.contract).decode, rig.contract.lateness // MILLISECOND, rig.contract.skew_ms)
     make, size, blocks = FeedColumns(rig.contract), Limits().rows, []
     for start in range(0, len(raws), size):
         frame = [Record(start + i, arrived, raw) for i, raw in enumerate(raws[start : start + size])]

@@ -123,6 +123,28 @@ def test_a_fast_clock_delays_nobody_else() -> None:
         assert "0 too late" in result.stderr
 
 
+def test_a_line_ahead_of_its_arrival_is_told_and_judges_nobody(file: Path) -> None:
+    """One reading a year ahead: the station's later readings are judged, and its silence is noticed."""
+    arrival = "2026-03-01T01:01:00+08:00"
+    ahead = line(1, 400, arrival=arrival).replace("2026-03-01T01:00", "2027-03-01T01:00", 1)
+    result = liaowang("run", file, "--events", "-", "--json", input=line(0, 50) + ahead + line(2, 120))
+    assert [(each["transition"], each["at"]) for each in printed(result)] == [
+        ("opened", "2026-02-28T18:00:00+00:00")
+    ]
+    assert result.exit_code == 3
+    told = "line 2 breaks the contract: time: future: 2027-03-01T01:00:00+08:00, arrived 2026-03-01T01:01:00+08:00"
+    assert told in " ".join(result.stderr.split())
+    supposed = liaowang(
+        "run", file, "--events", "-", input=line(0, 50) + ahead.replace(f'"{arrival}"', "null") + line(2, 120)
+    )
+    assert supposed.exit_code == 3
+    assert 'taken to have arrived with them (say its "arrival", or --order' in " ".join(
+        supposed.stderr.split()
+    )
+    late_clock = line(9, 50, arrival="2026-03-01T08:57:00+08:00")
+    assert liaowang("run", file, "--events", "-", input=late_clock).exit_code == 0
+
+
 def test_an_arrival_can_be_given_and_a_replay_has_its_own_clock(file: Path) -> None:
     told = line(9, 120, arrival="2026-03-01T09:00:05+08:00")
     replay = line(

@@ -63,6 +63,7 @@ BREAKING: list[tuple[str, Contract, str]] = [
     ("pseudonyms", edited("station", pseudonymised=True), "station: pseudonymised none became True"),
     ("another key", replace(AIR, subject=("region",)), "subject: station became region"),
     ("another region", replace(AIR, region_field="station"), "region.field: region became station"),
+    ("less skew", replace(AIR, skew=timedelta(minutes=1)), "skew: 0:05:00 became 0:01:00"),
     ("fewer regions", replace(AIR, region_levels=("city",)), "region.levels: city, county became city"),
 ]
 COMPATIBLE: list[tuple[str, Contract, str]] = [
@@ -76,6 +77,7 @@ COMPATIBLE: list[tuple[str, Contract, str]] = [
     ("longer", edited("station", max_length=64), "station: maxLength 32 became 64"),
     ("no marker", edited("pm25", missing=()), "pm25: missing [0] became none"),
     ("longer wait", replace(AIR, lateness=timedelta(hours=3)), "lateness: 2:00:00 became 3:00:00"),
+    ("more skew", replace(AIR, skew=timedelta(hours=1)), "skew: 0:05:00 became 1:00:00"),
     ("another licence", replace(AIR, licence="CC0-1.0"), "licence: CC-BY-4.0 became CC0-1.0"),
 ]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from schemas.decoder import Decoder
@@ -38,7 +41,15 @@ def test_bodies_that_are_none(body: bytes) -> None:
 
 
 def test_good_events_become_records_with_their_own_bytes_and_key() -> None:
-    assert check_batch(AIR, DECODER, [ONE, TWO]) == ([(b"330100", ONE), (b"1233A", TWO)], [])
+    assert check_batch(AIR, DECODER, [ONE, TWO], NOON) == ([(b"330100", ONE), (b"1233A", TWO)], [])
+
+
+def test_what_is_further_ahead_of_now_than_the_skew_is_refused() -> None:
+    within, beyond = NOON + AIR.skew, NOON + AIR.skew + timedelta(milliseconds=1)
+    _, faults = check_batch(AIR, DECODER, [air("a", within), air("b", beyond)], NOON)
+    assert faults == [Fault(1, "b", "time", "future", beyond.isoformat())]
+    strict = replace(AIR, skew=timedelta(0))
+    assert [fault.rule for fault in check_batch(strict, DECODER, [air("a", within)], NOON)[1]] == ["future"]
 
 
 def test_every_fault_is_named() -> None:
@@ -50,7 +61,7 @@ def test_every_fault_is_named() -> None:
         encode_tick(id="t", clock=NOON),
         b'{"id":"' + b"1" * LONGEST + b'"}',
     ]
-    records, faults = check_batch(AIR, DECODER, items)
+    records, faults = check_batch(AIR, DECODER, items, NOON)
     assert records == [(b"330100", ONE)]
     assert [(fault.index, fault.id[:3], fault.field, fault.rule) for fault in faults] == [
         (1, "", "event", "json"),

@@ -41,7 +41,7 @@ async def serving(kafka: str, topic: str) -> AsyncIterator[Post]:
     contracts = {AIR.feed: on_topic(AIR, topic), HEALTH.feed: on_topic(HEALTH, topic)}
     producer = AcknowledgedProducer(kafka)
     ticker = Ticker([contracts[AIR.feed]], producer, 3600, now)
-    runner = web.AppRunner(Gateway(contracts, TOKENS, producer, ticker).application(), access_log=None)
+    runner = web.AppRunner(Gateway(contracts, TOKENS, producer, ticker, now).application(), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

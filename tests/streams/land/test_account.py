@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -23,7 +24,7 @@ from streams.land.account import (
 from tests.streams.land.records import NOON, NOON_MS, Record, air, log, minutes, tick
 
 CONTRACT = load_contracts()["ecology.air-quality"]
-FEED = Feed(Decoder(CONTRACT).decode, CONTRACT.lateness // MILLISECOND)
+FEED = Feed(Decoder(CONTRACT).decode, CONTRACT.lateness // MILLISECOND, CONTRACT.skew_ms)
 HOURS = 3_600_000
 
 
@@ -104,10 +105,23 @@ def test_a_replay_neither_makes_live_events_late_nor_is_late_itself() -> None:
 
 
 def test_a_fast_clock_counts_up_to_its_arrival() -> None:
-    honest = NOON - CONTRACT.lateness + minutes(6)
-    assert late(air("fast", NOON + timedelta(days=400)), air("honest", honest)) == [False, False]
-    batch = judge(log(air("fast", NOON + timedelta(days=400))))
+    honest = NOON - CONTRACT.lateness
+    assert late(air("fast", NOON + CONTRACT.skew), air("honest", honest)) == [False, False]
+    batch = judge(log(air("fast", NOON + CONTRACT.skew)))
     assert batch.watermarks == {LIVE: NOON_MS}
+    assert [row.time for row in batch.accepted] == [NOON_MS + CONTRACT.skew_ms]  # landed as it was sent
+
+
+def test_what_is_further_ahead_than_the_skew_is_rejected_and_the_offsets_balance() -> None:
+    times = [NOON + CONTRACT.skew, NOON + CONTRACT.skew + 2 * MILLISECOND, NOON + timedelta(days=365)]
+    batch = judge(log(*(air(str(number), time) for number, time in enumerate(times)), air("x", pm25=0)))
+    assert [(row.offset, row.field, row.rule) for row in batch.refused] == [
+        (1, "time", "future"), (2, "time", "future"), (3, "pm25", "missing"),
+    ]  # fmt: skip
+    assert batch.refused[1].value == times[2].isoformat() and batch.refused[1].id == "2"
+    assert (len(batch.accepted), batch.control, batch.watermarks) == (1, 0, {LIVE: NOON_MS})
+    strict = check(replace(FEED, skew=0), Position(0), log(air("a"), air("b", NOON + 2 * MILLISECOND)))[1]
+    assert strict is not None and [row.id for row in strict.refused] == ["b"]
 
 
 def test_rejected_events_do_not_move_time() -> None:

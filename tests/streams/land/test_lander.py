@@ -174,4 +174,4 @@ async def test_memory_stays_bounded_while_the_warehouse_is_away() -> None:
 
 def _batch(position: Position, each: int) -> Any:
     frame = log(*[air(f"{each}-{i}") for i in range(10)], first=position.next)
-    return check(Feed(Decoder(CONTRACT).decode, 0), position, frame)
+    return check(Feed(Decoder(CONTRACT).decode, 0, CONTRACT.skew_ms), position, frame)

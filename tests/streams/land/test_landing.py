@@ -50,7 +50,7 @@ def mixed(rig: Rig, number: int) -> list[bytes | None]:
 def test_every_record_is_in_a_table_as_the_account_says(rig: Rig) -> None:
     rig.send([*mixed(rig, 3000), None])
     balances = rig.land()
-    feed = Feed(Decoder(rig.contract).decode, rig.contract.lateness // MILLISECOND)
+    feed = Feed(Decoder(rig.contract).decode, rig.contract.lateness // MILLISECOND, rig.contract.skew_ms)
     names = [name for name, _ in landing_columns(rig.contract)]
     rows = [dict(zip(names, row, strict=True)) for row in rig.table()]
     control = rig.control_tables()

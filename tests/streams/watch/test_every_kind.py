@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -295,6 +296,32 @@ def test_one_fast_clock_changes_nothing_for_others(kind: str, steps: list[int], 
     fast_too = [Entry(number, arrival, raw) for number, (arrival, raw) in enumerate(log)]
     others = [each for each in run(KINDS[kind], fast_too) if each.subject != "S9"]
     assert plain(others) == plain(run(KINDS[kind], plainly))
+
+
+def sent_ahead(each: Happening, ahead: timedelta) -> bytes:
+    """The bytes of a reading whose clock was ahead by so much."""
+    time = datetime.fromisoformat(json.loads(each.raw)["time"])
+    return each.raw.replace(time.isoformat().encode(), (time + ahead).isoformat().encode(), 1)
+
+
+@every_kind
+@given(gaps, st.randoms(use_true_random=False))
+@settings(max_examples=25, deadline=None)
+def test_a_clock_ahead_within_the_skew_is_one_that_is_right_and_beyond_it_says_nothing(
+    kind: str, steps: list[int], random: Random
+) -> None:
+    """For its own subject as well: readings count as their arrival, or are rejected and leave no trace."""
+    honest, log = made(steps, random), list[tuple[int, bytes]]()
+    for each in honest:
+        if not each.tick and random.random() < 0.3:
+            year = each.raw.replace(b'"id":"', b'"id":"y', 1)
+            log.append((each.at, sent_ahead(replace(each, raw=year), timedelta(days=365))))
+        within = timedelta(seconds=random.choice([1, 60, 300]))
+        ahead = not each.tick and random.random() < 0.5
+        log.append((each.at, sent_ahead(each, within) if ahead else each.raw))
+    found = run(KINDS[kind], [Entry(number, at, raw) for number, (at, raw) in enumerate(log)])
+    right = [Entry(number, each.at, each.raw) for number, each in enumerate(honest)]
+    assert plain(found) == plain(run(KINDS[kind], right))
 
 
 @pytest.mark.parametrize("corrects", ["", "a"])

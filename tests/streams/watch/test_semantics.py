@@ -211,6 +211,78 @@ def test_one_fast_clock_delays_nobody() -> None:
     assert partition.tally.late == 0
 
 
+def clocked(*events: tuple[int, int, int], final: int = 0) -> tuple[list[Transition], Partition]:
+    """Transitions of events (arrival, minutes ahead of it, pm25) of one station; the last tick at `final`."""
+    log = []
+    for number, (arrival, ahead, pm25) in enumerate(events):
+        at = START + timedelta(minutes=arrival)
+        raw = air_event(number, at + timedelta(minutes=ahead), 1, pm25)
+        log.append(Entry(number, int(at.timestamp() * 1000), raw))
+    end = START + timedelta(minutes=final)
+    log.append(Entry(len(log), int(end.timestamp() * 1000), encode_tick(id="end", clock=end)))
+    found: list[Transition] = []
+    partition = fresh(AIR)
+    partition.observe(log, found.append)
+    return plain(found), partition
+
+
+YEAR = 365 * 24 * 60
+
+
+def test_an_event_a_year_ahead_is_rejected_and_silences_nobody() -> None:
+    honest = [(0, 0, 20), (5, 0, 120), (65, 0, 20)]
+    wrong = [(0, 0, 20), (1, YEAR, 400), (5, 0, 120), (65, 0, 20)]
+    found, partition = clocked(*wrong, final=600)
+    assert [(each.kind, each.at) for each in found] == [
+        (each.kind, each.at) for each in clocked(*honest, final=600)[0]
+    ]
+    assert {"ecology.station-silent", "ecology.pm25-high"} <= {each.rule for each in found}
+    assert (partition.tally.rejected, partition.tally.events) == (1, 3)
+
+
+def test_an_event_within_the_skew_counts_as_its_arrival_for_its_own_subject() -> None:
+    """Four minutes ahead and high, then two honest readings within these four minutes: both are judged."""
+    found, partition = clocked((0, 4, 400), (1, 0, 20), (2, 0, 400), final=3)
+    high = [each for each in found if each.rule == "ecology.pm25-high"]
+    start = int(START.timestamp() * 1000)
+    assert [(each.kind, each.at - start) for each in high] == [
+        ("opened", 0), ("recovered", 60_000), ("opened", 120_000),
+    ]  # fmt: skip
+    assert partition.tally.rejected == 0
+    assert clocked((0, 6, 400))[1].tally.rejected == 1
+
+
+def test_a_rejected_event_does_not_use_up_its_id() -> None:
+    """The clock is put right and the same event is sent again: it is judged."""
+    partition = fresh(AIR)
+    arrival = int(START.timestamp() * 1000)
+    log = [
+        Entry(0, arrival, air_event(1, START + timedelta(days=365), 1, 400)),
+        Entry(1, arrival, air_event(1, START, 1, 400)),
+    ]
+    found: list[Transition] = []
+    partition.observe(log, found.append)
+    assert [each.kind for each in found] == ["opened"]
+
+
+def test_a_tick_of_the_year_9999_moves_no_clock_past_its_arrival() -> None:
+    partition = fresh(AIR)
+    arrival = int(START.timestamp() * 1000)
+    absurd = encode_tick(id="x", clock=datetime(9999, 12, 31, 23, 59, tzinfo=UTC))
+    early = encode_tick(id="y", clock=datetime(1, 1, 1, tzinfo=UTC))
+    found: list[Transition] = []
+    partition.observe(
+        [
+            Entry(0, arrival, absurd),
+            Entry(1, arrival, early),
+            Entry(2, arrival + 1, air_event(1, START, 1, 400)),
+        ],
+        found.append,
+    )
+    assert partition.lanes[""].watermark == arrival
+    assert [each.kind for each in found] == ["opened"]
+
+
 def test_a_correction_below_the_watermark_makes_no_second_warning() -> None:
     feed = "health.infectious-disease"
 
