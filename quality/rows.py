@@ -23,7 +23,7 @@ class RowRule:
 
 def row_rules(contract: Contract, regions: Regions | None = None) -> tuple[RowRule, ...]:
     """The row rules of a feed, in the order of its fields."""
-    rules = [RowRule("time: future", "time > arrived + INTERVAL 1 DAY")]
+    rules = [RowRule("time: future", f"time > arrived + INTERVAL {contract.skew_ms} MILLISECOND")]
     for field in contract.fields:
         rules.extend(RowRule(f"{field.name}: {name}", sql) for name, sql in _rules(field))
     if contract.region_field:

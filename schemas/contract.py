@@ -186,8 +186,11 @@ def _known(entry: Entry, name: str, fields: dict[str, Field]) -> Field:
 
 def _subject(entry: Entry, fields: dict[str, Field]) -> tuple[str, ...]:
     for name in entry.texts():
-        if not _known(entry, name, fields).required:
+        field = _known(entry, name, fields)
+        if not field.required:
             raise entry.wrong(f"the field {name!r} must be required, as it is part of the Kafka key")
+        if field.multiline:
+            raise entry.wrong(f"the field {name!r} is multiline; the Kafka key has one line")
     return entry.texts()
 
 

@@ -24,13 +24,14 @@ RULES = {
     "json": "the bytes are not one JSON document in UTF-8 (field `event`)",
     "envelope": "a CloudEvents attribute is missing or of the wrong form",
     "type": "another feed's event, or a field of another JSON type",
-    "required": "a required field is absent or null",
+    "required": "a required field is absent, null, or a text of nothing but blanks",
     "missing": "the value marks a missing measurement",
     "minimum": "below what the field or the warehouse can hold",
     "maximum": "above what the field or the warehouse can hold",
     "pattern": "the text does not have the form of the field",
     "enum": "not one of the field's values",
     "length": "the text is too long",
+    "control": "a control character, a line break where the field has one line, or a mark that turns the writing",
     "region": "no such region, or a region of another level",
     "future": "the event's time is ahead of its arrival by more than the contract's skew (field `time`)",
 }
@@ -40,6 +41,7 @@ RULES = {
 class Field:
     """One data field. `kind` is one of KINDS; bounds hold for numbers, pattern and length for text.
 
+    A text has one line and no control characters; `multiline` lets it have tabs and line breaks.
     A personal field that is `pseudonymised` is stored as a pseudonym in all tables; only raw bytes keep it.
     """
 
@@ -56,6 +58,7 @@ class Field:
     unit: str = ""
     classification: str = "internal"
     pseudonymised: bool = False
+    multiline: bool = False
     description: str = ""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from schemas.errors import Misdeclared
+from schemas.text import control
 
 LARGEST = float_info.max
 _DURATION = re.compile(
@@ -102,6 +103,8 @@ class Entry:
         """A text that is not empty and, where choices are given, is one of them."""
         if not isinstance(self.value, str) or not self.value.strip():
             raise self.wrong(f"must be text, not {_kind(self.value)}")
+        if bad := control(self.value, lines=True):
+            raise self.wrong(f"must not have the control character {bad}")
         if choices and self.value not in choices:
             raise self.wrong(f"{self.value!r} must be one of {', '.join(choices)}")
         return self.value

@@ -1,8 +1,8 @@
 """The decoder of a feed: bytes in, a typed event or the reason of rejection out; never anything else.
 
-The fast way is one msgspec call and the few checks it cannot make (regions, ranges of time, missing
-markers) or makes slowly (patterns). Only when that fails are the bytes read again, field by field, to find the
-exact reason (`schemas/reasons.py`). Fields the contract does not know are ignored.
+The fast way is one msgspec call and the few checks it cannot make (regions, ranges of time, missing markers,
+control characters) or makes slowly (patterns). Only when that fails are the bytes read again, field by field, to
+find the exact reason (`schemas/reasons.py`). Fields the contract does not know are ignored.
 """
 
 from __future__ import annotations
@@ -15,21 +15,20 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 
 from schemas.contract_model import Contract, Field
-from schemas.event import LIVE, SPECVERSION
+from schemas.event import LIVE, SPECVERSION, Timeline
 from schemas.fields import DATES, TIMES, TIMESTAMPS, Aware, anchored, checked_type, data_struct
 from schemas.reasons import Reasons
 from schemas.regions import Regions, load_regions
+from schemas.text import control, suspect
 
 KNOWN = 1 << 16
 KNOWN_LENGTH = 128
 """Texts of one field known to match its pattern: how many are kept, and how long they are, at most."""
 
 NAME_LENGTH = 512
-TIMELINE_LENGTH = 128
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH)]
 Reference = Annotated[str, msgspec.Meta(max_length=NAME_LENGTH)]
-Timeline = Annotated[str, msgspec.Meta(max_length=TIMELINE_LENGTH)]
 
 
 class Event(msgspec.Struct, kw_only=True, frozen=True, gc=False):
@@ -67,10 +66,11 @@ def _event_struct(contract: Contract, data: type[msgspec.Struct]) -> type[Event]
 def _decode(contract: Contract, codes: frozenset[str], struct: type[Event]) -> Callable[[bytes], Event]:
     """What decodes and checks one event, as one function: calls would cost more than the checks they make."""
     read, find = msgspec.json.Decoder(struct).decode, Reasons(contract, codes, Event).find
-    wrong = [check for field in contract.fields for check in _checks(field)]
+    wrong = [check for field in contract.fields for check in _checks(field, contract.region_field)]
     known = [_known(field) for field in contract.fields if field.pattern and not field.enum]
     region = attrgetter(contract.region_field) if contract.region_field else lambda data: None
     allowed = codes | {None}
+    unfit = _unfit(contract)
     outside, (first, last) = _outside(TIMES), (TIMES[0].year, TIMES[1].year)
 
     def decode(raw: bytes) -> Event:
@@ -80,6 +80,8 @@ def _decode(contract: Contract, codes: frozenset[str], struct: type[Event]) -> C
             raise find(raw) from None
         time, data = event.time, event.data
         if (not first < time.year < last and outside(time)) or region(data) not in allowed:
+            raise find(raw)
+        if (b"\\" in raw or b"\x7f" in raw or not raw.isascii()) and suspect(raw) and unfit(event):
             raise find(raw)
         for get, is_wrong in wrong:
             if is_wrong(get(data)):
@@ -106,11 +108,30 @@ def _known(field: Field) -> tuple[Callable[[Any], Any], set[str | None], Callabl
     return attrgetter(field.name), {None}, re.compile(anchored(field.pattern)).search
 
 
-def _checks(field: Field) -> list[tuple[Callable[[Any], Any], Callable[[Any], bool]]]:
+def _unfit(contract: Contract) -> Callable[[Event], bool]:
+    """Whether a text of an event has a character it must not have."""
+    texts = [field for field in contract.fields if field.kind == "string" and not field.enum]
+    fields = [(attrgetter(field.name), field.multiline) for field in texts]
+
+    def unfit(event: Event) -> bool:
+        if any(map(control, (event.id, event.source, event.corrects, event.timeline))):
+            return True
+        return any(control(get(event.data) or "", multiline) for get, multiline in fields)
+
+    return unfit
+
+
+def _checks(field: Field, region: str) -> list[tuple[Callable[[Any], Any], Callable[[Any], bool]]]:
     get = attrgetter(field.name)
     checks: list[tuple[Callable[[Any], Any], Callable[[Any], bool]]] = []
     if any(_possible(field, value) for value in field.missing):
         checks.append((get, frozenset(field.missing).__contains__))
+    if (
+        field.kind == "string"
+        and field.required
+        and not (field.enum or field.pattern or field.name == region)
+    ):
+        checks.append((get, str.isspace))
     if field.kind == "timestamp":
         checks.append((get, _outside(TIMESTAMPS)))
     if field.kind == "date":

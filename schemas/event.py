@@ -12,9 +12,14 @@ from typing import Annotated, Any
 
 import msgspec
 
+from schemas.text import control
+
 SPECVERSION = "1.0"
 TICK_TYPE = "liaowang.tick.v1"
 LIVE = ""
+TIMELINE_LENGTH = 128
+
+Timeline = Annotated[str, msgspec.Meta(max_length=TIMELINE_LENGTH)]
 
 
 def encode_event(
@@ -60,7 +65,7 @@ class Tick(msgspec.Struct, frozen=True):
 
     id: str
     data: TickData
-    timeline: str = LIVE
+    timeline: Timeline = LIVE
 
 
 _TICKS = msgspec.json.Decoder(Tick)
@@ -89,6 +94,7 @@ def decode_tick(raw: bytes) -> Tick | None:
     if _TICK_MARK not in raw[:256]:
         return None
     try:
-        return _TICKS.decode(raw)
+        tick = _TICKS.decode(raw)
+        return None if control(tick.timeline) else tick
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

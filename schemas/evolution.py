@@ -133,6 +133,7 @@ def _field(before: Field, after: Field) -> Iterator[Change]:
         hidden = CLASSIFICATIONS.index(after.classification) > CLASSIFICATIONS.index(before.classification)
         yield _other(name, f"classification {before.classification}", after.classification, breaking=hidden)
     yield from _form(before, after)
+    yield from _lines(before, after)
     yield from _values(before, after)
     if before.kind == after.kind:
         yield from _bounds(before, after)
@@ -148,6 +149,12 @@ def _form(before: Field, after: Field) -> Iterator[Change]:
             before.max_length is None or after.max_length < before.max_length
         )
         yield _other(before.name, f"maxLength {before.max_length}", after.max_length, breaking=shorter)
+
+
+def _lines(before: Field, after: Field) -> Iterator[Change]:
+    if before.multiline != after.multiline:
+        word = "may have several lines now" if after.multiline else "must have one line now"
+        yield Change(before.name, word, breaking=not after.multiline)
 
 
 def _values(before: Field, after: Field) -> Iterator[Change]:

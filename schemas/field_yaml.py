@@ -18,7 +18,7 @@ _NOT_RE2 = re.compile(r"\(\?(?:[=!]|<[=!]|P=|\()|\\[1-9]")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NUMBER_OPTIONS = ("minimum", "maximum", "exclusiveMinimum")
 _OPTIONS = {"string": ("pattern", "maxLength"), "integer": _NUMBER_OPTIONS, "number": _NUMBER_OPTIONS}
-_PROPERTIES = ("unit", "pseudonymised")
+_PROPERTIES = ("unit", "pseudonymised", "multiline")
 _KEYS = ("name", "logicalType", "required", "classification", "description")
 _MORE_KEYS = ("logicalTypeOptions", "quality", "customProperties", "businessName", "examples", "tags")
 
@@ -60,6 +60,7 @@ def read_field(entry: Entry) -> Field:
         unit=_unit(entry),
         classification=parts["classification"].text(CLASSIFICATIONS),
         pseudonymised=_pseudonymised(entry, kind, parts["classification"].text(CLASSIFICATIONS)),
+        multiline=_multiline(entry, kind),
         description=" ".join(parts["description"].text().split()),
     )
     _check_bounds(field, options)
@@ -88,6 +89,15 @@ def _pseudonymised(entry: Entry, kind: str, classification: str) -> bool:
         return False
     if kind != "string" or classification != "personal":
         raise found["pseudonymised"].wrong("is for strings that are classified as personal")
+    return True
+
+
+def _multiline(entry: Entry, kind: str) -> bool:
+    found = custom_properties(entry, (), _PROPERTIES)
+    if "multiline" not in found or not found["multiline"].flag():
+        return False
+    if kind != "string":
+        raise found["multiline"].wrong("is for strings")
     return True
 
 

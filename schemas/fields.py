@@ -92,6 +92,8 @@ def _bounds(field: Field) -> dict[str, Any]:
         if not bounds.keys() & {"ge", "gt"}:
             bounds["ge"] = INT64[0]
         bounds.setdefault("le", INT64[1])
+    if field.kind == "string" and field.required:
+        bounds["min_length"] = 1
     if field.max_length is not None:
         bounds["max_length"] = field.max_length
     return bounds

@@ -15,6 +15,7 @@ from schemas.contract_model import INT64, Contract, Field
 from schemas.errors import Rejected
 from schemas.event import SPECVERSION
 from schemas.fields import DATES, TIMES, TIMESTAMPS, anchored, plain_type
+from schemas.text import control, visible
 
 SHOWN = 200
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
@@ -22,6 +23,7 @@ _NUMBER = re.compile(rb"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _RANGES: dict[str, tuple[Any, Any]] = {"timestamp": TIMESTAMPS, "date": DATES, "integer": INT64}
 _REQUIRED = ("id", "source", "specversion", "type", "time", "data")
 _OPTIONAL = ("corrects", "timeline")
+_TEXTS = ("id", "source", *_OPTIONAL)
 
 
 class Reasons:
@@ -59,6 +61,8 @@ class Reasons:
             return "json" if isinstance(error, UnicodeError | RecursionError) else "envelope"
         if name == "time":
             return _range(value, TIMES)
+        if name in _TEXTS and control(value):
+            return "control"
         if name == "specversion" and value != SPECVERSION:
             return "envelope"
         return "type" if name == "type" and value != self._contract.event_type else ""
@@ -81,6 +85,8 @@ class Reasons:
             return _unreadable(field, raw, error)
         if value in field.missing:
             return "missing"
+        if field.required and isinstance(value, str) and not value.strip():
+            return "required"
         return self._text_rule(field, value) if field.kind == "string" else _number_rule(field, value)
 
     def _text_rule(self, field: Field, value: str) -> str:
@@ -90,16 +96,18 @@ class Reasons:
             return "enum"
         if field.max_length is not None and len(value) > field.max_length:
             return "length"
-        return "" if self._patterns[field.name].search(value) else "pattern"
+        if not self._patterns[field.name].search(value):
+            return "pattern"
+        return "control" if control(value, field.multiline) else ""
 
 
 def show(raw: bytes) -> str:
-    """JSON bytes as text for people: strings without their quotes, at most 200 characters."""
+    """JSON bytes as text for people: no quotes around it, controls written out, at most 200 characters."""
     try:
         text = msgspec.json.decode(raw, type=str)
     except _UNREADABLE:
         text = raw[: SHOWN * 4].decode(errors="replace")
-    return text[:SHOWN]
+    return visible(text[:SHOWN])[:SHOWN]
 
 
 def _is_json(raw: bytes) -> bool:

@@ -24,6 +24,7 @@ from schemas.errors import Misdeclared, Rejected
 from schemas.fields import EPOCH
 from schemas.settings import Settings
 from schemas.skew import MILLISECOND, future
+from schemas.text import visible
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.mapping import subject_key
 from streams.land import rejected
@@ -284,7 +285,8 @@ def _table(found: Sequence[Rejection], limit: int) -> None:
     for item in found[:limit]:
         state = f"resent {item.resent:%Y-%m-%d %H:%M}" if item.resent else "open"
         texts = (item.reason, item.value[:40], item.source, item.id)
-        table.add_row(item.ref, f"{item.arrived:%Y-%m-%d %H:%M:%S}", *map(escape, texts), state)
+        shown = (escape(visible(text)) for text in texts)
+        table.add_row(item.ref, f"{item.arrived:%Y-%m-%d %H:%M:%S}", *shown, state)
     console = screen()
     console.print(table if found else "no rejected events")
     if len(found) > limit:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from schemas.contract import Contract
-from schemas.decoder import TIMELINE_LENGTH
 from schemas.errors import Misdeclared
+from schemas.event import TIMELINE_LENGTH
 from schemas.intake import IntakeMapping
+from schemas.text import control
 from streams.intake.lines import decode_object, map_lines, recognised_by
 from streams.intake.mapping import Mapped, Row, Skipped, Unreadable, map_rows
 
@@ -43,6 +44,9 @@ def inspect(contract: Contract, path: Path, timeline: str = "") -> Source:
     """Say what a file is; Misdeclared where it cannot be read or no mapping knows it."""
     if len(timeline) > TIMELINE_LENGTH:
         raise Misdeclared("send", "timeline", f"must have at most {TIMELINE_LENGTH} characters")
+    if bad := control(timeline or path.stem):
+        what = "timeline" if timeline else "file"
+        raise Misdeclared("send", what, f"{timeline or path.name!r} must not have {bad}; name it otherwise")
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

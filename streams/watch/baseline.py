@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.errors import Misdeclared
+from schemas.text import control
 from streams.watch.calendar import DAY, OFFSET, weekday
 
 HOUR = 3_600_000
@@ -56,4 +57,6 @@ def read_table(version: int, rows: Iterable[Mapping[str, Any]], where: str) -> B
         except (KeyError, TypeError, ValueError):
             problem = "must have subject, mean (a number) and where needed slot (a whole number) and sd"
             raise Misdeclared(where, f"row {number}", problem) from None
+        if bad := control(key[0]):
+            raise Misdeclared(where, f"row {number}", f"the subject must not have {bad}; no subject has")
     return BaselineTable(version, values)

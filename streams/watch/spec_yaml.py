@@ -9,6 +9,7 @@ from datetime import timedelta
 from schemas.contract import Contract
 from schemas.declaration import Entry
 from schemas.errors import Misdeclared
+from schemas.text import control
 from streams.watch.levels import LEVELS
 from streams.watch.rule_form import AGGREGATE_KEYS, FORMS
 from streams.watch.spec import (
@@ -98,6 +99,10 @@ def templates(entry: Entry, contract: Contract) -> tuple[str, ...]:
     """Templates over a feed's fields, one text or a list of them."""
     found = (entry.text(),) if isinstance(entry.value, str) else entry.texts()
     for template in found:
+        if found_control := control(template):
+            raise entry.wrong(
+                f"{template!r} must not have {found_control}: what names a subject has one line"
+            )
         try:
             read = names(template)
         except ValueError as error:
@@ -106,6 +111,10 @@ def templates(entry: Entry, contract: Contract) -> tuple[str, ...]:
         for name in read:
             if name not in known:
                 raise entry.wrong(f"{contract.feed} has no field {name!r}; there are {', '.join(known)}")
+            if contract.field(name).multiline:
+                raise entry.wrong(
+                    f"{name} of {contract.feed} is multiline; what names a subject has one line"
+                )
     return found
 
 

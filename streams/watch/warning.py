@@ -13,6 +13,8 @@ from streams.watch.rule import Rule
 from streams.watch.templates import render
 
 SOURCE = "/liaowang/watch"
+NOTHING = "-"
+"""Stands for a subject without any text: of fields that are optional."""
 TYPE = "duty.warning.v1"
 
 
@@ -24,7 +26,7 @@ def encode_warning(transition: Transition, rules: Mapping[str, Rule]) -> bytes:
     data = {
         "rule": transition.rule,
         "rule_version": transition.rule_version,
-        "subject": transition.subject,
+        "subject": _filled(transition.subject, NOTHING),
         "region": transition.region or None,
         "kind": transition.kind,
         "level": transition.level,
@@ -35,13 +37,18 @@ def encode_warning(transition: Transition, rules: Mapping[str, Rule]) -> bytes:
         "value": transition.value,
         "threshold": transition.threshold,
         "evidence": json.dumps(evidence, separators=(",", ":"), ensure_ascii=False, default=str),
-        "title": render(rule.title, _words(transition)),
-        "runbook": render_runbook(rule, transition),
+        "title": _filled(render(rule.title, _words(transition)), rule.id),
+        "runbook": _filled(render_runbook(rule, transition), rule.id),
         "duty_role": rule.duty_role,
     }
     return encode_event(
         id=transition.id, source=SOURCE, type=TYPE, time=at, data=data, timeline=transition.timeline
     )
+
+
+def _filled(text: str, otherwise: str) -> str:
+    """The text, or what stands for one of blanks, which is no value of a required field."""
+    return text if text.strip() else otherwise
 
 
 def evidence_of(transition: Transition) -> dict[str, Any]:

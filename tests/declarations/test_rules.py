@@ -287,3 +287,21 @@ def test_personal_data_never_comes_into_a_warning(personal: str, changes: dict[s
     contracts = {**CONTRACTS, air.feed: replace(air, fields=fields)}
     with pytest.raises(Misdeclared, match=f"{key}.*{personal} is personal data of ecology.air-quality"):
         parse_rule(yaml.safe_dump(document(**changes)), "test.yaml", contracts)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"subject": ["station"]}, {"region": "station"}, {"subject": "{region}-{station}"}]
+)
+def test_what_names_a_subject_has_one_line(changes: dict[str, Any]) -> None:
+    air = CONTRACTS["ecology.air-quality"]
+    fields = tuple(replace(field, multiline=field.name == "station") for field in air.fields)
+    contracts = {**CONTRACTS, air.feed: replace(air, fields=fields)}
+    with pytest.raises(Misdeclared, match=r"station of ecology\.air-quality is multiline"):
+        parse_rule(yaml.safe_dump(document(**changes)), "test.yaml", contracts)
+
+
+def test_a_template_of_subjects_has_no_control_character() -> None:
+    with pytest.raises(Misdeclared, match=r"subject.*must not have U\+000A"):
+        parse_rule(yaml.safe_dump(document(subject="{region}\n{station}")), "test.yaml", CONTRACTS)
+    with pytest.raises(Misdeclared, match=r"runbook: must not have the control character U\+0007"):
+        parse_rule(yaml.safe_dump(document(runbook="ring \x07")), "test.yaml", CONTRACTS)

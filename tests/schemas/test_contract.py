@@ -18,6 +18,9 @@ PATH = FEEDS / "ecology" / "air-quality.yaml"
 Edit = Callable[[dict[str, Any]], object]
 
 
+MULTILINE = {"customProperties": [{"property": "multiline", "value": True}]}
+
+
 def document() -> dict[str, Any]:
     value: dict[str, Any] = parse_yaml(PATH.read_text(encoding="utf-8"), str(PATH)).value
     return value
@@ -207,6 +210,16 @@ WRONG: list[tuple[str, Edit, str]] = [
         "example without reason",
         lambda d: custom(d, "examples")["value"]["rejected"][0].pop("rule"),
         "examples.rejected[0].rule: must be given",
+    ),
+    (
+        "several lines in the Kafka key",
+        lambda d: field(d, "station").update(MULTILINE),
+        "the field 'station' is multiline; the Kafka key has one line",
+    ),
+    (
+        "several lines in a number",
+        lambda d: field(d, "pm25").update(MULTILINE),
+        "multiline: is for strings",
     ),
     (
         "examples of one name",

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.contract import RULES, Contract, load_contracts
+from schemas.contract import RULES, Contract, Field, load_contracts
 from schemas.decoder import KNOWN, Decoder
 from schemas.errors import Rejected
 from schemas.fields import DATES, TIMES, TIMESTAMPS
+from schemas.text import control
 
 CONTRACTS = load_contracts()
 DECODERS = {feed: Decoder(contract) for feed, contract in CONTRACTS.items()}
@@ -47,6 +48,83 @@ def reason(raw: bytes, feed: str = AIR) -> tuple[str, str, str]:
 
 def encoded(value: Any) -> bytes:
     return json.dumps(value).encode()
+
+
+CONTROLS = [
+    "\x00",
+    "\n",
+    "\r",
+    "\t",
+    "\x1b",
+    "\x7f",
+    "\x85",
+    "\u2028",
+    "\u2029",
+    "\u200e",
+    "\u202e",
+    "\u2066",
+    "\u061c",
+]
+TEXTS = replace(
+    CONTRACTS[AIR],
+    fields=(
+        *CONTRACTS[AIR].fields,
+        Field("name", "string", required=True),
+        Field("note", "string", multiline=True),
+    ),
+)
+
+
+def told(changed: dict[str, Any], ascii: bool = True, **attributes: Any) -> tuple[str, str]:
+    raw = json.dumps(event(AIR, {"name": "杭", **changed}, **attributes), ensure_ascii=ascii).encode()
+    try:
+        Decoder(TEXTS).decode(raw)
+    except Rejected as rejected:
+        assert not control(rejected.value)
+        return rejected.field, rejected.rule
+    return "", ""
+
+
+@pytest.mark.parametrize("ascii", [True, False])
+@pytest.mark.parametrize("char", CONTROLS, ids=ascii)
+def test_control_characters_are_refused_in_every_text(char: str, ascii: bool) -> None:
+    for name in ("id", "source", "corrects", "timeline"):
+        assert told({}, ascii, **{name: f"a{char}b"}) == (name, "control")
+    assert told({"name": f"a{char}b"}, ascii) == ("name", "control")
+    lines = ("", "") if char in "\t\r\n" else ("note", "control")
+    assert told({"note": f"a{char}b"}, ascii) == lines
+
+
+@pytest.mark.parametrize(
+    "text", ["a\\b", 'a"b', "a|b", "甲·乙—丙“丁”…", "°C µg/m³", "👩‍👩‍👧", "\u00a0x", "ئۇيغۇر", "\ufeff"]
+)
+def test_other_signs_stay(text: str) -> None:
+    assert told({"name": text, "note": text}) == told({"name": text}, ascii=False, id=text) == ("", "")
+
+
+@pytest.mark.parametrize("text", ["", " ", "  ", "\u3000", "\u00a0", "\t"])
+def test_a_blank_text_is_no_value_of_a_required_field(text: str) -> None:
+    assert told({"name": text}) == told({"name": text}, ascii=False) == ("name", "required")
+    assert told({"note": text}) == ("", "")
+
+
+@pytest.mark.parametrize("half", [r"\ud800", r"\udc00", r"\ud800a", r"\ud800\u0041", r"\udfff\ud800"])
+def test_half_a_pair_of_surrogates_is_no_json(half: str) -> None:
+    raw = json.dumps(event()).replace("e-1", half).encode()
+    assert reason(raw)[1] == "json"
+
+
+@given(st.text(max_size=8), st.text(max_size=8), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_what_is_accepted_has_no_control_whatever_the_text(name: str, id: str, ascii: bool) -> None:
+    raw = json.dumps(event(AIR, {"name": name}, id=id), ensure_ascii=ascii).encode(errors="surrogatepass")
+    try:
+        found = Decoder(TEXTS).decode(raw)
+    except Rejected as rejected:
+        assert rejected.rule in RULES
+        return
+    assert not control(found.id) and not control(found.data.name) and found.data.name.strip()
+    assert (found.id, found.data.name) == (id, name)
 
 
 def test_an_accepted_event_is_typed() -> None:
@@ -180,8 +258,8 @@ def test_whole_numbers_are_numbers(value: float) -> None:
     [
         (AIR, {"station": "A" * 33}, ("station", "length")),
         (AIR, {"station": "1233A\n"}, ("station", "pattern")),
-        (AIR, {"station": ""}, ("station", "pattern")),
-        (AIR, {"region": ""}, ("region", "region")),
+        (AIR, {"station": ""}, ("station", "required")),
+        (AIR, {"region": ""}, ("region", "required")),
         (AIR, {"region": 330110}, ("region", "type")),
         (AIR, {"averaging": None}, ("averaging", "required")),
         (HEALTH, {"date": "2020-1-28"}, ("date", "type")),

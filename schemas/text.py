@@ -1,0 +1,38 @@
+"""What a text may hold: nothing that a header, a log line or a terminal takes for a command.
+
+Control characters (C0, DEL, C1), line and paragraph separators, and the marks that turn the direction of writing
+are refused. A text of several lines may have tabs and line breaks besides.
+"""
+
+from __future__ import annotations
+
+import re
+
+_TURNS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_REST = f"\x7f-\x9f\u2028\u2029{_TURNS}\ud800-\udfff"
+_LINE = re.compile(f"[\x00-\x1f{_REST}]")
+_LINES = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_REST}]")
+
+
+def control(text: str, lines: bool = False) -> str:
+    """The first character that must not stand in a text, such as U+000A; "" where there is none."""
+    if text.isprintable():
+        return ""
+    found = (_LINES if lines else _LINE).search(text)
+    return f"U+{ord(found[0]):04X}" if found else ""
+
+
+def visible(text: str) -> str:
+    """The text with such characters written out, as in JSON: safe on a terminal and in a log."""
+    return text if text.isprintable() else _LINE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def suspect(raw: bytes) -> bool:
+    """Whether a text in this JSON may hold such a character: a scan for single bytes, which costs next to nothing.
+
+    Below U+0080 they stand escaped, but for DEL; the others begin with one of three bytes of UTF-8, which Chinese
+    has in quotation marks and dashes alone.
+    """
+    if b"\\" in raw or b"\x7f" in raw:
+        return True
+    return not raw.isascii() and (b"\xe2" in raw or b"\xc2" in raw or b"\xd8" in raw)
