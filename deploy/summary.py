@@ -132,9 +132,9 @@ def _places(settings: Settings) -> Table:
     rows = [
         ("console", f"{settings.console}/ (one screen: /screen)"),
         ("", admin),
-        ("Dagster", f"http://{HOST}:{settings.dagster_port}/"),
-        ("Data Docs", f"http://{HOST}:{settings.docs_port}/"),
-        ("pushes received", f"http://{HOST}:{settings.receiver_port}/"),
+        ("Dagster", f"http://{HOST}:{settings.dagster_port}/ (the same user)"),
+        ("Data Docs", f"http://{HOST}:{settings.docs_port}/ (the same user)"),
+        ("pushes received", f"http://{HOST}:{settings.receiver_port}/ (the same user)"),
         ("gateway", f"http://{HOST}:{settings.gateway_port}/v1/feeds/<feed>/events"),
         (
             "ClickHouse",

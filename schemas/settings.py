@@ -18,6 +18,7 @@ class Settings:
     """Every setting of the platform; `LIAOWANG_<NAME>` in upper case sets `<name>`.
 
     `kafka_libs` is a folder for Kafka's jars that several homes may share; unset, the home has its own.
+    `trusted_proxy`: addresses, joined by commas, whose `X-Forwarded-…` headers are believed; nobody's without it.
     Ports are TCP ports on 127.0.0.1. Passwords, tokens and keys come from the secrets file of the home
     (made at first start) and never stand in a repr.
     """
@@ -43,6 +44,7 @@ class Settings:
     ranking_period: str = "month"
     duty_database_url: str = field(default="", repr=False)
     console_url: str = ""
+    trusted_proxy: str = ""
     cap_sender: str = "liaowang@localhost"
     oidc_issuer: str = ""
     oidc_client_id: str = ""

@@ -8,7 +8,7 @@ import sys
 from dagster_project.instance import prepare_instance
 from deploy.environment import inherited
 from deploy.local.process import demand_port
-from schemas.settings import HOST, Settings
+from schemas.settings import Settings
 
 MODULE = "dagster_project.definitions"
 
@@ -19,10 +19,9 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def webserver(settings: Settings) -> None:
-    """Become the webserver."""
+    """Become the webserver behind its guard."""
     demand_port(settings.dagster_port, "dagster_port", "dagster-webserver")
-    address = ["-h", HOST, "-p", str(settings.dagster_port)]
-    _become(settings, "dagster_webserver", [*address, "-m", MODULE])
+    _become(settings, "deploy.local.dagster_web", [])
 
 
 def daemon(settings: Settings) -> None:
@@ -31,5 +30,5 @@ def daemon(settings: Settings) -> None:
 
 
 def _become(settings: Settings, module: str, arguments: list[str]) -> None:
-    command = [sys.executable, "-m", module, *arguments]
+    command = [sys.executable, "-P", "-m", module, *arguments]
     os.execve(command[0], command, environment(settings))

@@ -1,33 +1,93 @@
-"""A small file server for the Data Docs that builds write to `<home>/docs`."""
+"""A small file server for the Data Docs that builds write to `<home>/docs`, for `admin` only."""
 
 from __future__ import annotations
 
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socket import socket
+from threading import BoundedSemaphore
+from typing import Any
 
 from deploy.local.process import demand_port
 from schemas.settings import HOST, Settings
+from streams.http_doors import taken
+from streams.http_guard import HEALTH, Guard, guard_of
 
-POLICY = "default-src 'self' 'unsafe-inline' data:"
+POLICY = (
+    "default-src 'self' 'unsafe-inline' data:; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+)
 """What a page may load: only what is served here. The pages name style sheets elsewhere and do without."""
+CONNECTIONS = 64
+SECONDS = 20
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Serves files and lets the reader's browser talk to nobody else."""
+    """Serves files to whom the guard lets in, and lets the reader's browser talk to nobody else."""
+
+    timeout = SECONDS
+    """Seconds that a reader may be silent within a request."""
+
+    def __init__(self, *arguments: Any, guard: Guard, directory: str) -> None:
+        self._guard = guard
+        super().__init__(*arguments, directory=directory)
+
+    def do_GET(self) -> None:
+        """A file, or that the server is up."""
+        self._answer(super().do_GET)
+
+    def do_HEAD(self) -> None:
+        """The same without the file."""
+        self._answer(super().do_HEAD)
 
     def end_headers(self) -> None:
         """Send the policy with every answer."""
         self.send_header("Content-Security-Policy", POLICY)
         super().end_headers()
 
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: who looked at a page is no news."""
+
+    def _answer(self, serve: Any) -> None:
+        if not taken(self, self._guard):
+            return
+        if self.path.partition("?")[0] != HEALTH:
+            serve()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}" if self.command == "GET" else b"")
+
+
+class Server(ThreadingHTTPServer):
+    """A thread a connection, and only so many: more wait until one ends."""
+
+    def __init__(self, address: tuple[str, int], handler: Any) -> None:
+        self._places = BoundedSemaphore(CONNECTIONS)
+        super().__init__(address, handler)
+
+    def process_request(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
+        """Begin once there is a place."""
+        self._places.acquire()
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
+        """Give the place back at the end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
 
 def server(settings: Settings) -> ThreadingHTTPServer:
     """The server, bound to its port and not yet serving."""
-    folder = settings.home / "docs"
+    folder: Path = settings.home / "docs"
     folder.mkdir(parents=True, exist_ok=True)
     demand_port(settings.docs_port, "docs_port", "docs")
-    handler = partial(Handler, directory=str(folder))
-    return ThreadingHTTPServer((HOST, settings.docs_port), handler)
+    handler = partial(Handler, directory=str(folder), guard=guard_of(settings, password=True))
+    return Server((HOST, settings.docs_port), handler)
 
 
 def main(settings: Settings) -> None:

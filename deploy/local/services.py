@@ -60,7 +60,7 @@ WORKERS = (
     Service("push", "streams.duty.push_worker:main", "heartbeat", nice=BURST),
     Service("duty", "streams.duty.worker:main", "http", ("duty_port",), nice=BURST),
     Service("console", "streams.duty.console.service:main", "http", ("console_port",)),
-    Service("docs", "deploy.local.docs:main", "http", ("docs_port",), path="/"),
+    Service("docs", "deploy.local.docs:main", "http", ("docs_port",)),
     Service(
         "dagster-webserver",
         "deploy.local.dagster:webserver",

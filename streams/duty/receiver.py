@@ -1,4 +1,7 @@
-"""A small receiver of pushes: verifies, stores each once, shows them. For trying, not for the duty desk."""
+"""A small receiver of pushes: verifies, stores each once, shows them. For trying, not for the duty desk.
+
+What it shows is for `admin` only, and without the links by which officers acknowledge.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,18 @@ from aiohttp import web
 from schemas.errors import Misdeclared, Unavailable
 from schemas.settings import HOST, Settings
 from streams.duty.channels.home import NOTICES
+from streams.duty.links import without_links
 from streams.duty.page import page
 from streams.duty.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, complaint
 from streams.duty.stopping import stop_on_signals
 from streams.duty.store import Store
+from streams.http_doors import guarding
+from streams.http_guard import Guard, guard_of, hosts_of
 from streams.worker import start_logging
 
 KEY_LENGTH = 512
+WARNINGS = "/warnings"
+SIGNED = (WARNINGS, NOTICES)
 MOST_SHOWN = 10_000
 PAGE_ROWS = 200
 
@@ -52,25 +60,28 @@ class Receiver:
         store: Store,
         key: str,
         clock: Callable[[], float],
+        guard: Guard | None = None,
         *,
         on_push: OnPush | None = None,
         trouble: Trouble | None = None,
         rng: Random | None = None,
         notices: Store | None = None,
     ) -> None:
+        """Without a `guard` pushes are taken and shown to nobody."""
         if not key:
             raise Misdeclared("settings", "LIAOWANG_WEBHOOK_KEY", "must be set: pushes are verified with it")
         self._store, self._key, self._clock = store, key, clock
         self._notices = notices or store
+        self._guard = guard or Guard(hosts_of(), password="", signed=frozenset(SIGNED))
         self._on_push, self._trouble, self._rng = on_push, trouble or Trouble(), rng or Random(0)
         self.posts = 0
 
     def app(self) -> web.Application:
         """The application with its routes."""
-        app = web.Application(client_max_size=64 * 1024)
+        app = web.Application(client_max_size=64 * 1024, middlewares=[guarding(self._guard)])
         app.add_routes(
             [
-                web.post("/warnings", self._take),
+                web.post(WARNINGS, self._take),
                 web.post(NOTICES, self._take),
                 web.get("/pushes", self._list),
                 web.get(NOTICES, self._list),
@@ -124,7 +135,8 @@ class Receiver:
         text = request.query.get("limit", "100")
         if not (text.isascii() and text.isdigit()):
             return web.json_response({"error": "limit must be a whole number"}, status=400)
-        return web.json_response(self._of(request).newest(min(int(text[:9]), MOST_SHOWN)))
+        found = self._of(request).newest(min(int(text[:9]), MOST_SHOWN))
+        return web.json_response([{**each, "push": without_links(each["push"])} for each in found])
 
     def _of(self, request: web.Request) -> Store:
         """Messages to officers are kept apart from the pushes of all transitions."""
@@ -183,6 +195,7 @@ async def _receive(settings: Settings, on_push: OnPush | None, trouble: Trouble 
             store,
             settings.webhook_key,
             time.time,
+            guard_of(settings, password=True, signed=SIGNED),
             on_push=on_push,
             trouble=trouble,
             rng=Random(),

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from schemas.contract import load_contracts
 from schemas.errors import Unavailable
@@ -32,6 +32,8 @@ from streams.duty.refusals import Invalid
 from streams.duty.roles import publisher_of
 from streams.duty.stopping import stop_on_signals
 from streams.duty.waiting import advance_due, any_due, shift_of
+from streams.http_doors import Guarded
+from streams.http_guard import guard_of
 from streams.watch.rule import load_rules
 from streams.worker import start_logging
 
@@ -74,7 +76,8 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     publisher = Publisher(settings, database, clock, rng, _nothing)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(serve(make_api(parts), listener, stop))
+            api = Guarded(make_api(parts), guard_of(settings))
+            group.create_task(serve(api, listener, stop, settings.trusted_proxy))
             group.create_task(reader.run(stop))
             group.create_task(publisher.run(stop))
             group.create_task(tick(parts, {rule.duty_role for rule in rules}, stop))
@@ -82,8 +85,8 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
         database.close()
 
 
-async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> None:
-    """Answer on this socket until `stop`."""
+async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event, proxy: str = "") -> None:
+    """Answer on this socket until `stop`; `proxy`: whose `X-Forwarded-…` headers are believed."""
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -91,6 +94,8 @@ async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> N
         lifespan="off",
         timeout_graceful_shutdown=5,
         server_header=False,
+        proxy_headers=bool(proxy),
+        forwarded_allow_ips=proxy,
     )
     server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -27,6 +27,8 @@ from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared, Unavailable
 from schemas.settings import HOST, Settings
+from streams.http_doors import guarding
+from streams.http_guard import Guard, guard_of, hosts_of
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.batch import Malformed, check_batch, split_batch
 from streams.intake.journal import log_as_json
@@ -74,15 +76,17 @@ class Gateway:
         producer: AcknowledgedProducer,
         ticker: Ticker,
         now: Callable[[], datetime],
+        guard: Guard | None = None,
     ) -> None:
         self._feeds = {name: Feed(contract, Decoder(contract)) for name, contract in contracts.items()}
         self._tokens = {department: token.encode() for department, token in tokens.items() if token}
         self._producer, self._ticker, self._now = producer, ticker, now
+        self._guard = guard or Guard(hosts_of())
         self._threads = ThreadPoolExecutor(THREADS, "gateway")
 
     def application(self) -> web.Application:
         """Make the web application; while it runs the ticker ticks, and in the end all is flushed."""
-        app = web.Application(client_max_size=MAX_BODY, middlewares=[_journal])
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[_journal, guarding(self._guard)])
         app.router.add_post("/v1/feeds/{feed}/events", self._post)
         app.router.add_get("/healthz", self._health)
         app.cleanup_ctx.append(self._background)
@@ -198,7 +202,7 @@ def main(settings: Settings) -> None:
     epoch = EpochReader(settings.kafka).latest
     now = partial(datetime.now, UTC)
     ticker = Ticker(contracts.values(), producer, settings.tick_seconds, now, epoch)
-    gateway = Gateway(contracts, settings.tokens(), producer, ticker, now)
+    gateway = Gateway(contracts, settings.tokens(), producer, ticker, now, guard_of(settings))
     try:
         web.run_app(gateway.application(), host=HOST, port=settings.gateway_port, access_log=None, print=None)
     except OSError as error:

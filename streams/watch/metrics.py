@@ -8,15 +8,20 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
+from socketserver import ThreadingMixIn
+from threading import Thread
 from typing import Protocol
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from faust.types import TP
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from schemas.event import LIVE
 from schemas.settings import HOST, PREFIX
+from streams.http_doors import guarded_wsgi
+from streams.http_guard import Guard
 from streams.watch.batches import BEGINNING
 from streams.watch.episode import LEVEL
 from streams.watch.levels import LEVELS
@@ -26,6 +31,8 @@ from streams.watch.state import StateKeeper
 
 log = logging.getLogger("liaowang.watch")
 
+PATIENCE = 10
+"""Seconds that one who asks may be silent."""
 Stage = Partition | SecondStage
 
 
@@ -148,12 +155,29 @@ class WatchMetrics(Collector):
         yield from (spent, late, held, episodes)
 
 
-def serve(collector: Collector, port: int) -> bool:
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread a connection; none of them keeps the worker from ending."""
+
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    """Says nothing of requests, and waits only so long for what a client has to say."""
+
+    timeout = PATIENCE
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def serve(collector: Collector, port: int, guard: Guard) -> bool:
     """Serve the metrics on loopback; where the port is taken (a second worker), say so and go on without."""
     registry = CollectorRegistry()
     registry.register(collector)
+    application = guarded_wsgi(make_wsgi_app(registry), guard)
     try:
-        start_http_server(port, HOST, registry)
+        server = make_server(HOST, port, application, _Server, _Quiet)
+        Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     except OSError as error:
         log.warning("no metrics from this worker: port %d (%sMETRICS_PORT): %s", port, PREFIX, error.strerror)
         return False

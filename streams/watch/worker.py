@@ -18,6 +18,7 @@ from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.topics import PARTIALS, WARNINGS
 from streams.frames import FrameApp
+from streams.http_guard import guard_of
 from streams.watch.episode import GC_THRESHOLD
 from streams.watch.metrics import WatchMetrics, serve
 from streams.watch.published import History, RuleBook
@@ -125,6 +126,7 @@ def main(settings: Settings) -> None:
     start_logging()
     history = asyncio.run(first_rules(settings.kafka, heartbeat(settings, "watch")))
     app, watcher = make_app(settings, history, load_contracts())
-    serve(WatchMetrics(watcher, app.end_of), settings.metrics_port)
+    guard = guard_of(settings, password=True)
+    serve(WatchMetrics(watcher, app.end_of), settings.metrics_port, guard)
     gc.set_threshold(*GC_THRESHOLD)
     run_worker(app, settings)

@@ -6,13 +6,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
@@ -25,6 +23,8 @@ from streams.duty.console.door import Guest, Visit, go, guest_of, language_of, p
 from streams.duty.console.headers import SecurityHeaders
 from streams.duty.console.parts import Parts
 from streams.duty.console.rendering import STATIC
+from streams.http_doors import Guarded
+from streams.http_guard import Guard
 
 log = logging.getLogger("liaowang.console")
 
@@ -41,8 +41,8 @@ class Stamped(StaticFiles):
         return reply
 
 
-def make_console(parts: Parts, hosts: list[str], api: ASGIApp | None = None) -> Starlette:
-    """The application; `hosts` are the names it answers to, `api` answers below /api/v1."""
+def make_console(parts: Parts, guard: Guard, api: ASGIApp | None = None) -> Starlette:
+    """The application behind its guard; `api` answers below /api/v1."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -59,7 +59,7 @@ def make_console(parts: Parts, hosts: list[str], api: ASGIApp | None = None) -> 
         routes=_routes(parts, api),
         middleware=[
             Middleware(SecurityHeaders, identity=identity),
-            Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+            Middleware(Guarded, guard=guard),
         ],
         exception_handlers={HTTPException: _refusal(parts), Exception: _fault(parts)},
         lifespan=lifespan,
@@ -149,9 +149,3 @@ def _fault(parts: Parts):  # type: ignore[no-untyped-def]
         return Guest(parts, request, words, parts.clock()).message(words("fault"), words("fault_text"), 500)
 
     return handle
-
-
-def hosts_of(url: str) -> list[str]:
-    """The names a console answers to: this machine's own, and the one its address has."""
-    name = urlsplit(url).hostname
-    return ["127.0.0.1", "localhost", "[::1]", *([name] if name else [])]

@@ -58,10 +58,10 @@ class Meters:
         return sum(each.seconds for each in self.rules)
 
 
-def read(http: httpx.Client, address: str) -> Meters:
+def read(http: httpx.Client, address: str, authorization: str) -> Meters:
     """The metrics as they are now; Unavailable where the worker does not answer."""
     try:
-        answer = http.get(address, timeout=3.0).raise_for_status()
+        answer = http.get(address, timeout=3.0, headers={"Authorization": authorization}).raise_for_status()
     except httpx.HTTPError as error:
         raise Unavailable(f"the metrics of watch at {address}: {error}") from error
     return meters_of(answer.text)

@@ -28,7 +28,7 @@ from streams.duty.api.app import make_api
 from streams.duty.api.parts import Parts as ApiParts
 from streams.duty.console import facts, meters
 from streams.duty.console.accounts import Accounts
-from streams.duty.console.app import hosts_of, make_console
+from streams.duty.console.app import make_console
 from streams.duty.console.cached import Cached
 from streams.duty.console.i18n import load_words
 from streams.duty.console.live import Hub
@@ -47,6 +47,7 @@ from streams.duty.officers import add_officer, set_password
 from streams.duty.rights import ADMIN, Grant
 from streams.duty.roles import publisher_of
 from streams.duty.sequence import settled
+from streams.http_guard import basic, guard_of
 from streams.land.broker import administration, describe
 from streams.watch.rule import load_rules
 from streams.worker import start_logging
@@ -83,6 +84,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
     service = Reading(settings.warehouse("service"), time.time)
     mart = Reading(settings.warehouse("bi"), time.time)
     http = httpx.Client(timeout=5.0, trust_env=False)
+    secret = basic(settings.console_admin_password)
     executor = ThreadPoolExecutor(3, "console-facts")
     regions = desks.now().regions
     metrics = f"http://{HOST}:{settings.metrics_port}/metrics"
@@ -101,7 +103,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         standings=Cached(partial(facts.standings, mart), STANDINGS_SECONDS, time.time, executor),
         feeds=Cached(partial(_feeds, settings, service, contracts), FEEDS_SECONDS, time.time, executor),
         trust=Cached(partial(facts.trust, service, mart), TRUST_SECONDS, time.time, executor),
-        meters=Cached(partial(meters.read, http, metrics), METERS_SECONDS, time.time, executor),
+        meters=Cached(partial(meters.read, http, metrics, secret), METERS_SECONDS, time.time, executor),
         reviews=Cached(partial(reviews, mart), TRUST_SECONDS, time.time, executor),
         hub=Hub(partial(changes, database)),
         lookers=asyncio.Semaphore(LOOKERS),
@@ -123,7 +125,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         mart.close()
         database.close()
 
-    return Console(make_console(parts, hosts_of(settings.console), api), parts, close)
+    return Console(make_console(parts, guard_of(settings), api), parts, close)
 
 
 def ensure_administrator(settings: Settings, database: Database, desks: Desks, now: datetime) -> None:
@@ -195,13 +197,15 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def make_server(console: Console) -> Server:
-    """The server of a console, without a socket yet."""
+def make_server(console: Console, proxy: str = "") -> Server:
+    """The server of a console, without a socket yet; `proxy`: whose `X-Forwarded-…` headers are believed."""
     config = uvicorn.Config(
         console.app,
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(proxy),
+        forwarded_allow_ips=proxy,
         lifespan="on",
         timeout_graceful_shutdown=STOP_SECONDS,
     )
@@ -233,6 +237,6 @@ def main(settings: Settings) -> None:
     with listen(settings.console_port) as place:
         console = open_console(settings, partial(datetime.now, UTC))
         try:
-            make_server(console).run(sockets=[place])
+            make_server(console, settings.trusted_proxy).run(sockets=[place])
         finally:
             console.close()

@@ -8,7 +8,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from supervisor.states import ProcessStates
@@ -23,6 +23,7 @@ from deploy.local.services import SERVICES, Service
 from deploy.local.supervisor import status
 from schemas.settings import Settings
 from streams.aside import Aside
+from streams.http_guard import basic
 
 HUNG, WELL = Finding(Health.hung, "no answer"), Finding(Health.ok)
 NOW = 1_000_000.0
@@ -120,17 +121,19 @@ def serving(settings: Settings) -> tuple[ThreadingHTTPServer, Thread]:
 
 
 def test_docs_are_served_and_probed_over_http(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, docs_port=free_port())
+    settings = Settings(home=tmp_path, docs_port=free_port(), console_admin_password="a password of tests")
     service = next(service for service in SERVICES if service.name == "docs")
     assert probe(service, settings, 100, NOW).health is Health.hung
     server, thread = serving(settings)
     (tmp_path / "docs" / "index.html").write_text("figures")
     try:
-        with urlopen(f"http://127.0.0.1:{settings.docs_port}/") as answer:
+        address = f"http://127.0.0.1:{settings.docs_port}/"
+        known = {"Authorization": basic(settings.console_admin_password)}
+        with urlopen(Request(address, headers=known)) as answer:
             assert answer.read() == b"figures"
         assert probe(service, settings, 100, NOW) == WELL
         unwell = probe(replace(service, path="/nothing"), settings, 100, NOW)
-        assert unwell.health is Health.unwell and unwell.detail.startswith("HTTP 404")
+        assert unwell.health is Health.unwell and unwell.detail.startswith("HTTP 401: sign in as admin")
     finally:
         server.shutdown()
         thread.join()

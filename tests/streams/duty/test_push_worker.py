@@ -27,6 +27,7 @@ from schemas.topics import WARNINGS
 from streams.duty.outbox import Outbox
 from streams.duty.push import LEVELS
 from streams.duty.push_worker import outbox_path
+from streams.http_guard import basic
 from tests.programs import process, program, until
 from tests.streams.duty.parts import KEY, warning
 
@@ -51,6 +52,7 @@ def home(tmp_path: Path) -> Iterator[Settings]:
         kafka_controller_port=free_port(),
         receiver_port=free_port(),
         webhook_key=KEY,
+        console_admin_password="a password of tests",
     )
     with kafka_running(settings):
         admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
@@ -91,9 +93,9 @@ def _answers(settings: Settings) -> bool:
 
 def received(settings: Settings) -> dict[str, int]:
     """Number of pushes by key, with their copies."""
-    with urllib.request.urlopen(
-        f"http://127.0.0.1:{settings.receiver_port}/pushes?limit=10000", timeout=10
-    ) as answer:
+    address = f"http://127.0.0.1:{settings.receiver_port}/pushes?limit=10000"
+    known = {"Authorization": basic(settings.console_admin_password)}
+    with urllib.request.urlopen(urllib.request.Request(address, headers=known), timeout=10) as answer:
         return {item["key"]: item["copies"] for item in json.load(answer)}
 
 

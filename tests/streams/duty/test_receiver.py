@@ -11,12 +11,18 @@ import aiohttp
 import pytest
 
 from schemas.errors import Misdeclared, Unavailable
-from streams.duty.receiver import Receiver, Trouble, serving
+from streams.duty.channels.home import NOTICES
+from streams.duty.links import make_link
+from streams.duty.receiver import SIGNED, Receiver, Trouble, serving
 from streams.duty.signature import sign
 from streams.duty.store import Store
+from streams.http_guard import Guard, basic, hosts_of
 from tests.streams.duty.parts import KEY
 
 NOW = 1_800_000_000
+PASSWORD = "a password of tests"
+GUARD = Guard(hosts_of(), PASSWORD, signed=frozenset(SIGNED))
+KNOWN = {"Authorization": basic(PASSWORD)}
 Visit = Callable[[aiohttp.ClientSession], Awaitable[None]]
 
 
@@ -27,10 +33,10 @@ def visit(path: Path, what: Visit, trouble: Trouble | None = None, shown: list[b
         store = Store(path / "receiver.sqlite")
         try:
             told = None if shown is None else (lambda _, new: shown.append(new))
-            receiver = Receiver(store, KEY, lambda: float(NOW), on_push=told, trouble=trouble)
+            receiver = Receiver(store, KEY, lambda: float(NOW), GUARD, on_push=told, trouble=trouble)
             async with (
                 serving(receiver, 0) as port,
-                aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+                aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=KNOWN) as session,
             ):
                 await what(session)
         finally:
@@ -152,3 +158,37 @@ def test_without_a_key_nothing_can_be_verified(tmp_path: Path) -> None:
     with pytest.raises(Misdeclared, match="WEBHOOK_KEY"):
         Receiver(store, "", lambda: 0.0)
     store.close()
+
+
+def test_nobody_reads_without_the_password_and_links_are_blank(tmp_path: Path) -> None:
+    link = make_link("http://127.0.0.1:18060", "key", "17", "zhang", NOW)
+
+    async def visitor(session: aiohttp.ClientSession) -> None:
+        assert await post(session, json.dumps({"text": f"see {link}", "level": "red"}).encode()) == 200
+        for path in ("/pushes", NOTICES, "/"):
+            async with session.get(path, headers={"Authorization": ""}) as response:
+                assert response.status == 401 and link not in await response.text()
+            said = (await get(session, path))[1]
+            assert link.rpartition("/")[2] not in said
+        assert (
+            "http://127.0.0.1:18060/a/\u2026"
+            in json.loads((await get(session, "/pushes"))[1])[0]["push"]["text"]
+        )
+        async with session.post("/pushes", headers={"Authorization": ""}) as response:
+            assert response.status == 401
+
+    visit(tmp_path, visitor)
+
+
+def test_a_page_elsewhere_neither_reads_nor_posts(tmp_path: Path) -> None:
+    async def visitor(session: aiohttp.ClientSession) -> None:
+        for headers, status in (
+            ({"Origin": "http://other.example"}, 403),
+            ({"Host": "rebound.example"}, 421),
+        ):
+            async with session.get("/pushes", headers=headers) as response:
+                assert response.status == status
+            async with session.post("/warnings", data=b"{}", headers=headers) as response:
+                assert response.status == status
+
+    visit(tmp_path, visitor)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -31,6 +31,7 @@ from schemas.contract import Contract, load_contracts
 from schemas.event import encode_event, encode_tick
 from schemas.settings import Settings
 from schemas.topics import PARTIALS, WARNINGS
+from streams.http_guard import basic
 from streams.watch.episode import Transition
 from streams.watch.flow import Flow
 from streams.watch.published import RuleBook
@@ -325,7 +326,9 @@ def data_of(value: bytes) -> dict[str, str]:
 
 def metrics(settings: Settings) -> dict[str, float]:
     """The worker's metrics, each summed over its labels."""
-    with urlopen(f"http://127.0.0.1:{settings.metrics_port}/metrics", timeout=10) as answer:
+    address = f"http://127.0.0.1:{settings.metrics_port}/metrics"
+    known = {"Authorization": basic(settings.console_admin_password)}
+    with urlopen(Request(address, headers=known), timeout=10) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
     found: Counter[str] = Counter()
     for family in families:

@@ -189,7 +189,7 @@ def house_open(settings: Settings, clock: Clock | None = None, requests: Limit =
     """A console behind a real server for as long as the block lasts."""
     clock = clock or Clock()
     console = open_console(settings, clock, requests)
-    server = make_server(console)
+    server = make_server(console, settings.trusted_proxy)
     with listen(settings.console_port) as place:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [place]}, daemon=True)
         thread.start()

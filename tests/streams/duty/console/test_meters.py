@@ -62,7 +62,7 @@ def test_a_rule_has_its_cost_its_subjects_and_its_open_warnings(meters: Meters) 
 
 def test_no_worker_is_unavailable() -> None:
     with httpx.Client(trust_env=False) as http, pytest.raises(Unavailable, match="metrics of watch"):
-        read(http, "http://127.0.0.1:9/metrics")
+        read(http, "http://127.0.0.1:9/metrics", "Basic x")
 
 
 def test_the_page_says_when_the_worker_is_away_and_shows_it_when_it_is_back(

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from streams.duty.console.accounts import IDLE, LIFE
 from streams.duty.console.door import LIVE
 from streams.duty.console.service import SIGN_INS
+from streams.duty.console.signing import FORM_COOKIE
 from streams.duty.console.tables import BrowserSession
 from streams.duty.limits import Limit
 from streams.duty.models import Officer
@@ -220,21 +221,37 @@ def test_every_answer_carries_the_security_headers(house: House) -> None:
             assert headers["referrer-policy"] == "same-origin"
             assert "strict-transport-security" not in headers
             assert ("no-store" in headers["cache-control"]) == (not path.startswith("/static"))
-        behind_tls = client.get("/sign-in", headers={"x-forwarded-proto": "https"})
-        assert "max-age=" in behind_tls.headers["strict-transport-security"]
 
 
-def test_cookies_are_secure_behind_tls(house: House) -> None:
+FORWARDED = {"x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.7"}
+
+
+def test_the_trusted_proxy_is_believed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with house_open(settings_for(tmp_path, LIAOWANG_TRUSTED_PROXY="127.0.0.1")) as house:
+        house.officer("zhang", "ecology-duty", "330000")
+        with house.visitor() as client:
+            client.headers.update(FORWARDED)
+            form = client.get("/sign-in")
+            assert "max-age=" in form.headers["strict-transport-security"]
+            assert all("Secure" in cookie for cookie in form.headers.get_list("set-cookie"))
+            client.cookies = httpx.Cookies({FORM_COOKIE: field_of(form.text, "csrf")})
+            sign_in(client, "zhang", "wrong wrong wrong")
+    assert "203.0.113.7" in caplog.text
+
+
+def test_nobody_else_is_believed(house: House, caplog: pytest.LogCaptureFixture) -> None:
     with house.visitor() as client:
-        client.headers["x-forwarded-proto"] = "https"
-        client.base_url = httpx.URL(house.address)
+        client.headers.update(FORWARDED)
         form = client.get("/sign-in")
-        assert all("Secure" in cookie for cookie in form.headers.get_list("set-cookie"))
+        assert "strict-transport-security" not in form.headers
+        assert not any("Secure" in cookie for cookie in form.headers.get_list("set-cookie"))
+        sign_in(client, "zhang", "wrong wrong wrong")
+    assert "console:127.0.0.1" in caplog.text and "203.0.113.7" not in caplog.text
 
 
 def test_other_names_of_this_host_are_not_answered(house: House) -> None:
     with house.visitor() as client:
-        assert client.get("/sign-in", headers={"host": "rebound.example"}).status_code == 400
+        assert client.get("/sign-in", headers={"host": "rebound.example"}).status_code == 421
 
 
 def test_too_large_a_form_is_refused_before_it_is_read(house: House) -> None:
