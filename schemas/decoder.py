@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, cast
 
 import msgspec
 
+from schemas.blanking import blanked
 from schemas.contract_model import Contract, Field
 from schemas.event import LIVE, SPECVERSION, Timeline
 from schemas.fields import DATES, TIMES, TIMESTAMPS, Aware, anchored, checked_type, data_struct
@@ -65,7 +66,8 @@ def _event_struct(contract: Contract, data: type[msgspec.Struct]) -> type[Event]
 
 def _decode(contract: Contract, codes: frozenset[str], struct: type[Event]) -> Callable[[bytes], Event]:
     """What decodes and checks one event, as one function: calls would cost more than the checks they make."""
-    read, find = msgspec.json.Decoder(struct).decode, Reasons(contract, codes, Event).find
+    read = msgspec.json.Decoder(struct).decode
+    find = blanked(contract, Reasons(contract, codes, Event).find)
     wrong = [check for field in contract.fields for check in _checks(field, contract.region_field)]
     known = [_known(field) for field in contract.fields if field.pattern and not field.enum]
     region = attrgetter(contract.region_field) if contract.region_field else lambda data: None

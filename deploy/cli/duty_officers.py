@@ -58,7 +58,7 @@ def add(
             email=email,
         )
         if password:
-            officers.set_password(made, password)
+            officers.set_password(session, made, password, work.now)
         view = _view(made)
     _say(view, "" if prompt else password, as_json)
 
@@ -79,14 +79,14 @@ def list_all(as_json: AsJson = False) -> None:
 
 @officer.command("password")
 def password(login: Login, prompt: Prompt = False, acting: As = "", as_json: AsJson = False) -> None:
-    """Set a new password: made and shown once, or asked for."""
+    """Set a new password: made and shown once, or asked for. His sessions and tokens end."""
     text = _password(prompt)
     with at_work(acting) as work, work.database.writing() as session:
         found = officers.find(session, login)
         for grant in officers.grants_of(found):
             if not may(work.actor.grants, "admin", grant.role, grant.region, work.desk.regions):
                 raise Forbidden(f"{work.actor.who} does not administer {grant.region}")
-        officers.set_password(found, text)
+        officers.set_password(session, found, text, work.now)
         view = _view(found)
     _say(view, "" if prompt else text, as_json)
 
@@ -166,7 +166,7 @@ def _with_grant(change: officers.Change, login: str, grant: Grant, acting: str, 
 def _set_active(login: str, active: bool, acting: str, as_json: bool) -> None:
     with at_work(acting) as work, work.database.writing() as session:
         found = officers.find(session, login)
-        officers.set_active(found, work.actor, work.desk.regions, active)
+        officers.set_active(session, found, work.actor, work.now, work.desk.regions, active)
         view = _view(found)
     _say(view, "", as_json)
 

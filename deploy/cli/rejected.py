@@ -18,6 +18,7 @@ from rich.table import Table
 from deploy.cli.complaint import complain
 from deploy.cli.screen import calm, say_json, screen
 from deploy.environment import load_settings
+from schemas.blanking import personal_fields
 from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared, Rejected
@@ -76,21 +77,25 @@ def show(
     raw: Annotated[bool, typer.Option("--raw", help="Only the bytes as they came.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show one rejected event: its raw bytes, the reason, where it stands in the log."""
+    """Show one rejected event: the reason, where it stands in the log, its bytes (personal: by --raw only)."""
     with _warehouse(load_settings()) as open:
         item = _one(open, ref)
     if raw:
         sys.stdout.buffer.write(item.raw)
         sys.stdout.buffer.flush()
-    elif as_json:
-        say_json(item.as_json(raw=True))
+        return
+    known = load_contracts().get(item.feed)
+    withheld = known is None or bool(personal_fields(known))
+    if as_json:
+        say_json(item.as_json(raw=not withheld))
     else:
         console = screen(highlight=False)
         for name, value in item.as_json().items():
             if value not in ("", None):
                 console.print(f"[bold]{name:>10}[/]  {escape(str(value))}")
         console.print()
-        typer.echo(item.raw.decode(errors="backslashreplace"))
+        held = f"({len(item.raw)} bytes of a feed with personal fields; --raw shows them)"
+        typer.echo(held if withheld else item.raw.decode(errors="backslashreplace"))
 
 
 @app.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy.orm import Session
 
 from schemas.regions import Regions
+from streams.duty.console.tables import BrowserSession
 from streams.duty.models import Office, Officer, Token
 from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
 from streams.duty.rights import ADMIN, Actor, Grant, may
@@ -92,27 +94,45 @@ def take(
         each.revoked, each.revoked_by = now, actor.who
 
 
-def set_active(officer: Officer, actor: Actor, regions: Regions, active: bool) -> None:
-    """Whether he may sign in and be on duty."""
+def set_active(
+    session: Session, officer: Officer, actor: Actor, now: datetime, regions: Regions, active: bool
+) -> None:
+    """Whether he may sign in and be on duty; what he was signed in with does not come back with him."""
     for grant in grants_of(officer) or (Grant(ADMIN, regions.province.code),):
         _check(grant, actor, regions)
     officer.active = active
+    if not active:
+        end_access(session, officer, now)
 
 
-def set_password(officer: Officer, password: str) -> None:
-    """His password from now on."""
+def end_access(session: Session, officer: Officer, now: datetime) -> None:
+    """Every browser he is signed in with and every token of his is good for nothing from now on."""
+    session.execute(sa.delete(BrowserSession).where(BrowserSession.officer_id == officer.id))
+    his = sa.update(Token).where(Token.officer_id == officer.id, Token.revoked.is_(None))
+    session.execute(his.values(revoked=now))
+
+
+def set_password(session: Session, officer: Officer, password: str, now: datetime) -> None:
+    """His password from now on; whoever came in by the old one is out: sessions and tokens end."""
     if not SHORTEST_PASSWORD <= len(password) <= 1024:
         raise Invalid(f"must have at least {SHORTEST_PASSWORD} characters", "password")
     officer.password_hash = PasswordHasher().hash(password)
+    session.flush()
+    end_access(session, officer, now)
+
+
+@cache
+def nobodys_hash() -> str:
+    """What the password of a login that nobody has is compared with, so that it takes as long as any other."""
+    return PasswordHasher().hash("nobody")
 
 
 def check_password(session: Session, login: str, password: str) -> bool:
     """Whether this is the password of an active officer; an unknown login takes as long as a known one."""
     officer = session.scalars(sa.select(Officer).where(Officer.login == login)).one_or_none()
-    hasher = PasswordHasher()
     known = officer.password_hash if officer and officer.active and officer.password_hash else ""
     try:
-        hasher.verify(known or hasher.hash("nobody"), password)
+        PasswordHasher().verify(known or nobodys_hash(), password)
     except (VerificationError, InvalidHashError):
         return False
     return bool(known)
@@ -157,10 +177,12 @@ def revoke_token(session: Session, now: datetime, token_id: int) -> Token:
     return token
 
 
-def bearer(session: Session, text: str, now: datetime, where: str, scope: str = "api") -> Actor | None:
+def bearer(
+    session: Session, text: str, now: datetime, where: str, scope: str = API, *, narrow: bool = False
+) -> Actor | None:
     """Who bears a token; None where it is unknown, over, of another scope, or its officer is not active.
 
-    A token of scope `api` opens the narrower ones, too.
+    A token of scope `api` opens the narrower ones, too, unless the token must be `narrow`.
     """
     query = sa.select(
         Token.revoked, Token.expires, Token.scope, Officer.id, Officer.login, Officer.active
@@ -169,7 +191,7 @@ def bearer(session: Session, text: str, now: datetime, where: str, scope: str = 
     if found is None:
         return None
     over = found.revoked is not None or (found.expires is not None and found.expires <= now)
-    if over or not found.active or found.scope not in (scope, API):
+    if over or not found.active or found.scope not in (scope, scope if narrow else API):
         return None
     return Actor(found.login, where, found.id, held_by(session, found.id))
 

@@ -5,7 +5,8 @@ Refused
 ├── Forbidden   403: the actor's roles and regions do not allow it
 ├── Conflict    409: the state does not allow it now; look again
 ├── Invalid     422: a value is wrong; says which and what would be right
-├── TooLarge    413: an attachment beyond the limit
+├── TooSlow     408: the request did not come in time
+├── TooLarge    413: more bytes than are taken
 ├── WrongType   415: an attachment that is not of a kind that is taken
 └── TooMany     429: more requests than anybody needs; says when to ask again
 """
@@ -54,6 +55,12 @@ class TooLarge(Refused):
     """More bytes than are taken."""
 
     status, title = 413, "Too large"
+
+
+class TooSlow(Refused):
+    """It did not come in time."""
+
+    status, title = 408, "Too slow"
 
 
 class WrongType(Refused):

@@ -40,6 +40,12 @@ def may(grants: Iterable[Grant], verb: str, role: str, region: str, regions: Reg
     return any(verb in _verbs(grant.role, role) and covers(grant.region, region, regions) for grant in grants)
 
 
+def sees(actor: Actor, role: str, region: str, assignee: int | None, regions: Regions) -> bool:
+    """Whether a case of this role and region, in the hands of `assignee`, is one that the actor may see."""
+    own = actor.officer_id is not None and actor.officer_id == assignee
+    return own or may(actor.grants, "see", role, region, regions)
+
+
 def covers(above: str, below: str, regions: Regions) -> bool:
     """Whether a region is another one or contains it; what lies in no known region is the province's."""
     return above in path(below, regions)

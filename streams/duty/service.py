@@ -28,6 +28,7 @@ from streams.duty.lifecycle import (
     change,
 )
 from streams.duty.models import Case, Entry, Officer
+from streams.duty.receiving import demand_receiver
 from streams.duty.records import notify, record
 from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
 from streams.duty.rights import Actor, may
@@ -158,6 +159,7 @@ def reassign(
     officer = officer_named(session, to)
     if case.assignee_id == officer.id and case.state != NEW:
         raise Conflict(f"it is {to}'s already")
+    demand_receiver(session, desk, officer, case.role, case.region, now)
     before = case.assignee.login if case.assignee else None
     case.assignee = officer
     case.assignee_id = officer.id

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from streams.duty import service
 from streams.duty.desk import Desk, plan_of
 from streams.duty.lifecycle import CLOSED
-from streams.duty.models import Case, Handover, Officer, Override
+from streams.duty.models import Case, Handover, Override
+from streams.duty.receiving import demand_receiver, is_of_team
 from streams.duty.refusals import Conflict, Forbidden, NotFound
 from streams.duty.rights import Actor, may
 from streams.duty.roster import ANY, Occurrence, Team
@@ -36,6 +37,8 @@ def override(
     """Somebody else is on duty for a while; `officer` None says that nobody is (a hole, or the region above)."""
     known = team_named(desk, team)
     _check_roster(actor, known, desk)
+    if officer:
+        demand_receiver(session, desk, officer_named(session, officer), known.role, known.region, now)
     return _add(session, actor, now, known, officer, starts, ends, reason)
 
 
@@ -101,7 +104,7 @@ def handover(
     giving = officer_named(session, giver or actor.who)
     if giving.login != actor.who:
         _check_roster(actor, known, desk)
-    elif not _concerned(session, desk, known, giving, now):
+    elif not is_of_team(session, desk, known, giving, now):
         raise Forbidden(f"{giving.login} is not of {team}")
     taking = officer_named(session, to)
     if taking.id == giving.id:
@@ -192,11 +195,3 @@ def _turn(session: Session, desk: Desk, team: Team, at: datetime, now: datetime)
     if turn.ends <= now:
         raise Conflict(f"the turn at {at.isoformat()} is over")
     return turn
-
-
-def _concerned(session: Session, desk: Desk, team: Team, officer: Officer, now: datetime) -> bool:
-    """Whether an officer is of a team: by its shifts, or because he has its duty now."""
-    if any(officer.login in shift.officers for shift in team.shifts):
-        return True
-    turn = on_duty(plan_of(session, desk, now), team, now)
-    return turn is not None and turn.login == officer.login

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -19,14 +20,32 @@ from streams.intake.lines import decode_object
 from streams.intake.mapping import LONGEST, subject_key
 
 SHOWN_ID = 200
+MAX_ITEMS = 10_000
+
+
+class _Item(msgspec.Struct, gc=False):
+    """An object of which nothing is kept: what counting costs."""
+
+
+class _Named(msgspec.Struct, gc=False):
+    id: str = ""
+
+
+_NAMED = msgspec.json.Decoder(_Named)
 _DOCUMENT = msgspec.json.Decoder(msgspec.Raw)
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_COUNT = msgspec.json.Decoder(list[_Item | int | float | str | bool | None])
+_LINE = re.compile(rb"[^\r\n]+")
 
 Record = tuple[bytes | None, bytes]
 
 
 class Malformed(ValueError):
     """The body holds no batch at all; says why."""
+
+
+class TooMany(ValueError):
+    """The body holds more events than one batch takes, or might: it was not taken apart."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +63,42 @@ class Fault:
         return asdict(self)
 
 
-def split_batch(body: bytes) -> list[bytes]:
+def split_batch(body: bytes, most: int = MAX_ITEMS) -> list[bytes]:
     """Cut a body into its events' own bytes: a JSON array, one object, or one object a line.
 
-    Raises Malformed for a broken array or an empty body; a broken line is for the contract to reject.
+    Raises Malformed for a broken array or an empty body, TooMany for more than `most` events; a broken line is for
+    the contract to reject. Memory is bounded by the body and `most`, whatever the body holds.
     """
     text = body.strip()
     if not text:
         raise Malformed("the body is empty; send one CloudEvent, an array of them or one a line")
     if text.startswith(b"["):
-        try:
-            return [bytes(item) for item in _ARRAY.decode(text)]
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise Malformed(f"the body is no JSON array: {error}") from None
-    return [text] if _is_document(text) else [line for line in map(bytes.strip, text.splitlines()) if line]
+        return _elements(text, most)
+    return [text] if _is_document(text) else _lines(text, most)
+
+
+def _elements(text: bytes, most: int) -> list[bytes]:
+    """The elements of a JSON array, which are counted first where there could be too many."""
+    try:
+        if text.count(b",") >= most and len(_COUNT.decode(text)) > most:
+            raise TooMany(f"more than {most} events")
+        return [bytes(item) for item in _ARRAY.decode(text)]
+    except msgspec.ValidationError:
+        raise Malformed("the body is a JSON array of something else than events") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Malformed(f"the body is no JSON array: {error}") from None
+
+
+def _lines(text: bytes, most: int) -> list[bytes]:
+    """The lines that are not blank."""
+    found: list[bytes] = []
+    for match in _LINE.finditer(text):
+        line = match.group().strip()
+        if line:
+            found.append(line)
+        if len(found) > most:
+            raise TooMany(f"more than {most} events")
+    return found
 
 
 def check_batch(
@@ -68,7 +109,7 @@ def check_batch(
     records: list[Record] = []
     faults: list[Fault] = []
     for index, raw in enumerate(items):
-        document = decode_object(raw) or {}
+        document = (decode_object(raw) or {}) if len(raw) <= LONGEST else {}
         fault = _fault(contract, decoder, index, raw, document, moment)
         if fault:
             faults.append(fault)
@@ -80,10 +121,10 @@ def check_batch(
 def _fault(
     contract: Contract, decoder: Decoder, index: int, raw: bytes, document: dict[str, Any], arrived: int
 ) -> Fault | None:
+    if len(raw) > LONGEST:
+        return Fault(index, _id_of(raw)[:SHOWN_ID], "event", "length", f"{len(raw)} bytes")
     id = document.get("id")
     shown = id[:SHOWN_ID] if isinstance(id, str) else ""
-    if len(raw) > LONGEST:
-        return Fault(index, shown, "event", "length", f"{len(raw)} bytes")
     try:
         event = decoder.decode(raw)
         if ahead := future(event.time, arrived, contract.skew_ms):
@@ -91,6 +132,14 @@ def _fault(
     except Rejected as rejected:
         return Fault(index, shown, rejected.field, rejected.rule, rejected.value)
     return Fault(index, shown, "timeline", "reserved", event.timeline) if event.timeline != LIVE else None
+
+
+def _id_of(raw: bytes) -> str:
+    """The id of an event of which nothing else is kept."""
+    try:
+        return _NAMED.decode(raw).id
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return ""
 
 
 def _is_document(text: bytes) -> bool:

@@ -16,9 +16,11 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from threading import BoundedSemaphore
 from typing import Any
 
 from aiohttp import web
@@ -27,10 +29,11 @@ from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared, Unavailable
 from schemas.settings import HOST, Settings
+from streams.bounded import Crowded, Places
 from streams.http_doors import guarding
 from streams.http_guard import Guard, guard_of, hosts_of
 from streams.intake.acknowledged import AcknowledgedProducer
-from streams.intake.batch import Malformed, check_batch, split_batch
+from streams.intake.batch import MAX_ITEMS, Malformed, TooMany, check_batch, split_batch
 from streams.intake.journal import log_as_json
 from streams.intake.ticker import Ticker
 from streams.watch.rule_topic import EpochReader
@@ -38,9 +41,13 @@ from streams.watch.rule_topic import EpochReader
 log = logging.getLogger(__name__)
 
 MAX_BODY = 8 * 1024 * 1024
-MAX_ITEMS = 10_000
 RETRY_SECONDS = 5
 THREADS = 8
+AT_ONCE, WAITING = 4, 60
+"""Batches of one department that are in memory at once, and that wait for it without having been read."""
+BODY_SECONDS = 60.0
+LARGE, LARGE_AT_ONCE = 1024 * 1024, 2
+"""Bodies of more bytes are taken apart two at a time: one of crumbs takes ten times its size meanwhile."""
 BEARER = "Bearer "
 JOURNAL = web.RequestKey("journal", dict[str, Any])
 
@@ -83,6 +90,8 @@ class Gateway:
         self._producer, self._ticker, self._now = producer, ticker, now
         self._guard = guard or Guard(hosts_of())
         self._threads = ThreadPoolExecutor(THREADS, "gateway")
+        self._large = BoundedSemaphore(LARGE_AT_ONCE)
+        self._places = {department: Places(AT_ONCE, WAITING, BODY_SECONDS) for department in self._tokens}
 
     def application(self) -> web.Application:
         """Make the web application; while it runs the ticker ticks, and in the end all is flushed."""
@@ -105,9 +114,13 @@ class Gateway:
         department = self._department(request.headers.get("Authorization", ""))
         feed = self._feed(request.match_info["feed"], department)
         request[JOURNAL] = {"feed": feed.contract.feed, "department": department}
-        body = await _read(request)
-        take = partial(self._take, feed, body)
-        accepted = await asyncio.get_running_loop().run_in_executor(self._threads, take)
+        try:
+            async with self._places[department].one():
+                body = await _read(request)
+                take = partial(self._take, feed, body)
+                accepted = await asyncio.get_running_loop().run_in_executor(self._threads, take)
+        except Crowded:
+            raise Refused(503, f"more than {AT_ONCE} batches of {department} at once; try again") from None
         request[JOURNAL] |= {"bytes": len(body), "accepted": accepted}
         return web.json_response({"accepted": accepted}, status=202)
 
@@ -144,11 +157,12 @@ class Gateway:
     def _take(self, feed: Feed, body: bytes) -> int:
         """Check and store one batch (in a thread); returns how many events are stored."""
         try:
-            items = split_batch(body)
+            with self._large if len(body) > LARGE else nullcontext():
+                items = split_batch(body)
         except Malformed as error:
             raise Refused(400, str(error)) from None
-        if len(items) > MAX_ITEMS:
-            raise Refused(413, f"{len(items)} events; at most {MAX_ITEMS} a batch")
+        except TooMany as error:
+            raise Refused(413, f"{error}; at most {MAX_ITEMS} a batch") from None
         records, faults = check_batch(feed.contract, feed.decoder, items, self._now())
         if faults:
             rejected = [fault.as_json() for fault in faults]
@@ -164,7 +178,10 @@ class Gateway:
 
 async def _read(request: web.Request) -> bytes:
     try:
-        return await request.read()
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise Refused(408, f"the body did not come within {BODY_SECONDS:.0f} s") from None
     except web.HTTPRequestEntityTooLarge:
         raise Refused(413, f"the body has more than {MAX_BODY} bytes") from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -22,18 +22,21 @@ STOP_SECONDS = 10.0
 RAW_LIMIT = 100_000  # bytes of the event that go along; landing.rejected has all of them
 
 
-def messages(landed: Sequence[Landed]) -> Iterator[tuple[bytes, bytes]]:
-    """Key `topic:partition:offset` and value of each refusal; the same one always gives the same bytes."""
+def messages(landed: Sequence[Landed], personal: Collection[str] = ()) -> Iterator[tuple[bytes, bytes]]:
+    """Key `topic:partition:offset` and value of each refusal; the same one always gives the same bytes.
+
+    Of feeds with `personal` fields the event itself does not go along.
+    """
     for item in landed:
         for row in item.batch.refused:
             key = f"{item.topic}:{item.partition}:{row.offset}"
-            yield key.encode(), _event(key, item, row)
+            yield key.encode(), _event(key, item, row, withheld=item.feed in personal)
 
 
-def _event(key: str, item: Landed, row: Refused) -> bytes:
+def _event(key: str, item: Landed, row: Refused, *, withheld: bool) -> bytes:
     raw = row.raw[:RAW_LIMIT]
     try:
-        shown = {"raw": raw.decode()}
+        shown = {"withheld": "personal"} if withheld else {"raw": raw.decode()}
     except UnicodeDecodeError:
         shown = {"raw_base64": base64.b64encode(raw).decode()}
     data = {
@@ -58,15 +61,18 @@ def _event(key: str, item: Landed, row: Refused) -> bytes:
 class Refusals:
     """Publishes refusals; returns when the broker has acknowledged all of them."""
 
-    def __init__(self, broker: str) -> None:
-        self._broker = broker
+    def __init__(self, broker: str, personal: Collection[str] = ()) -> None:
+        self._broker, self._personal = broker, personal
         self._producer: AIOKafkaProducer | None = None
 
     async def __call__(self, landed: Sequence[Landed]) -> None:
         """Send the refusals of these batches; Unavailable when the broker does not take them."""
         try:
             producer = await self._started()
-            sent = [await producer.send(REJECTED, value, key=key) for key, value in messages(landed)]
+            sent = [
+                await producer.send(REJECTED, value, key=key)
+                for key, value in messages(landed, self._personal)
+            ]
             await asyncio.gather(*sent)
         except (KafkaError, OSError) as error:
             await self.stop()

@@ -164,7 +164,7 @@ def edited(contract: Contract, raw: bytes, changes: Mapping[str, str]) -> bytes:
     try:
         document = msgspec.json.decode(raw, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise Rejected("event", "json", raw[:100].decode(errors="replace")) from None
+        raise Rejected("event", "json", f"{len(raw)} bytes that are no JSON object") from None
     data = document.get("data")
     document["data"] = dict(data) if isinstance(data, dict) else {}
     textual = {field.name for field in contract.fields if field.kind in ("string", "date", "timestamp")}

@@ -15,6 +15,7 @@ from typing import Any
 import faust
 from faust.types import TP
 
+from schemas.blanking import personal_fields
 from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared, Unavailable
 from schemas.pseudonyms import Pseudonyms
@@ -88,7 +89,8 @@ class Land:
         self._app = app
         self._contracts = contracts
         self.incident = ""
-        self._refusals = Refusals(settings.kafka)
+        personal = {each.feed for each in contracts.values() if personal_fields(each)}
+        self._refusals = Refusals(settings.kafka, personal)
         self._warehouse = Warehouse(settings.warehouse("service"))
         key = Pseudonyms(settings.pseudonym_key) if settings.pseudonym_key else None
         self.writer = Writer(

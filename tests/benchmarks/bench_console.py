@@ -93,7 +93,7 @@ def fill(settings: Settings) -> tuple[Database, list[Key]]:
     with database.writing() as session:
         for login in OFFICERS:
             officer = find(session, login)
-            set_password(officer, PASSWORD)
+            set_password(session, officer, PASSWORD, datetime.now(UTC))
             tokens.append(add_token(session, actor, now, officer, token_urlsafe(32)))
     accounts, cookie = Accounts(database), f"liaowang_session_{settings.console_port}"
     sessions = [accounts.sign_in(login, PASSWORD, now) for login in OFFICERS]

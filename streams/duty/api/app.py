@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from streams.duty.api import attachments, cases, docs, officers, replays, rosters, silences, warnings
+from streams.duty.api.front import Front
 from streams.duty.api.parts import Parts
 from streams.duty.api.problems import Problem, install
 
@@ -24,6 +25,7 @@ def make_api(parts: Parts) -> FastAPI:
         redoc_url=None,
     )
     app.state.parts = parts
+    app.add_middleware(Front, parts=parts)
     for part in (cases, attachments, rosters, silences, officers, warnings, replays):
         app.include_router(part.router)
     install(app)

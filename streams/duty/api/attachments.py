@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -27,12 +28,14 @@ def attach(
     request: Request,
     case_id: Id,
     file: Annotated[
-        UploadFile, File(description="JPEG, PNG, PDF, text, CSV, Word or Excel; at most 10 MiB.")
+        UploadFile,
+        File(description="JPEG, PNG, WebP, PDF, text, CSV, Word or Excel, named so; at most 10 MiB."),
     ],
     key: IdempotencyKey = None,
 ) -> Any:
     """The file as it is on record."""
     content = file.file.read(attachments.LARGEST + 1)
+    digest = sha256(content).hexdigest()
     name, media_type = file.filename or "", file.content_type or ""
 
     def act(session: Session) -> dict[str, Any]:
@@ -48,7 +51,7 @@ def attach(
         )
         return attachment_view(made)
 
-    return once(who, key, request, [name, media_type, len(content)], act, 201)
+    return once(who, key, request, [name, media_type, digest], act, 201)
 
 
 @router.get(
@@ -64,5 +67,6 @@ def fetch(who: Who, case_id: Id, attachment_id: Id) -> Response:
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name, safe='')}",
         "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
     }
     return Response(found.content, media_type=found.media_type, headers=headers)

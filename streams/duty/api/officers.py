@@ -15,7 +15,7 @@ from streams.duty.api.parts import Asking, IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
 from streams.duty.models import Officer
 from streams.duty.refusals import Forbidden
-from streams.duty.rights import Grant, may
+from streams.duty.rights import ADMIN, Grant, may
 
 router = APIRouter(prefix="/api/v1", tags=["officers"], responses=responses(400, 401, 403, 422, 429, 503))
 CHANGED = responses(404, 409)
@@ -57,7 +57,7 @@ def me(asked: Who) -> dict[str, Any]:
 
 @router.get("/officers", summary="Officers, to give cases and turns to")
 def list_officers(asked: Who) -> dict[str, Any]:
-    """Login, name, roles; phone and e-mail only where the bearer administers one of their regions."""
+    """Login, name, roles; phone and e-mail only where the bearer administers all their regions."""
     if not asked.actor.grants:
         raise Forbidden(f"{asked.actor.who} holds no role")
     with asked.parts.database.reading() as session:
@@ -127,7 +127,7 @@ def set_active(
 
     def act(session: Session) -> dict[str, Any]:
         officer = officers.find(session, login)
-        officers.set_active(officer, asked.actor, asked.desk.regions, body.active)
+        officers.set_active(session, officer, asked.actor, asked.now, asked.desk.regions, body.active)
         return officer_view(asked, officer)
 
     return once(asked, key, request, body.model_dump(), act)
@@ -143,6 +143,7 @@ def officer_view(asked: Asking, officer: Officer) -> dict[str, Any]:
         "grants": [{"role": grant.role, "region": grant.region} for grant in grants],
     }
     regions = asked.desk.regions
-    if any(may(asked.actor.grants, "admin", grant.role, grant.region, regions) for grant in grants):
+    held = grants or (Grant(ADMIN, regions.province.code),)
+    if all(may(asked.actor.grants, "admin", grant.role, grant.region, regions) for grant in held):
         shown |= {"phone": officer.phone, "email": officer.email}
     return shown

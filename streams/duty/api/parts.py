@@ -65,20 +65,35 @@ class Asking:
     desk: Desk
 
 
-def asking(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+def asking(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> Asking:
+    """Who asks, by the bearer token; `front.py` knows it already of whatever changes something."""
+    known: Asking | None = getattr(request.state, "asking", None)
+    return known or identify(parts_of(request), request, token_of(request))
+
+
+def token_of(request: Request) -> str:
+    """The bearer token in the header of a request; empty where there is none."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else ""
+
+
+def reader(request: Request, scope: str, token: str) -> Asking:
+    """Who reads a feed that programs read which send no header: by the header, else by `token` of the address.
+
+    An address is kept by proxies, histories and logs, so only a token of the feed's own narrow scope counts there.
+    """
+    header = token_of(request)
+    return identify(parts_of(request), request, header or token, scope, narrow=not header)
+
+
+def identify(
+    parts: Parts, request: Request, token: str, scope: str = "api", *, narrow: bool = False
 ) -> Asking:
-    """Who asks, by the bearer token."""
-    return identify(request, credentials.credentials if credentials else "")
-
-
-def identify(request: Request, token: str, scope: str = "api") -> Asking:
     """Who bears this token; Unauthorised where nobody does, TooMany where somebody asks without end."""
-    parts = parts_of(request)
     now = parts.clock()
     where = f"api {request.client.host}" if request.client else "api"
     with parts.database.reading() as session:
-        actor = bearer(session, token, now, where, scope) if token else None
+        actor = bearer(session, token, now, where, scope, narrow=narrow) if token else None
     if actor is None:
         _limit(parts.wrong_tokens, where, now)
         raise Unauthorised("a bearer token that is known and not over must be given")

@@ -37,6 +37,17 @@ def problem(
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
+def answer_to(error: Refused | Unavailable) -> JSONResponse:
+    """The answer to a request that is refused, or that finds the database away."""
+    if isinstance(error, Unavailable):
+        log.error("%s", error)
+        return problem(503, "Unavailable", "the duty database is away; try again", {"Retry-After": "5"})
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+    if isinstance(error, TooMany):
+        headers = {"Retry-After": str(error.seconds)}
+    return problem(error.status, error.title, str(error), headers)
+
+
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of these statuses: a problem each."""
     schema = {"$ref": "#/components/schemas/Problem"}
@@ -62,15 +73,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Refused)
     def refused(_: Request, error: Refused) -> JSONResponse:
-        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-        if isinstance(error, TooMany):
-            headers = {"Retry-After": str(error.seconds)}
-        return problem(error.status, error.title, str(error), headers)
+        return answer_to(error)
 
     @app.exception_handler(Unavailable)
     def away(_: Request, error: Unavailable) -> JSONResponse:
-        log.error("%s", error)
-        return problem(503, "Unavailable", "the duty database is away; try again", {"Retry-After": "5"})
+        return answer_to(error)
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

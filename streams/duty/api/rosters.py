@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from schemas.fields import SHANGHAI, midnight
 from streams.duty import rosters, substitutes
 from streams.duty.api.cases import Login, Text
-from streams.duty.api.parts import Asking, Id, IdempotencyKey, Who, identify, once
+from streams.duty.api.parts import Asking, Id, IdempotencyKey, Who, once, reader
 from streams.duty.api.problems import responses
 from streams.duty.holes import holes, views
 from streams.duty.officers import find
@@ -255,8 +255,7 @@ def officer_calendar(request: Request, login: str, token: CalendarToken = "") ->
 
 
 def _calendar_reader(request: Request, token: str) -> Asking:
-    kind, _, bearer = request.headers.get("authorization", "").partition(" ")
-    asked = identify(request, bearer.strip() if kind.lower() == "bearer" else token, scope="calendar")
+    asked = reader(request, "calendar", token)
     _belongs(asked)
     return asked
 

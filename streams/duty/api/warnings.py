@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from streams.duty import cap, cap_index
-from streams.duty.api.parts import Asking, identify
+from streams.duty.api.parts import reader
 from streams.duty.api.problems import responses
 from streams.duty.refusals import NotFound
 
@@ -51,7 +52,7 @@ def rss(request: Request, token: CapToken = "", region: RegionCode = "") -> Resp
 )
 def message(request: Request, identifier: Identifier, token: CapToken = "") -> Response:
     """Alert, Update or Cancel, with references to what was told before of the same episode."""
-    asked = _reader(request, token)
+    asked = reader(request, "cap", token)
     with asked.parts.database.reading() as session:
         told = cap_index.message(session, asked.parts.cap, asked.actor, asked.desk.regions, identifier)
     return _xml(cap.document(told, asked.parts.cap.sender), cap.MEDIA_TYPE)
@@ -60,25 +61,20 @@ def message(request: Request, identifier: Identifier, token: CapToken = "") -> R
 def _index(
     request: Request, token: str, region: str, written: Callable[..., bytes], media_type: str
 ) -> Response:
-    asked = _reader(request, token)
+    asked = reader(request, "cap", token)
     regions = asked.desk.regions
     if region and regions.get(region) is None:
         raise NotFound(f"{region!r} is no region code", "region")
     with asked.parts.database.reading() as session:
         found = cap_index.current(session, asked.parts.cap, asked.actor, regions, asked.now, region)
     base = f"{request.url.scheme}://{request.url.netloc}{router.prefix}"
-    query = f"?token={token}" if token else ""
+    query = f"?token={quote(token, safe='')}" if token else ""
 
     def link(identifier: str) -> str:
         return f"{base}/messages/{identifier}.xml{query}"
 
     here = f"{base}/{request.url.path.rpartition('/')[2]}"
     return _xml(written(found, here, link, asked.now), media_type)
-
-
-def _reader(request: Request, token: str) -> Asking:
-    kind, _, bearer = request.headers.get("authorization", "").partition(" ")
-    return identify(request, bearer.strip() if kind.lower() == "bearer" else token, scope="cap")
 
 
 def _xml(content: bytes, media_type: str) -> Response:

@@ -1,4 +1,4 @@
-"""Who is signed in: passwords checked with lock-out, outside identities bound, sessions by token.
+"""Who is signed in: passwords checked, outside identities bound, sessions by token.
 
 A session's token is kept as SHA-256 only: who reads the database cannot sign in with what he finds there.
 """
@@ -13,11 +13,10 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from streams.duty.console.lockout import Attempts
 from streams.duty.console.tables import BrowserSession, SignIn
 from streams.duty.database import Database
 from streams.duty.models import Officer
-from streams.duty.officers import check_password, held_by
+from streams.duty.officers import check_password, held_by, nobodys_hash
 from streams.duty.rights import Grant
 
 IDLE = timedelta(hours=12)
@@ -27,7 +26,7 @@ LONGEST_PASSWORD = 1024
 
 
 class SignInRefused(Exception):
-    """Why somebody is not signed in: `wrong`, `locked`, or `unknown` (an outside identity nobody here has)."""
+    """Why somebody is not signed in: `wrong`, or `unknown` (an outside identity nobody here has)."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -50,29 +49,23 @@ class Accounts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        nobodys_hash()  # made now, or the first unknown login would take longer than the others
 
     def sign_in(self, login: str, password: str, now: datetime) -> str:
         """The token of a new session for a right password; SignInRefused otherwise.
 
-        A lock refuses right and wrong passwords alike. The password is checked outside of the transaction that
-        writes: it takes a while, and nobody shall wait for it.
+        The password is checked outside of the transaction that writes: it takes a while, and nobody shall wait for
+        it. A wrong one writes nothing, so that a login nobody has takes no less time than another.
         """
         with self._database.reading() as session:
-            known = session.execute(
-                sa.select(SignIn.failures, SignIn.locked_until).join(Officer).where(Officer.login == login)
-            ).first()
-            if known is not None and Attempts(*known).locked(now):
-                raise SignInRefused("locked")
             right = len(password) <= LONGEST_PASSWORD and check_password(session, login, password)
+        if not right:
+            raise SignInRefused("wrong")
         with self._database.writing() as session:
             row = _row(session, session.scalar(sa.select(Officer).where(Officer.login == login)))
-            if row is not None and right:
-                row.failures, row.locked_until = 0, None
-                return _open(session, row, now)
-            if row is not None:
-                after = Attempts(row.failures, row.locked_until).failed(now)
-                row.failures, row.locked_until = after.failures, after.locked_until
-        raise SignInRefused("wrong")
+            if row is None:
+                raise SignInRefused("wrong")
+            return _open(session, row, now)
 
     def sign_in_outside(self, issuer: str, subject: str, login: str, now: datetime) -> str:
         """The token of a new session for an identity that a provider vouches for.

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -21,8 +22,10 @@ from schemas.errors import Unavailable
 from streams.duty.console import acknowledge, cases, duties, pipeline, replays, ruling, screen, signing
 from streams.duty.console.door import Guest, Visit, go, guest_of, language_of, page
 from streams.duty.console.headers import SecurityHeaders
+from streams.duty.console.live import Sees
 from streams.duty.console.parts import Parts
 from streams.duty.console.rendering import STATIC
+from streams.duty.rights import Actor, sees
 from streams.http_doors import Guarded
 from streams.http_guard import Guard
 
@@ -103,9 +106,22 @@ def _events(parts: Parts):  # type: ignore[no-untyped-def]
         if guest.visitor is None:
             return JSONResponse({"error": "sign in first"}, 401)
         headers = {"X-Accel-Buffering": "no"}
-        return StreamingResponse(parts.hub.listen(), media_type="text/event-stream", headers=headers)
+        stream = parts.hub.listen(partial(_sees, parts, request))
+        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
     return events
+
+
+async def _sees(parts: Parts, request: Request) -> Sees | None:
+    """Which cases a browser may hear of, as its officer's roles are now; None where he is signed in no more."""
+    try:
+        visitor = (await run_in_threadpool(guest_of, parts, request, used=False)).visitor
+    except Unavailable:
+        return None
+    if visitor is None:
+        return None
+    actor = Actor(visitor.login, "events", visitor.officer_id, visitor.grants)
+    return lambda it: sees(actor, it.role, it.region, it.assignee, parts.regions)
 
 
 def _health(parts: Parts):  # type: ignore[no-untyped-def]

@@ -19,8 +19,9 @@ from starlette.routing import Route
 from schemas.errors import Unavailable
 from streams.duty import attachments, queries, service
 from streams.duty.console.chart import Chart, draw
-from streams.duty.console.door import Visit, action, bytes_of, go, page
+from streams.duty.console.door import Visit, action, go, page
 from streams.duty.console.evidence import Evidence, find, place_of, wanted_of
+from streams.duty.console.forms import bytes_of
 from streams.duty.console.parts import Parts
 from streams.duty.console.rendering import moment
 from streams.duty.console.views import Naming, case_view, entry_views

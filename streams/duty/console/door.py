@@ -17,16 +17,17 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from schemas.errors import Unavailable
 from streams.duty.console.accounts import Visitor
+from streams.duty.console.forms import MOST_FIELDS, check_length, form_of, is_large
 from streams.duty.console.i18n import LANGUAGES, Words, negotiate
 from streams.duty.console.parts import Parts
-from streams.duty.refusals import Refused, TooLarge
+from streams.duty.refusals import Refused
 from streams.duty.rights import Actor
 
 log = logging.getLogger("liaowang.console")
@@ -35,8 +36,6 @@ LIVE = "X-Live"
 """The header by which a page that is open fetches itself (`live.js`)."""
 LANGUAGE_COOKIE = "liaowang_language"
 NOBODY = Actor("", "")
-MOST_FIELDS = 60
-FORM_OVERHEAD = 160 * 1024
 TYPED = ("done", "text", "question", "to", "into")
 """Fields of forms that people write in."""
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -144,7 +143,9 @@ def action(parts: Parts, handler: Callable[[Visit, FormData], Response], most: i
 
     async def endpoint(request: Request) -> Response:
         check_length(request, most)
-        async with request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=FORM_OVERHEAD) as form:
+        if is_large(request) and await run_in_threadpool(stranger, parts, request):
+            raise HTTPException(403)
+        async with form_of(request, max_files=1, max_fields=MOST_FIELDS) as form:
 
             def handle(guest: Guest) -> Response:
                 visit = _known(guest)
@@ -159,11 +160,12 @@ def action(parts: Parts, handler: Callable[[Visit, FormData], Response], most: i
     return endpoint
 
 
-def check_length(request: Request, most: int = 0) -> None:
-    """Refuse a form that is too large before it is read."""
-    length = request.headers.get("content-length", "")
-    if not length.isdecimal() or int(length) > most + FORM_OVERHEAD:
-        raise HTTPException(413 if length else 411)
+def stranger(parts: Parts, request: Request) -> bool:
+    """Whether nobody is signed in. While the database is away nobody knows; what was typed is worth keeping."""
+    try:
+        return guest_of(parts, request).visitor is None
+    except Unavailable:
+        return False
 
 
 def check_csrf(request: Request, given: str, wanted: str) -> None:
@@ -286,11 +288,3 @@ def too_many(guest: Guest, wait: float) -> Response:
     reply = guest.message(guest.words("too_many"), guest.words("too_many_text", seconds=seconds), 429)
     reply.headers["Retry-After"] = str(seconds)
     return reply
-
-
-def bytes_of(file: UploadFile, most: int) -> bytes:
-    """The bytes of a file that was sent; TooLarge beyond the limit."""
-    content = file.file.read(most + 1)
-    if len(content) > most:
-        raise TooLarge(f"an attachment has at most {most} bytes")
-    return content

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import NamedTuple
 
 from schemas.errors import Unavailable
 
@@ -20,8 +21,28 @@ BEAT = 15.0
 MOST = 100
 """So many cases are named in an event; of more a page is told that there are more."""
 
-Changes = Callable[[int | None], tuple[int, tuple[int, ...]]]
+
+class Touched(NamedTuple):
+    """A case that changed, and what decides who may hear of it."""
+
+    case: int
+    role: str
+    region: str
+    assignee: int | None
+
+
+class News(NamedTuple):
+    """What changed since; `more`: other cases, too."""
+
+    seq: int
+    cases: tuple[Touched, ...]
+    more: bool
+
+
+Changes = Callable[[int | None], tuple[int, tuple[Touched, ...]]]
 """From a sequence number (None: the newest) to the newest one and the cases changed since."""
+Sees = Callable[[Touched], bool]
+"""Whether one listener may hear of a case."""
 
 
 class Hub:
@@ -29,7 +50,7 @@ class Hub:
 
     def __init__(self, changes: Changes, interval: float = INTERVAL) -> None:
         self._changes, self._interval = changes, interval
-        self._queues: set[asyncio.Queue[str | None]] = set()
+        self._queues: set[asyncio.Queue[News | None]] = set()
         self._seats = 0
 
     @property
@@ -50,45 +71,56 @@ class Hub:
                 log.warning("no news of changes: %s", error)
             await asyncio.sleep(self._interval)
 
-    def tell(self, seq: int, cases: tuple[int, ...]) -> None:
+    def tell(self, seq: int, cases: tuple[Touched, ...]) -> None:
         """Tell everybody; to whoever has not taken the last news yet, the new one says that there is more."""
-        event, more = _event(seq, cases[:MOST], len(cases) > MOST), _event(seq, (), True)
         for queue in self._queues:
             if queue.empty():
-                queue.put_nowait(event)
+                queue.put_nowait(News(seq, cases, False))
             elif queue.get_nowait() is None:
                 queue.put_nowait(None)
             else:
-                queue.put_nowait(more)
+                queue.put_nowait(News(seq, (), True))
 
     def stop(self) -> None:
         """End every stream, so that the server can stop."""
         for queue in self._queues:
             queue.put_nowait(None)
 
-    async def listen(self) -> AsyncIterator[str]:
+    async def listen(self, sees: Callable[[], Awaitable[Sees | None]]) -> AsyncIterator[str]:
         """The events for one browser, with a comment now and then, so that a dead connection is noticed.
 
-        Each has its own moment within the interval: told all at once, all would ask for their pages at once.
+        `sees` is asked at first and every few seconds what he may hear of; None: of nothing any more. Each browser
+        has its own moment within the interval: told all at once, all would ask for their pages at once.
         """
-        queue: asyncio.Queue[str | None] = asyncio.Queue()
+        queue: asyncio.Queue[News | None] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        may, asked = await sees(), loop.time()
         seat, self._seats = self._seats * GOLDEN % 1, self._seats + 1
         self._queues.add(queue)
         try:
             yield "retry: 2000\n\n"
-            while True:
+            while may is not None:
                 try:
-                    event = await asyncio.wait_for(queue.get(), BEAT)
+                    news = await asyncio.wait_for(queue.get(), BEAT)
+                    event = _event(news, may) if news is not None else None
                 except TimeoutError:
                     event = ": still here\n\n"
                 if event is None:
                     return
                 await asyncio.sleep(seat * min(self._interval, APART * len(self._queues)))
-                yield event
+                if event:
+                    yield event
+                if loop.time() - asked >= BEAT:
+                    may, asked = await sees(), loop.time()
         finally:
             self._queues.discard(queue)
 
 
-def _event(seq: int, cases: tuple[int, ...], more: bool) -> str:
-    said = json.dumps({"seq": seq, "cases": cases, "more": more}, separators=(",", ":"))
-    return f"id: {seq}\nevent: change\ndata: {said}\n\n"
+def _event(news: News, sees: Sees) -> str:
+    """The event for one listener; nothing where none of the cases is one of his."""
+    cases = [each.case for each in news.cases if sees(each)]
+    if news.cases and not cases:
+        return ""
+    told = {"seq": news.seq, "cases": cases[:MOST], "more": news.more or len(cases) > MOST}
+    said = json.dumps(told, separators=(",", ":"))
+    return f"id: {news.seq}\nevent: change\ndata: {said}\n\n"

@@ -11,6 +11,7 @@ from jinja2 import Environment
 
 from schemas.contract import Contract
 from schemas.regions import Regions
+from streams.bounded import Places
 from streams.duty.console.accounts import Accounts
 from streams.duty.console.cached import Cached
 from streams.duty.console.facts import FeedState, Standing, Trust
@@ -18,6 +19,7 @@ from streams.duty.console.i18n import Words
 from streams.duty.console.live import Hub
 from streams.duty.console.meters import Meters
 from streams.duty.console.oidc import Provider
+from streams.duty.console.pauses import Pauses
 from streams.duty.console.reading import Reading
 from streams.duty.console.reviewed import Reviews
 from streams.duty.console.tiles import Tile
@@ -32,6 +34,7 @@ class Parts:
     """The console's parts. `desk` gives the roster of the moment; `key` signs links and cookies.
 
     `lookers`: so many pages that only keep themselves up to date are made at once; who clicks goes before them.
+    `pauses`: what wrong passwords cost; `hashing`: places for looking at passwords, each of which takes memory.
     `askers`: the same for those that ask the warehouse, which may take seconds and shall not hold up the others.
     """
 
@@ -57,6 +60,8 @@ class Parts:
     requests: Limiter
     sign_ins: Limiter
     taps: Limiter
+    pauses: Pauses
+    hashing: Places
     clock: Callable[[], datetime]
     key: str
     cookie: str

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared, Unavailable
 from schemas.settings import HOST, Settings
+from streams.bounded import Places
 from streams.duty import queries
 from streams.duty.api.app import make_api
 from streams.duty.api.parts import Parts as ApiParts
@@ -31,9 +32,10 @@ from streams.duty.console.accounts import Accounts
 from streams.duty.console.app import make_console
 from streams.duty.console.cached import Cached
 from streams.duty.console.i18n import load_words
-from streams.duty.console.live import Hub
+from streams.duty.console.live import Hub, Touched
 from streams.duty.console.oidc import Client, Provider
 from streams.duty.console.parts import Parts
+from streams.duty.console.pauses import Pauses
 from streams.duty.console.reading import Reading, knock
 from streams.duty.console.rendering import environment
 from streams.duty.console.reviewed import reviews
@@ -42,7 +44,7 @@ from streams.duty.database import Database
 from streams.duty.desk import Desks
 from streams.duty.home import open_home, operator
 from streams.duty.limits import Limit, Limiter
-from streams.duty.models import Officer
+from streams.duty.models import Case, Officer
 from streams.duty.officers import add_officer, set_password
 from streams.duty.rights import ADMIN, Grant
 from streams.duty.roles import publisher_of
@@ -58,6 +60,8 @@ ADMINISTRATOR = "admin"
 STANDINGS_SECONDS, FEEDS_SECONDS, TRUST_SECONDS, METERS_SECONDS = 30.0, 10.0, 30.0, 5.0
 REQUESTS, SIGN_INS, TAPS = Limit(300, 1200), Limit(10, 10), Limit(20, 20)
 STOP_SECONDS = 3
+HASHING, HASHING_WAIT, HASHING_SECONDS = 2, 20, 10.0
+"""Passwords that are looked at at once (each takes 64 MiB), sign-ins that wait for it, and for how long."""
 LOOKERS, ASKERS = 2, 4
 SWITCH_SECONDS = 0.0005
 """How long a thread that computes keeps others waiting: a request waits so after each question to the database, at
@@ -111,6 +115,8 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         requests=Limiter(requests),
         sign_ins=Limiter(SIGN_INS),
         taps=Limiter(TAPS),
+        pauses=Pauses(),
+        hashing=Places(HASHING, HASHING_WAIT, HASHING_SECONDS),
         clock=clock,
         key=settings.console_key,
         cookie=f"liaowang_session_{settings.console_port}",
@@ -142,17 +148,18 @@ def ensure_administrator(settings: Settings, database: Database, desks: Desks, n
                 session, actor, now, regions, login=ADMINISTRATOR, name="管理员", grants=grants
             )
         if not officer.password_hash:
-            set_password(officer, settings.console_admin_password)
+            set_password(session, officer, settings.console_admin_password, now)
             log.info("account %s: its password is LIAOWANG_CONSOLE_ADMIN_PASSWORD", ADMINISTRATOR)
 
 
-def changes(database: Database, seq: int | None) -> tuple[int, tuple[int, ...]]:
+def changes(database: Database, seq: int | None) -> tuple[int, tuple[Touched, ...]]:
     """The newest audit entry, and the cases changed since `seq`."""
     with database.reading() as session:
         if seq is None:
             return settled(session), ()
         latest, cases = queries.changes_since(session, seq)
-        return latest, tuple(cases)
+        wanted = sa.select(Case.id, Case.role, Case.region, Case.assignee_id).where(Case.id.in_(cases))
+        return latest, tuple(Touched(*row) for row in session.execute(wanted))
 
 
 def _feeds(

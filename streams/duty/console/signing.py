@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from streams.bounded import Crowded
 from streams.duty.console.accounts import LIFE, SignInRefused
 from streams.duty.console.door import (
     LANGUAGE_COOKIE,
@@ -21,20 +22,23 @@ from streams.duty.console.door import (
     action,
     answer,
     check_csrf,
-    check_length,
     go,
     local_path,
     open_door,
     origin_of,
     too_many,
 )
+from streams.duty.console.forms import check_length, form_of
 from streams.duty.console.i18n import LANGUAGES
 from streams.duty.console.oidc import IdentityRefused, Pending
 from streams.duty.console.parts import Parts
 
 log = logging.getLogger("liaowang.console")
 
-FORM_COOKIE, OIDC_COOKIE = "liaowang_form", "liaowang_oidc"
+FORM_COOKIE, OIDC_COOKIE, DEVICE_COOKIE = "liaowang_form", "liaowang_oidc", "liaowang_device"
+LONGEST_LOGIN = 64
+CROWDED = 5.0
+"""Seconds after which to come again where too many sign in at once."""
 OIDC_SECONDS = 600
 YEAR = 365 * 86400
 
@@ -68,28 +72,45 @@ def _submit(parts: Parts) -> Any:
 
     async def endpoint(request: Request) -> Response:
         check_length(request)
-        async with request.form(max_files=0, max_fields=10) as form:
+        async with form_of(request, max_files=0, max_fields=10) as form:
             check_csrf(request, str(form.get("csrf", "")), request.cookies.get(FORM_COOKIE, ""))
-            return await run_in_threadpool(answer, parts, request, lambda guest: sign_in(guest, form))
+            try:
+                async with parts.hashing.one():
+                    return await run_in_threadpool(answer, parts, request, lambda guest: sign_in(guest, form))
+            except Crowded:
+                return await run_in_threadpool(answer, parts, request, lambda guest: too_many(guest, CROWDED))
 
     return endpoint
 
 
 def sign_in(guest: Guest, form: FormData) -> Response:
-    """Sign in with a password. Tries are limited by where they come from and by the login they are for."""
-    login, password = str(form.get("login", "")).strip(), str(form.get("password", ""))
-    moment = guest.now.timestamp()
-    for key in (origin_of(guest.request), f"login:{login}"):
-        wait = guest.parts.sign_ins.wait(key, moment)
-        if wait:
-            return too_many(guest, wait)
+    """Sign in with a password. Tries are limited by where they come from; nobody's tries lock others out."""
+    login, password = str(form.get("login", "")).strip()[:LONGEST_LOGIN], str(form.get("password", ""))
+    moment, place = guest.now.timestamp(), place_of(guest, login)
+    wait = guest.parts.pauses.wait(login, place, moment) or guest.parts.sign_ins.wait(place, moment)
+    if wait:
+        return too_many(guest, wait)
     try:
         token = guest.parts.accounts.sign_in(login, password, guest.now)
     except SignInRefused as refused:
+        guest.parts.pauses.failed(login, place, moment)
         log.warning("sign-in of %.64r refused from %s: %s", login, origin_of(guest.request), refused.reason)
         return show(guest, refused.reason, login, 403)
+    guest.parts.pauses.succeeded(login, place)
     log.info("%s signed in from %s", login, origin_of(guest.request))
-    return _signed_in(guest, token, str(form.get("next", "/")))
+    reply = _signed_in(guest, token, str(form.get("next", "/")))
+    known = _serializer(guest.parts, "device").dumps([login, secrets.token_urlsafe(12)])
+    _keep(guest, reply, DEVICE_COOKIE, known, max_age=YEAR, path="/sign-in", samesite="strict")
+    return reply
+
+
+def place_of(guest: Guest, login: str) -> str:
+    """Where tries for this login are counted: the browser he has signed in with before, else the address."""
+    try:
+        owner, device = _serializer(guest.parts, "device").loads(guest.request.cookies.get(DEVICE_COOKIE, ""))
+    except (BadData, ValueError, TypeError):
+        return origin_of(guest.request)
+    return f"device:{device}" if owner == login else origin_of(guest.request)
 
 
 def sign_out(visit: Visit, _: FormData) -> Response:
@@ -166,5 +187,5 @@ def _keep(guest: Guest, reply: Response, name: str, value: str, **how: Any) -> N
     reply.set_cookie(name, value, **given)
 
 
-def _serializer(parts: Parts) -> URLSafeSerializer:
-    return URLSafeSerializer(parts.key, salt="liaowang.oidc")
+def _serializer(parts: Parts, what: str = "oidc") -> URLSafeSerializer:
+    return URLSafeSerializer(parts.key, salt=f"liaowang.{what}")

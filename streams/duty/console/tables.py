@@ -14,7 +14,10 @@ from streams.duty.models import Base, Key
 
 
 class SignIn(Base):
-    """Wrong passwords in a row, and the outside identity that is bound to an officer."""
+    """The outside identity that is bound to an officer.
+
+    `failures` and `locked_until` are of earlier versions, which locked accounts; they are not read any more.
+    """
 
     __tablename__ = "sign_in"
     officer_id: Mapped[int] = mapped_column(Key, sa.ForeignKey("officer.id"), primary_key=True)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 import icalendar
 import pytest
 
+from streams.duty.api.front import FORM
+from streams.duty.api.front import MOST as MOST_BYTES
 from streams.duty.attachments import LARGEST, MOST
 from streams.duty.database import Database
 from streams.duty.limits import Limit
@@ -211,19 +216,117 @@ def test_attachments_have_a_type_a_size_and_a_number(api: Api) -> None:
     back = client.get(f"{where}/{made.json()['id']}")
     assert back.content == png and back.headers["x-content-type-options"] == "nosniff"
     assert "filename*=UTF-8''%E7%8E%B0%E5%9C%BA.png" in back.headers["content-disposition"]
-    for content, kind, status, said in (
-        (b"<html>", "image/png", 415, "the content is not image/png"),
-        (b"x", "text/html", 415, "'text/html' is not taken"),
-        (b"", "text/plain", 415, "empty"),
-        (b"a" * (LARGEST + 1), "text/plain", 413, "at most"),
-        (b"a\x00b", "text/plain", 415, "not text/plain"),
+    for name, content, kind, status, said in (
+        ("f.png", b"<html>", "image/png", 415, "the content is not image/png"),
+        ("f.html", b"x", "text/html", 415, "'text/html' is not taken"),
+        ("f.txt", b"", "text/plain", 415, "empty"),
+        ("f.txt", b"a" * (LARGEST + 1), "text/plain", 413, "at most"),
+        ("f.txt", b"a\x00b", "text/plain", 415, "not text/plain"),
+        ("f.hta", b"words", "text/plain", 415, "must end with .txt or .log"),
+        ("f.svg", b"<svg/>", "text/plain", 415, "must end with .txt or .log"),
+        ("f.txt", b"<svg onload=x>", "text/plain", 415, "not text/plain"),
     ):
-        refused = client.post(where, files={"file": ("f", content, kind)})
+        refused = client.post(where, files={"file": (name, content, kind)})
         assert refused.status_code == status and said in refused.json()["detail"]
     for _ in range(MOST - 1):
         assert client.post(where, files={"file": ("f.txt", b"words", "text/plain")}).status_code == 201
     assert client.post(where, files={"file": ("f.txt", b"words", "text/plain")}).status_code == 409
     assert len(client.get(f"{CASES}/1").json()["attachments"]) == MOST
+
+
+def test_an_attachments_key_is_for_that_content_alone(api: Api) -> None:
+    api.warn("e1")
+    client, where, key = api.as_("ecology-1"), f"{CASES}/1/attachments", {"Idempotency-Key": "k"}
+    one, other = ({"file": ("f.txt", words, "text/plain")} for words in (b"words", b"sword"))
+    assert client.post(where, files=one, headers=key).status_code == 201
+    again = client.post(where, files=one, headers=key)
+    assert again.status_code == 201 and again.headers["Idempotency-Replayed"] == "true"
+    assert client.post(where, files=other, headers=key).status_code == 409
+    assert len(client.get(f"{CASES}/1").json()["attachments"]) == 1
+
+
+@contextmanager
+def speaking(api: Api, head: str) -> Iterator[tuple[socket.socket, BinaryIO]]:
+    """A connection on which the head of a request was sent."""
+    host = httpx.URL(api.url)
+    with (
+        socket.create_connection((host.host, host.port), timeout=30) as spoken,
+        spoken.makefile("rb") as heard,
+    ):
+        spoken.sendall(head.encode())
+        yield spoken, heard
+
+
+def status_of(heard: BinaryIO) -> int:
+    return int(heard.readline().split()[1])
+
+
+@pytest.mark.parametrize(
+    "what", ["/api/v1/cases/1/comments", "/api/v1/cases/1/attachments", "/api/v1/officers"]
+)
+@pytest.mark.parametrize("length", ["Content-Length: 300000000", "Transfer-Encoding: chunked"])
+def test_a_stranger_is_refused_before_a_byte_of_his_body(api: Api, what: str, length: str) -> None:
+    head = f"POST {what} HTTP/1.1\r\nHost: 127.0.0.1\r\n{length}\r\nAuthorization: Bearer lw_wrong\r\n\r\n"
+    with speaking(api, head) as (_, heard):
+        assert status_of(heard) == 401
+
+
+def test_a_body_is_taken_up_to_its_length_and_not_a_byte_more(api: Api) -> None:
+    api.warn("e1")
+    token = api.token("ecology-1")
+    known = f"Host: 127.0.0.1\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+    for path, length in ((f"{CASES}/1/comments", MOST_BYTES), (f"{CASES}/1/attachments", LARGEST + FORM)):
+        head = f"POST {path} HTTP/1.1\r\n{known}"
+        with speaking(api, f"{head}Content-Length: {length + 1}\r\n\r\n") as (_, heard):
+            assert status_of(heard) == 413
+        with speaking(api, f"{head}Content-Length: 1x\r\n\r\n") as (_, heard):
+            assert status_of(heard) in (400, 413)
+    head = f"POST {CASES}/1/comments HTTP/1.1\r\n{known}Transfer-Encoding: chunked\r\n\r\n"
+    with speaking(api, head) as (spoken, heard):
+        chunk = b"%x\r\n%b\r\n" % (65536, b"[" * 65536)
+        with suppress(OSError):
+            for _ in range(64):
+                spoken.sendall(chunk)
+        assert status_of(heard) == 413
+    said = api.as_("ecology-1").post(f"{CASES}/1/comments", json={"text": "x" * 20_000})
+    assert said.status_code == 422
+
+
+def test_a_case_is_given_only_to_who_answers_for_it(api: Api) -> None:
+    api.warn("e1")
+    client = api.as_("ecology-1")
+    api.officer("elsewhere", "ecology-duty", "330200")
+    api.officer("looks-on", "viewer", "330000")
+    for outsider in ("health-1", "elsewhere", "looks-on"):
+        refused = client.post(f"{CASES}/1/reassign", json={"to": outsider})
+        assert refused.status_code == 422 and "answers for no ecology-duty" in refused.json()["detail"]
+    assert client.post(f"{CASES}/1/reassign", json={"to": "hangzhou-ecology-2"}).status_code == 200
+    assert api.as_("health-1").get(f"{CASES}/1").status_code == 404
+
+
+def test_contact_details_are_for_who_administers_all_of_somebody(api: Api) -> None:
+    root = api.officer("admin-of-all", "admin", "330000")
+    made = {"login": "far", "name": "远", "phone": "139", "email": "far@x.example"}
+    grants = [{"role": "ecology-duty", "region": "330200"}]
+    assert root.post("/api/v1/officers", json={**made, "grants": grants}).status_code == 201
+    regional = api.officer("admin-of-hangzhou", "admin", "330100")
+    mine = {"role": "ecology-duty", "region": "330110"}
+    given = regional.post("/api/v1/officers/far/grants", json=mine)
+    assert given.status_code == 200 and "phone" not in given.json() and "email" not in given.json()
+    (shown,) = [each for each in regional.get("/api/v1/officers").json()["items"] if each["login"] == "far"]
+    assert "139" not in str(shown) and "far@x" not in str(shown)
+    (shown,) = [each for each in root.get("/api/v1/officers").json()["items"] if each["login"] == "far"]
+    assert shown["phone"] == "139"
+
+
+def test_a_token_of_the_api_works_in_no_address(api: Api) -> None:
+    bare, whole = api.bare(), api.token("hangzhou-ecology-1")
+    calendar = "/api/v1/calendar/officers/hangzhou-ecology-1.ics"
+    for path in (calendar, "/api/v1/cap/index.atom", "/api/v1/cap/index.rss", CASES, "/api/v1/me"):
+        for name in ("token", "access_token", "bearer"):
+            assert bare.get(path, params={name: whole}).status_code == 401
+    for path in (calendar, "/api/v1/cap/index.atom"):
+        assert bare.get(path, headers={"Authorization": f"Bearer {whole}"}).status_code == 200
 
 
 def test_changes_since_an_entry_are_those_the_bearer_may_see(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ import pytest
 
 from schemas.decoder import Decoder
 from schemas.event import encode_tick
-from streams.intake.batch import Fault, Malformed, check_batch, split_batch
+from streams.intake.batch import MAX_ITEMS, Fault, Malformed, TooMany, check_batch, split_batch
 from streams.intake.mapping import LONGEST
 from tests.streams.intake.feeds import AIR, NOON, air
 
@@ -38,6 +39,39 @@ def test_bodies(body: bytes, items: list[bytes]) -> None:
 def test_bodies_that_are_none(body: bytes) -> None:
     with pytest.raises(Malformed):
         split_batch(body)
+
+
+CRUMBS = (b"0", b"null", b"true", b'""', b"{}", b"1.5", b'{"a":[0]}')
+
+
+@pytest.mark.parametrize("crumb", CRUMBS)
+def test_more_events_than_a_batch_takes(crumb: bytes) -> None:
+    exactly = [crumb] * MAX_ITEMS
+    assert split_batch(b"[" + b",".join(exactly) + b"]") == exactly
+    assert split_batch(b"\n\r\n ".join(exactly)) == exactly
+    for body in (b"[" + b",".join([*exactly, crumb]) + b"]", b"\r".join([*exactly, crumb])):
+        with pytest.raises(TooMany, match="more than 10000"):
+            split_batch(body)
+
+
+def test_commas_within_events_do_not_make_them_many() -> None:
+    wide = b'{"a":[' + b"0," * MAX_ITEMS + b"0]}"
+    assert split_batch(b"[" + wide + b",1]") == [wide, b"1"]
+    with pytest.raises(Malformed):
+        split_batch(b"[" + wide + b",[]]")
+
+
+@pytest.mark.parametrize("crumb", [*CRUMBS, b"[]", b"[[]]", b"12345678", b'"abc"'])
+def test_crumbs_take_little_memory(crumb: bytes) -> None:
+    size = 2 * 1024 * 1024
+    body = b"[" + b",".join([crumb] * (size // (len(crumb) + 1))) + b"]"
+    tracemalloc.start()
+    try:
+        with pytest.raises((TooMany, Malformed)):
+            split_batch(body)
+        assert tracemalloc.get_traced_memory()[1] < 16 * size
+    finally:
+        tracemalloc.stop()
 
 
 def test_good_events_become_records_with_their_own_bytes_and_key() -> None:

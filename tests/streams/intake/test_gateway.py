@@ -17,7 +17,7 @@ from aiohttp import web
 
 from schemas.event import decode_tick
 from streams.intake.acknowledged import AcknowledgedProducer
-from streams.intake.gateway import MAX_BODY, MAX_ITEMS, Gateway
+from streams.intake.gateway import AT_ONCE, MAX_BODY, MAX_ITEMS, WAITING, Gateway
 from streams.intake.journal import JsonLines
 from streams.intake.ticker import Ticker
 from tests.streams.intake.broker import read
@@ -188,3 +188,62 @@ def test_one_log_line_a_request_without_bodies_and_tokens(
     assert (bad["status"], bad["error"]) == (422, "1 of 1 events break the contract; nothing is stored")
     assert "secret" not in json.dumps(lines)
     assert "key-of" not in json.dumps(lines)
+
+
+def test_a_stranger_is_refused_before_his_body_and_no_page_elsewhere_posts(topic: str) -> None:
+    async def scene() -> None:
+        async with raw(topic) as (host, port):
+            head = f"POST {PATH} HTTP/1.1\r\nHost: {{}}\r\nContent-Length: 8000000\r\n{{}}\r\n"
+            own = f"127.0.0.1:{port}"
+            bearer = f"Authorization: Bearer {TOKENS['ecology']}\r\n"
+            for text, status in (
+                (head.format(own, ""), 401),
+                (head.format(own, "Authorization: Bearer x\r\n"), 401),
+                (head.format("rebound.example", bearer), 421),
+                (head.format(own, bearer + "Origin: http://other.example\r\n"), 403),
+            ):
+                reader, writer = await asyncio.open_connection(host, port)
+                writer.write(text.encode())
+                async with asyncio.timeout(20):
+                    assert int((await reader.readline()).split()[1]) == status
+                writer.close()
+
+    asyncio.run(scene())
+
+
+def test_a_department_has_so_many_batches_in_memory_and_no_more(topic: str) -> None:
+    async def scene() -> None:
+        async with raw(topic) as (host, port):
+            begun = []
+            for number in range(AT_ONCE + WAITING + 1):
+                reader, writer = await asyncio.open_connection(host, port)
+                head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n"
+                writer.write(f"{head}Authorization: Bearer {TOKENS['ecology']}\r\n\r\n".encode())
+                begun.append((reader, writer))
+                if number < AT_ONCE + WAITING:
+                    await asyncio.sleep(0.01)
+            first = [asyncio.create_task(reader.readline()) for reader, _ in begun]
+            async with asyncio.timeout(30):
+                done, _ = await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            assert [task.result().split()[1] for task in done] == [b"503"]
+            for (_, writer), task in zip(begun, first, strict=True):
+                task.cancel()
+                writer.close()
+
+    asyncio.run(scene())
+
+
+@asynccontextmanager
+async def raw(topic: str) -> AsyncIterator[tuple[str, int]]:
+    """A gateway whose broker is away, to be spoken to byte by byte."""
+    producer = AcknowledgedProducer(NOBODY)
+    ticker = Ticker([], producer, 3600, now)
+    gateway = Gateway({AIR.feed: on_topic(AIR, topic)}, TOKENS, producer, ticker)
+    runner = web.AppRunner(gateway.application(), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield "127.0.0.1", runner.addresses[0][1]
+    finally:
+        await runner.cleanup()

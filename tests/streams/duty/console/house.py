@@ -73,7 +73,8 @@ class House:
                     name=name or login,
                     grants=grants,
                 )
-            set_password(officer, PASSWORD)
+            if not officer.password_hash:
+                set_password(session, officer, PASSWORD, self.clock())
             return officer.id
 
     def warn(self, number: int, **how: str) -> int:

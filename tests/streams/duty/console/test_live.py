@@ -13,13 +13,21 @@ from starlette.responses import Response
 
 from streams.duty.console.cases import routes
 from streams.duty.console.door import LIVE, page
-from streams.duty.console.live import MOST, Hub
+from streams.duty.console.live import MOST, Hub, Sees, Touched
 from streams.duty.console.service import ASKERS, LOOKERS
 from tests.streams.duty.console.house import House, until
 
 
-def nothing(seq: int | None) -> tuple[int, tuple[int, ...]]:
+def nothing(seq: int | None) -> tuple[int, tuple[Touched, ...]]:
     return 0, ()
+
+
+def touched(*cases: int, region: str = "330110") -> tuple[Touched, ...]:
+    return tuple(Touched(case, "ecology-duty", region, None) for case in cases)
+
+
+async def everything() -> Sees | None:
+    return lambda _: True
 
 
 async def heard(stream: AsyncIterator[str]) -> dict[str, object]:
@@ -31,20 +39,42 @@ async def heard(stream: AsyncIterator[str]) -> dict[str, object]:
 def test_a_browser_that_is_slow_is_told_that_there_is_more_never_less() -> None:
     async def run() -> None:
         hub = Hub(nothing)
-        stream = hub.listen()
+        stream = hub.listen(everything)
         assert (await anext(stream)).startswith("retry:")
         waiting = asyncio.create_task(heard(stream))
         await asyncio.sleep(0)
-        hub.tell(1, (5,))
+        hub.tell(1, touched(5))
         assert await waiting == {"seq": 1, "cases": [5], "more": False}
-        hub.tell(2, (6,))
-        hub.tell(3, (7,))
+        hub.tell(2, touched(6))
+        hub.tell(3, touched(7))
         assert await heard(stream) == {"seq": 3, "cases": [], "more": True}, "6 and 7 changed"
-        hub.tell(4, tuple(range(MOST + 1)))
+        hub.tell(4, touched(*range(MOST + 1)))
         assert (await heard(stream))["more"] is True
         hub.stop()
-        hub.tell(5, (8,))
+        hub.tell(5, touched(8))
         assert [event async for event in stream] == [], "a stop is not overtaken by news"
+
+    asyncio.run(run())
+
+
+def test_nobody_hears_of_cases_he_may_not_see_nor_at_all_once_he_is_out() -> None:
+    async def run() -> None:
+        hub, seen = Hub(nothing), ["330110"]
+
+        async def sees() -> Sees | None:
+            return (lambda it: it.region in seen) if seen else None
+
+        stream = hub.listen(sees)
+        await anext(stream)
+        waiting = asyncio.create_task(heard(stream))
+        await asyncio.sleep(0)
+        hub.tell(1, touched(5, region="330200"))
+        await asyncio.sleep(0.05)
+        assert not waiting.done(), "not even that there was something"
+        hub.tell(2, touched(6) + touched(7, region="330200"))
+        assert await waiting == {"seq": 2, "cases": [6], "more": False}
+        seen.clear()
+        assert [event async for event in hub.listen(sees)] == ["retry: 2000\n\n"]
 
     asyncio.run(run())
 
@@ -52,12 +82,12 @@ def test_a_browser_that_is_slow_is_told_that_there_is_more_never_less() -> None:
 def test_many_browsers_are_told_one_after_another() -> None:
     async def run() -> None:
         hub = Hub(nothing, interval=10)
-        streams = [hub.listen() for _ in range(20)]
+        streams = [hub.listen(everything) for _ in range(20)]
         for stream in streams:
             assert (await anext(stream)).startswith("retry:")
         tasks = [asyncio.create_task(heard(stream)) for stream in streams]
         await asyncio.sleep(0)
-        hub.tell(1, (5,))
+        hub.tell(1, touched(5))
         done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         assert done and waiting, "told at once, all would ask for their pages at once"
         assert {task.result()["seq"] for task in (await asyncio.wait(tasks))[0]} == {1}
@@ -132,3 +162,16 @@ def test_streams_of_a_server_that_restarts_end_and_begin_anew(house: House) -> N
         until(lambda: hub.listening == 0)
     with house.visitor() as nobody:
         assert nobody.get("/events").status_code == 401
+
+
+def test_events_name_no_case_of_another_region(house: House) -> None:
+    house.officer("zhang", "ecology-duty", "330100")
+    house.officer("ningbo", "ecology-duty", "330200")
+    with house.visitor("zhang") as client, client.stream("GET", "/events") as stream:
+        lines = stream.iter_lines()
+        assert next(lines).startswith("retry:")
+        until(lambda: house.console.parts.hub.listening > 0)
+        house.warn(701, region="330203", subject="1701A")
+        mine = house.warn(702, region="330110", subject="1702A")
+        told = next(line for line in lines if line.startswith("data:"))
+        assert json.loads(told.removeprefix("data:"))["cases"] in ([mine], [])

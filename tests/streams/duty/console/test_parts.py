@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -19,7 +19,6 @@ from streams.duty.console.door import local_path
 from streams.duty.console.duties import week_of
 from streams.duty.console.facts import Figure, Standing
 from streams.duty.console.i18n import load_words
-from streams.duty.console.lockout import ATTEMPTS, LONGEST_LOCK, Attempts
 from streams.duty.console.ruling import length
 from streams.duty.console.screen import short, tile_views, totals
 from streams.duty.console.tiles import TILES, load_tiles
@@ -165,18 +164,6 @@ def test_a_limiter_forgets_under_a_flood_of_keys() -> None:
     for key in range(10_000):
         limiter.wait(str(key), 0.0)
     assert len(limiter._buckets) <= 101
-
-
-def test_every_fifth_wrong_password_locks_each_time_for_longer() -> None:
-    attempts, locks = Attempts(), []
-    for wrong in range(1, 61):
-        attempts = attempts.failed(NOW)
-        if wrong % ATTEMPTS == 0:
-            assert attempts.locked(NOW)
-            locks.append(attempts.locked_until - NOW)  # type: ignore[operator]
-    assert locks[:3] == [timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4)]
-    assert locks == sorted(locks) and locks[-1] == LONGEST_LOCK
-    assert not Attempts(5, NOW).locked(NOW)
 
 
 def test_a_week_begins_on_monday_and_nonsense_is_this_week() -> None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 import sqlalchemy as sa
+from argon2 import PasswordHasher
 
-from streams.duty.console.accounts import IDLE, LIFE
+from streams.bounded import Crowded, Places
+from streams.duty.console.accounts import IDLE, LIFE, SignInRefused
 from streams.duty.console.door import LIVE
+from streams.duty.console.pauses import LONGEST, Pauses, pause
 from streams.duty.console.service import SIGN_INS
-from streams.duty.console.signing import FORM_COOKIE
+from streams.duty.console.signing import DEVICE_COOKIE, FORM_COOKIE
 from streams.duty.console.tables import BrowserSession
+from streams.duty.home import operator
 from streams.duty.limits import Limit
 from streams.duty.models import Officer
+from streams.duty.officers import add_token, find, set_active, set_password
 from tests.streams.duty.console.house import (
     NOW,
     PASSWORD,
@@ -107,16 +114,131 @@ def test_wrong_passwords_unknown_logins_and_accounts_without_password_read_the_s
         assert len(texts) == 1
 
 
-def test_five_wrong_passwords_lock_the_account_for_a_while_even_for_the_right_one(tmp_path: Path) -> None:
-    clock = Clock()
-    with house_open(settings_for(tmp_path), clock) as house, house.visitor() as client:
+def test_five_wrong_passwords_lock_nobody_out(tmp_path: Path) -> None:
+    with house_open(settings_for(tmp_path)) as house, house.visitor() as client:
         house.officer("wang", "ecology-duty", "330000")
         for _ in range(5):
             assert sign_in(client, "wang", "wrong wrong wrong").status_code == 403
-        locked = sign_in(client, "wang")
-        assert locked.status_code == 403 and "锁定" in locked.text
-        clock.ahead += timedelta(seconds=61)
         assert sign_in(client, "wang").status_code == 303
+
+
+def test_who_goes_on_trying_waits_and_the_officers_own_browser_does_not(tmp_path: Path) -> None:
+    clock = Clock(stands=NOW)
+    with (
+        house_open(settings_for(tmp_path), clock) as house,
+        house.visitor() as stranger,
+        house.visitor() as own,
+    ):
+        for login in ("wang", "li"):
+            house.officer(login, "ecology-duty", "330000")
+        assert sign_in(own, "wang").status_code == 303
+        codes = [sign_in(stranger, "wang", "wrong wrong wrong").status_code for _ in range(20)]
+        assert codes[:6] == [403] * 6 and set(codes[6:]) == {429}
+        refused = sign_in(stranger, "wang")
+        assert refused.status_code == 429 and 1 <= int(refused.headers["retry-after"]) <= 31
+        own.cookies.delete(house.console.parts.cookie)
+        assert sign_in(own, "wang").status_code == 303, "his own browser"
+        assert sign_in(stranger, "li").status_code == 303, "another login from that address"
+        stranger.cookies.delete(house.console.parts.cookie)
+        clock.stands = NOW + timedelta(seconds=LONGEST + 1)
+        assert sign_in(stranger, "wang").status_code == 303
+
+
+def test_a_browser_vouches_for_the_officer_who_signed_in_there_alone(tmp_path: Path) -> None:
+    with house_open(settings_for(tmp_path), Clock(stands=NOW)) as house, house.visitor() as client:
+        for login in ("wang", "li"):
+            house.officer(login, "ecology-duty", "330000")
+        assert sign_in(client, "wang").status_code == 303
+        client.cookies.delete(house.console.parts.cookie)
+        codes = [sign_in(client, "li", "wrong wrong wrong").status_code for _ in range(7)]
+        assert codes == [403] * 6 + [429]
+        client.cookies.set(DEVICE_COOKIE, "forged", path="/sign-in")
+        assert sign_in(client, "li").status_code == 429
+
+
+def test_a_new_password_and_deactivation_end_sessions_and_tokens(tmp_path: Path) -> None:
+    with house_open(settings_for(tmp_path)) as house:
+        parts, now = house.console.parts, house.clock()
+        actor = operator("operator:test", "test", parts.regions)
+        for login in ("wang", "li", "other"):
+            house.officer(login, "ecology-duty", "330000")
+        with house.visitor("wang") as wang, house.visitor("li") as li, house.visitor("other") as other:
+            with parts.database.writing() as session:
+                tokens = {
+                    login: add_token(session, actor, now, find(session, login), f"of-{login}", scope=scope)
+                    for login, scope in (("wang", "calendar"), ("li", "api"), ("other", "api"))
+                }
+            with parts.database.writing() as session:
+                set_password(session, find(session, "wang"), "a new password of his", now)
+                set_active(session, find(session, "li"), actor, now, parts.regions, False)
+                set_active(session, find(session, "li"), actor, now, parts.regions, True)
+            assert [client.get("/cases").status_code for client in (wang, li, other)] == [303, 303, 200]
+            calendar = "/api/v1/calendar/officers/wang.ics"
+            known = {login: {"Authorization": f"Bearer {token}"} for login, token in tokens.items()}
+            assert other.get(calendar, headers=known["wang"]).status_code == 401
+            assert other.get("/api/v1/me", headers=known["li"]).status_code == 401
+            assert other.get("/api/v1/me", headers=known["other"]).status_code == 200
+        with house.visitor() as anew:
+            assert sign_in(anew, "wang").status_code == 403
+            assert sign_in(anew, "wang", "a new password of his").status_code == 303
+
+
+def test_an_unknown_login_costs_one_hash_like_any_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    verify, made = PasswordHasher.verify, PasswordHasher.hash
+    monkeypatch.setattr(
+        PasswordHasher,
+        "verify",
+        lambda self, known, given: (seen.append("verify"), verify(self, known, given))[1],
+    )
+    monkeypatch.setattr(
+        PasswordHasher, "hash", lambda self, given: (seen.append("hash"), made(self, given))[1]
+    )
+    costs = []
+    for login in ("zhang", "nobody", "ecology-1"):
+        seen.clear()
+        with pytest.raises(SignInRefused, match="wrong"):
+            house.console.parts.accounts.sign_in(login, "wrong wrong wrong", NOW)
+        costs.append(list(seen))
+    assert costs == [["verify"]] * 3
+
+
+def test_forty_sign_ins_at_once_take_their_turns_or_are_told_to_come_again(tmp_path: Path) -> None:
+    with house_open(settings_for(tmp_path)) as house, ThreadPoolExecutor(40) as pool:
+        house.officer("zhang", "ecology-duty", "330000")
+
+        def once(_: int) -> int:
+            with house.visitor() as client:
+                return sign_in(client, "zhang", "wrong wrong wrong").status_code
+
+        codes = list(pool.map(once, range(40)))
+    assert set(codes) == {403, 429} and codes.count(403) <= SIGN_INS.burst + 1
+
+
+def test_places_are_kept_and_come_back() -> None:
+    async def crowd() -> tuple[int, int]:
+        places, at_work, most = Places(2, 20, 10.0), 0, 0
+
+        async def one() -> bool:
+            nonlocal at_work, most
+            try:
+                async with places.one():
+                    at_work += 1
+                    most = max(most, at_work)
+                    await asyncio.sleep(0.001)
+                    at_work -= 1
+                    return True
+            except Crowded:
+                return False
+
+        done = await asyncio.gather(*(one() for _ in range(40)))
+        again = await asyncio.gather(*(one() for _ in range(22)))
+        assert all(again), "places come back"
+        return sum(done), most
+
+    assert asyncio.run(crowd()) == (22, 2)
 
 
 def test_sign_in_is_limited_by_where_it_comes_from(tmp_path: Path) -> None:
@@ -270,3 +392,23 @@ def test_a_chosen_language_is_kept_and_marked(house: House) -> None:
         assert client.get("/language/en?next=//evil.example").headers["location"] == "/"
         assert client.get("/language/xx?next=/cases").status_code == 303
         assert '<html lang="en"' in client.get("/cases").text
+
+
+def test_pauses_grow_end_and_are_forgotten() -> None:
+    assert [pause(n) for n in (0, 5, 6, 7, 8, 40)] == [0, 0, 1, 2, 4, LONGEST]
+    pauses = Pauses(kept=3)
+    for second in range(8):
+        pauses.failed("a", "here", second)
+    assert (
+        pauses.wait("a", "here", 7) == 4.0
+        and pauses.wait("a", "there", 7) == pauses.wait("b", "here", 7) == 0
+    )
+    assert pauses.wait("a", "here", 11) == 0
+    pauses.succeeded("a", "here")
+    assert pauses.wait("a", "here", 7) == 0
+    for place in "abcdefgh":
+        for _ in range(9):
+            pauses.failed("x", place, 100)
+    assert [pauses.wait("x", place, 100) > 0 for place in "efgh"] == [False, True, True, True]
+    pauses.failed("x", "h", 9999)
+    assert pauses.wait("x", "h", 9999) == 0, "what was an hour ago does not count"
