@@ -33,7 +33,7 @@ def ensure_secrets(home: Path, token: Callable[[], str] = secrets.token_urlsafe)
     known = read_secrets(home)
     wanted = complete(known, token)
     if wanted != known:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = path.with_name(f"{SECRETS}.{os.getpid()}")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(wanted, file, indent=2)

@@ -16,6 +16,7 @@ from pathlib import Path
 from deploy.environment import inherited, load_settings
 from deploy.local.control import Control, Process
 from deploy.local.health import look
+from deploy.local.home_folder import OWN, close_home
 from deploy.local.jars import fetch_jars, find_java
 from deploy.local.probe import Finding, Health
 from deploy.local.process import CannotStart, demand_port, last_line
@@ -52,7 +53,7 @@ class State:
 def up(settings: Settings, say: Say) -> bool:
     """Bring the stack up, migrated and healthy; False when it ran already. On failure nothing stays up."""
     home = settings.home
-    _demand_home(home)
+    _demand_home(home, say)
     control = Control(home)
     with _alone(home):
         running = control.processes()
@@ -173,7 +174,7 @@ def _until(done: Callable[[], bool], what: str) -> None:
 def _launch(settings: Settings, control: Control) -> None:
     home = settings.home
     for folder in ("run", "logs"):
-        (home / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / folder).mkdir(mode=OWN, parents=True, exist_ok=True)
     config = home / "supervisord.conf"
     config.unlink(missing_ok=True)
     with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -192,18 +193,14 @@ def _launch(settings: Settings, control: Control) -> None:
     _until(lambda: control.processes() is not None, "the supervisor to answer")
 
 
-def _demand_home(home: Path) -> None:
+def _demand_home(home: Path, say: Say) -> None:
     socket = str(socket_path(home))
     if len(socket.encode()) > SOCKET_LENGTH:
         raise CannotStart(
             f"the path of the home is too long for a socket ({home}); set {PREFIX}HOME to a shorter one"
         )
-    try:
-        (home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotStart(
-            f"the home {home} cannot be written ({error.strerror}); set {PREFIX}HOME"
-        ) from error
+    close_home(home, say)
+    (home / "run").mkdir(mode=OWN, exist_ok=True)
 
 
 def _demand_machine(settings: Settings, say: Say) -> None:

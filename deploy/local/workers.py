@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 
 from deploy.environment import load_settings
+from deploy.local.home_folder import close_what_is_made
 from deploy.local.process import SUPERVISED, end_with_parent
 from deploy.local.services import SERVICES
 from schemas.errors import LiaowangError, Misdeclared
@@ -21,6 +22,7 @@ def run_worker(name: str, settings: Settings) -> None:
     if service is None:
         names = ", ".join(service.name for service in SERVICES)
         raise Misdeclared("worker", name, f"no such service; there are {names}")
+    close_what_is_made()
     os.nice(service.nice)
     module, function = service.run.split(":")
     getattr(import_module(module), function)(settings)

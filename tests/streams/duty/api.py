@@ -64,7 +64,7 @@ class Api:
                 client.close()
 
     def bare(self, headers: dict[str, str] | None = None) -> httpx.Client:
-        client = httpx.Client(base_url=self.url, headers=headers, trust_env=False)
+        client = httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=60)
         self._clients.append(client)
         return client
 
