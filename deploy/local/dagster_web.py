@@ -23,6 +23,7 @@ from deploy.local.dagster import MODULE
 from schemas.settings import HOST, Settings
 from streams.http_doors import Guarded, answer
 from streams.http_guard import Refusal, guard_of
+from streams.patient_http import PatientProtocol
 
 INFO = "/server_info"
 GRAPHQL = "/graphql"
@@ -77,6 +78,7 @@ def main(settings: Settings) -> None:
                 guarded(app, settings),
                 host=HOST,
                 port=settings.dagster_port,
+                http=PatientProtocol,
                 log_level=logging.WARNING,
                 proxy_headers=False,
                 server_header=False,

@@ -34,6 +34,7 @@ from streams.duty.stopping import stop_on_signals
 from streams.duty.waiting import advance_due, any_due, shift_of
 from streams.http_doors import Guarded
 from streams.http_guard import guard_of
+from streams.patient_http import PatientProtocol
 from streams.watch.rule import load_rules
 from streams.worker import start_logging
 
@@ -89,6 +90,7 @@ async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event, prox
     """Answer on this socket until `stop`; `proxy`: whose `X-Forwarded-…` headers are believed."""
     config = uvicorn.Config(
         app,
+        http=PatientProtocol,
         log_config=None,
         access_log=False,
         lifespan="off",

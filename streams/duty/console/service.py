@@ -51,6 +51,7 @@ from streams.duty.roles import publisher_of
 from streams.duty.sequence import settled
 from streams.http_guard import basic, guard_of
 from streams.land.broker import administration, describe
+from streams.patient_http import PatientProtocol
 from streams.watch.rule import load_rules
 from streams.worker import start_logging
 
@@ -208,6 +209,7 @@ def make_server(console: Console, proxy: str = "") -> Server:
     """The server of a console, without a socket yet; `proxy`: whose `X-Forwarded-…` headers are believed."""
     config = uvicorn.Config(
         console.app,
+        http=PatientProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

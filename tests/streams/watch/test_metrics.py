@@ -9,6 +9,7 @@ from datetime import timedelta
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
+from streams.http_guard import Guard, hosts_of
 from streams.watch.metrics import Stage, WatchMetrics, serve
 from streams.watch.partition import Partition
 from streams.watch.second import SecondStage
@@ -78,4 +79,5 @@ def test_a_port_that_is_taken_stops_nobody() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert serve(WatchMetrics(Open(), lambda tp: None), taken.getsockname()[1]) is False
+        port = taken.getsockname()[1]
+        assert serve(WatchMetrics(Open(), lambda tp: None), port, Guard(hosts_of())) is False
