@@ -238,7 +238,7 @@ async def raw(topic: str) -> AsyncIterator[tuple[str, int]]:
     """A gateway whose broker is away, to be spoken to byte by byte."""
     producer = AcknowledgedProducer(NOBODY)
     ticker = Ticker([], producer, 3600, now)
-    gateway = Gateway({AIR.feed: on_topic(AIR, topic)}, TOKENS, producer, ticker)
+    gateway = Gateway({AIR.feed: on_topic(AIR, topic)}, TOKENS, producer, ticker, now)
     runner = web.AppRunner(gateway.application(), access_log=None, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
