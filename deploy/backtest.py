@@ -13,12 +13,12 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass, field
 from heapq import merge
-from itertools import product
+from itertools import chain, product
 from multiprocessing import get_context
 from operator import itemgetter
 from pathlib import Path
 
-from deploy.landed_log import Connection, Place, Stretch, anything, places, records
+from deploy.landed_log import Connection, Place, Stretch, anything, chains, places, records
 from schemas.contract import FEEDS, Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.settings import Settings
@@ -61,10 +61,10 @@ class Version:
 
 @dataclass(frozen=True)
 class Job:
-    """One partition of a log, for all versions at once: it is read and decoded once each."""
+    """One partition of a feed, for all versions at once: it is read and decoded once each, log after log."""
 
     settings: Settings
-    place: Place
+    places: tuple[Place, ...]
     stretch: Stretch
     versions: tuple[Version, ...]
     contracts: Path = FEEDS
@@ -78,6 +78,7 @@ class Made:
     """
 
     place: Place
+    offsets: int
     records: int
     transitions: tuple[tuple[Transition, ...], ...]
     batches: tuple[tuple[tuple[int, bytes], ...], ...]
@@ -86,13 +87,15 @@ class Made:
 def work(job: Job) -> Made:
     """Judge one partition by all versions."""
     contracts = load_contracts(job.contracts)
-    contract = contracts[job.place.feed]
-    parts = [_partition(contract, version, contracts, job.place) for version in job.versions]
+    last = job.places[-1]
+    contract = contracts[last.feed]
+    parts = [_partition(contract, version, contracts, last) for version in job.versions]
     found: list[list[Transition]] = [[] for _ in parts]
     shipped: list[list[tuple[int, bytes]]] = [[] for _ in parts]
     count = 0
     with closing(Connection(job.settings)) as connection:
-        for chunk in records(connection.client, contract, job.place, job.stretch):
+        read = (records(connection.client, contract, place, job.stretch) for place in job.places)
+        for chunk in chain.from_iterable(read):
             count += len(chunk)
             frames = [chunk[start : start + FRAME] for start in range(0, len(chunk), FRAME)]
             for frame, (at, part) in product(frames, enumerate(parts)):
@@ -101,7 +104,8 @@ def work(job: Job) -> Made:
                 for batch in gathered:
                     reached = shipped[at][-1][0] if shipped[at] else BEGINNING
                     shipped[at].append((max(reached, batch.watermark or BEGINNING), encode_batches([batch])))
-    return Made(job.place, count, tuple(map(tuple, found)), tuple(map(tuple, shipped)))
+    offsets = sum(place.size for place in job.places)
+    return Made(last, offsets, count, tuple(map(tuple, found)), tuple(map(tuple, shipped)))
 
 
 def _partition(
@@ -145,11 +149,14 @@ def run(
             if feed != WARNINGS_FEED
         }
     )
-    jobs = [Job(settings, place, stretch, tuple(versions)) for place in found(settings, contracts, feeds)]
+    jobs = [
+        Job(settings, places, stretch, tuple(versions))
+        for places in chains(found(settings, contracts, feeds))
+    ]
     made = []
     for done in _done(jobs, processes):
         made.append(done)
-        progress(done.place.size, done.records)
+        progress(done.offsets, done.records)
     made.sort(key=lambda each: (each.place.feed, each.place.partition))
     return [
         [
@@ -161,10 +168,9 @@ def run(
 
 
 def found(settings: Settings, contracts: Mapping[str, Contract], feeds: Sequence[str]) -> list[Place]:
-    """The places of these feeds, the largest first, so that no process ends long after the others."""
+    """The places of these feeds, of all their logs."""
     with closing(Connection(settings)) as connection:
-        there = [place for feed in feeds for place in places(connection.client, contracts[feed])]
-    return sorted(there, key=lambda place: -place.size)
+        return [place for feed in feeds for place in places(connection.client, contracts[feed])]
 
 
 def without_events(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -18,15 +19,27 @@ from dagster_project.warehouse import SESSION, answering
 from schemas.contract import Contract
 from schemas.event import encode_tick
 from schemas.settings import Settings
+from streams.land.ledger import Entry, union
 
 CHUNK = 200_000
 _TICK = 1
+_LOGS = "SELECT log_epoch, topic_id FROM landing.epoch FINAL WHERE topic = %(topic)s"
 _PLACES = """
-SELECT log_epoch, partition, min(first), max(last) FROM landing.ledger
-WHERE topic = %(topic)s GROUP BY log_epoch, partition ORDER BY log_epoch, partition"""
+SELECT log_epoch, partition, min(first), max(last), sum(accepted + rejected), sum(last - first + 1)
+FROM landing.ledger FINAL WHERE topic = %(topic)s GROUP BY log_epoch, partition ORDER BY partition, log_epoch"""
+_INTERVALS = """
+SELECT first, last, accepted, rejected, control FROM landing.ledger FINAL
+WHERE topic = %(topic)s AND log_epoch = %(log)s AND partition = %(part)s"""
+_LANDED = """
+SELECT log_epoch, partition, sum(number) FROM
+(
+SELECT log_epoch, partition, count() AS number FROM landing.{table} GROUP BY log_epoch, partition
+UNION ALL
+SELECT log_epoch, partition, count() FROM landing.rejected WHERE topic = %(topic)s GROUP BY log_epoch, partition
+)
+GROUP BY log_epoch, partition"""
 _ANY = """
-SELECT 1 FROM landing.{table} WHERE event_day BETWEEN %(since)s AND %(until)s
-    AND log_epoch = (SELECT max(log_epoch) FROM landing.ledger WHERE topic = %(topic)s) LIMIT 1"""
+SELECT 1 FROM landing.{table} WHERE event_day BETWEEN %(since)s AND %(until)s LIMIT 1"""
 _RECORDS = """
 SELECT * FROM
 (
@@ -58,18 +71,32 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True)
 class Place:
-    """One partition of a feed's log and the offsets landed of it."""
+    """One partition of a feed's log and the offsets landed of it.
+
+    `log` is the id of the log at the broker. A topic that was deleted and made anew is another log, with offsets
+    that begin anew: `base` is how many offsets of earlier logs come before those of this one. `landed` of its
+    `events` (with rejected ones) are still there; retention removes the oldest.
+    """
 
     feed: str
     log_epoch: int
     partition: int
     first: int
     last: int
+    log: str = ""
+    base: int = 0
+    events: int = 0
+    landed: int = 0
 
     @property
     def size(self) -> int:
         """Number of offsets."""
         return self.last - self.first + 1
+
+    @property
+    def missing(self) -> int:
+        """How many of its events are landed no more."""
+        return max(0, self.events - self.landed)
 
 
 @dataclass(frozen=True)
@@ -101,11 +128,42 @@ class Connection:
 
 
 def places(client: Client, contract: Contract) -> list[Place]:
-    """The partitions of a feed's latest log that have anything landed."""
+    """The partitions of all of a feed's logs that have anything landed: by partition, the oldest log first."""
+    given = {"topic": contract.topic}
     with answering():
-        rows = client.execute(_PLACES, {"topic": contract.topic})
-    latest = max((row[0] for row in rows), default=0)
-    return [Place(contract.feed, *row) for row in rows if row[0] == latest]
+        logs = {number: id.decode().partition("/")[0] for number, id in client.execute(_LOGS, given)}
+        rows = client.execute(_PLACES, given)
+        landed = client.execute(_LANDED.format(table=contract.table), given)
+        rows = [_counted(client, contract.topic, *row) for row in rows]
+    there = {(epoch, partition): int(number) for epoch, partition, number in landed}
+    found: list[Place] = []
+    for epoch, partition, first, last, events in rows:
+        before = found[-1] if found and found[-1].partition == partition else None
+        log, base = logs.get(epoch, ""), 0
+        if before is not None:
+            same = log and log == before.log  # only the number of partitions has changed: offsets go on
+            base = before.base if same else before.base + before.last + 1
+        number = there.get((epoch, partition), 0)
+        found.append(Place(contract.feed, epoch, partition, first, last, log, base, int(events), number))
+    return found
+
+
+def _counted(
+    client: Client, topic: str, epoch: int, partition: int, first: int, last: int, events: int, length: int
+) -> tuple[int, int, int, int, int]:
+    """A place and how many events it had; where intervals of the ledger overlap, each offset counts once."""
+    if length != last - first + 1:
+        given = {"topic": topic, "log": epoch, "part": partition}
+        whole = union(Entry(*row) for row in client.execute(_INTERVALS, given))
+        events = whole.accepted + whole.rejected if whole else 0
+    return epoch, partition, first, last, events
+
+
+def chains(found: Sequence[Place]) -> list[tuple[Place, ...]]:
+    """Places of the same partition together, the oldest log first; the largest chain first."""
+    ordered = sorted(found, key=lambda each: (each.feed, each.partition, each.log_epoch))
+    made = [tuple(some) for _, some in groupby(ordered, key=lambda each: (each.feed, each.partition))]
+    return sorted(made, key=lambda chain: -sum(place.size for place in chain))
 
 
 def anything(client: Client, contract: Contract, stretch: Stretch) -> bool:
@@ -118,7 +176,10 @@ def anything(client: Client, contract: Contract, stretch: Stretch) -> bool:
 def records(
     client: Client, contract: Contract, place: Place, stretch: Stretch, last: int | None = None
 ) -> Iterator[list[Record]]:
-    """The records of a place in order, in lists of up to CHUNK offsets; up to the offset `last` where given."""
+    """The records of a place in order, in lists of up to CHUNK offsets; up to the offset `last` where given.
+
+    Their offsets are counted on from earlier logs (`base`), so that those of one partition rise all the way.
+    """
     sql = _RECORDS.format(table=contract.table)
     end = place.last if last is None else min(last, place.last)
     for first in range(place.first, end + 1, CHUNK):
@@ -129,13 +190,15 @@ def records(
         }
         with answering():
             columns = client.execute(sql, given, columnar=True)
-        yield _records(columns)
+        yield _records(columns, place.base)
 
 
-def _records(columns: Sequence[Sequence[Any]]) -> list[Record]:
+def _records(columns: Sequence[Sequence[Any]], base: int = 0) -> list[Record]:
     """Rows read in columns, as records; only ticks have to be made again one by one."""
     if not columns:
         return []
+    if base:
+        columns = [[base + offset for offset in columns[0]], *columns[1:]]
     found = list(map(Record, *columns[:3]))
     for at, kind in enumerate(columns[3]):
         if kind == _TICK:

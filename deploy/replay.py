@@ -5,9 +5,9 @@ The rules are those that were in force then: the landed ticks carry the epochs, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 from clickhouse_driver import Client
@@ -51,6 +51,7 @@ class _Evidence(msgspec.Struct):
     topic: str
     partition: int
     offset: int
+    log: str = ""
 
 
 _warnings = msgspec.json.Decoder(_Warning)
@@ -65,6 +66,8 @@ class Replayed:
     was: bytes
     now: bytes | None
     records: int
+    gone: str = ""
+    """What of the log it was decided on is not there any more; then nothing is said of a difference."""
 
     @property
     def identical(self) -> bool:
@@ -91,8 +94,8 @@ def replay(
         rule = _rule(book, said.rule, said.rule_version)
         log = _Log(client, contracts, book, progress)
         found = log.second(rule, id) if evidence.topic == PARTIALS else log.first(evidence, id)
-    now = encode_warning(found, {rule.id: rule}) if found else None
-    return Replayed(id, was, now, log.count)
+    now = encode_warning(found, {rule.id: rule}, evidence.log) if found else None
+    return Replayed(id, was, now, log.count, "" if now == was else log.gone)
 
 
 def _rule(book: RuleBook, name: str, version: int) -> Rule:
@@ -111,24 +114,48 @@ class _Log:
         book: RuleBook,
         progress: Callable[[int, int], None],
     ) -> None:
-        self.count = 0
+        self.count, self.gone = 0, ""
         self._client, self._contracts, self._book, self._progress = client, contracts, book, progress
 
     def first(self, evidence: _Evidence, id: str) -> Transition | None:
         """A transition of a partition's own rules: the log up to the record that brought it about."""
-        contract = next(each for each in self._contracts.values() if each.topic == evidence.topic)
-        for place in places(self._client, contract):
-            if place.partition == evidence.partition and place.first <= evidence.offset <= place.last:
-                return self._until(contract, place, evidence.offset, id)
+        contract = next((each for each in self._contracts.values() if each.topic == evidence.topic), None)
+        if contract is None:
+            self.gone = f"no contract has the topic {evidence.topic} any more"
+            return None
+        there = [each for each in places(self._client, contract) if each.partition == evidence.partition]
+        at = f"{evidence.topic}/{evidence.partition}"
+        if evidence.log and all(each.log != evidence.log for each in there):
+            self.gone = f"{at}: the log it was decided on, {evidence.log}, was never landed here"
+            return None
+        logs = dict.fromkeys(each.log for each in reversed(there))
+        for log in [evidence.log] if evidence.log else logs:  # the newest first
+            mine = [each for each in there if each.log == log]
+            if not mine or not mine[0].first <= evidence.offset <= mine[-1].last:
+                continue
+            found = self._until(contract, mine, evidence.offset, id)
+            if found is not None:
+                return found
+            missing, events = sum(each.missing for each in mine), sum(each.events for each in mine)
+            if missing:
+                self.gone = (
+                    f"{at}: {missing:,} of {events:,} records of that log are landed no more (retention)"
+                )
+            elif not evidence.log and len(logs) > 1:
+                self.gone = f"{at}: the topic was made anew since, and the evidence does not name its log"
+        if not self.count and not self.gone:
+            self.gone = f"{at}: nothing is landed at offset {evidence.offset}"
         return None
 
-    def _until(self, contract: Contract, place: Place, last: int, id: str) -> Transition | None:
+    def _until(self, contract: Contract, there: Sequence[Place], last: int, id: str) -> Transition | None:
+        """What comes of one log up to an offset; it may have been landed in several epochs of partitions."""
         found: dict[str, Transition] = {}
-        part = self._partition(contract, place)
-        for chunk in records(self._client, contract, place, Stretch(), last):
-            part.observe(chunk, lambda transition: found.update({transition.id: transition}))
-            self.count += len(chunk)
-            self._progress(self.count, last - place.first + 1)
+        part = self._partition(contract, there[-1])
+        for place in there:
+            for chunk in records(self._client, contract, replace(place, base=0), Stretch(), last):
+                part.observe(chunk, lambda transition: found.update({transition.id: transition}))
+                self.count += len(chunk)
+                self._progress(self.count, last - there[0].first + 1)
         return found.get(id)
 
     def second(self, rule: Rule, id: str) -> Transition | None:
@@ -140,10 +167,16 @@ class _Log:
             for place in places(self._client, self._contracts[name])
         ]
         total = sum(place.size for _, place in there)
+        missing, events = sum(place.missing for _, place in there), sum(place.events for _, place in there)
+        if missing:
+            self.gone = f"{missing:,} of {events:,} records of its feeds are landed no more (retention)"
         gathered: list[Batch] = []
         found: dict[str, Transition] = {}
+        before: Place | None = None
         for contract, place in there:
-            part = self._partition(contract, place)
+            if before is None or (before.feed, before.partition) != (place.feed, place.partition):
+                part = self._partition(contract, place)
+            before = place
             for chunk in records(self._client, contract, place, Stretch()):
                 part.observe(chunk, lambda transition: None, lambda target, batch: gathered.append(batch))
                 self.count += len(chunk)

@@ -16,7 +16,7 @@ import msgspec
 
 from schemas.blanking import blanked
 from schemas.contract_model import Contract, Field
-from schemas.event import LIVE, SPECVERSION, Timeline
+from schemas.event import LIVE, NAME_LENGTH, SPECVERSION, Timeline
 from schemas.fields import DATES, TIMES, TIMESTAMPS, Aware, anchored, checked_type, data_struct
 from schemas.reasons import Reasons
 from schemas.regions import Regions, load_regions
@@ -25,8 +25,6 @@ from schemas.text import control, suspect
 KNOWN = 1 << 16
 KNOWN_LENGTH = 128
 """Texts of one field known to match its pattern: how many are kept, and how long they are, at most."""
-
-NAME_LENGTH = 512
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH)]
 Reference = Annotated[str, msgspec.Meta(max_length=NAME_LENGTH)]

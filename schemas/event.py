@@ -12,14 +12,19 @@ from typing import Annotated, Any
 
 import msgspec
 
+from schemas.fields import TIMES, TIMESTAMPS
 from schemas.text import control
 
 SPECVERSION = "1.0"
 TICK_TYPE = "liaowang.tick.v1"
 LIVE = ""
-TIMELINE_LENGTH = 128
+NAME_LENGTH, TIMELINE_LENGTH = 512, 128
 
 Timeline = Annotated[str, msgspec.Meta(max_length=TIMELINE_LENGTH)]
+
+CLOCKS = (TIMESTAMPS[0], TIMES[1])
+"""Clocks of ticks: what tables can hold and be asked for. A replay's clock is behind its first event."""
+EPOCHS = 1 << 62
 
 
 def encode_event(
@@ -57,13 +62,13 @@ class TickData(msgspec.Struct, frozen=True):
 
     clock: Annotated[datetime, msgspec.Meta(tz=True)]
     final: bool = False
-    epoch: int = 0
+    epoch: Annotated[int, msgspec.Meta(ge=0, lt=EPOCHS)] = 0
 
 
 class Tick(msgspec.Struct, frozen=True):
     """A control message in every partition of a feed: it carries the feed's clock, so silence moves time too."""
 
-    id: str
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH)]
     data: TickData
     timeline: Timeline = LIVE
 
@@ -90,11 +95,12 @@ def encode_tick(
 
 
 def decode_tick(raw: bytes) -> Tick | None:
-    """The tick in these bytes, or None where the bytes are no tick."""
+    """The tick in these bytes, or None where the bytes are no tick, or one that no table can hold."""
     if _TICK_MARK not in raw[:256]:
         return None
     try:
         tick = _TICKS.decode(raw)
-        return None if control(tick.timeline) else tick
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+    fits = CLOCKS[0] <= tick.data.clock <= CLOCKS[1] and not control(tick.timeline)
+    return tick if fits else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import faust
@@ -39,6 +40,7 @@ def start_logging() -> None:
     """One line an entry on standard error; libraries speak from WARNING up, and do not repeat themselves."""
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     logging.getLogger("liaowang").setLevel(logging.INFO)
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # it tells how busy the machine is
     for handler in logging.getLogger().handlers:
         if not any(isinstance(each, Calm) for each in handler.filters):
             handler.addFilter(Calm())
@@ -49,6 +51,28 @@ def heartbeat(settings: Settings, worker: str) -> Callable[[], None]:
     path = settings.home / "run" / f"{worker}.heartbeat"
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.touch
+
+
+class Work:
+    """What a worker has begun and finished; its heart beats while it finishes something, or has nothing to do."""
+
+    def __init__(self) -> None:
+        self._begun = self._finished = self._before = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """One piece of work; what is cancelled, as around a rebalance, is done with too."""
+        self._begun += 1
+        try:
+            yield
+        finally:
+            self._finished += 1
+
+    def moving(self) -> bool:
+        """Whether something was finished since the last call, or nothing waits to be."""
+        moved = self._finished != self._before or self._finished >= self._begun
+        self._before = self._finished
+        return moved
 
 
 class WorkerProcess(faust.Worker):  # type: ignore[misc]

@@ -24,7 +24,7 @@ from deploy.cli.complaint import complain
 from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from deploy.judged import judged
-from deploy.landed_log import Stretch
+from deploy.landed_log import Place, Stretch
 from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared
 from schemas.regions import load_regions
@@ -91,13 +91,20 @@ def backtest(
     since_day = first - timedelta(days=warm_up) if first else Stretch.since
     stretch = Stretch(since_day, last + COOL_DOWN if last else Stretch.until)
     begun = time.monotonic()
-    transitions, records = _run(settings, contracts, versions, stretch, processes or os.cpu_count() or 1)
+    transitions, records, missing = _run(
+        settings, contracts, versions, stretch, processes or os.cpu_count() or 1
+    )
     roles = [each.rules(contracts)[-1].duty_role for each in versions]
     outcome = _outcome(settings, new, versions, roles, transitions, _Wanted(first, last, timeline))
     if picture is not None:
         draw(picture, f"{new.id} {new.title}", outcome.pairs, outcome.names[::-1])
     if json_:
-        typer.echo(json.dumps(as_plain(outcome, records, time.monotonic() - begun), ensure_ascii=False))
+        typer.echo(
+            json.dumps(
+                as_plain(outcome, records, time.monotonic() - begun) | {"missing": missing},
+                ensure_ascii=False,
+            )
+        )
     else:
         show(screen(), outcome, records, time.monotonic() - begun)
 
@@ -191,7 +198,7 @@ def _run(
     versions: Sequence[Version],
     stretch: Stretch,
     processes: int,
-) -> tuple[list[list[Transition]], int]:
+) -> tuple[list[list[Transition]], int, dict[str, dict[str, int]]]:
     read_of = {feed for each in versions for rule in each.rules(contracts) for feed in rule.feeds}
     feeds = sorted(read_of & contracts.keys() - {WARNINGS_FEED})
     there = tried.found(settings, contracts, feeds)
@@ -199,15 +206,24 @@ def _run(
     with progress_bars(Console(stderr=True)) as bars:
         task = bars.add_task("back-test", total=sum(place.size for place in there))
 
-        def told(offsets: int, records: int) -> None:
+        def hear(offsets: int, records: int) -> None:
             nonlocal read
             read += records
             bars.advance(task, offsets)
 
-        made = tried.run(settings, contracts, versions, stretch, processes, told)
+        made = tried.run(settings, contracts, versions, stretch, processes, hear)
+    missing = {feed: _missing(there, feed) for feed in feeds if _missing(there, feed)["missing"]}
+    for feed, told in missing.items():
+        complain(f"{feed}: {told['missing']:,} of {told['events']:,} records are landed no more (retention)")
     for feed in tried.without_events(settings, contracts, feeds, stretch):
         complain(f"{feed}: no events are landed of these days")
-    return made, read
+    return made, read, missing
+
+
+def _missing(there: Sequence[Place], feed: str) -> dict[str, int]:
+    """Of a feed: how many events and refusals there were, and how many of them are landed no more."""
+    mine = [place for place in there if place.feed == feed]
+    return {"events": sum(each.events for each in mine), "missing": sum(each.missing for each in mine)}
 
 
 def _outcome(

@@ -21,7 +21,7 @@ from schemas.fields import SHANGHAI
 
 app = typer.Typer(help="Warnings as they were landed, and whether they come out again.", no_args_is_help=True)
 
-DIFFERENT = 1
+DIFFERENT, GONE = 1, 3
 _LIST = """
 SELECT id, time, rule, rule_version, kind, level, subject, timeline FROM landing.duty_warning
 WHERE {rule:String} IN ('', rule) ORDER BY arrived DESC, offset DESC LIMIT 1 BY id LIMIT {limit:UInt32}"""
@@ -64,7 +64,10 @@ def replay_(
     ],
     json_: Json = False,
 ) -> None:
-    """Decide one warning again from its evidence; say `identical`, or how it differs (exit code 1)."""
+    """Decide one warning again from its evidence; say `identical`, or how it differs (exit code 1).
+
+    Where the log it was decided on is not there any more, say what is missing (exit code 3).
+    """
     settings = load_settings()
     with progress_bars(Console(stderr=True)) as bars:
         task = bars.add_task("replay", total=None)
@@ -79,13 +82,14 @@ def replay_(
     else:
         _say(found)
     if not found.identical:
-        raise typer.Exit(DIFFERENT)
+        raise typer.Exit(GONE if found.gone else DIFFERENT)
 
 
 def _plain(found: Replayed) -> dict[str, Any]:
     return {
         "id": found.id,
         "identical": found.identical,
+        "gone": found.gone or None,
         "records": found.records,
         "was": json.loads(found.was),
         "now": None if found.now is None else json.loads(found.now),
@@ -95,6 +99,8 @@ def _plain(found: Replayed) -> dict[str, Any]:
 def _say(found: Replayed) -> None:
     if found.identical:
         typer.echo(f"{found.id}: identical, decided again from {found.records:,} records")
+    elif found.gone:
+        typer.echo(f"{found.id}: cannot be decided again: {found.gone}")
     elif found.now is None:
         typer.echo(f"{found.id}: different: it does not come out again ({found.records:,} records)")
     else:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from xmlrpc.client import Fault, ServerProxy
+from xml.parsers.expat import ExpatError
+from xmlrpc.client import Fault, ProtocolError, ServerProxy
 
 from supervisor.states import ProcessStates, getProcessStateDescription
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
+from deploy.local.process import CannotStart
 from deploy.local.supervisor_conf import socket_path
 
 STOPPED = {ProcessStates.STOPPED, ProcessStates.EXITED, ProcessStates.FATAL}
@@ -61,6 +63,10 @@ class Process:
         return max(0.0, self.now - self.started) if self.up else 0.0
 
 
+class Silent(CannotStart):
+    """No supervisor answers: it has ended, or is about to."""
+
+
 class Control:
     """The supervisord of one home; each call is one connection."""
 
@@ -73,7 +79,7 @@ class Control:
             return None
         try:
             infos = self._call("getAllProcessInfo")
-        except (OSError, HTTPException):
+        except Silent:
             return None
         return {info["name"]: _process(info) for info in infos}
 
@@ -99,12 +105,18 @@ class Control:
                 self._call(method, name, False)
             except Fault as fault:
                 if fault.faultCode not in _HARMLESS:
-                    raise
+                    raise CannotStart(
+                        f"{name}: the supervisor refuses ({fault.faultString}); `liaowang down`, then `up` again"
+                    ) from fault
 
     def _call(self, method: str, *arguments: Any) -> Any:
         transport = SupervisorTransport(None, None, f"unix://{self._socket}")
-        with ServerProxy("http://127.0.0.1", transport=transport) as proxy:
-            return getattr(proxy.supervisor, method)(*arguments)
+        try:
+            with ServerProxy("http://127.0.0.1", transport=transport) as proxy:
+                return getattr(proxy.supervisor, method)(*arguments)
+        except (OSError, HTTPException, ProtocolError, ExpatError) as error:
+            said = str(error) or type(error).__name__
+            raise Silent(f"the supervisor does not answer ({said}); run `liaowang up` again") from error
 
 
 def _process(info: dict[str, Any]) -> Process:

@@ -6,9 +6,11 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from deploy.local.control import Control, Process
 from deploy.local.probe import Finding, Health, probe
+from deploy.local.proc import worked
 from deploy.local.services import SERVERS, SERVICES
 from schemas.settings import Settings
 
@@ -19,16 +21,29 @@ LIMIT = 6
 GRACE_SECONDS = 120.0
 FIRST_PAUSE = 30.0
 LONGEST_PAUSE = 600.0
+LONGEST_GRACE = 1800.0
+UNWELL = 5
+"""What says itself that it is not well (five minutes of it) is restarted, as it may never come to itself."""
+BUSY_SECONDS = 0.5
+"""So much of the processor between two looks is a sign of life."""
 _SERVERS = {service.name for service in SERVERS}
 
 
 @dataclass(frozen=True)
 class Patience:
-    """What is remembered of one service: failed probes in a row, and when it may be started again."""
+    """What is remembered of one service.
+
+    Failed and unwell probes in a row; when it may be started again; how often it was restarted without being well
+    in between; which process of it (by its start) was well once, and how much it had worked at the last look.
+    """
 
     failures: int = 0
+    unwell: int = 0
     pause: float = FIRST_PAUSE
     next_start: float = 0.0
+    restarts: int = 0
+    well_since: float = -1.0
+    worked: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,10 +62,13 @@ def decide(
     now: float,
     limit: int = LIMIT,
     grace: float = GRACE_SECONDS,
+    worked: Mapping[str, float] = MappingProxyType({}),
 ) -> Round:
-    """Decide what to restart (hung `limit` times in a row) and to start again (given up, after a pause).
+    """Decide what to restart (hung `limit` times in a row, or unwell UNWELL times as often) and to start again.
 
-    A process younger than `grace` seconds may still be starting and does not hang.
+    A process younger than `grace` seconds may still be starting and does not hang; the grace doubles with each
+    restart until it is well. Nor does one hang that has not been well yet and works (`worked`: seconds of
+    processor time): it starts slowly. What supervisord has given up is started after a pause.
     While a server itself is hung or down, workers are left alone: they wait for it by themselves.
     """
     servers_well = all(findings.get(name, Finding(Health.ok)).health is Health.ok for name in _SERVERS)
@@ -59,25 +77,52 @@ def decide(
     remembered: dict[str, Patience] = {}
     for name, process in processes.items():
         patience = memory.get(name, Patience())
-        finding = findings.get(name, Finding(Health.unknown))
         if process.failed:
-            patience = _start_again(outcome, name, patience, now)
-        elif finding.health is not Health.hung or process.uptime < grace:
-            patience = replace(patience, failures=0, pause=FIRST_PAUSE if process.up else patience.pause)
+            remembered[name] = _start_again(outcome, name, patience, now)
+            continue
+        finding = findings.get(name, Finding(Health.unknown))
+        used = worked.get(name, 0.0)
+        patience, busy = replace(patience, worked=used), used - patience.worked >= BUSY_SECONDS
+        if finding.health in (Health.ok, Health.unknown):
+            patience = _well(patience, process, finding)
+        elif _starting(patience, process, grace, busy):
+            patience = replace(patience, failures=0, unwell=0)
         elif name in _SERVERS or servers_well:
-            patience = replace(patience, failures=patience.failures + 1)
-            if patience.failures >= limit:
+            patience = _worse(patience, finding)
+            if patience.failures >= limit or patience.unwell >= UNWELL * limit:
                 outcome.restart[name] = finding.detail
-                patience = replace(patience, failures=0)
+                patience = replace(patience, failures=0, unwell=0, restarts=patience.restarts + 1)
         remembered[name] = patience
     return replace(outcome, memory=remembered)
+
+
+def _well(patience: Patience, process: Process, finding: Finding) -> Patience:
+    pause = FIRST_PAUSE if process.up else patience.pause
+    patience = replace(patience, failures=0, unwell=0, pause=pause)
+    if finding.health is Health.ok:
+        patience = replace(patience, restarts=0, well_since=process.started)
+    return patience
+
+
+def _starting(patience: Patience, process: Process, grace: float, busy: bool) -> bool:
+    """Whether a process may still be on its way: it is young, or has not been well yet and works."""
+    if process.uptime < min(grace * 2 ** min(patience.restarts, 10), max(grace, LONGEST_GRACE)):
+        return True
+    return busy and patience.well_since != process.started and process.uptime < LONGEST_GRACE
+
+
+def _worse(patience: Patience, finding: Finding) -> Patience:
+    if finding.health is Health.hung:
+        return replace(patience, failures=patience.failures + 1, unwell=patience.unwell + 1)
+    return replace(patience, failures=0, unwell=patience.unwell + 1)
 
 
 def _start_again(outcome: Round, name: str, patience: Patience, now: float) -> Patience:
     if now < patience.next_start:
         return patience
     outcome.start[name] = f"supervisord had given it up; next try in {patience.pause:.0f} s at the earliest"
-    return Patience(0, min(patience.pause * 2, LONGEST_PAUSE), now + patience.pause)
+    pause = min(patience.pause * 2, LONGEST_PAUSE)
+    return replace(patience, failures=0, unwell=0, pause=pause, next_start=now + patience.pause)
 
 
 def watch_over(
@@ -94,10 +139,11 @@ def watch_over(
         beat.touch()
         processes = control.processes() or {}
         findings = look(settings, processes)
-        outcome = decide(memory, processes, findings, time.monotonic(), limit, grace)
+        used = {name: worked(each.pid) for name, each in processes.items() if each.up and each.pid}
+        outcome = decide(memory, processes, findings, time.monotonic(), limit, grace, used)
         memory = dict(outcome.memory)
         for name, why in outcome.restart.items():
-            log.warning("%s hangs (%s): it is restarted", name, why)
+            log.warning("%s does not come to itself (%s): it is restarted", name, why)
             restart(control, name)
         for name, why in outcome.start.items():
             log.warning("%s is started again: %s", name, why)

@@ -8,9 +8,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+from deploy.environment import load_settings
 from deploy.local.process import CannotStart
+from schemas.errors import LiaowangError
 
 POM = Path(__file__).parent / "broker" / "pom.xml"
 MAVEN = ("mvn", "-B", "-q", "dependency:copy-dependencies")
@@ -67,6 +70,21 @@ def _fetch(libs: Path, stamp: str, search: str | None) -> None:
     fresh.rename(libs)
 
 
+def main() -> int:
+    """Fetch the jars into the folder that the settings name; the exit code. One line says what was done."""
+    try:
+        libs = load_settings().kafka_jars
+        print(f"Kafka's jars are in {fetch_jars(libs)}")
+    except LiaowangError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
 def _reason(output: str) -> str:
     errors = [line.split("[ERROR]")[-1].strip() for line in output.splitlines() if "ERROR" in line]
     return next((line for line in errors if line), "it gave no reason; run `mvn -v` to see whether it works")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import urllib.error
 import urllib.request
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import quote
 
 from deploy.local import kafka, warehouse
 from deploy.local.services import Service
@@ -14,6 +18,8 @@ from schemas.settings import HOST, Settings
 
 HTTP_SECONDS = 5.0
 HEARTBEAT_SECONDS = 60.0
+DAEMON_SECONDS, DAEMON_START_SECONDS = 180.0, 300.0
+"""Dagster's daemon beats every half minute, and first of all when it has loaded the project."""
 
 
 class Health(StrEnum):
@@ -43,7 +49,36 @@ def probe(service: Service, settings: Settings, uptime: float, now: float) -> Fi
         return _ask(f"http://{HOST}:{service.port(settings)}{service.path}")
     if service.probe == "heartbeat":
         return judge_beat(last_beat(service.name, settings.home), uptime, now)
+    if service.probe == "dagster":
+        return judge_daemon(daemon_beat(settings.home), uptime, now)
     return Finding(Health.unknown)
+
+
+def judge_daemon(beat: float | None, uptime: float, now: float) -> Finding:
+    """Judge Dagster's daemon by the heartbeats in its storage; while it loads its code it cannot be asked."""
+    age = uptime if beat is None else min(now - beat, uptime)
+    if age >= uptime:
+        starting = uptime < DAEMON_START_SECONDS
+        return Finding(Health.unknown if starting else Health.hung, f"no heartbeat yet after {uptime:.0f} s")
+    return (
+        Finding(Health.hung, f"no heartbeat for {age:.0f} s") if age > DAEMON_SECONDS else Finding(Health.ok)
+    )
+
+
+def daemon_beat(home: Path) -> float | None:
+    """When the daemon that spoke last beat with all its parts, in seconds since the epoch."""
+    path = home / "dagster" / "history" / "runs.db"
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=1)) as storage:
+            rows = storage.execute(
+                "SELECT min(timestamp) FROM daemon_heartbeats WHERE daemon_id ="
+                " (SELECT daemon_id FROM daemon_heartbeats ORDER BY timestamp DESC LIMIT 1)"
+            ).fetchall()
+    except sqlite3.Error:
+        return None
+    return datetime.fromisoformat(rows[0][0]).replace(tzinfo=UTC).timestamp() if rows[0][0] else None
 
 
 def judge_beat(beat: float | None, uptime: float, now: float) -> Finding:

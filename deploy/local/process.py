@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from deploy.local.crashes import tail
+from deploy.local.proc import holder
 from schemas.errors import LiaowangError
 from schemas.settings import HOST, PREFIX
 
@@ -46,8 +48,10 @@ def demand_port(port: int, setting: str, what: str) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
+            who = holder(port)
+            held = f"{error.strerror}, by {who}" if who else error.strerror
             raise CannotStart(
-                f"{what}: port {port} on {HOST} cannot be used ({error.strerror}); "
+                f"{what}: port {port} on {HOST} cannot be used ({held}); "
                 f"stop what listens there or set {PREFIX}{setting.upper()} to another port"
             ) from error
 
@@ -100,8 +104,7 @@ def wait_for(ready: Callable[[], bool], process: subprocess.Popen[bytes], second
 
 def last_line(log: Path) -> str:
     """The last line of a log that is not empty, or nothing."""
-    text = log.read_text(errors="replace") if log.exists() else ""
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "")
+    return next((line for line in reversed(tail(log)) if line.strip()), "")
 
 
 @contextmanager

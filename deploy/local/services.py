@@ -9,7 +9,7 @@ from schemas.settings import Settings
 
 BURST, BUILD = 5, 10
 """How nice the programs are that a burst of warnings keeps busy, and those that build."""
-Probe = Literal["kafka", "warehouse", "http", "heartbeat", "process"]
+Probe = Literal["kafka", "warehouse", "http", "heartbeat", "dagster", "process"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ WORKERS = (
         awaited=False,
         nice=BUILD,
     ),
-    Service("dagster-daemon", "deploy.local.dagster:daemon", "process", awaited=False, nice=BUILD),
+    Service("dagster-daemon", "deploy.local.dagster:daemon", "dagster", awaited=False, nice=BUILD),
     Service("health", "deploy.local.health:main", "heartbeat"),
 )
 SERVICES = (*SERVERS, *WORKERS)

@@ -14,12 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.environment import inherited, load_settings
+from deploy.local.clear import clear_away
 from deploy.local.control import Control, Process
-from deploy.local.health import look
+from deploy.local.crashes import WINDOW, crash_loops, why
+from deploy.local.health import BUSY_SECONDS, look
 from deploy.local.home_folder import OWN, close_home
 from deploy.local.jars import fetch_jars, find_java
 from deploy.local.probe import Finding, Health
-from deploy.local.process import CannotStart, demand_port, last_line
+from deploy.local.proc import worked
+from deploy.local.process import CannotStart, demand_port
 from deploy.local.secrets import ensure_secrets
 from deploy.local.services import SERVERS, SERVICES, WORKERS, Service
 from deploy.local.supervisor_conf import socket_path, supervisor_config
@@ -31,7 +34,8 @@ from schemas.settings import PREFIX, Settings
 from streams import aside
 
 SOCKET_LENGTH = 100
-START_SECONDS = 180.0
+START_SECONDS, LONGEST_START = 180.0, 900.0
+"""So long may a start take without any work being done, and in all."""
 STOP_SECONDS = 180.0
 _READY = (Health.ok, Health.unknown)
 Say = Callable[[str], None]
@@ -51,13 +55,18 @@ class State:
 
 
 def up(settings: Settings, say: Say) -> bool:
-    """Bring the stack up, migrated and healthy; False when it ran already. On failure nothing stays up."""
+    """Bring the stack up, migrated and healthy; False when it ran already.
+
+    Where a server or its form fails nothing stays up. A worker that does not start stops no other: CannotStart
+    names it in the end, and the rest goes on.
+    """
     home = settings.home
     _demand_home(home, say)
     control = Control(home)
     with _alone(home):
         running = control.processes()
         if running is None:
+            clear_away(home, say)
             _demand_machine(settings, say)
             ensure_secrets(home)
             _launch(settings, control)
@@ -65,12 +74,13 @@ def up(settings: Settings, say: Say) -> bool:
             _bring_to_form(load_settings(), say)
             return False
         try:
-            _start_all(load_settings(), control, say)
+            _start_servers(load_settings(), control, say)
         except BaseException:
             if running is None:
                 say("it did not come up; stopping what was started")
                 _stop_all(control, say)
             raise
+        _start_workers(load_settings(), control, say)
     return True
 
 
@@ -92,6 +102,13 @@ def status(settings: Settings) -> list[State]:
     processes = Control(settings.home).processes()
     findings = look(settings, processes or {})
     ended = _ended_at(settings.home) if processes is None else None
+    loops = crash_loops(settings.home / "logs" / "supervisor.log", time.time()) if processes else {}
+    for name, times in loops.items():
+        said = (
+            f"restarted {times} times in {WINDOW / 60:.0f} min: {why(settings.home / 'logs' / f'{name}.log')}"
+        )
+        if findings.get(name, Finding(Health.unknown)).health is not Health.hung:
+            findings[name] = Finding(Health.unwell, said)
     return [
         _state(service, settings, (processes or {}).get(service.name), findings.get(service.name), ended)
         for service in SERVICES
@@ -103,16 +120,24 @@ def all_well(services: Sequence[State]) -> bool:
     return all(s.state == "running" and s.health in _READY for s in services)
 
 
-def _start_all(settings: Settings, control: Control, say: Say) -> None:
+def _start_servers(settings: Settings, control: Control, say: Say) -> None:
     say("starting kafka and warehouse")
     control.start([service.name for service in SERVERS])
-    _await(settings, control, SERVERS)
+    failed = _await(settings, control, SERVERS)
+    if failed:
+        raise CannotStart(failed[0])
     _bring_to_form(settings, say)
+
+
+def _start_workers(settings: Settings, control: Control, say: Say) -> None:
+    """Start all workers; CannotStart names those that do not come up, while the others run."""
     say("starting the workers")
     control.start([service.name for service in WORKERS])
-    _await(settings, control, [service for service in WORKERS if service.awaited])
+    failed = _await(settings, control, [service for service in WORKERS if service.awaited])
     others = ", ".join(service.name for service in WORKERS if not service.awaited)
     say(f"may still be starting: {others}")
+    if failed:
+        raise CannotStart("\n".join([*failed, "everything else is up; see `liaowang status`"]))
 
 
 def _bring_to_form(settings: Settings, say: Say) -> None:
@@ -125,25 +150,45 @@ def _bring_to_form(settings: Settings, say: Say) -> None:
         say(f"rule {entry.rule}: version {entry.version} published")
 
 
-def _await(settings: Settings, control: Control, services: Sequence[Service]) -> None:
-    """Wait until all are up and well; CannotStart with the reason of the first that fails."""
-    names = [service.name for service in services]
-    deadline = time.monotonic() + START_SECONDS
+def _await(settings: Settings, control: Control, services: Sequence[Service]) -> list[str]:
+    """Wait until each is up and well, or does not start; gives a line with the reason for each that does not.
+
+    Whoever ends so often that it is a crash loop does not start, though the supervisor may go on trying.
+    """
+    names, failed = [service.name for service in services], dict[str, str]()
+    begun, alive = time.time(), {name: (0.0, time.monotonic()) for name in names}
     while True:
         processes = control.processes()
         if processes is None:
             raise CannotStart(f"the supervisor ended; see {settings.home / 'logs' / 'supervisor.log'}")
         found = {name: finding for name, finding in look(settings, processes).items() if name in names}
+        missing = [name for name in names if name not in processes]
+        if missing:
+            raise CannotStart(
+                f"the supervisor that runs does not know {', '.join(missing)}; `liaowang down`, then `up` again"
+            )
+        loops = crash_loops(settings.home / "logs" / "supervisor.log", time.time(), time.time() - begun)
         waiting = [name for name in names if name not in found or found[name].health not in _READY]
-        if not waiting:
-            return
+        alive |= {name: _alive(alive[name], worked(processes[name].pid)) for name in waiting}
         for name in waiting:
-            log = settings.home / "logs" / f"{name}.log"
-            if processes[name].failed or time.monotonic() > deadline:
-                said = found[name].detail if name in found else processes[name].said
-                reason = said or last_line(log) or "it gave no reason"
-                raise CannotStart(f"{name} does not start: {reason} (more in {log})")
+            late = time.monotonic() - alive[name][1] > START_SECONDS or time.time() - begun > LONGEST_START
+            if name not in failed and (processes[name].failed or name in loops or late):
+                failed[name] = _failure(settings, name, processes[name], found.get(name))
+        if not any(name not in failed for name in waiting):
+            return [failed[name] for name in waiting]
         time.sleep(0.3)
+
+
+def _alive(before: tuple[float, float], used: float) -> tuple[float, float]:
+    """(processor time used, when that last grew): what works is on its way, however slow the machine is."""
+    return before if abs(used - before[0]) < BUSY_SECONDS else (used, time.monotonic())
+
+
+def _failure(settings: Settings, name: str, process: Process, finding: Finding | None) -> str:
+    log = settings.home / "logs" / f"{name}.log"
+    told = finding.detail if finding is not None and process.state == "running" else process.said
+    reason = told if told and not process.failed else why(log) or told or "it gave no reason"
+    return f"{name} does not start: {reason} (more in {log})"
 
 
 def _stop_all(control: Control, say: Say) -> None:

@@ -38,6 +38,10 @@ _LOCK = 6_174_001
 """Number of the advisory lock in PostgreSQL that one migration at a time holds."""
 
 
+class Malformed(Unavailable):
+    """The file is there and cannot be read as a database; no repetition helps, a person must restore it."""
+
+
 class Database:
     """Sessions on the state of duty. Thread-safe; a session is for one thread."""
 
@@ -131,15 +135,34 @@ def _away(url: sa.URL) -> Iterator[None]:
     """An absent database is Unavailable; its address is told without the password."""
     try:
         yield
-    except (OperationalError, sqlite3.OperationalError) as error:
-        said = str(getattr(error, "orig", error)).strip()
+    except (DBAPIError, sqlite3.DatabaseError) as error:
+        if _malformed(error):
+            said = str(getattr(error, "orig", error)).strip()
+            raise Malformed(
+                f"the duty database {url.database} is malformed ({said}): restore a backup, or move it away "
+                "to start anew without its cases, officers and audit; then `liaowang up`"
+            ) from error
+        named = _named(url, error)
+        if named is error:
+            raise
+        raise named from error
+
+
+def _malformed(error: Exception) -> bool:
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+
+
+def _named(url: sa.URL, error: Exception) -> Exception:
+    """An error of the database as what the caller does about it; any other as it is."""
+    said = str(getattr(error, "orig", error)).strip()
+    if isinstance(error, OperationalError | sqlite3.OperationalError):
         state = getattr(getattr(error, "orig", None), "sqlstate", None)
         if state and state.startswith(TOO_LARGE):
-            raise Invalid(f"a value that the database cannot hold: {said}") from error
-        raise Unavailable(f"the duty database {url.render_as_string()}: {said}") from error
-    except DataError as error:  # such as NUL in a text
-        raise Invalid(f"a value that the database cannot hold: {str(error.orig).strip()}") from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise Unavailable(f"the duty database {url.render_as_string()} went away") from error
-        raise
+            return Invalid(f"a value that the database cannot hold: {said}")
+        return Unavailable(f"the duty database {url.render_as_string()}: {said}")
+    if isinstance(error, DataError):  # such as NUL in a text
+        return Invalid(f"a value that the database cannot hold: {said}")
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return Unavailable(f"the duty database {url.render_as_string()} went away")
+    return error

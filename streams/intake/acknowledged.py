@@ -9,9 +9,11 @@ that failed the next one has a producer of its own, made once the broker answers
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
@@ -20,8 +22,12 @@ from schemas.errors import Unavailable
 from streams.intake.bulk import partition_of
 from streams.knock import knock
 
+log = logging.getLogger(__name__)
+
 CONNECT_MS, REQUEST_MS, DELIVERY_MS = 3_000, 8_000, 12_000
 CLOSE_SECONDS = 10.0
+END_SECONDS = DELIVERY_MS / 1000 + 3.0
+"""How long a stop waits for records on their way, and a failed producer: all its batches have expired by then."""
 PAUSE_SECONDS = 2.0
 """So long after a knock that nobody answered, calls are refused without another."""
 
@@ -69,7 +75,7 @@ class AcknowledgedProducer:
         with self._lock:
             producer, self._producer = self._producer, None
         if producer is not None:
-            producer.close(timeout=CLOSE_SECONDS)
+            _end(producer, CLOSE_SECONDS)
 
     def _connected(self, topic: str) -> KafkaProducer:
         """The producer, made where there is none; one call at a time knocks, and those that waited hear of it."""
@@ -107,7 +113,17 @@ class AcknowledgedProducer:
             if old is None or old is not failed:  # another call has done it
                 return
             self._producer = None
-        threading.Thread(target=old.close, args=(CLOSE_SECONDS,), name="old-producer", daemon=True).start()
+        threading.Thread(target=_end, args=(old, END_SECONDS), name="old-producer", daemon=True).start()
+
+
+def _end(producer: Any, seconds: float) -> None:
+    """Close a producer; what it has not stored by then is told to whoever waits for it."""
+    try:
+        producer.close(timeout=seconds)
+    except KafkaError as error:
+        log.warning(
+            "a producer is closed with records unacknowledged", extra={"fields": {"error": str(error)}}
+        )
 
 
 def _unavailable(topic: str, error: BaseException) -> Unavailable:

@@ -7,6 +7,7 @@ whether it is live. After its last one each file is recorded as done. A timeline
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,8 @@ from schemas.errors import Unavailable
 from schemas.topics import REPLAYS
 from streams.intake.bulk import REQUEST_SECONDS, BulkProducer
 from streams.intake.patience import Patience
+
+log = logging.getLogger("liaowang.intake")
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -126,10 +129,20 @@ async def _read_all(consumer: AIOKafkaConsumer, parts: list[TopicPartition]) -> 
     while [part for part in parts if await consumer.position(part) < ends[part]]:
         for records in (await consumer.getmany(timeout_ms=500)).values():
             for record in records:
-                key = record.key.decode()
-                if key.startswith(_BEGUN):
-                    begun = msgspec.json.decode(record.value, type=Begun)
-                    found.begun[begun.timeline] = begun
-                else:
-                    found.done[key] = msgspec.json.decode(record.value, type=Done)
+                if not _take(found, record.key, record.value):
+                    log.warning("%s at offset %d tells of no replay", REPLAYS, record.offset)
     return found
+
+
+def _take(found: Replays, key: bytes | None, raw: bytes | None) -> bool:
+    """Add one record; False where it is none of this topic's, which is left out."""
+    try:
+        name = (key or b"").decode()
+        if name.startswith(_BEGUN):
+            begun = msgspec.json.decode(raw or b"", type=Begun)
+            found.begun[begun.timeline] = begun
+        else:
+            found.done[name] = msgspec.json.decode(raw or b"", type=Done)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return True

@@ -83,9 +83,9 @@ class Probe:
             consumer = self._started()
             consumer.assign([tp])
             consumer.seek(tp, offset)
-            end = consumer.end_offsets([tp])[tp]
+            end = consumer.end_offsets([tp], timeout_ms=TIMEOUT)[tp]
             for _ in range(TIMEOUT // 500):
-                if consumer.position(tp) >= end:
+                if consumer.position(tp, timeout_ms=TIMEOUT) >= end:
                     return None
                 for record in consumer.poll(timeout_ms=500, max_records=1).get(tp, ()):
                     return int(record.offset)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clickhouse_driver import Client
-from clickhouse_driver.errors import Error, ServerException
+from clickhouse_driver.errors import Error, ErrorCodes, ServerException, TypeMismatchError
 
-from schemas.errors import Unavailable
+from schemas.errors import LiaowangError, Unavailable
 from streams.land.columns import Columns
 from streams.land.ledger import Entry, Epoch, Standing, union
 
@@ -27,8 +28,42 @@ _ENTRIES = f"""
 """
 
 
+FAULTS = (TypeMismatchError, struct.error, ValueError, TypeError, ArithmeticError, AttributeError)
+"""What the driver raises over values it cannot write."""
+_FAULT_CODES = {
+    ErrorCodes.CANNOT_PARSE_TEXT,
+    ErrorCodes.CANNOT_PARSE_DATE,
+    ErrorCodes.CANNOT_PARSE_DATETIME,
+    ErrorCodes.CANNOT_PARSE_NUMBER,
+    ErrorCodes.INCORRECT_DATA,
+    ErrorCodes.ARGUMENT_OUT_OF_BOUND,
+    ErrorCodes.CANNOT_CONVERT_TYPE,
+    ErrorCodes.TOO_LARGE_STRING_SIZE,
+    ErrorCodes.TOO_LARGE_ARRAY_SIZE,
+    ErrorCodes.TYPE_MISMATCH,
+    ErrorCodes.CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN,
+    ErrorCodes.VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE,
+    407,  # DECIMAL_OVERFLOW
+    469,  # VIOLATED_CONSTRAINT
+    691,  # UNKNOWN_ELEMENT_OF_ENUM
+}
+"""What the server says of values; anything else (a table that is away, memory, a disk) may pass."""
+
+
+_VALUES = " Column values:"
+"""From here on the server tells values of the row, which may be personal."""
+
+
+class Unstorable(LiaowangError):
+    """A row of an insert can never be stored, through its own fault; says why."""
+
+
 class Warehouse:
-    """One connection, for one caller at a time. Whatever the server or the network refuses is Unavailable."""
+    """One connection, for one caller at a time. Whatever the server or the network refuses is Unavailable.
+
+    But for values that no repetition makes fit: an insert of such is Unstorable. After any error the next call
+    has a connection of its own.
+    """
 
     def __init__(self, connect: Mapping[str, Any]) -> None:
         self._connect = dict(connect) | {
@@ -41,7 +76,17 @@ class Warehouse:
     def insert(self, table: str, columns: Columns) -> None:
         """Insert columns of equal length into `landing.<table>`; returns when the server has stored them."""
         names = ", ".join(f"`{name}`" for name in columns)
-        self._run(f"INSERT INTO landing.`{table}` ({names}) VALUES", list(columns.values()), columnar=True)
+        try:
+            self._run(
+                f"INSERT INTO landing.`{table}` ({names}) VALUES", list(columns.values()), columnar=True
+            )
+        except FAULTS as error:
+            raise Unstorable(f"{type(error).__name__}: {error}") from error
+        except Unavailable as error:
+            cause = error.__cause__
+            if isinstance(cause, ServerException) and cause.code in _FAULT_CODES:
+                raise Unstorable(str(error).partition(_VALUES)[0]) from error
+            raise
 
     def standings(self, topic: str, epochs: Sequence[int]) -> dict[int, Standing]:
         """The union of the ledger's intervals by partition. Long ledgers are summed up by the server."""
@@ -79,8 +124,9 @@ class Warehouse:
 
     def close(self) -> None:
         """End the connection."""
-        if self._client is not None:
-            self._client.disconnect()
+        client, self._client = self._client, None
+        if client is not None:
+            client.disconnect()
 
     def _run(self, query: str, given: Any, **how: Any) -> Any:
         try:
@@ -88,9 +134,17 @@ class Warehouse:
                 self._client = Client(**self._connect)
             return self._client.execute(query, given, **how)
         except ServerException as error:
+            self.close()
             raise Unavailable(f"warehouse: {_reason(error)}") from error
+        except TypeMismatchError:
+            self.close()
+            raise
         except (OSError, EOFError, Error) as error:
+            self.close()
             raise Unavailable(f"warehouse: {error}") from error
+        except Exception:
+            self.close()
+            raise
 
 
 def _reason(error: ServerException) -> str:

@@ -21,6 +21,7 @@ from schemas.errors import Misdeclared, Unavailable
 from schemas.pseudonyms import Pseudonyms
 from schemas.settings import Settings
 from schemas.topics import REJECTED
+from streams.aside import Aside
 from streams.frames import FrameApp
 from streams.land.broker import Topic, administration, describe, timestamp_types
 from streams.land.lander import Lander
@@ -28,7 +29,7 @@ from streams.land.recovery import Incident, Recovery
 from streams.land.refusals import Refusals
 from streams.land.warehouse import Warehouse
 from streams.land.writer import Limits, Writer
-from streams.worker import heartbeat, run_worker, start_logging
+from streams.worker import Work, heartbeat, run_worker, start_logging
 
 log = logging.getLogger("liaowang.land")
 
@@ -89,12 +90,21 @@ class Land:
         self._app = app
         self._contracts = contracts
         self.incident = ""
+        self._work = Work()
         personal = {each.feed for each in contracts.values() if personal_fields(each)}
         self._refusals = Refusals(settings.kafka, personal)
         self._warehouse = Warehouse(settings.warehouse("service"))
         key = Pseudonyms(settings.pseudonym_key) if settings.pseudonym_key else None
+        aside = Aside(settings.home, "land", time.time).add
         self.writer = Writer(
-            contracts, self._warehouse, self._refusals, heartbeat(settings, "land"), limits, key
+            contracts,
+            self._warehouse,
+            self._refusals,
+            heartbeat(settings, "land"),
+            limits,
+            key,
+            aside,
+            self._work.moving,
         )
         self.lander = Lander(contracts, Recovery(settings.kafka, self._warehouse), self.writer, self._rewind)
         self._wire()
@@ -135,7 +145,8 @@ class Land:
             async for event in stream.noack().events():
                 message = event.message
                 done = partial(app.frame_done, message)
-                await self._vital(self.lander.take(topic, message.tp.partition, event.value, done))
+                with self._work.one():
+                    await self._vital(self.lander.take(topic, message.tp.partition, event.value, done))
 
     async def _vital(self, work: Awaitable[Any]) -> None:
         """Await work without which landing must not go on: an error ends the worker, an incident cleanly."""

@@ -2,7 +2,8 @@
 
 A flush holds up to some rows or seconds of all feeds together. While one is written, the next is gathered;
 when that is full too, `add` waits, so memory stays bounded while the warehouse is away. Each step of a flush
-is repeated until it succeeds; whatever a repeated step writes twice has the same keys.
+is repeated until it succeeds; whatever a repeated step writes twice has the same keys. Rows that can never be
+stored do not hold up the others (`streams/land/storing.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from schemas.contract import Contract
 from schemas.errors import Unavailable
 from schemas.pseudonyms import Pseudonyms
 from streams.land.account import Batch, join
-from streams.land.columns import Columns, FeedColumns, Landed, ledger_columns, refused_columns, tick_columns
+from streams.land.columns import Columns, FeedColumns, Landed, ledger_columns
+from streams.land.storing import Storing
 from streams.land.warehouse import Warehouse
 
 log = logging.getLogger("liaowang.land")
@@ -73,16 +75,25 @@ class Writer:
         lively: Callable[[], None],
         limits: Limits,
         pseudonyms: Pseudonyms | None = None,
+        aside: Callable[[str, str], None] = lambda what, reason: None,
+        moving: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`contracts` by topic; `publish` sends refusals to the broker and returns when it has them."""
-        self._tables = {topic: (c.table, FeedColumns(c, pseudonyms)) for topic, c in contracts.items()}
+        """`contracts` by topic; `publish` sends refusals to the broker and returns when it has them.
+
+        `aside` is told of each row that could not be stored: where it stands and why. `moving` says, where nothing
+        is there to be flushed, whether what was handed to this worker is taken.
+        """
+        tables = {topic: (c.table, FeedColumns(c, pseudonyms)) for topic, c in contracts.items()}
+        self._store = Storing(tables, self._insert, aside)
         self._warehouse, self._publish, self._lively, self._limits = warehouse, publish, lively, limits
+        self._moving = moving
         self._gathered = _Gathered()
         self._room = asyncio.Event()
         self._room.set()
         self._full = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "land-writer")
         self._trouble: str | None = None
+        self._held = False
         self.rows: dict[str, int] = dict.fromkeys(contracts, 0)
         self.refused: dict[str, int] = dict.fromkeys(contracts, 0)
 
@@ -119,35 +130,37 @@ class Writer:
             self._room.set()
             if gathered.taken:
                 await self._flush(gathered.taken)
-            self._lively()
+            if self._moving() or gathered.taken:
+                self._lively()
 
     async def _wait_for_flush(self) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._full.wait(), self._limits.seconds)
 
     async def _flush(self, taken: Sequence[_Taken]) -> None:
-        landed = _joined([item.landed for item in taken])
-        for table, columns in self._columns(landed):
-            await self.call(partial(self._warehouse.insert, table, columns))
+        landed = await self._store(_joined([item.landed for item in taken]))
         if any(item.batch.refused for item in landed):
-            await self._insist(lambda: self._publish(landed))
-        await self.call(partial(self._warehouse.insert, "ledger", ledger_columns(landed)))
+            await self._insist(lambda: self._publish(landed), flushing=True)
+        await self._insert("ledger", ledger_columns(landed))
+        if self._held:
+            log.warning("writing again after: %s", self._trouble)
+            self._trouble, self._held = None, False
         for _, done in taken:
             done()
         for item in landed:
             self.rows[item.topic] += len(item.batch.accepted)
             self.refused[item.topic] += len(item.batch.refused)
 
-    def _columns(self, landed: Sequence[Landed]) -> list[tuple[str, Columns]]:
-        parts: list[tuple[str, Columns]] = []
-        for topic, (table, make) in self._tables.items():
-            parts.append((table, make([item for item in landed if item.topic == topic])))
-        parts.append(("rejected", refused_columns(landed)))
-        parts.append(("tick", tick_columns(landed)))
-        return [(table, columns) for table, columns in parts if columns]
+    async def _insert(self, table: str, columns: Columns) -> None:
+        loop, insert = asyncio.get_running_loop(), partial(self._warehouse.insert, table, columns)
+        await self._insist(lambda: loop.run_in_executor(self._thread, insert), flushing=True)
+        self._lively()
 
-    async def _insist(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Repeat an attempt while a peer is away, with back-off; the log says when that begins and ends."""
+    async def _insist(self, attempt: Callable[[], Awaitable[T]], flushing: bool = False) -> T:
+        """Repeat an attempt while a peer is away, with back-off; the log says when that begins and ends.
+
+        A flush that was held up goes on only when all of it is written; what else is asked meanwhile says nothing.
+        """
         delay = 0.25
         while True:
             try:
@@ -155,13 +168,13 @@ class Writer:
             except Unavailable as error:
                 if self._trouble is None:
                     log.error("%s; waiting and trying again, nothing is acknowledged meanwhile", error)
-                self._trouble = str(error)
+                self._trouble, self._held = str(error), self._held or flushing
                 self._lively()
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, self._limits.patience)
             else:
-                if self._trouble is not None:
-                    log.warning("writing again after: %s", self._trouble)
+                if self._trouble is not None and not self._held:
+                    log.warning("answered again after: %s", self._trouble)
                     self._trouble = None
                 return result
 

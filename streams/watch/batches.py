@@ -72,9 +72,12 @@ def encode_batches(batches: Sequence[Batch]) -> bytes:
     return _encode(batches)
 
 
-def decode_batches(raw: bytes) -> list[Batch]:
-    """The batches in a message."""
-    return _decode(raw)
+def decode_batches(raw: bytes | None) -> list[Batch] | None:
+    """The batches in a message; None where it is no message of the first stage."""
+    try:
+        return _decode(raw or b"")
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
 
 
 def messages(batches: Iterable[Batch]) -> Iterator[bytes]:

@@ -118,14 +118,15 @@ class Gather:
 class Gathering:
     """All gathers of one timeline of an input partition, and where it was last cut."""
 
-    def __init__(self, stream: str, number: int, timeline: str, targets: int) -> None:
+    def __init__(self, stream: str, number: int, timeline: str, targets: int, base: int = 0) -> None:
+        """`base` is added to the offsets of cuts: so many came in earlier logs of the topic."""
         self.gathers: dict[str, Gather] = {}
         self.composites: dict[str, list[Gather]] = {}
         self.watermark = BEGINNING
         self.late = 0
         self.dirty: set[str] = set()
         self._place = (stream, number, timeline)
-        self._targets = targets
+        self._targets, self._base = targets, base
 
     def set_rules(self, rules: Sequence[Rule], feed: str, own: Mapping[str, Any]) -> None:
         """The rules from here on: `rules` are all in force, `own` the ids of those evaluated in this partition."""
@@ -218,7 +219,9 @@ class Gathering:
         self, target: int, offset: int, epoch: int, watermark: int | None, portions: list[Portion], ship: Ship
     ) -> None:
         stream, number, timeline = self._place
-        for batch in cut_in_parts((stream, number, offset, timeline), epoch, watermark, portions):
+        for batch in cut_in_parts(
+            (stream, number, self._base + offset, timeline), epoch, watermark, portions
+        ):
             ship(target, batch)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from socketserver import ThreadingMixIn
 from threading import Thread
 from typing import Protocol
@@ -42,6 +42,9 @@ class Watched(Protocol):
     @property
     def keepers(self) -> dict[TP, StateKeeper[Stage]]:
         """The open partitions and their state."""
+
+    def positions(self) -> Mapping[TP, int | None]:
+        """The next record to apply in each partition of this worker; None where none was applied yet."""
 
     def feeds(self) -> list[Partition]:
         """The feed partitions open now."""
@@ -81,11 +84,10 @@ class WatchMetrics(Collector):
             labels=where,
         )
         size = GaugeMetricFamily("liaowang_watch_state_bytes", "Size of the state that is kept", labels=where)
+        for tp, position in self._watched.positions().items():
+            lag.add_metric([tp.topic, str(tp.partition)], max(0, (self._end(tp) or 0) - (position or 0)))
         for tp, keeper in keepers.items():
-            place = [tp.topic, str(tp.partition)]
-            end, stage = self._end(tp), keeper.partition
-            if end is not None:
-                lag.add_metric(place, max(0, end - stage.offset - 1))
+            place, stage = [tp.topic, str(tp.partition)], keeper.partition
             if isinstance(stage, Partition) and LIVE in stage.lanes:
                 watermark = stage.lanes[LIVE].watermark
                 if watermark > BEGINNING:

@@ -126,6 +126,7 @@ class Partition:
         """`patience`: seconds of lateness that is borne at least; rules not given here might wait for them."""
         self.topic, self.partition = topic, partition
         self.offset = -1
+        self.base = 0
         self.arrival = BEGINNING
         self.lanes: dict[str, Lane] = {}
         self.tally = Tally()
@@ -270,7 +271,7 @@ class Partition:
         return lane
 
     def _lane(self, timeline: str) -> Lane:
-        return Lane(Gathering(self.topic, self.partition, timeline, self._targets))
+        return Lane(Gathering(self.topic, self.partition, timeline, self._targets, self.base))
 
     def _set_rules(self, timeline: str, lane: Lane, rules: RuleSet, offset: int, emit: Emit) -> None:
         """Put rules in force: those that stay keep all they know, the others take over what they can."""

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ from streams.watch.baseline import BaselineTable, read_table
 from streams.watch.rule import Rule
 
 RULE, BASELINE = "rule", "baseline"
+Found = TypeVar("Found")
 
 LARGEST = 900_000
 """Bytes of a baseline's rows: a record of the topic takes a megabyte."""
@@ -212,11 +213,21 @@ def _meaning(text: str) -> str:
 
 
 class RuleBook:
-    """The sets of rules of all epochs known here; each version is parsed once."""
+    """The sets of rules of all epochs known here; each version is parsed once.
 
-    def __init__(self, history: History, parse: Callable[[str, str], Rule]) -> None:
+    What stands on the topic as a rule and is none is left out of every set, so that the others go on; `broken` is
+    told once which and why.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        parse: Callable[[str, str], Rule],
+        broken: Callable[[str, str], None] = lambda what, why: None,
+    ) -> None:
         self.history = history
-        self._parse = parse
+        self._parse, self._broken = parse, broken
+        self._told: set[str] = set()
         self._rules: dict[tuple[str, int], Rule] = {}
         self._tables: dict[tuple[str, int], BaselineTable] = {}
         self._sets: dict[int, RuleSet] = {}
@@ -226,10 +237,26 @@ class RuleBook:
         if epoch > self.history.epoch:
             raise UnknownEpoch(epoch)
         if epoch not in self._sets:
-            rules = tuple(self._rule(entry) for entry in self.history.in_force(epoch).values())
-            tables = {name: self._table(entry) for name, entry in self.history.baselines(epoch).items()}
-            self._sets[epoch] = RuleSet(epoch, rules, tables)
+            entries = self.history.in_force(epoch).values()
+            rules = [found for entry in entries if (found := self._whole(entry, self._rule)) is not None]
+            tables = {
+                name: table
+                for name, entry in self.history.baselines(epoch).items()
+                if (table := self._whole(entry, self._table)) is not None
+            }
+            self._sets[epoch] = RuleSet(epoch, tuple(rules), tables)
         return self._sets[epoch]
+
+    def _whole(self, entry: Entry, read: Callable[[Entry], Found]) -> Found | None:
+        """What an entry stands for; None where it stands for nothing, which is told once."""
+        try:
+            return read(entry)
+        except (Misdeclared, msgspec.MsgspecError) as error:
+            what = f"{entry.kind} {entry.rule}@{entry.version}"
+            if what not in self._told:
+                self._told.add(what)
+                self._broken(what, f"is published and cannot be read: {error}")
+            return None
 
     def rule(self, rule: str, version: int) -> Rule:
         """One version that was published, in force or not."""

@@ -106,11 +106,16 @@ class SecondStage:
         partitions: Mapping[str, int],
         furnish: Callable[[Condition], None] = lambda condition: None,
     ) -> None:
-        """`targets`: partitions of `partials`; `partitions`: those of each feed."""
+        """`targets`: partitions of `partials`; `partitions`: those of each feed.
+
+        `strange` gathers the offsets of messages that hold no batches and are passed over; somebody tells of them.
+        """
         self.partition = partition
         self.offset = -1
+        self.base = 0
         self.lanes: dict[str, SecondLane] = {}
         self.tally = SecondTally()
+        self.strange: list[int] = []
         self._contracts, self._book, self._furnish = contracts, book, furnish
         self._targets, self._partitions = targets, partitions
         self._pages: dict[int, tuple[bytes, int]] = {}
@@ -126,6 +131,10 @@ class SecondStage:
                 continue
             raw = record.value or b""
             batches = decode_batches(raw)
+            if batches is None:
+                self.offset = record.offset
+                self.strange.append(record.offset)
+                continue
             for batch in batches:
                 self._book(batch.epoch)
             self.offset = record.offset
@@ -383,7 +392,7 @@ class SecondStage:
         """Put the waiting rows back; those that were judged before the checkpoint are left out."""
         for name, raw in sorted(pages.items(), key=lambda item: int(item[0])):
             page, left = int(name), 0
-            for batch in decode_batches(raw):
+            for batch in decode_batches(raw) or ():
                 lane = self.lanes.setdefault(batch.timeline, SecondLane())
                 for portion in batch.portions:
                     judged = self._judged(lane, portion.rule)

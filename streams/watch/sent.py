@@ -19,6 +19,14 @@ class _Id(msgspec.Struct):
 _ids = msgspec.json.Decoder(_Id)
 
 
+def id_of(raw: bytes | None) -> str | None:
+    """The id of the warning in these bytes; None for whatever else stands on the topic: it was not sent here."""
+    try:
+        return _ids.decode(raw or b"").id
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
 @asynccontextmanager
 async def _reader(broker: str) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
     """A consumer of all partitions of `warnings`, in no group."""
@@ -57,6 +65,6 @@ async def already_sent(broker: str, since: Mapping[int, int]) -> set[str]:
         found: set[str] = set()
         while any(at[tp] < end[tp] for tp in partitions):
             for tp, records in (await consumer.getmany(timeout_ms=1000)).items():
-                found.update(_ids.decode(record.value).id for record in records)
+                found.update(id for record in records if (id := id_of(record.value)) is not None)
                 at[tp] = records[-1].offset + 1
         return found

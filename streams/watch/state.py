@@ -37,6 +37,7 @@ class Kept(Protocol):
 
     partition: int
     offset: int
+    base: int
 
     @property
     def topic(self) -> str:
@@ -62,12 +63,17 @@ Stage = TypeVar("Stage", bound=Kept)
 
 
 class Header(msgspec.Struct, array_like=True):
-    """What is kept once a partition: offset, head, number of buckets by place, where `warnings` stood."""
+    """What is kept once a partition: offset, head, number of buckets by place, where `warnings` stood.
+
+    `log` is the id of the log the offset is of, `base` how many offsets of earlier logs came before it.
+    """
 
     offset: int
     head: bytes
     sizes: dict[bytes, int]
     warned: dict[int, int]
+    log: str = ""
+    base: int = 0
 
 
 class Bucket(msgspec.Struct, array_like=True):
@@ -96,8 +102,10 @@ class Checkpoint(msgspec.Struct, frozen=True):
 class StateKeeper(Generic[Stage]):
     """Turns a partition's state into checkpoints and back."""
 
-    def __init__(self, partition: Stage) -> None:
-        self.partition = partition
+    def __init__(self, partition: Stage, log: str = "") -> None:
+        """`log`: the id of the log the partition is of, where it is known."""
+        self.partition, self._log = partition, log
+        self.begun_anew = False
         self._prefix = f"{partition.topic}/{partition.partition}".encode() + _SEPARATOR
         self._sizes: dict[bytes, int] = {}
         self._written: dict[bytes, Bucket] = {}
@@ -116,7 +124,9 @@ class StateKeeper(Generic[Stage]):
         buckets = {**dict(self._dirty(leftover)), **dict(self._paged())}
         deleted = [(key, None) for key in sorted(leftover - buckets.keys())]
         self._offset = partition.offset
-        header = Header(partition.offset, partition.head(), dict(self._sizes), dict(warned))
+        header = Header(
+            partition.offset, partition.head(), dict(self._sizes), dict(warned), self._log, partition.base
+        )
         written = [*buckets.items(), *deleted]
         last = (self._prefix, _pack(header))
         self._weigh([*written, last])
@@ -199,7 +209,11 @@ class StateKeeper(Generic[Stage]):
         return self._prefix + f"{condition.rule.id}@{timeline}".encode() + _SEPARATOR
 
     def restore(self, stored: Mapping[bytes, bytes]) -> dict[int, int]:
-        """Put a partition's state back; return where `warnings` stood when it was written."""
+        """Put a partition's state back; return where `warnings` stood when it was written.
+
+        What is of another log is another world: the partition begins anew (`begun_anew`), and all warnings there
+        are must be known then.
+        """
         raw = stored.get(self._prefix)
         self._weigh([(key, value) for key, value in stored.items() if key.startswith(self._prefix)])
         found = {key: _buckets.decode(value) for key, value in stored.items() if self._owns(key)}
@@ -207,6 +221,11 @@ class StateKeeper(Generic[Stage]):
             self._stale = set(found)
             return {}
         header = _headers.decode(raw)
+        if self._log and header.log not in ("", self._log):
+            self.partition.base = header.base + header.offset + 1
+            self._stale, self.begun_anew = set(found), True
+            return {}
+        self.partition.base = header.base
         self.partition.restore_head(header.head)
         self._offset = self.partition.offset = header.offset
         self._stale = {key for key, bucket in found.items() if bucket.offset > header.offset}

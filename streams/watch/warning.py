@@ -18,11 +18,14 @@ NOTHING = "-"
 TYPE = "duty.warning.v1"
 
 
-def encode_warning(transition: Transition, rules: Mapping[str, Rule]) -> bytes:
-    """The transition as CloudEvents bytes; its id is the event's id, its event time the event's time."""
+def encode_warning(transition: Transition, rules: Mapping[str, Rule], log: str = "") -> bytes:
+    """The transition as CloudEvents bytes; its id is the event's id, its event time the event's time.
+
+    `log` is the id of the log it was decided on, where that is known.
+    """
     rule = rules[transition.rule]
     at = datetime.fromtimestamp(transition.at / 1000, UTC)
-    evidence = evidence_of(transition)
+    evidence = evidence_of(transition, log)
     data = {
         "rule": transition.rule,
         "rule_version": transition.rule_version,
@@ -51,10 +54,14 @@ def _filled(text: str, otherwise: str) -> str:
     return text if text.strip() else otherwise
 
 
-def evidence_of(transition: Transition) -> dict[str, Any]:
-    """What a transition was decided on: its place in the log, the watermark then (ms), and the details."""
+def evidence_of(transition: Transition, log: str = "") -> dict[str, Any]:
+    """What a transition was decided on: its place in the log, the watermark then (ms), and the details.
+
+    A topic that is deleted and made anew is another log: `log` tells them apart, as their offsets do not.
+    """
     return {
         "topic": transition.topic,
+        **({"log": log} if log else {}),
         "partition": transition.partition,
         "offset": transition.offset,
         "watermark": transition.watermark,

@@ -21,12 +21,14 @@ from schemas.topics import PARTIALS, WARNINGS
 from streams.frames import FrameApp
 from streams.watch.batches import Batch, messages
 from streams.watch.episode import Transition
+from streams.watch.logs import log_ids
 from streams.watch.partition import Partition
 from streams.watch.published import RuleBook, UnknownEpoch
 from streams.watch.second import SecondStage
 from streams.watch.sent import already_sent, ends
 from streams.watch.state import StateKeeper
 from streams.watch.warning import encode_warning
+from streams.worker import Work
 
 log = logging.getLogger("liaowang.watch")
 
@@ -43,9 +45,16 @@ class Watcher:
         book: RuleBook,
         news: asyncio.Event,
         targets: int,
+        aside: Callable[[str, str], None] = lambda what, reason: None,
     ) -> None:
-        """`news` is set whenever the book's history has grown; `targets` is the partitions of every topic."""
+        """`news` is set whenever the book's history has grown; `targets` is the partitions of every topic.
+
+        `aside` is told of messages that are passed over, since they are none of the platform's.
+        """
         self.app, self.book = app, book
+        self.work = Work()
+        self.logs: dict[str, str] = {}
+        self._aside = aside
         self.keepers: dict[TP, StateKeeper[Stage]] = {}
         self._news, self._targets = news, targets
         self._contracts = dict(contracts)
@@ -63,9 +72,14 @@ class Watcher:
 
     async def observe(self, event: Any) -> None:
         """Apply one frame; send what the rules decide and what the second stage needs."""
+        with self.work.one():
+            await self._observe(event)
+
+    async def _observe(self, event: Any) -> None:
         tp, generation = event.message.tp, event.message.generation_id
         if not self.keepers:
             self._warned = await ends(self.app.bootstrap)
+            self.logs = await log_ids(self.app.bootstrap, self.app.framed)
         keeper = self.keepers.get(tp) or await self._open(tp)
         if generation != self.app.consumer_generation_id:  # revoked meanwhile; it will be read again
             return
@@ -89,6 +103,11 @@ class Watcher:
             )
         except UnknownEpoch as unknown:
             missing = unknown
+        if isinstance(stage, SecondStage):
+            while stage.strange:
+                self._aside(
+                    f"{PARTIALS}/{stage.partition} at {stage.strange.pop(0)}", "holds no batches of rows"
+                )
         for target, batches in shipped.items():
             await self._ship(target, batches)
         for transition in decided:
@@ -108,7 +127,9 @@ class Watcher:
 
     async def _send(self, transition: Transition) -> None:
         rule = self.book.rule(transition.rule, transition.rule_version)
-        value = encode_warning(transition, {rule.id: rule})
+        value = encode_warning(
+            transition, {rule.id: rule}, self.logs.get(transition.topic, "") if transition.offset >= 0 else ""
+        )
         self._pending.append(await self._warnings.send(key=transition.subject.encode(), value=value))
 
     async def _ship(self, target: int, batches: Iterable[Batch]) -> None:
@@ -120,7 +141,7 @@ class Watcher:
         """The state of a partition as of its last checkpoint, from the table Faust has recovered."""
         generation = self.app.consumer_generation_id
         while True:
-            keeper = StateKeeper(self._stage(tp))
+            keeper = StateKeeper(self._stage(tp), self.logs.get(tp.topic, ""))
             try:
                 warned = keeper.restore(self.table.data)
                 break
@@ -129,6 +150,10 @@ class Watcher:
         silenced = await self._already_sent(warned)
         if generation != self.app.consumer_generation_id:
             return keeper
+        if keeper.begun_anew:
+            self._aside(
+                f"{tp.topic}/{tp.partition}", "the topic was made anew: what was open on the old log stays so"
+            )
         self._silenced[tp] = silenced
         self._frames[tp] = []
         self.keepers[tp] = keeper
@@ -208,6 +233,12 @@ class Watcher:
         else:
             self.table.data[key] = value
         await self.table.send_changelog(tp.partition, key, value)
+
+    def positions(self) -> dict[TP, int | None]:
+        """The next record to apply in each watched partition of this worker; None where none was applied yet."""
+        mine = [tp for tp in self.app.consumer.assignment() if tp.topic in self.app.framed]
+        found = {tp: self.keepers.get(tp) for tp in mine}
+        return {tp: keeper.partition.offset + 1 if keeper else None for tp, keeper in found.items()}
 
     def feeds(self) -> list[Partition]:
         """The feed partitions open now."""

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import faust
@@ -17,9 +17,11 @@ from schemas.contract import Contract, load_contracts
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.topics import PARTIALS, WARNINGS
+from streams.aside import Aside
 from streams.frames import FrameApp
 from streams.http_guard import guard_of
 from streams.watch.episode import GC_THRESHOLD
+from streams.watch.logs import log_ids
 from streams.watch.metrics import WatchMetrics, serve
 from streams.watch.published import History, RuleBook
 from streams.watch.rule_topic import follow, read_history
@@ -32,6 +34,7 @@ log = logging.getLogger("liaowang.watch")
 
 CHECKPOINT_SECONDS = 1.0
 WAIT_SECONDS = 1.0
+VERIFY_SECONDS = 30.0
 CHECKPOINT_SHARE = 0.1
 """A checkpoint may take a tenth of the processor: the next one waits ten times as long as the last one worked."""
 CHECKPOINT_MOST = 30.0
@@ -51,9 +54,10 @@ def make_app(
         topic_partitions=settings.partitions,
         topic_replication_factor=1,
     )
-    book = RuleBook(history, lambda text, where: parse_rule(text, where, contracts))
+    aside = Aside(settings.home, "watch", time.time).add
+    book = RuleBook(history, lambda text, where: parse_rule(text, where, contracts), aside)
     news = asyncio.Event()
-    watcher = Watcher(app, contracts, book, news, settings.partitions)
+    watcher = Watcher(app, contracts, book, news, settings.partitions, aside)
     for topic in [*watched, PARTIALS]:
         _watch(app, watcher, topic)
 
@@ -63,13 +67,46 @@ def make_app(
 
     @app.task  # type: ignore[untyped-decorator]
     async def follow_rules() -> None:
-        await follow(settings.kafka, history, news)
+        await _vital(app, follow(settings.kafka, history, news))
 
     @app.task  # type: ignore[untyped-decorator]
     async def keep_checkpoints() -> None:
-        await _keep_checkpoints(app, watcher, heartbeat(settings, "watch"))
+        await _vital(app, _keep_checkpoints(app, watcher, heartbeat(settings, "watch")))
+
+    @app.task  # type: ignore[untyped-decorator]
+    async def verify_logs() -> None:
+        await _vital(app, _verify_logs(app, watcher))
 
     return app, watcher
+
+
+async def _verify_logs(app: FrameApp, watcher: Watcher) -> None:
+    """Check now and then that the topics are those that are watched; an error where one was made anew."""
+    while not app.should_stop:
+        await asyncio.sleep(VERIFY_SECONDS)
+        known = dict(watcher.logs)
+        try:
+            found = await log_ids(app.bootstrap, known)
+        except Unavailable:
+            continue  # it is waited for elsewhere
+        anew = sorted(topic for topic, log in known.items() if found.get(topic, log) != log)
+        if anew:
+            raise Unavailable(
+                f"{', '.join(anew)}: the topic was made anew; the worker starts again on its new log"
+            )
+
+
+async def _vital(app: FrameApp, work: Awaitable[Any]) -> None:
+    """Await work without which nothing is judged: an error ends the worker, and the supervisor starts it again.
+
+    Faust alone would start an agent again and again, with a worker that looks alive.
+    """
+    try:
+        await work
+    except Exception as error:
+        log.critical("watching stops: %r", error)
+        await app.crash(error)
+        raise
 
 
 async def _keep_checkpoints(app: FrameApp, watcher: Watcher, beat: Callable[[], None]) -> None:
@@ -79,8 +116,8 @@ async def _keep_checkpoints(app: FrameApp, watcher: Watcher, beat: Callable[[], 
         await asyncio.sleep(pause)
         started, worked = time.monotonic(), time.thread_time()
         await watcher.checkpoint()
-        if not (app.in_recovery or app.rebalancing):  # neither may last; the health probe sees that it does
-            beat()
+        if not (app.in_recovery or app.rebalancing) and watcher.work.moving():
+            beat()  # none of these may last; the health probe sees that it does
         pause = pause_after(time.thread_time() - worked)
         if started - spoken >= 60:
             spoken = started
@@ -99,7 +136,7 @@ def _watch(app: FrameApp, watcher: Watcher, topic: str) -> None:
     @app.agent(app.frames_topic(topic), name=f"watch-{topic}")  # type: ignore[untyped-decorator]
     async def watch(stream: faust.Stream) -> None:
         async for event in stream.noack().events():
-            await watcher.observe(event)
+            await _vital(app, watcher.observe(event))
 
 
 async def first_rules(broker: str, beat: Callable[[], None]) -> History:

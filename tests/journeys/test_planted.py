@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from deploy.backtest import Version, run
 from deploy.landed_log import Stretch
+from streams.watch.logs import log_ids
 from streams.watch.rule import load_rules
 from streams.watch.warning import encode_warning
 from tests.journeys.stack import CONTRACTS, FEEDS, Stack, generated, moment
@@ -77,7 +79,8 @@ def _a_back_test_of_the_log_says_the_same(stack: Stack) -> None:
     version = Version("all", tuple((rule.id, rule.text) for rule in rules.values()))
     (found,) = run(stack.settings, CONTRACTS, [version], Stretch(), processes=2)
     landed = stack.rows("SELECT id, raw FROM landing.duty_warning FINAL ORDER BY id")
-    assert Counter(encode_warning(each, rules) for each in found) == Counter(
+    logs = asyncio.run(log_ids(stack.settings.kafka, [each.topic for each in CONTRACTS.values()]))
+    assert Counter(encode_warning(each, rules, logs.get(each.topic, "")) for each in found) == Counter(
         raw.encode() for _, raw in landed
     )
     for id, _ in landed[:: max(1, len(landed) // 4)]:

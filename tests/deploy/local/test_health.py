@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from urllib.error import URLError
@@ -17,7 +21,7 @@ from deploy.environment import settings_from
 from deploy.local import docs
 from deploy.local.control import Control, Process
 from deploy.local.health import FIRST_PAUSE, Patience, decide
-from deploy.local.probe import Finding, Health, judge_beat, last_beat, probe
+from deploy.local.probe import Finding, Health, daemon_beat, judge_beat, judge_daemon, last_beat, probe
 from deploy.local.process import free_port
 from deploy.local.services import SERVICES, Service
 from deploy.local.supervisor import status
@@ -60,6 +64,83 @@ def test_one_good_probe_starts_the_count_again() -> None:
 
 def test_unwell_by_its_own_word_is_left_alone() -> None:
     assert not any(rounds(9, {"land": Finding(Health.unwell, "HTTP 503")}))
+
+
+def test_unwell_for_long_is_restarted_as_what_hangs_is() -> None:
+    found = rounds(40, {"land": Finding(Health.unwell, "HTTP 503")})
+    assert [number for number, restarted in enumerate(found, 1) if restarted] == [15, 30]
+
+
+@pytest.mark.parametrize("server", ["kafka", "warehouse"])
+def test_unwell_while_a_server_is_away_waits_for_it(server: str) -> None:
+    unwell = Finding(Health.unwell, "HTTP 503")
+    assert not any("land" in each for each in rounds(40, {"land": unwell, server: HUNG}))
+
+
+def starts(seconds: int, busy: bool) -> list[int]:
+    """When a service that never gets well is restarted, looked at every ten seconds for so many."""
+    memory: dict[str, Patience] = {}
+    started, found = 0, []
+    for now in range(0, seconds, 10):
+        land = Process("land", ProcessStates.RUNNING, 1, NOW + started, 0.0, NOW + now, "")
+        used = {"land": float(now if busy else 1)}
+        outcome = decide(memory, {**SERVERS, "land": land}, {"land": HUNG}, NOW + now, worked=used)
+        memory = dict(outcome.memory)
+        if outcome.restart:
+            found.append(now)
+            started = now
+    return found
+
+
+def test_each_restart_in_vain_is_given_more_time() -> None:
+    pauses = [after - before for before, after in pairwise([0, *starts(4000, busy=False)])]
+    assert len(pauses) >= 4 and all(after > 1.5 * before for before, after in pairwise(pauses))
+
+
+def test_what_has_not_been_well_yet_and_works_is_left_to_start() -> None:
+    assert starts(1500, busy=True) == [] != starts(1500, busy=False)
+    assert starts(3000, busy=True) != [], "but not for ever"
+
+
+def test_what_was_well_and_hangs_busy_is_restarted() -> None:
+    memory: dict[str, Patience] = {}
+    for number in range(9):
+        finding = WELL if number == 0 else HUNG
+        outcome = decide(
+            memory,
+            {**SERVERS, "land": process("land")},
+            {"land": finding},
+            NOW,
+            3,
+            worked={"land": 9.0 * number},
+        )
+        memory = dict(outcome.memory)
+        if outcome.restart:
+            return
+    raise AssertionError("never restarted")
+
+
+def daemon(home: Path, *beats: tuple[str, str, float]) -> None:
+    """Dagster's storage with these heartbeats: part, daemon, seconds since the epoch."""
+    (home / "dagster" / "history").mkdir(parents=True)
+    with closing(sqlite3.connect(home / "dagster" / "history" / "runs.db")) as storage, storage:
+        storage.execute("CREATE TABLE daemon_heartbeats (daemon_type, daemon_id, timestamp TIMESTAMP)")
+        rows = [
+            (part, id, datetime.fromtimestamp(at, UTC).replace(tzinfo=None).isoformat(" "))
+            for part, id, at in beats
+        ]
+        storage.executemany("INSERT INTO daemon_heartbeats VALUES (?, ?, ?)", rows)
+
+
+def test_the_daemon_is_alive_while_all_its_parts_beat(tmp_path: Path) -> None:
+    assert daemon_beat(tmp_path) is None
+    daemon(tmp_path, ("SENSOR", "a", NOW - 9), ("SCHEDULER", "a", NOW - 70), ("GONE", "before", NOW - 9_000))
+    beat = daemon_beat(tmp_path)
+    assert beat == NOW - 70
+    assert judge_daemon(beat, 1000, NOW).health is Health.ok
+    assert judge_daemon(beat, 1000, NOW + 200).health is Health.hung
+    assert judge_daemon(beat, 60, NOW).health is Health.unknown, "of an earlier run"
+    assert judge_daemon(None, 400, NOW).health is Health.hung
 
 
 def test_young_process_may_still_be_starting() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -105,3 +107,24 @@ def test_second_broker_is_refused_with_port_and_with_folder(kafka: str, settings
     with pytest.raises(CannotStart, match=in_use), kafka_running(elsewhere):
         pass
     assert os.path.exists(settings.home)
+
+
+def fetched(libs: Path, search: str) -> subprocess.CompletedProcess[str]:
+    """What `make setup` runs."""
+    given = {**os.environ, "LIAOWANG_KAFKA_LIBS": str(libs), "PATH": search}
+    command = [sys.executable, "-m", "deploy.local.jars"]
+    return subprocess.run(command, env=given, capture_output=True, text=True, check=False)
+
+
+def test_setup_fetches_the_jars_into_the_folder_of_the_settings(settings: Settings, tmp_path: Path) -> None:
+    again = fetched(settings.kafka_jars, "/nowhere")
+    assert (again.returncode, again.stderr) == (0, "") and str(settings.kafka_jars) in again.stdout
+    script = 'for each in "$@"; do case $each in -DoutputDirectory=*) /bin/mkdir "${each#*=}";; esac; done'
+    done = fetched(tmp_path / "libs", executable(tmp_path, "mvn", script))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "libs").is_dir() and list((tmp_path / "libs").iterdir())
+
+
+def test_setup_without_maven_says_so_in_one_line(tmp_path: Path) -> None:
+    done = fetched(tmp_path / "libs", str(tmp_path))
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "install Maven" in done.stderr

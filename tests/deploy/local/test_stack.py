@@ -130,7 +130,9 @@ def test_a_day_in_the_life_of_a_stack(fresh: Settings) -> None:
         assert down(told, quiet) is False
         assert all(service.since for service in status(told))
         _wrong_topic_leaves_nothing_up(told)
-        assert up(told, quiet) is True
+        _a_malformed_database_of_duty_stops_duty_alone(told)
+        _a_crash_loop_is_not_well(told)
+        _up_waits_for_what_a_dead_supervisor_has_left(told)
         _nothing_outlives_the_supervisor(told)
 
 
@@ -164,6 +166,43 @@ def _wrong_topic_leaves_nothing_up(fresh: Settings) -> None:
     with environment(other), pytest.raises(Misdeclared, match="partitions: are 4, the settings say 5"):
         up(other, quiet)
     assert Control(fresh.home).processes() is None
+
+
+def _a_malformed_database_of_duty_stops_duty_alone(fresh: Settings) -> None:
+    path = fresh.home / "duty" / "duty.sqlite"
+    whole = path.read_bytes()
+    path.write_bytes(b"SQLite" + whole[: len(whole) // 2])
+    for name in ("duty.sqlite-wal", "duty.sqlite-shm"):
+        (fresh.home / "duty" / name).unlink(missing_ok=True)
+    with pytest.raises(CannotStart) as told:
+        up(fresh, quiet)
+    assert "duty.sqlite is malformed" in str(told.value) and "restore a backup" in str(told.value)
+    services = {service.name: service for service in status(fresh)}
+    for name in ("kafka", "warehouse", "gateway", "land", "watch", "push", "docs", "receiver"):
+        assert (services[name].state, services[name].health) == ("running", "ok"), services[name]
+    for name in ("duty", "console"):
+        assert services[name].health != "ok" and "malformed" in services[name].detail, services[name]
+    assert not all_well(list(services.values()))
+    path.write_bytes(whole)
+    assert up(fresh, quiet) is True
+
+
+def _a_crash_loop_is_not_well(fresh: Settings) -> None:
+    for _ in range(3):
+        eventually(lambda: state(fresh, "docs").health in ("ok", "unwell") and state(fresh, "docs").pid)
+        pid = state(fresh, "docs").pid
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda pid=pid: state(fresh, "docs").pid not in (None, pid))
+    eventually(lambda: state(fresh, "docs").state == "running")
+    found = state(fresh, "docs")
+    assert found.health == "unwell" and found.detail.startswith("restarted 3 times in 10 min: ")
+
+
+def _up_waits_for_what_a_dead_supervisor_has_left(fresh: Settings) -> None:
+    os.kill(Control(fresh.home).pid(), signal.SIGKILL)
+    said: list[str] = []
+    assert up(fresh, said.append) is True
+    assert said[0].startswith("waiting for what an earlier run has left to end: kafka (process ")
 
 
 def _nothing_outlives_the_supervisor(fresh: Settings) -> None:

@@ -95,12 +95,12 @@ class Rig:
             process.kill()
             process.wait()
 
-    def land(self, seconds: float = 60, **limits: float) -> list[Balance]:
+    def land(self, seconds: float = 180, **limits: float) -> list[Balance]:
         """Land everything there is."""
         with self.landing(**limits):
             return self.settle(seconds)
 
-    def settle(self, seconds: float = 60) -> list[Balance]:
+    def settle(self, seconds: float = 180) -> list[Balance]:
         """The balances once everything produced so far is landed; fails after so many seconds."""
         warehouse = Warehouse(self.settings.warehouse("service"))
         try:
@@ -111,7 +111,7 @@ class Rig:
         assert all(balance.even for balance in balances), f"{balances}\n{self.said()}"
         return balances
 
-    def until(self, reached: Callable[[], bool], seconds: float = 30) -> None:
+    def until(self, reached: Callable[[], bool], seconds: float = 180) -> None:
         """Wait until something is so."""
         deadline = time.monotonic() + seconds
         while not reached():

@@ -23,6 +23,11 @@ class Open:
     """Partitions that are open, as a watcher has them."""
 
     keepers: dict[TP, StateKeeper[Stage]] = field(default_factory=dict)
+    waiting: tuple[TP, ...] = ()
+
+    def positions(self) -> dict[TP, int | None]:
+        open = {tp: each.partition.offset + 1 for tp, each in self.keepers.items()}
+        return dict.fromkeys(self.waiting) | open
 
     def feeds(self) -> list[Partition]:
         return [each.partition for each in self.keepers.values() if isinstance(each.partition, Partition)]
@@ -52,6 +57,21 @@ def test_what_is_open_late_and_behind_is_told() -> None:
     episodes = registry.get_sample_value("liaowang_watch_open_episodes", {"rule": "t.own", "level": "red"})
     assert episodes == 1
     assert registry.get_sample_value("liaowang_watch_rules_epoch") == 3
+
+
+def test_the_lag_of_a_partition_nothing_was_read_of_is_told() -> None:
+    """All of it is behind: a worker that judges nothing must not look like one that has nothing to judge."""
+    registry = CollectorRegistry()
+    places = (TP(AIR.topic, 0), TP(AIR.topic, 1))
+    ends = {places[0]: 12}
+    registry.register(WatchMetrics(Open(waiting=places), ends.get))
+    lags = [
+        registry.get_sample_value(
+            "liaowang_watch_lag_records", {"topic": tp.topic, "partition": str(tp.partition)}
+        )
+        for tp in places
+    ]
+    assert lags == [12, 0]
 
 
 def test_events_later_than_a_rules_wait_are_counted_by_rule() -> None:

@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.kafka import kafka_running
@@ -30,11 +31,13 @@ from deploy.topics import ensure_topics
 from schemas.contract import Contract, load_contracts
 from schemas.event import encode_event, encode_tick
 from schemas.settings import Settings
-from schemas.topics import PARTIALS, WARNINGS
+from schemas.topics import PARTIALS, RULES, WARNINGS
+from streams import aside
 from streams.http_guard import basic
 from streams.watch.episode import Transition
 from streams.watch.flow import Flow
-from streams.watch.published import RuleBook
+from streams.watch.logs import log_ids
+from streams.watch.published import Entry, RuleBook, encode_entry
 from streams.watch.rule_yaml import parse_rule
 from streams.watch.warning import encode_warning
 from streams.watch.worker import pause_after
@@ -45,6 +48,7 @@ CONTRACTS = load_contracts()
 AIR = CONTRACTS["ecology.air-quality"]
 CASES = CONTRACTS["health.infectious-disease"]
 START = datetime(2026, 3, 1, tzinfo=UTC)
+CHANGELOG = "liaowang-watch-state-changelog"
 WORKER = program("streams.watch.worker")
 
 
@@ -127,17 +131,17 @@ def worker(settings: Settings) -> AbstractContextManager[subprocess.Popen[bytes]
     return process(settings, WORKER, settings.home / "watch.log", signal.SIGTERM)
 
 
-def air_log(hours: int, stations: int, seed: int) -> list[tuple[str, bytes]]:
+def air_log(hours: int, stations: int, seed: int, start: datetime = START) -> list[tuple[str, bytes]]:
     """Hourly readings with spikes, gaps, copies, late ones and broken bytes, in order of arrival."""
     random = Random(seed)
     log = []
     for hour in range(hours):
         if hour % 7 == 0:
-            log.append(("", encode_tick(id=f"t{hour}", clock=START + timedelta(hours=hour))))
+            log.append(("", encode_tick(id=f"t{hour}", clock=start + timedelta(hours=hour))))
         for station in range(stations):
             if random.random() < 0.02:
                 continue
-            at = START + timedelta(hours=hour - (5 if random.random() < 0.01 else 0))
+            at = start + timedelta(hours=hour - (5 if random.random() < 0.01 else 0))
             value = random.choice([30, 60, 99]) if random.random() < 0.95 else random.choice([120, 260, 400])
             region = ("330106", "330203", "330482", "330702")[station // 10]
             data = {"station": f"S{station}", "region": region, "averaging": "1h", "pm25": value}
@@ -210,12 +214,14 @@ def expected(settings: Settings, *feeds: Contract) -> Counter[bytes]:
         for number, records in asyncio.run(read(settings, each.topic)).items():
             flow.observe(each.feed, number, records, found.append)  # type: ignore[arg-type]
     versions = {(each.rule, each.rule_version): book.rule(each.rule, each.rule_version) for each in found}
+    logs = asyncio.run(log_ids(settings.kafka, [each.topic for each in feeds or (AIR,)]))
     return Counter(
-        encode_warning(each, {each.rule: versions[each.rule, each.rule_version]}) for each in found
+        encode_warning(each, {each.rule: versions[each.rule, each.rule_version]}, logs.get(each.topic, ""))
+        for each in found
     )
 
 
-def settle(settings: Settings, seconds: float = 40, feeds: Sequence[Contract] = (AIR,)) -> None:
+def settle(settings: Settings, seconds: float = 180, feeds: Sequence[Contract] = (AIR,)) -> None:
     deadline = time.monotonic() + seconds
     inputs = [each.topic for each in feeds]
     for topic in (*inputs, PARTIALS, PARTIALS):  # the second stage hears of its own transitions
@@ -225,7 +231,7 @@ def settle(settings: Settings, seconds: float = 40, feeds: Sequence[Contract] = 
             time.sleep(0.3)
 
 
-def awaken(settings: Settings, seconds: float = 40) -> None:
+def awaken(settings: Settings, seconds: float = 180) -> None:
     """Wait until a worker has opened its partitions: what it is sent now it works on at once."""
     before = told(settings)
     asyncio.run(produce(settings, [], START - timedelta(days=1)))
@@ -278,6 +284,113 @@ def test_killed_again_and_again_it_warns_of_the_same_things_once(broker: Setting
     assert len(wanted) > 400
     assert warned(broker) == wanted
     assert {b"trial.county", b"trial.both"} <= rules_of(wanted)
+
+
+GARBAGE = (
+    b"", None, b"\xff\xfe\x00", b"{", b"{}", b"[1]", b'{"id": 5}', b'{"id": "\\ud800"}', b"x" * 900_000,
+    b"[" * 9_000, b"\x91\x90", encode_tick(id="t", clock=START),
+)  # fmt: skip
+BROKEN = Entry(rule="trial.broken", version=1, text="rule: trial.broken\ncondition: [", at=START)
+HALF = Entry(rule="trial.half", version=1, text="rule: trial.half", at=START)
+
+
+async def litter(settings: Settings, topic: str, values: Sequence[bytes | None]) -> None:
+    """Write values to every partition of a topic, as any program on this machine can."""
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all")
+    await producer.start()
+    try:
+        for partition in await producer.partitions_for(topic):
+            for number, value in enumerate(values):
+                await producer.send_and_wait(topic, value, b"litter/%d" % number, partition=partition)
+    finally:
+        await producer.stop()
+
+
+def test_what_does_not_belong_on_a_topic_of_the_platform_stops_nothing(broker: Settings) -> None:
+    """On `warnings`, `partials`, `rules` and the changelog: before a start, and after a kill."""
+    log = air_log(hours=60, stations=12, seed=9)
+    half = len(log) // 2
+    asyncio.run(litter(broker, WARNINGS, GARBAGE))
+    asyncio.run(litter(broker, PARTIALS, GARBAGE))
+    asyncio.run(litter(broker, RULES, (*GARBAGE, encode_entry(BROKEN), encode_entry(HALF))))
+    with worker(broker) as process:
+        awaken(broker)
+        asyncio.run(produce(broker, log[:half]))
+        time.sleep(3)
+        asyncio.run(litter(broker, WARNINGS, GARBAGE))
+        asyncio.run(litter(broker, PARTIALS, GARBAGE))
+        asyncio.run(litter(broker, CHANGELOG, GARBAGE))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+    with worker(broker) as process:
+        asyncio.run(produce(broker, log[half:], START + timedelta(hours=100)))
+        settle(broker)
+        assert process.poll() is None
+        assert metrics(broker)["liaowang_watch_lag_records"] == 0
+    wanted = expected(broker)
+    assert len(wanted) > 40
+    found = warned(broker)
+    assert Counter({each: count for each, count in found.items() if each not in GARBAGE}) == wanted
+    said = (broker.home / "watch.log").read_text()
+    assert "watching stops" not in said
+    record = aside.read(broker.home, "watch")
+    assert record is not None
+    told = {item.what.split()[0].partition("/")[0] for item in record.newest}
+    assert told <= {PARTIALS, "rule"} and record.count >= 2
+
+
+def test_a_topic_made_anew_is_watched_from_its_beginning(broker: Settings) -> None:
+    """Its offsets begin anew, and are not taken for those of the log before; evidence says which log it was."""
+    with worker(broker):
+        asyncio.run(produce(broker, air_log(hours=80, stations=12, seed=5), START + timedelta(hours=90)))
+        settle(broker)
+    before, first = warned(broker), asyncio.run(log_ids(broker.kafka, [AIR.topic]))[AIR.topic]
+    with closing(KafkaAdminClient(bootstrap_servers=broker.kafka)) as admin:
+        admin.delete_topics([AIR.topic])
+        time.sleep(1)
+    ensure_topics(broker, CONTRACTS)
+    later = START + timedelta(days=30)
+    with worker(broker):
+        asyncio.run(
+            produce(broker, air_log(hours=40, stations=12, seed=6, start=later), later + timedelta(hours=60))
+        )
+        settle(broker)
+    second = asyncio.run(log_ids(broker.kafka, [AIR.topic]))[AIR.topic]
+    anew = warned(broker) - before
+    wanted = {raw for raw in expected(broker) if b'"trial.high"' in raw}
+    assert len(wanted) > 10 and wanted <= set(anew) and first != second
+    told = [json.loads(json.loads(raw)["data"]["evidence"]) for raw in (*before, *anew)]
+    assert {each.get("log") for each in told} == {first, second, None}, "the second stage names no place"
+    assert any(b'"trial.county"' in raw for raw in anew), "nor are its batches taken for old ones"
+
+
+def test_an_agent_that_cannot_go_on_ends_the_worker(broker: Settings) -> None:
+    """A checkpoint that cannot be read is nobody's fault but its own, and a worker without it judges nothing."""
+    with worker(broker) as process:
+        awaken(broker)
+        asyncio.run(produce(broker, air_log(hours=10, stations=4, seed=3)))
+        settle(broker)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+    records = asyncio.run(read(broker, CHANGELOG))
+    keys = {record.key for some in records.values() for record in some}  # type: ignore[attr-defined]
+    asyncio.run(overwrite(broker, CHANGELOG, {key: b"\xc1 no checkpoint" for key in keys}))
+    with worker(broker) as process:
+        asyncio.run(produce(broker, air_log(hours=1, stations=4, seed=4)))
+        assert process.wait(180) != 0
+    assert "watching stops" in (broker.home / "watch.log").read_text()
+
+
+async def overwrite(settings: Settings, topic: str, values: dict[bytes, bytes]) -> None:
+    """Write these values, by key, to every partition of a topic."""
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all")
+    await producer.start()
+    try:
+        for partition in await producer.partitions_for(topic):
+            for key, value in values.items():
+                await producer.send_and_wait(topic, value, key, partition=partition)
+    finally:
+        await producer.stop()
 
 
 def test_workers_that_come_and_go_change_nothing(broker: Settings) -> None:
