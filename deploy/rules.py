@@ -14,7 +14,7 @@ from schemas.settings import Settings
 from streams.watch.offline import said, spoken, try_example
 from streams.watch.published import Draft, Entry, History, new_baseline, plan, plan_files, retirement
 from streams.watch.rule import RULES, Rule, load_rule, load_rules
-from streams.watch.rule_set import check_members
+from streams.watch.rule_set import check_members, check_roles
 from streams.watch.rule_topic import publish, read_history
 from streams.watch.rule_yaml import parse_rule
 
@@ -26,7 +26,9 @@ def history(settings: Settings) -> History:
 
 def publish_files(settings: Settings, contracts: Mapping[str, Contract], root: Path = RULES) -> list[Entry]:
     """Publish the rules in a folder that are new or have a higher version, as one publication."""
-    drafts = [draft(place_of(rule.id, root), rule) for rule in load_rules(contracts, root)]
+    rules = load_rules(contracts, root)
+    check_roles(rules, {rule.id: str(place_of(rule.id, root)) for rule in rules})
+    drafts = [draft(place_of(rule.id, root), rule) for rule in rules]
     return write(settings, plan_files(history(settings), drafts, datetime.now(UTC)))
 
 
@@ -40,7 +42,9 @@ def publish_these(settings: Settings, contracts: Mapping[str, Contract], names: 
         parse_rule(entry.text, f"{id}@{entry.version}", contracts) for id, entry in told.in_force().items()
     ]
     known = [*(rule for rule in in_force if rule.id not in new), *rules]
-    check_members(known, {rule.id: str(path) for path, rule in zip(paths, rules, strict=True)})
+    files = {rule.id: str(path) for path, rule in zip(paths, rules, strict=True)}
+    check_members(known, files)
+    check_roles(rules, files)
     for path, rule in zip(paths, rules, strict=True):
         demand_publishable(told, path, rule)
         demand_examples(rule, known, contracts)

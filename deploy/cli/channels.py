@@ -15,7 +15,6 @@ from rich.table import Table
 
 from deploy.cli.screen import screen
 from deploy.environment import load_settings
-from schemas.contract import load_contracts
 from schemas.declaration import parse_duration
 from schemas.errors import LiaowangError, Misdeclared
 from schemas.fields import SHANGHAI
@@ -27,11 +26,11 @@ from streams.duty.channels.message import Message, Recipient
 from streams.duty.channels.sender import Sender
 from streams.duty.database import Database
 from streams.duty.home import open_database, operator
+from streams.duty.known_rules import known_rules, published_at
 from streams.duty.models import Notification, Officer, Silence
 from streams.duty.notices import counts
 from streams.duty.policy import Answer
 from streams.duty.silencing import add_silence, end_silence, list_silences
-from streams.watch.rule import load_rules
 
 silence = typer.Typer(no_args_is_help=True, help="Times in which notifications are not sent.")
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
@@ -68,8 +67,9 @@ def add(
     if length is None:
         raise Misdeclared("arguments", "--for", f"{lasting!r} must be a duration such as PT2H")
     begin = _moment(start, "--from") if start else now
-    known = {each.id for each in load_rules(load_contracts())}
-    with _database(settings).writing() as session:
+    database = _database(settings)
+    known = known_rules(database, published_at(settings.kafka), rule or [])
+    with database.writing() as session:
         made = add_silence(
             session,
             regions,

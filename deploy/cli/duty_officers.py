@@ -6,6 +6,7 @@ No password and no token is ever an argument: it is asked for, or made and shown
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 import typer
 
 from deploy.cli.duty_desk import As, AsJson, at_work, local, say_json, table
-from streams.duty import officers
+from streams.duty import leaving, officers
 from streams.duty.models import Officer, Token
 from streams.duty.queries import moment
 from streams.duty.refusals import Forbidden, Invalid
@@ -94,18 +95,26 @@ def password(login: Login, prompt: Prompt = False, acting: As = "", as_json: AsJ
 @officer.command("grant")
 def grant(login: Login, role: Role, region: Region, acting: As = "", as_json: AsJson = False) -> None:
     """Give one more role."""
-    _with_grant(officers.give, login, Grant(role, region), acting, as_json)
+    with at_work(acting) as work, work.database.writing() as session:
+        found = officers.find(session, login)
+        officers.give(session, work.actor, work.now, work.desk.regions, found, Grant(role, region))
+        view = _view(found)
+    _say(view, "", as_json)
 
 
 @officer.command("revoke")
 def revoke(login: Login, role: Role, region: Region, acting: As = "", as_json: AsJson = False) -> None:
-    """Take a role away; that he held it stays on record."""
-    _with_grant(officers.take, login, Grant(role, region), acting, as_json)
+    """Take a role away; that he held it stays on record. Open cases it alone gave him go on to others."""
+    with at_work(acting) as work, work.database.writing() as session:
+        found = officers.find(session, login)
+        moved = leaving.take(session, work.desk, work.actor, work.now, found, Grant(role, region))
+        view = _view(found)
+    _say(view, "", as_json, moved)
 
 
 @officer.command("deactivate")
 def deactivate(login: Login, acting: As = "", as_json: AsJson = False) -> None:
-    """End an account: no sign-in, and its turns are holes."""
+    """End an account: no sign-in, its turns are holes, and its open cases go on to others."""
     _set_active(login, False, acting, as_json)
 
 
@@ -155,20 +164,12 @@ def token(
         typer.echo(text)
 
 
-def _with_grant(change: officers.Change, login: str, grant: Grant, acting: str, as_json: bool) -> None:
-    with at_work(acting) as work, work.database.writing() as session:
-        found = officers.find(session, login)
-        change(session, work.actor, work.now, work.desk.regions, found, grant)
-        view = _view(found)
-    _say(view, "", as_json)
-
-
 def _set_active(login: str, active: bool, acting: str, as_json: bool) -> None:
     with at_work(acting) as work, work.database.writing() as session:
         found = officers.find(session, login)
-        officers.set_active(session, found, work.actor, work.now, work.desk.regions, active)
+        moved = leaving.set_active(session, work.desk, work.actor, work.now, found, active)
         view = _view(found)
-    _say(view, "", as_json)
+    _say(view, "", as_json, moved)
 
 
 def _password(prompt: bool) -> str:
@@ -189,12 +190,15 @@ def _view(found: Officer) -> dict[str, Any]:
     }
 
 
-def _say(view: dict[str, Any], password: str, as_json: bool) -> None:
+def _say(view: dict[str, Any], password: str, as_json: bool, moved: Sequence[int] = ()) -> None:
     if as_json:
         say_json({**view, "password": password} if password else view)
         return
     roles = ", ".join(f"{each['role']} {each['region']}" for each in view["grants"]) or "no role"
     typer.echo(f"{view['login']} {view['name']}: {roles}{'' if view['active'] else ', not active'}")
+    if moved:
+        numbers = ", ".join(f"#{case}" for case in moved)
+        typer.echo(f"{len(moved)} open cases go on to others: {numbers}")
     if password:
         typer.echo(f"password, shown once: {password}")
 

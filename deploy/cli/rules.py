@@ -17,6 +17,7 @@ from rich.table import Table
 from deploy.cli.complaint import complain
 from deploy.cli.screen import screen
 from deploy.rule_trial import Trial, as_json, load_baselines
+from deploy.rules import place_of
 from schemas.contract import FEEDS, load_contracts
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
@@ -27,7 +28,7 @@ from streams.watch.offline import said, spoken, try_example
 from streams.watch.rule import RULES, Rule, load_rule, load_rules
 from streams.watch.rule_form import FORMS
 from streams.watch.rule_schema import rule_schema
-from streams.watch.rule_set import check_members
+from streams.watch.rule_set import check_members, check_roles
 from streams.watch.warning import shown
 
 app = typer.Typer(help="The early-warning rules.", no_args_is_help=True)
@@ -73,8 +74,9 @@ def _bound(rule: Rule, bound: float) -> str:
 
 @app.command()
 def lint(names: Names = None, rules: Folder = RULES, contracts: Contracts = FEEDS) -> None:
-    """Check the declarations: keys, values, feeds and fields, members of composites, examples that warn."""
+    """Check the declarations: keys, values, feeds and fields, members, duty roles, examples that warn."""
     _, chosen = _chosen(names, rules, contracts)
+    check_roles(chosen, _places(names, chosen, rules))
     wanting = [rule for rule in chosen if not any(example.warns for example in rule.examples)]
     for rule in wanting:
         complain(f"{rule.id}: examples: there must be at least one that warns")
@@ -157,6 +159,16 @@ def run(
     typer.echo(trial.summary(), err=True)
     if trial.bad:
         raise typer.Exit(SOME_UNREADABLE)
+
+
+def _places(names: list[str] | None, chosen: list[Rule], folder: Path) -> dict[str, str]:
+    """Where each rule stands, by its id: the file that was named, or its place in the folder."""
+    if not names:
+        return {rule.id: str(place_of(rule.id, folder)) for rule in chosen}
+    return {
+        rule.id: name if name != rule.id else str(place_of(rule.id, folder))
+        for name, rule in zip(names, chosen, strict=True)
+    }
 
 
 def _until(text: str | None) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from schemas.errors import Misdeclared
 from schemas.regions import Regions, load_regions
+from schemas.roles import Roles, load_roles
 from schemas.settings import Settings
 from streams.duty.files import from_example
 from streams.duty.models import Officer, Override
@@ -30,6 +31,7 @@ class Desk:
 
     roster: Roster
     regions: Regions
+    roles: Roles = field(default_factory=load_roles)
 
 
 def roster_path(settings: Settings) -> Path:

@@ -21,7 +21,9 @@ from streams.duty.channels.quota import reserved, room
 from streams.duty.policy import FIRST_WAIT
 
 RED = "red"
-ASKING = frozenset({"assigned", "escalated", "last_resort"})
+STILL_OPEN = "still_open"
+"""What kept a message back is over, and its case still waits."""
+ASKING = frozenset({"assigned", "escalated", "last_resort", STILL_OPEN})
 """Kinds that ask somebody to take a case; once it is taken nobody has to be woken for it."""
 MOST_AGE = {"red": 300.0, "orange": 900.0, "yellow": 3600.0, "blue": 6 * 3600.0}
 """Seconds after which a notification that could not be delivered is dead and goes another way."""
@@ -35,7 +37,8 @@ class Notice:
     """One notification that waits. `message` names the message it was first tried in, empty before that.
 
     Times are seconds since 1970. `case` holds region, rule, subject, episode, title, runbook and the like; `waits`
-    says whether nobody has taken the case yet.
+    says whether the case waits for somebody, `over` whether its warning is over, `absent` whether the account of
+    its officer was ended.
     """
 
     id: int
@@ -53,6 +56,8 @@ class Notice:
     to: Recipient = NOBODY
     officer_id: int | None = None
     waits: bool = True
+    over: bool = False
+    absent: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,10 +110,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is decided now: batches in the order they go, notices that go nowhere with the reason."""
+    """What is decided now: batches in the order they go, notices that go nowhere with the reason.
+
+    `held`: what holds some of them back for now, by their id; once that is over they are looked at again.
+    """
 
     batches: tuple[Batch, ...] = ()
     dropped: tuple[tuple[Notice, str], ...] = ()
+    held: Mapping[int, Silence | Open] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,34 +134,51 @@ class World:
 
 def plan(notices: Iterable[Notice], world: World, now: float) -> Plan:
     """What goes out at `now`. `world.busy` are keys of messages under way; `world.slots` room by channel."""
-    dropped, waiting = [], []
+    dropped, waiting, held = [], [], {}
     for notice in notices:
         why = reason_not_to(notice, world, now)
         if why:
             dropped.append((notice, why))
+            holder = held_by(notice, world, now)
+            if holder is not None and why == reason_of(holder):
+                held[notice.id] = holder
         else:
             waiting.append(notice)
     batches = sorted(_batches(waiting, world, now), key=lambda batch: (batch.rank, _oldest(batch)))
-    return Plan(tuple(_admitted(batches, world, now)), tuple(dropped))
+    return Plan(tuple(_admitted(batches, world, now)), tuple(dropped), held)
 
 
 def reason_not_to(notice: Notice, world: World, now: float) -> str:
     """Why a notice that was never tried goes nowhere; empty where it goes."""
     if notice.attempts or notice.message:
         return ""
+    if notice.absent:
+        return f"the account of {notice.to.login} was ended"
     if notice.kind in ASKING and not notice.waits:
-        return "the case is taken"
+        return "the warning is over" if notice.over else "the case is taken"
     channel = world.channels.channels.get(notice.channel)
     if channel is not None and not meant_for(channel, notice):
         return f"channel {channel.name} is for other regions or roles"
+    return reason_of(held_by(notice, world, now))
+
+
+def reason_of(holder: Silence | Open | None) -> str:
+    """What holds a notice back, in words; empty where nothing does."""
+    if isinstance(holder, Silence):
+        return f"silence {holder.id}: {holder.reason}"
+    return f"case {holder.id} is {holder.level}" if holder else ""
+
+
+def held_by(notice: Notice, world: World, now: float) -> Silence | Open | None:
+    """The silence, or the graver open case, that holds a notice back for now; None where nothing does."""
     for silence in world.silences:
         if silence.covers(notice, now):
-            return f"silence {silence.id}: {silence.reason}"
+            return silence
     for rule in world.channels.inhibitions:
         source = next((each for each in world.open if _inhibits(rule, each, notice)), None)
         if source is not None:
-            return f"case {source.id} is {source.level}"
-    return ""
+            return source
+    return None
 
 
 def meant_for(channel: Channel, notice: Notice) -> bool:
@@ -274,7 +300,10 @@ _LINES = (
     ("阈值", "threshold"),
     ("处置", "runbook"),
 )
-_KINDS = {"escalated": "升级", "last_resort": "升级", "overdue": "超时", "raised": "升高", "ended": "结束"}
+_KINDS = {
+    **{"escalated": "升级", "last_resort": "升级", "overdue": "超时", "raised": "升高", "ended": "结束"},
+    **{STILL_OPEN: "仍未签收", "handed": "移交"},
+}
 
 
 def _said(key: str, value: Any) -> str:

@@ -2,12 +2,13 @@
 
 What comes out is written down as notifications in the transaction that counts the steps.
 A chain is resolved for one case first (`resolve`): each step knows its officer, or that nobody is there. A step
-without an officer takes no time: the next one is due at once. The last step is always the last resort.
+without an officer, or whose officer was told before, takes no time: the next one is due at once. The last step is
+always the last resort.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,7 +17,9 @@ from schemas.regions import Regions
 from streams.duty.rights import path
 from streams.duty.roster import LAST_RESORT, Roster, Step
 
-ASSIGNED, ESCALATED = "assigned", "escalated"
+ASSIGNED, ESCALATED, HANDED = "assigned", "escalated", "handed"
+NOBODY_ELSE = "nobody_else"
+"""What the audit says where a chain ends with steps whose officers knew already."""
 
 Resolver = Callable[[str, str], str | None]
 """Role and region -> the login on duty, None where there is a hole."""
@@ -46,37 +49,56 @@ class Link:
 
 @dataclass(frozen=True)
 class Notice:
-    """Somebody is to be told now: `step` counts from 0, `kind` is assigned, escalated or last_resort."""
+    """Somebody is to be told now: `step` counts from 0, `kind` is assigned, escalated or last_resort.
+
+    `passed` are those whom steps before led to that were told already.
+    """
 
     step: int
     kind: str
     login: str | None
     to: str
     channels: tuple[str, ...]
+    passed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Due:
-    """What is due: whom to tell, and how many steps are then done."""
+    """What is due: whom to tell, and how many steps are then done.
+
+    `nobody_else`: the chain ended just now with steps that lead to nobody new; these knew already.
+    """
 
     notices: tuple[Notice, ...]
     step: int
+    nobody_else: tuple[str, ...] = ()
 
 
-def next_steps(case: Waiting, chain: Sequence[Link], now: datetime) -> Due:
-    """The notices that are due for a case at `now`; none for one that does not wait."""
+def next_steps(case: Waiting, chain: Sequence[Link], now: datetime, told: Collection[str] = ()) -> Due:
+    """The notices that are due for a case at `now`; none for one that does not wait.
+
+    `told` are the logins that were told since it began to wait: nobody is told twice.
+    """
     notices: list[Notice] = []
+    knows, passed = set(told), list[str]()
     step, at_once = case.step, False
     while case.waiting_since is not None and step < len(chain):
         link, last = chain[step], step == len(chain) - 1
         if not at_once and now < case.waiting_since + link.after:
             break
-        at_once = link.login is None
-        if link.login is not None or last:
+        new = link.login is not None and link.login not in knows
+        at_once = not new
+        if new or (last and link.login is None):
             kind = LAST_RESORT if last else ESCALATED if step else ASSIGNED
-            notices.append(Notice(step, kind, link.login, link.to, link.channels))
+            notices.append(Notice(step, kind, link.login, link.to, link.channels, tuple(passed)))
+            passed.clear()
+        if link.login is not None and not new:
+            passed.append(link.login)
+        if link.login is not None:
+            knows.add(link.login)
         step += 1
-    return Due(tuple(notices), step)
+    ended = case.step < len(chain) == step
+    return Due(tuple(notices), step, tuple(dict.fromkeys(passed)) if ended else ())
 
 
 def next_time(case: Waiting, afters: Sequence[timedelta]) -> datetime | None:

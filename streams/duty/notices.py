@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from schemas.regions import Regions
 from streams.duty.channels.config import PERSONAL, Channel, Channels
 from streams.duty.channels.message import Recipient
-from streams.duty.dispatch import NOBODY, Batch, Notice, Open, Silence, meant_for
+from streams.duty.dispatch import NOBODY, Batch, Notice, Open, Plan, Silence, meant_for
 from streams.duty.lifecycle import CLOSED
 from streams.duty.links import make_link
 from streams.duty.models import Case, Notification, Officer
@@ -58,7 +58,7 @@ class Links:
 def _pending() -> sa.Select[Any]:
     """Notifications that wait with what is to be known of them, the most urgent first."""
     return (
-        sa.select(Notification, Case.waiting_since, Case.region, Officer)
+        sa.select(Notification, Case.waiting_since, Case.region, Officer, Case.recovered)
         .join(Case, Case.id == Notification.case_id)
         .outerjoin(Officer, Officer.id == Notification.officer_id)
         .where(Notification.state == PENDING)
@@ -84,7 +84,7 @@ def waiting(
         most = MOST if declared[name].group else FEW
         found = session.execute(due.where(*_of(name), Notification.rank <= rank).limit(most))
         rows += _whole(session, name, list(found))
-    return [_notice(row[0], row[1], row[2], row[3], regions) for row in rows]
+    return [_notice(row[0], row[1], row[2], row[3], row[4], regions) for row in rows]
 
 
 def _of(channel: str) -> tuple[sa.ColumnElement[bool], ...]:
@@ -112,7 +112,7 @@ def too_late(
         )
     )
     rows = session.execute(_pending().where(*_of(channel), before).limit(MOST))
-    return [_notice(row[0], row[1], row[2], row[3], regions) for row in rows]
+    return [_notice(row[0], row[1], row[2], row[3], row[4], regions) for row in rows]
 
 
 def newest(session: Session) -> int:
@@ -121,7 +121,12 @@ def newest(session: Session) -> int:
 
 
 def _notice(
-    row: Notification, waiting_since: datetime | None, region: str, officer: Officer | None, regions: Regions
+    row: Notification,
+    waiting_since: datetime | None,
+    region: str,
+    officer: Officer | None,
+    recovered: datetime | None,
+    regions: Regions,
 ) -> Notice:
     said: dict[str, Any] = json.loads(row.payload)
     place = regions.get(region)
@@ -144,6 +149,8 @@ def _notice(
         else Recipient(officer.login, officer.name, officer.phone, officer.email),
         officer_id=row.officer_id,
         waits=waiting_since is not None,
+        over=recovered is not None,
+        absent=officer is not None and not officer.active,
     )
 
 
@@ -193,10 +200,19 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def suppress(session: Session, dropped: Sequence[tuple[Notice, str]], now: datetime) -> None:
-    """These are never sent, and why."""
-    for notice, why in dropped:
-        _change(session, [notice.id], state=SUPPRESSED, last_error=why, last_attempt=None)
+def suppress(session: Session, decided: Plan) -> None:
+    """What a plan drops is never sent, and why; what holds it back for now is named, to be looked at again."""
+    for notice, why in decided.dropped:
+        holder = decided.held.get(notice.id)
+        _change(
+            session,
+            [notice.id],
+            state=SUPPRESSED,
+            last_error=why,
+            last_attempt=None,
+            held_by_silence=holder.id if isinstance(holder, Silence) else None,
+            held_by_case=holder.id if isinstance(holder, Open) else None,
+        )
 
 
 def begin(session: Session, batches: Sequence[Batch], now: datetime) -> None:

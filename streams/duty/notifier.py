@@ -173,7 +173,7 @@ class Notifier:
             for batch, why in late:
                 ways = bury(session, batch.notices, why, self._channels, moment, tried=False)
                 _tell(batch, ways, why)
-            suppress(session, decided.dropped, moment)
+            suppress(session, decided)
             begin(session, known, moment)
             for batch in decided.batches:
                 if batch.channel not in self._channels.channels:

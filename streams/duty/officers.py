@@ -6,7 +6,7 @@ Passwords are kept as argon2id (RFC 9106), tokens as SHA-256: a token is 256 ran
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -17,12 +17,15 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy.orm import Session
 
 from schemas.regions import Regions
+from schemas.roles import load_roles
 from streams.duty.console.tables import BrowserSession
 from streams.duty.models import Office, Officer, Token
 from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
-from streams.duty.rights import ADMIN, Actor, Grant, may
+from streams.duty.rights import ADMIN, SUPERVISOR, VIEWER, Actor, Grant, may
 
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+SPECIAL = (ADMIN, SUPERVISOR, VIEWER)
+"""Roles that are rights and no duties."""
 PREFIX = "lw_"
 API = "api"
 SCOPES = (API, "calendar", "cap")
@@ -66,15 +69,14 @@ def add_officer(
     return officer
 
 
-Change = Callable[[Session, Actor, datetime, Regions, Officer, Grant], None]
-"""`give` or `take`."""
-
-
 def give(
     session: Session, actor: Actor, now: datetime, regions: Regions, officer: Officer, grant: Grant
 ) -> None:
-    """One more role of an officer; harmless where he holds it."""
+    """One more role of an officer; harmless where he holds it. A role that is none is Invalid."""
     _check(grant, actor, regions)
+    roles = load_roles()
+    if grant.role not in SPECIAL and grant.role not in roles:
+        raise Invalid(f"{roles.unknown(grant.role)}; or {', '.join(SPECIAL)}", "role")
     if grant in grants_of(officer):
         return
     office = Office(role=grant.role, region=grant.region, granted=now, granted_by=actor.who)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,9 @@ from streams.duty.lifecycle import CLOSED, CONFIRMED, DISPOSED, NEW, worse
 from streams.duty.models import Case, Heard, Notification, Replayed
 from streams.duty.records import notify, record
 from streams.duty.rights import Actor
-from streams.duty.waiting import Shift, schedule, shift_of, wait
+from streams.duty.waiting import Shift, schedule, shift_of, taken, wait
+
+log = logging.getLogger("liaowang.duty")
 
 TOPIC = Actor("platform", "topic warnings")
 ENDS = ("recovered", "cancelled")
@@ -45,7 +48,7 @@ def hear(
             if case is None and warning.timeline in dry:
                 session.add(_replayed(warning, now))
             elif case is not None and new:
-                begin(session, shift, case, now, actor, detail=_detail(warning))
+                begin(session, shift, case, now, actor, detail=_opening(warning, case))
             elif case is not None:
                 _apply(session, shift, case, warning, now, actor)
             case_id = case.id if case else None
@@ -72,6 +75,7 @@ def _with_cases(
     The cases are read in one query and the new ones stored in one go, else a burst costs twice as much.
     """
     cases, found = _cases(session, [warning.data.episode for warning in warnings]), []
+    _say_unknown_roles(desk, warnings)
     for warning in warnings:
         episode = warning.data.episode
         new = episode not in cases and warning.data.kind not in ENDS and warning.timeline not in dry
@@ -109,9 +113,23 @@ def _apply(session: Session, shift: Shift, case: Case, warning: Any, now: dateti
     if data.kind in ENDS:
         case.recovered = case.recovered or data.at
         record(session, case, data.kind, actor, now, detail=detail)
+        taken(case, shift.desk)
         _tell_ended(session, case, now)
     elif data.kind in ("raised", "lowered", "opened") and data.level != case.level:
         _change_level(session, shift, case, warning, now, actor, detail)
+
+
+def role_of(desk: Desk, asked: str) -> str:
+    """Whose duty a warning is: the role its rule names, or the fallback where there is no such role."""
+    return asked if asked in desk.roles else desk.roles.fallback
+
+
+def _say_unknown_roles(desk: Desk, warnings: Sequence[Any]) -> None:
+    """A rule may have been published with a role that is none (any more); its cases are somebody's anyway."""
+    unknown = {(w.data.rule, w.data.duty_role) for w in warnings if w.data.duty_role not in desk.roles}
+    for rule, role in sorted(unknown):
+        fallback = desk.roles.fallback
+        log.error("rule %s names duty_role %r, which is none; its cases are %s's", rule, role, fallback)
 
 
 def _replayed(warning: Any, now: datetime) -> Replayed:
@@ -149,7 +167,7 @@ def _case_of(desk: Desk, warning: Any, now: datetime) -> Case:
         runbook=data.runbook,
         subject=data.subject,
         region=data.region or "",
-        role=data.duty_role,
+        role=role_of(desk, data.duty_role),
         level=data.level,
         value=data.value,
         threshold=data.threshold,
@@ -168,6 +186,12 @@ def _detail(warning: Any) -> dict[str, Any]:
         "threshold": data.threshold,
         "at": data.at.isoformat(),
     }
+
+
+def _opening(warning: Any, case: Case) -> dict[str, Any]:
+    """What a case began with; also the role its rule asked for, where there is none of that name."""
+    asked = warning.data.duty_role
+    return _detail(warning) | ({} if asked == case.role else {"unknown_role": asked})
 
 
 def new_case(desk: Desk, now: datetime, **given: Any) -> Case:
@@ -217,13 +241,15 @@ def _change_level(
     case.evidence = data.evidence
     case.close_by = min(case.close_by, now + shift.desk.roster.limits[case.level].close)
     record(session, case, "raised", actor, now, detail={**detail, "from": before})
-    if case.state in (DISPOSED, CONFIRMED, CLOSED) and case.merged_into_id is None:
+    if case.merged_into_id is not None:
+        _raise_where_it_is_dealt_with(session, shift, case, now, actor)
+    elif case.state in (DISPOSED, CONFIRMED, CLOSED):
         reopen(session, case, now, actor, f"the warning rose to {case.level}", shift.desk)
         wait(session, shift, case, now)
     elif case.state == NEW:
         wait(session, shift, case, now)
     else:
-        _tell_raised(session, shift, case, now)
+        _tell_raised(session, shift, case, now, case.assignee_id)
         schedule(case, shift.desk)
 
 
@@ -236,14 +262,30 @@ def reopen(session: Session, case: Case, now: datetime, actor: Actor, text: str,
     record(session, case, "reopened", actor, now, state=NEW, text=text)
 
 
-def _tell_raised(session: Session, shift: Shift, case: Case, now: datetime) -> None:
+def _raise_where_it_is_dealt_with(
+    session: Session, shift: Shift, case: Case, now: datetime, actor: Actor
+) -> None:
+    """A merged case rose: who has the case it was merged into is told, or that one is opened again."""
+    other = case
+    while other.merged_into_id is not None:
+        query = sa.select(Case).where(Case.id == other.merged_into_id).with_for_update(of=Case)
+        other = session.scalars(query).unique().one()
+    if other.state in (DISPOSED, CONFIRMED, CLOSED):
+        text = f"the warning of case {case.id}, merged into it, rose to {case.level}"
+        reopen(session, other, now, actor, text, shift.desk)
+        wait(session, shift, other, now)
+    else:
+        _tell_raised(session, shift, case, now, other.assignee_id)
+
+
+def _tell_raised(session: Session, shift: Shift, case: Case, now: datetime, officer_id: int | None) -> None:
     notify(
         session,
         case,
         now,
         kind="raised",
         step=case.step,
-        officer_id=case.assignee_id,
+        officer_id=officer_id,
         channels=steps_of(shift.desk.roster, case.level)[0].channels,
         part=f"raised/{case.entries}",
     )

@@ -14,9 +14,10 @@ from schemas.declaration import Entry, parse_yaml
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
 from schemas.regions import Regions
+from schemas.roles import Roles, load_roles
 from streams.duty.lifecycle import LEVELS
 from streams.duty.rights import ADMIN, SUPERVISOR, VIEWER
-from streams.duty.roster import DAYS, LastResort, Limits, Roster, Shift, Step, Team
+from streams.duty.roster import ANY, DAYS, LastResort, Limits, Roster, Shift, Step, Team
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _START = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
@@ -29,16 +30,16 @@ def load_roster(path: Path, regions: Regions) -> Roster:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Misdeclared(str(path), "file", f"cannot be read as UTF-8 text: {error}") from None
-    return parse_roster(text, path, regions)
+    return parse_roster(text, path, regions, load_roles())
 
 
-def parse_roster(text: str, path: Path, regions: Regions) -> Roster:
-    """The roster in a text that stands at this path."""
+def parse_roster(text: str, path: Path, regions: Regions, roles: Roles | None = None) -> Roster:
+    """The roster in a text that stands at this path; `roles` are those it may name, any where not given."""
     keys = ("teams", "escalation", "last_resort", "limits")
     parts = parse_yaml(text, str(path)).mapping(keys, ("calendar", "look_ahead"))
     return Roster(
-        teams=_teams(parts["teams"], regions),
-        chains={level: _chain(entry) for level, entry in _by_level(parts["escalation"]).items()},
+        teams=_teams(parts["teams"], regions, roles),
+        chains={level: _chain(entry, roles) for level, entry in _by_level(parts["escalation"]).items()},
         last_resort=_last_resort(parts["last_resort"]),
         limits={level: _limits(entry) for level, entry in _by_level(parts["limits"]).items()},
         calendar=_calendar(parts["calendar"]) if "calendar" in parts else {},
@@ -51,11 +52,11 @@ def _by_level(entry: Entry) -> Mapping[str, Entry]:
     return entry.mapping(LEVELS, [])
 
 
-def _teams(entry: Entry, regions: Regions) -> dict[str, Team]:
+def _teams(entry: Entry, regions: Regions, roles: Roles | None) -> dict[str, Team]:
     teams: dict[str, Team] = {}
     held: dict[tuple[str, str], str] = {}
     for item in entry.items():
-        team = _team(item, regions)
+        team = _team(item, regions, roles)
         if team.team in teams:
             raise item.at("team").wrong(f"{team.team!r} stands there twice; keep one")
         other = held.setdefault((team.role, team.region), team.team)
@@ -67,7 +68,7 @@ def _teams(entry: Entry, regions: Regions) -> dict[str, Team]:
     return teams
 
 
-def _team(entry: Entry, regions: Regions) -> Team:
+def _team(entry: Entry, regions: Regions, roles: Roles | None) -> Team:
     parts = entry.mapping(("team", "title", "role", "region", "shifts"), [])
     title = parts["title"].mapping(("zh", "en"), [])
     shifts = tuple(_shift(item) for item in parts["shifts"].items())
@@ -77,6 +78,8 @@ def _team(entry: Entry, regions: Regions) -> Team:
     role = name(parts["role"])
     if role in (ADMIN, SUPERVISOR, VIEWER):
         raise parts["role"].wrong(f"{role!r} is a right, no duty; a duty role is such as ecology-duty")
+    if role != ANY and roles is not None:
+        roles.check(parts["role"])
     region = parts["region"].text()
     if regions.get(region) is None:
         raise parts["region"].wrong(f'{region!r} is no region code; put one such as "330100" in quotes')
@@ -145,8 +148,8 @@ def _turn(entry: Entry) -> int:
     return turn.days
 
 
-def _chain(entry: Entry) -> tuple[Step, ...]:
-    steps = tuple(_step(item) for item in entry.items())
+def _chain(entry: Entry, roles: Roles | None) -> tuple[Step, ...]:
+    steps = tuple(_step(item, roles) for item in entry.items())
     if not steps or steps[0].after:
         raise entry.wrong("must begin with a step after PT0S")
     for at, (one, other) in enumerate(pairwise(steps), start=1):
@@ -155,14 +158,16 @@ def _chain(entry: Entry) -> tuple[Step, ...]:
     return steps
 
 
-def _step(entry: Entry) -> Step:
+def _step(entry: Entry, roles: Roles | None) -> Step:
     parts = entry.mapping(("after", "to", "channels"), [])
-    return Step(parts["after"].duration(), _to(parts["to"]), _channels(parts["channels"]))
+    return Step(parts["after"].duration(), _to(parts["to"], roles), _channels(parts["channels"]))
 
 
-def _to(entry: Entry) -> str:
+def _to(entry: Entry, roles: Roles | None) -> str:
     text = entry.text()
     kind, _, rest = text.partition(":")
+    if kind == "role" and _NAME.fullmatch(rest) and roles is not None and rest not in roles:
+        raise entry.wrong(roles.unknown(rest))
     if text in ("duty", "city", "province") or (kind in ("role", "officer") and _NAME.fullmatch(rest)):
         return text
     raise entry.wrong(f"{text!r} must be duty, city, province, role:<role> or officer:<login>")

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from streams.duty import opening
 from streams.duty.desk import Desk
-from streams.duty.escalation import ASSIGNED, steps_of
+from streams.duty.escalation import ASSIGNED, HANDED, steps_of
 from streams.duty.lifecycle import (
     ACKNOWLEDGED,
     CLOSED,
@@ -32,7 +32,16 @@ from streams.duty.receiving import demand_receiver
 from streams.duty.records import notify, record
 from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
 from streams.duty.rights import Actor, may
-from streams.duty.waiting import advance, chain_of, schedule, shift_of, taken, wait
+from streams.duty.waiting import (
+    advance,
+    chain_of,
+    schedule,
+    shift_of,
+    taken,
+    tell_handed,
+    told_of,
+    wait,
+)
 
 TEXT_LENGTH = 10_000
 
@@ -168,6 +177,8 @@ def reassign(
     record(session, case, "reassigned", actor, now, state=state, text=said, detail={"from": before, "to": to})
     if state == NEW:
         _wait_for(session, desk, case, officer, now)
+    else:
+        tell_handed(session, desk, case, now)
     return _done(session, case)
 
 
@@ -186,11 +197,12 @@ def escalate(
     shift = shift_of(session, desk, now)
     chain = chain_of(session, shift, case, now)
     has_it = case.assignee.login if case.assignee else None
-    above = [at for at in range(max(1, case.step), len(chain)) if chain[at].login not in (None, has_it)]
+    knows = {None, has_it, *told_of(session, shift, case)}
+    above = [at for at in range(max(1, case.step), len(chain)) if chain[at].login not in knows]
     if not above:
-        raise Conflict("it has reached the last resort; there is nobody above")
+        raise Conflict("it has reached the last resort; there is nobody above who was not told yet")
     said = _text(text, "text", optional=True)
-    case.round, case.step = case.round + 1, above[0]
+    case.step = above[0]
     case.waiting_since = now - chain[above[0]].after
     advance(session, shift, case, now, actor, said)
     return _done(session, case)
@@ -381,15 +393,16 @@ def _close(
 
 
 def _wait_for(session: Session, desk: Desk, case: Case, officer: Officer, now: datetime) -> None:
-    """The case waits for this officer first; the chain goes on after him."""
+    """The case waits for this officer first; the chain goes on after him, unless the warning is over."""
     steps = steps_of(desk.roster, case.level)
-    case.round, case.step, case.waiting_since = case.round + 1, 1, now
+    over = case.recovered is not None
+    case.round, case.step, case.waiting_since = case.round + 1, 1, None if over else now
     case.acknowledge_by = now + desk.roster.limits[case.level].acknowledge
     notify(
         session,
         case,
         now,
-        kind=ASSIGNED,
+        kind=HANDED if over else ASSIGNED,
         step=0,
         officer_id=officer.id,
         channels=steps[0].channels,

@@ -63,7 +63,7 @@ def add_silence(
 
 
 def end_silence(session: Session, regions: Regions, actor: Actor, now: datetime, silence_id: int) -> Silence:
-    """Notifications go out again from now on; those kept quiet meanwhile stay so."""
+    """Notifications go out again from now on; who would have been told of what is still open is told now."""
     silence = session.get(Silence, silence_id)
     if silence is None:
         raise NotFound(f"no silence {silence_id}")

@@ -6,14 +6,25 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from streams.duty.desk import Desk, plan_of
-from streams.duty.escalation import ASSIGNED, Link, Notice, next_steps, next_time, resolve, steps_of
+from streams.duty.escalation import (
+    ASSIGNED,
+    HANDED,
+    NOBODY_ELSE,
+    Link,
+    Notice,
+    next_steps,
+    next_time,
+    resolve,
+    steps_of,
+)
 from streams.duty.lifecycle import CLOSED, NEW
-from streams.duty.models import Case, Officer
+from streams.duty.models import Case, Notification, Officer
 from streams.duty.records import notify, record
 from streams.duty.rights import ADMIN, Actor
 from streams.duty.who import Answer, Plan, who
@@ -22,6 +33,9 @@ log = logging.getLogger("liaowang.duty")
 
 CLOCK = Actor("platform", "escalation")
 BATCH = 200
+UNHELD = timedelta(minutes=1)
+"""How often it is looked whether somebody is there now for a case nobody has."""
+DEAD = "dead"
 
 
 @dataclass(frozen=True)
@@ -50,15 +64,15 @@ def shift_of(session: Session, desk: Desk, now: datetime) -> Shift:
     return Shift(desk, plan_of(session, desk, now - timedelta(days=1)), ids)
 
 
-def wait(session: Session, shift: Shift, case: Case, now: datetime) -> None:
+def wait(session: Session, shift: Shift, case: Case, now: datetime, actor: Actor = CLOCK) -> None:
     """From now on the case waits for somebody to take it: the first step is taken at once."""
     case.waiting_since, case.step, case.round = now, 0, case.round + 1
     case.acknowledge_by = now + shift.desk.roster.limits[case.level].acknowledge
-    advance(session, shift, case, now)
+    advance(session, shift, case, now, actor)
 
 
 def taken(case: Case, desk: Desk) -> None:
-    """Somebody has the case: its chain stops."""
+    """Somebody has the case, or its warning is over: its chain stops."""
     case.waiting_since = None
     schedule(case, desk)
 
@@ -76,15 +90,36 @@ def advance(
 ) -> None:
     """Take the steps of a case that are due, and note that its limit has passed."""
     if case.waiting_since is not None:
-        due = next_steps(case, chain_of(session, shift, case, now), now)
+        chain = chain_of(session, shift, case, now)
+        if case.assignee_id is None and case.step >= len(chain) and any(link.login for link in chain):
+            case.waiting_since, case.step, case.round = now, 0, case.round + 1
+        due = next_steps(case, chain, now, told_of(session, shift, case))
         for notice in due.notices:
             _tell(session, shift, case, notice, now, actor, text)
+        if due.nobody_else:
+            detail = {"step": due.step, "kind": NOBODY_ELSE, "to": None, "knew": list(due.nobody_else)}
+            record(session, case, "escalated", actor, now, state=NEW, text=text, detail=detail)
         case.step = due.step
     if case.overdue is None and case.state != CLOSED and now >= case.close_by:
         case.overdue = now
         record(session, case, "overdue", CLOCK, now)
         _tell_overdue(session, shift, case, now)
     schedule(case, shift.desk)
+    if case.waiting_since is not None and case.assignee_id is None:
+        case.next_step = min(case.next_step or now + UNHELD, now + UNHELD)
+
+
+def told_of(session: Session, shift: Shift, case: Case) -> frozenset[str]:
+    """Who was told since the case began to wait; a message that did not arrive by any way has told nobody."""
+    if case.step == 0:
+        return frozenset()
+    query = sa.select(Notification.officer_id).where(
+        Notification.case_id == case.id,
+        Notification.key.startswith(f"{case.uid}/{case.round}/", autoescape=True),
+        Notification.state != DEAD,
+    )
+    ids = set(session.scalars(query))
+    return frozenset(login for login, id in shift.ids.items() if id in ids)
 
 
 def advance_due(session: Session, desk: Desk, now: datetime) -> int:
@@ -147,7 +182,10 @@ def _tell(
         answer = shift.on_duty(case.role, case.region, now)
         case.team = answer.team if answer else None
     kind = "assigned" if notice.kind == ASSIGNED else "escalated"
-    detail = {"step": notice.step, "kind": notice.kind, "to": notice.login, "by": notice.to}
+    detail: dict[str, Any] = {
+        **{"step": notice.step, "kind": notice.kind, "to": notice.login, "by": notice.to},
+        **({"knew": list(notice.passed)} if notice.passed else {}),
+    }
     record(session, case, kind, actor, now, state=NEW, text=text, detail=detail)
     notify(
         session,
@@ -161,11 +199,31 @@ def _tell(
     )
 
 
+def tell_handed(session: Session, desk: Desk, case: Case, now: datetime) -> None:
+    """Who has the case now hears that it is his; nobody is asked to take it at once."""
+    notify(
+        session,
+        case,
+        now,
+        kind=HANDED,
+        step=case.step,
+        officer_id=case.assignee_id,
+        channels=steps_of(desk.roster, case.level)[0].channels,
+        part=f"{HANDED}/{case.entries}",
+    )
+
+
 def _tell_overdue(session: Session, shift: Shift, case: Case, now: datetime) -> None:
-    """Both he who has the case and the officer of the province hear that its limit has passed."""
+    """Both he who has the case and the officer of the province hear that its limit has passed.
+
+    Of one whose warning is over only he who has it: what is left is to be written down and closed.
+    """
     channels = steps_of(shift.desk.roster, case.level)[0].channels
     province = shift.on_duty(case.role, shift.desk.regions.province.code, now)
-    told = {case.assignee_id, shift.ids.get(province.login) if province else None} - {None}
+    above = shift.ids.get(province.login) if province else None
+    told = {case.assignee_id, above} - {None}
+    if case.recovered is not None and case.assignee_id is not None:
+        told = {case.assignee_id}
     for officer_id in sorted(told, key=str) or [None]:
         part = f"overdue/{case.entries}/{officer_id}"
         notify(

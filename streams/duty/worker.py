@@ -21,8 +21,11 @@ from schemas.settings import HOST, Settings
 from streams.duty.api.app import make_api
 from streams.duty.api.parts import Parts, forget_replies, utc_now
 from streams.duty.database import ASK_EVERY
+from streams.duty.desk import plan_of
 from streams.duty.holes import Holes
 from streams.duty.home import open_home
+from streams.duty.known_rules import published_at
+from streams.duty.leaving import hand_on_of_the_absent
 from streams.duty.liveness import Liveness, look_at
 from streams.duty.opening import hear
 from streams.duty.policy import backoff
@@ -30,6 +33,7 @@ from streams.duty.publisher import Publisher
 from streams.duty.reader import Read, Reader, sleep
 from streams.duty.refusals import Invalid
 from streams.duty.roles import publisher_of
+from streams.duty.still_open import any_let_go, tell_still_open
 from streams.duty.stopping import stop_on_signals
 from streams.duty.waiting import advance_due, any_due, shift_of
 from streams.http_doors import Guarded
@@ -67,7 +71,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     listener = listen(settings.duty_port, "LIAOWANG_DUTY_PORT")
     database, desks = open_home(settings, clock())
     rules = load_rules(load_contracts())
-    parts = Parts(database, desks, clock, publisher_of(settings, rules))
+    parts = Parts(database, desks, clock, publisher_of(settings, rules), published_at(settings.kafka))
     liveness = Liveness(look_at(settings.kafka))
 
     def write_down(found: Sequence[Read]) -> int:
@@ -165,22 +169,36 @@ def _pass_over(read: Read, error: Exception) -> None:
 
 
 async def tick(parts: Parts, roles: Collection[str], stop: asyncio.Event) -> None:
-    """Each second advance the cases whose time has come; each hour look for holes in the roster."""
+    """Each second advance the cases whose time has come; look for holes in the roster when that changed.
+
+    Accounts that begin or end, overrides and the roster's file change it, and so does time: each hour in any case.
+    """
     holes, checked, failures = Holes(), datetime.min.replace(tzinfo=parts.clock().tzinfo), 0
+    seen: object = None
     while not stop.is_set():
         try:
             while await asyncio.to_thread(advance_once, parts):
                 pass
+            while await asyncio.to_thread(tell_once, parts):
+                pass
             now = parts.clock()
-            if now - checked >= ROSTER_CHECK:
+            here = await asyncio.to_thread(plan_now, parts, now)
+            if now - checked >= ROSTER_CHECK or here != seen:
                 await asyncio.to_thread(check_roster, parts, holes, roles, now)
-                checked = now
+                checked, seen = now, here
             failures = 0
         except Unavailable as error:
             failures += 1
             if failures == 1:
                 log.warning("%s; escalation waits", error)
         await sleep(TICK, stop, _nothing)
+
+
+def plan_now(parts: Parts, now: datetime) -> object:
+    """What decides who is on duty: the roster, changes and accounts as they stand; equal while nothing changed."""
+    with parts.database.reading() as session:
+        plan = plan_of(session, parts.desks.now(), now)
+    return plan.roster, frozenset(plan.substitutions), plan.able
 
 
 def advance_once(parts: Parts) -> int:
@@ -192,11 +210,23 @@ def advance_once(parts: Parts) -> int:
         return advance_due(session, parts.desks.now(), parts.clock())
 
 
+def tell_once(parts: Parts) -> int:
+    """One batch of what was held back and is not any more; how many notifications these were."""
+    with parts.database.reading() as session:
+        if not any_let_go(session, parts.clock()):
+            return 0
+    with parts.database.writing() as session:
+        return tell_still_open(session, parts.clock())
+
+
 def check_roster(parts: Parts, holes: Holes, roles: Collection[str], now: datetime) -> None:
-    """Warn of holes as they are now; forget old answers to repeated posts."""
+    """Warn of holes as they are now; hand on what ended accounts hold; forget old answers to repeated posts."""
     with parts.database.writing() as session:
         forget_replies(session, now)
+        moved = hand_on_of_the_absent(session, parts.desks.now(), now)
         found = holes.warn(session, parts.desks.now(), roles, now)
+    if moved:
+        log.warning("%d open cases were those of ended accounts and went on to others", len(moved))
     if found:
         log.warning("the roster has %d holes ahead; see liaowang duty holes", found)
 

@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
 
 from schemas.errors import Misdeclared
+from schemas.roles import load_roles
 from streams.watch.rule import Rule
 
 
@@ -29,6 +30,14 @@ def check_members(rules: Iterable[Rule], files: Mapping[str, str] = MappingProxy
             if rule.status == "active" and known[member].status != "active":
                 raise Misdeclared(where, "condition.of", f"{member} is a draft; let this rule be one, too")
     ordered(known.values())
+
+
+def check_roles(rules: Iterable[Rule], files: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Raise Misdeclared for a rule whose `duty_role` is none: nobody would be told of what it warns of."""
+    roles = load_roles()
+    for rule in rules:
+        if rule.duty_role not in roles:
+            raise Misdeclared(files.get(rule.id, rule.id), "duty_role", roles.unknown(rule.duty_role))
 
 
 def ordered(rules: Iterable[Rule]) -> tuple[Rule, ...]:

@@ -27,7 +27,7 @@ subject: [station]
 condition: {kind: threshold, field: pm25}
 levels: {blue: 100, red: {threshold: 300, for: PT2H}}
 runbook: "look at {subject} in {region}: {value}"
-duty_role: nobody
+duty_role: ecology-duty
 examples:
   - name: one
     events:
@@ -224,6 +224,16 @@ def test_a_composite_of_a_rule_that_is_not_there_is_told_by_its_file(tmp_path: P
         Misdeclared, match=r"both\.yaml: condition\.of: no such rule: ecology\.pm25-hi; there are"
     ):
         CliRunner().invoke(app, ["rules", "lint", str(both)], catch_exceptions=False)
+
+
+def test_a_rule_of_an_unknown_role_is_told_by_file_and_key_before_it_is_published(tmp_path: Path) -> None:
+    path = tmp_path / "high.yaml"
+    path.write_text(RULE.replace("ecology-duty", "nobody"), encoding="utf-8")
+    with pytest.raises(Misdeclared, match=r"high\.yaml: duty_role: no such duty role: 'nobody'; there are"):
+        CliRunner().invoke(app, ["rules", "lint", str(path)], catch_exceptions=False)
+    path.write_text(RULE, encoding="utf-8")
+    assert liaowang("lint", path).exit_code == 0
+    assert liaowang("lint", "ecology.pm25-high").exit_code == 0 == liaowang("lint").exit_code
 
 
 def test_a_list_in_a_pipe_keeps_ids_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def _send_and_kill(stack: Stack, folder: Path, lines: int) -> None:
 
 
 def _sending(folder: Path, feed: str) -> tuple[object, ...]:
-    return "send", feed, folder / f"{feed}.jsonl", "--order", "file", "--timeline", TIMELINE
+    return "send", feed, folder / f"{feed}.jsonl", "--order", "file", "--timeline", TIMELINE, "--live"
 
 
 def _landed(stack: Stack) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from streams.duty import officers
+from streams.duty import leaving, officers
 from streams.duty.api.cases import Login, Region
 from streams.duty.api.parts import Asking, IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
@@ -92,15 +93,23 @@ def give(
     asked: Who, request: Request, login: OfficerLogin, body: GrantAsked, key: IdempotencyKey = None
 ) -> Any:
     """For administrators of the region."""
-    return _with_grant(asked, request, login, body, key, officers.give)
+
+    def change(session: Session, officer: Officer, grant: Grant) -> None:
+        officers.give(session, asked.actor, asked.now, asked.desk.regions, officer, grant)
+
+    return _with_grant(asked, request, login, body, key, change)
 
 
 @router.post("/officers/{login}/grants/revoke", responses=CHANGED, summary="A role less")
 def take(
     asked: Who, request: Request, login: OfficerLogin, body: GrantAsked, key: IdempotencyKey = None
 ) -> Any:
-    """For administrators of the region."""
-    return _with_grant(asked, request, login, body, key, officers.take)
+    """For administrators of the region. Open cases that only this role gave him go on to others."""
+
+    def change(session: Session, officer: Officer, grant: Grant) -> None:
+        leaving.take(session, asked.desk, asked.actor, asked.now, officer, grant)
+
+    return _with_grant(asked, request, login, body, key, change)
 
 
 def _with_grant(
@@ -109,11 +118,11 @@ def _with_grant(
     login: OfficerLogin,
     body: GrantAsked,
     key: IdempotencyKey,
-    change: officers.Change,
+    change: Callable[[Session, Officer, Grant], None],
 ) -> Any:
     def act(session: Session) -> dict[str, Any]:
         officer = officers.find(session, login)
-        change(session, asked.actor, asked.now, asked.desk.regions, officer, Grant(body.role, body.region))
+        change(session, officer, Grant(body.role, body.region))
         return officer_view(asked, officer)
 
     return once(asked, key, request, body.model_dump(), act)
@@ -123,11 +132,11 @@ def _with_grant(
 def set_active(
     asked: Who, request: Request, login: OfficerLogin, body: ActiveAsked, key: IdempotencyKey = None
 ) -> Any:
-    """An officer who is not active cannot sign in, and his turns are holes."""
+    """An officer who is not active cannot sign in, his turns are holes, and his open cases go on to others."""
 
     def act(session: Session) -> dict[str, Any]:
         officer = officers.find(session, login)
-        officers.set_active(session, officer, asked.actor, asked.now, asked.desk.regions, body.active)
+        leaving.set_active(session, asked.desk, asked.actor, asked.now, officer, body.active)
         return officer_view(asked, officer)
 
     return once(asked, key, request, body.model_dump(), act)

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from streams.duty.cap_index import Publisher
 from streams.duty.database import Database
 from streams.duty.desk import Desk, Desks
+from streams.duty.known_rules import Published
 from streams.duty.limits import Limit, Limiter
 from streams.duty.models import Reply
 from streams.duty.officers import bearer
@@ -39,6 +40,7 @@ class Parts:
     desks: Desks
     clock: Callable[[], datetime]
     cap: Publisher = field(default_factory=Publisher)
+    published: Published = tuple[str]
     requests: Limiter = field(default_factory=lambda: Limiter(REQUESTS))
     wrong_tokens: Limiter = field(default_factory=lambda: Limiter(WRONG_TOKENS))
 

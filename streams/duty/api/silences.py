@@ -10,15 +10,14 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from schemas.contract import load_contracts
 from streams.duty import silencing
 from streams.duty.api.parts import Id, IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
 from streams.duty.api.rosters import sane
+from streams.duty.known_rules import known_rules
 from streams.duty.models import Silence
 from streams.duty.queries import moment
 from streams.duty.refusals import Forbidden
-from streams.watch.rule import load_rules
 
 router = APIRouter(
     prefix="/api/v1", tags=["silences"], responses=responses(400, 401, 403, 404, 422, 429, 503)
@@ -58,6 +57,8 @@ def add_silence(asked: Who, request: Request, body: SilenceAsked, key: Idempoten
     for each in (body.starts, body.ends):
         sane(each)
 
+    known = known_rules(asked.parts.database, asked.parts.published, body.rules)
+
     def act(session: Session) -> dict[str, Any]:
         made = silencing.add_silence(
             session,
@@ -70,7 +71,7 @@ def add_silence(asked: Who, request: Request, body: SilenceAsked, key: Idempoten
             starts=body.starts,
             ends=body.ends,
             reason=body.reason,
-            known={rule.id for rule in load_rules(load_contracts())},
+            known=known,
         )
         return silence_view(made)
 
@@ -79,7 +80,7 @@ def add_silence(asked: Who, request: Request, body: SilenceAsked, key: Idempoten
 
 @router.post("/silences/{silence_id}/end", responses=CHANGED, summary="It is over now")
 def end_silence(asked: Who, request: Request, silence_id: Id, key: IdempotencyKey = None) -> Any:
-    """Notifications go out again; those kept quiet meanwhile stay so."""
+    """Notifications go out again; who would have been told of what is still open is told now."""
 
     def act(session: Session) -> dict[str, Any]:
         done = silencing.end_silence(session, asked.desk.regions, asked.actor, asked.now, silence_id)

@@ -14,6 +14,7 @@ from typing import Any
 
 from schemas.declaration import Entry, parse_yaml
 from schemas.errors import Misdeclared
+from schemas.roles import load_roles
 from streams.duty.channels.sms import FIELDS
 
 SECRETS = {
@@ -162,10 +163,15 @@ def _channel(name: str, entry: Entry) -> Channel:
         quota=quota,
         per=per,
         regions=parts["regions"].texts() if "regions" in parts else (),
-        roles=parts["roles"].texts() if "roles" in parts else (),
+        roles=_roles(parts["roles"]) if "roles" in parts else (),
         instead=parts["instead"].text() if "instead" in parts else "",
         group=parts["group"].flag() if "group" in parts else kind not in MACHINES,
     )
+
+
+def _roles(entry: Entry) -> tuple[str, ...]:
+    roles = load_roles()
+    return tuple(roles.check(item) for item in entry.items())
 
 
 def _quota(entry: Entry) -> tuple[int, float]:

@@ -43,6 +43,7 @@ from streams.duty.console.tiles import load_tiles
 from streams.duty.database import Database
 from streams.duty.desk import Desks
 from streams.duty.home import open_home, operator
+from streams.duty.known_rules import published_at
 from streams.duty.limits import Limit, Limiter
 from streams.duty.models import Case, Officer
 from streams.duty.officers import add_officer, set_password
@@ -123,7 +124,9 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         cookie=f"liaowang_session_{settings.console_port}",
         provider=_provider(settings, http),
     )
-    api = make_api(ApiParts(database, desks, clock, publisher_of(settings, rules.values())))
+    api = make_api(
+        ApiParts(database, desks, clock, publisher_of(settings, rules.values()), published_at(settings.kafka))
+    )
 
     def close() -> None:
         executor.shutdown(cancel_futures=True)

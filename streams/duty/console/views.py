@@ -10,6 +10,7 @@ from datetime import datetime
 from schemas.regions import Regions
 from streams.duty.console.chart import number
 from streams.duty.console.i18n import Words
+from streams.duty.escalation import NOBODY_ELSE
 from streams.duty.lifecycle import CLOSED
 from streams.duty.models import Case, Entry
 from streams.watch.rule import Rule
@@ -163,12 +164,14 @@ def detail_text(entry: Entry, names: Mapping[str, str], words: Words) -> str:
         return ""
     if entry.kind == "confirmed" and words.has(f"verdict_{told.get('verdict')}"):
         return words(f"verdict_{told['verdict']}")
+    if told.get("kind") == NOBODY_ELSE:
+        return words("nobody_else")
     if entry.kind in ("assigned", "escalated"):
         return f"→ {names.get(str(told.get('to')), told.get('to') or words('nobody'))}"
     if entry.kind in ("opened", "raised", "lowered") and told.get("value") is not None:
         return f"{words('value')} {_number(told['value'])} · {words('threshold')} {_number(told.get('threshold'))}"
     if entry.kind == "reassigned":
-        before, after = (str(told.get(key) or "–") for key in ("from", "to"))
+        before, after = (str(told.get(key) or words("nobody")) for key in ("from", "to"))
         return f"{names.get(before, before)} → {names.get(after, after)}"
     if entry.kind in ("merged", "absorbed", "answered", "feedback"):
         cases = told.get("cases") or [told.get("into") or told.get("case")]

@@ -89,6 +89,12 @@ def root(regions: Regions) -> Actor:
     return operator("operator:test", "test", regions)
 
 
+def actor_named(session: Session, who: str, regions: Regions) -> Actor:
+    """An officer with the grants of an administrator, so that a test may let him do anything."""
+    found = actor_of(session, who, "test 127.0.0.1")
+    return Actor(found.who, found.where, found.officer_id, root(regions).grants)
+
+
 def officer(session: Session, login: str) -> Actor:
     """An officer of the example."""
     return actor_of(session, login, "test 127.0.0.1")

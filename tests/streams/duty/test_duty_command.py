@@ -151,3 +151,35 @@ def test_a_wrong_roster_stops_the_command_with_file_and_key(home: Home) -> None:
     assert str(done.exception) == (
         f"{roster}: teams[1].region: '330199' is no region code; put one such as \"330100\" in quotes"
     )
+
+
+def test_a_role_that_is_none_is_refused_with_those_there_are(home: Home) -> None:
+    said = home.run("officer", "grant", "health-1", "--role", "helth-duty", "--region", "330000")
+    assert said.startswith("role: no such duty role: 'helth-duty'; there are duty-desk, ")
+    new = ("officer", "add", "new-two", "--name", "新", "--role", "any", "--region", "330100")
+    assert "no such duty role: 'any'" in home.run(*new)
+    assert home.run("officer", "grant", "health-1", "--role", "viewer", "--region", "330000")
+
+
+def test_an_account_that_ends_hands_its_cases_on(home: Home) -> None:
+    case = home.json("cases", "--level", "red")["items"][0]
+    said = home.run("officer", "deactivate", case["assignee"])
+    assert "2 open cases go on to others: #1, #2" in said
+    after = home.json("show", case["id"])
+    assert after["assignee"] not in (None, case["assignee"]) and after["state"] == "new"
+    assert [entry["kind"] for entry in after["entries"]][-2:] == ["reassigned", "assigned"]
+    assert "go on" not in home.run("officer", "activate", case["assignee"])
+
+
+def test_replays_are_listed_with_what_they_warned_of(home: Home) -> None:
+    database, desks = open_home(home.settings, datetime.now(UTC))
+    with database.writing() as session:
+        old = warning("old", level="red", timeline="winter-2014")
+        hear(session, desks.now(), datetime.now(UTC), [old], dry={"winter-2014"})
+    database.close()
+    assert home.json("cases")["total"] == 2
+    (replay,) = home.json("replays")["items"]
+    assert (replay["timeline"], replay["warnings"], replay["levels"]["red"]) == ("winter-2014", 1, 1)
+    (found,) = home.json("replays", "winter-2014")["items"]
+    assert found["replay"] is True and found["kind"] == "opened"
+    assert "winter-2014" in home.run("replays") and "red" in home.run("replays", "winter-2014")
