@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from streams.watch.arithmetic import LARGEST, sound
 from streams.watch.calendar import quiet_until
 from streams.watch.episode import DWELL, LEVEL, START, Details, Emit, Moment, Record, move
 from streams.watch.rule import Rule
@@ -54,9 +55,12 @@ class Judge:
     ) -> None:
         """Evaluate a value at a moment and make the transition it calls for.
 
-        None is no value: no level holds. `shown` is told instead of the value. With `rising` the value can only
-        grow from here on (a running count): it lifts levels and says nothing of the others.
+        None is no value, as is what is no number: no level holds. What is beyond a float is the largest there is.
+        `shown` is told instead of the value. With `rising` the value can only grow from here on (a running count):
+        it lifts levels and says nothing of the others.
         """
+        if value is not None and not -LARGEST <= value <= LARGEST:
+            value = sound(value)
         signed = -math.inf if value is None else value * self._sign
         told = value if shown is None else shown
         if record[LEVEL]:

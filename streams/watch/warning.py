@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,8 @@ from streams.watch.rule import Rule
 from streams.watch.templates import render
 
 SOURCE = "/liaowang/watch"
+LONG = 1e15
+"""From here on a whole number is told by its power of ten."""
 NOTHING = "-"
 """Stands for a subject without any text: of fields that are optional."""
 TYPE = "duty.warning.v1"
@@ -65,8 +68,13 @@ def evidence_of(transition: Transition, log: str = "") -> dict[str, Any]:
         "partition": transition.partition,
         "offset": transition.offset,
         "watermark": transition.watermark,
-        **dict(transition.details),
+        **{name: _plain(value) for name, value in transition.details},
     }
+
+
+def _plain(value: Any) -> Any:
+    """A detail as JSON has it: no number that is infinite or none."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def render_runbook(rule: Rule, transition: Transition) -> str:
@@ -83,7 +91,8 @@ def _words(transition: Transition) -> dict[str, object]:
 
 
 def shown(value: float | None) -> str:
-    """A figure as people read it: whole numbers whole, others with six digits."""
+    """A figure as people read it: whole numbers whole, others and very long ones with six digits."""
     if value is None:
         return ""
-    return f"{value:.0f}" if value == int(value) or abs(value) >= 1e6 else f"{value:g}"
+    whole = 1e6 <= abs(value) < LONG or (abs(value) < LONG and value == int(value))
+    return f"{value:.0f}" if whole else f"{value:g}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from operator import attrgetter
 from typing import Any
 
+from streams.watch.arithmetic import deviation
 from streams.watch.baseline import BaselineTable, slot_of
 from streams.watch.conditions.base import Instant
 from streams.watch.episode import Details, Record
@@ -17,8 +19,9 @@ from streams.watch.templates import reader
 class Baseline(Instant):
     """The value is field - mean, absolute, as a share of the mean, or in standard deviations.
 
-    `table` is the version in force, set from outside; a subject or slot it does not know is not judged. A record's
-    own part is [newest event].
+    Where the mean (of a share) or the deviation is 0 there is no value, and the event is not judged. `table` is
+    the version in force, set from outside; a subject or slot it does not know is not judged. A record's own part
+    is [newest event].
     """
 
     def __init__(self, rule: Rule, topic: str, partition: int, timeline: str, region_field: str) -> None:
@@ -45,9 +48,9 @@ class Baseline(Instant):
             return None
         mean, sd = usual
         scale = {"absolute": 1.0, "relative": abs(mean), "sigma": sd}[self._spec.unit]
-        if not scale:
+        if not scale > 0 or not isfinite(scale) or not isfinite(mean):
             return None
-        self._found = ((value - mean) / scale, mean, sd)
+        self._found = (deviation(value, mean, scale), mean, sd)
         return time
 
     def _value(self, record: Record, at: int) -> float | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Any
 
+from streams.watch.arithmetic import deviation, mean
 from streams.watch.conditions.base import Instant
-from streams.watch.conditions.figures import total
 from streams.watch.episode import OWN, Details, Record
 from streams.watch.rule import Rule
 from streams.watch.spec import ChangeSpec
@@ -44,8 +44,7 @@ class Change(Instant):
         history.append([time, picked])
         if then is None or (self._spec.relative and then == 0):
             return None
-        change = picked - then
-        self._found = (change / abs(then) if self._spec.relative else change, then)
+        self._found = (deviation(picked, then, abs(then) if self._spec.relative else 1.0), then)
         return time
 
     def _then(self, history: list[list[Any]], time: int) -> float | None:
@@ -55,7 +54,7 @@ class Change(Instant):
             return old[-1] if old else None
         hour = time - time % HOUR - spec.back
         same = [value for at, value in history if hour <= at < hour + HOUR]
-        return total(same) / len(same) if same else None
+        return mean(same) if same else None
 
     def _value(self, record: Record, at: int) -> float | None:
         return self._found[0]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import floor, fsum
+from math import floor
 from typing import Any
 
+from streams.watch.arithmetic import mean, total, within
 from streams.watch.spec import Aggregate
 
 
@@ -20,18 +21,10 @@ def figure(part: Aggregate, values: Sequence[Any]) -> float | None:
     if not values:
         return None
     if part.name == "mean":
-        return total(values) / len(values)
+        return mean(values)
     if part.name == "quantile":
         return quantile(values, part.quantile)
     return float(min(values) if part.name == "min" else max(values))
-
-
-def total(values: Sequence[float]) -> float:
-    """The sum, rounded once; infinite where it is beyond what a float holds."""
-    try:
-        return fsum(values)
-    except OverflowError:
-        return float(sum(values))
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -42,4 +35,4 @@ def quantile(values: Sequence[float], share: float) -> float:
     rest = place - below
     if not rest:
         return float(ordered[below])
-    return float(ordered[below] * (1 - rest) + ordered[below + 1] * rest)
+    return within(float(ordered[below] * (1 - rest) + ordered[below + 1] * rest))

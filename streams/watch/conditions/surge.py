@@ -12,6 +12,7 @@ from streams.watch.conditions.base import Condition
 from streams.watch.conditions.column import Row
 from streams.watch.conditions.figures import figure
 from streams.watch.detect import Verdict, When, make, stepper
+from streams.watch.detect.detector import State, Step
 from streams.watch.dwell import VALUE
 from streams.watch.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
 from streams.watch.rule import Rule
@@ -20,6 +21,9 @@ from streams.watch.spec import Aggregate, SurgeSpec
 OPEN, POINTS, STATE, FOUND, LIKELY = range(5)
 LINGERS = 64
 """Windows after which a subject is looked at that has nothing open and no events."""
+
+MOST = 1e75
+"""Figures count up to so many in a surge: their fourth powers are still numbers."""
 
 _EPOCH = date(1970, 1, 1)
 
@@ -40,7 +44,7 @@ class Surge(Condition):
         spec = self._spec = rule.spec
         self._every, self._monthly = spec.every, spec.monthly
         self._detector = make(spec.method, dict(spec.parameters), where=rule.id)
-        self._judge, self._by_alarm = stepper(self._detector), spec.measure == "alarm"
+        self._judge, self._by_alarm = _bounded(stepper(self._detector)), spec.measure == "alarm"
         self._by_date = spec.method.startswith("farrington") and spec.every % DAY == 0
         self._get = attrgetter(spec.field) if spec.field else lambda data: True
         self._figure = Aggregate(spec.aggregate, spec.field)
@@ -212,6 +216,25 @@ class Surge(Condition):
         return (
             ("method", self._spec.method), ("observed", observed), ("statistic", statistic), ("bound", bound),
         )  # fmt: skip
+
+
+def _bounded(step: Step) -> Step:
+    """The same step, for figures of any size: no method can tell figures beyond MOST apart.
+
+    Where its arithmetic has no answer all the same (such as the root of a mean below 0), it says nothing of the
+    point, which then counts as missing.
+    """
+
+    def bounded(state: State, t: When, observed: float | None) -> Verdict:
+        seen = None if observed is None else min(max(observed, -MOST), MOST)
+        for tried in (seen, None):
+            try:
+                return step(state, t, tried)
+            except (ArithmeticError, ValueError):
+                continue
+        return state, None, None, None
+
+    return bounded
 
 
 def _day(time: int) -> date:

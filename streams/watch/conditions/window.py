@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
+from streams.watch.arithmetic import within
 from streams.watch.calendar import window_start
 from streams.watch.conditions.base import Condition, matcher
 from streams.watch.conditions.column import Row
@@ -64,7 +65,7 @@ class Window(Condition):
         )
         if over is None or not under or under < self._spec.minimum:
             return None
-        return over / under
+        return within(over / under)
 
 
 class Tumbling(Window):
