@@ -109,6 +109,7 @@ def feed_columns(contract: Contract) -> list[Column]:
             "Whether it came too late for any rule; it is landed and built all the same",
             "late",
         ),
+        Column("timeline", NAME, "Replay the event belongs to; empty for what happens now", "timeline"),
         Column("log_epoch", "UInt16", "Log of the topic the message stands in", "log_epoch"),
         Column("partition", "UInt16", "Partition of the topic the message stands in", "partition"),
         Column("offset", "UInt64", "Offset of the message in its partition", "offset"),

@@ -25,7 +25,7 @@ LONGEST_GRACE = 1800.0
 UNWELL = 5
 """What says itself that it is not well (five minutes of it) is restarted, as it may never come to itself."""
 BUSY_SECONDS = 0.1
-"""So much of the processor between two looks is a sign of life; on a machine with too much to do it is all one gets."""
+"""So much of the processor between two looks is a sign of life; on a busy machine it is all one gets."""
 _SERVERS = {service.name for service in SERVERS}
 
 

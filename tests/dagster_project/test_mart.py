@@ -80,6 +80,8 @@ def ask(request: pytest.FixtureRequest, house: House) -> Iterator[Ask]:
 @pytest.mark.stack
 def test_bi_reads_marts(ask: Ask) -> None:
     assert len(ask("SELECT * FROM mart.ecology_air_quality WHERE day = '2024-03-01'")) == 2
+    replayed = "SELECT count() FROM mart.ecology_air_quality WHERE timeline"
+    assert ask(f"{replayed} = ''") == [(2,)] and ask(f"{replayed} != ''") == [(0,)]
     figures = ask(
         "SELECT region, value, numerator, denominator, level, title_zh, release_seq"
         " FROM mart.indicator WHERE NOT missing ORDER BY region"
