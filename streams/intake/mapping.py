@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from schemas.contract import Contract
 from schemas.event import encode_event
 from schemas.intake import IntakeMapping
+from schemas.subject import joined
 from streams.intake.cells import Cells, read_data, read_time, read_whole
 from streams.intake.increase import Series
 
@@ -64,7 +65,7 @@ def subject_key(subject: tuple[str, ...], data: Mapping[str, Any]) -> bytes | No
     parts = [data.get(name) for name in subject]
     if any(isinstance(part, bool) or not isinstance(part, str | int) or part == "" for part in parts):
         return None
-    return "|".join(map(str, parts)).encode(errors="replace")
+    return joined(list(map(str, parts))).encode(errors="replace")
 
 
 def map_rows(

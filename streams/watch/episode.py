@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from schemas.subject import SEPARATOR, before
 from streams.watch.levels import LEVELS
 from streams.watch.rule import Rule
 
@@ -131,5 +132,5 @@ def cancel(rule: Rule, subject: str, record: Record, reason: str, now: Moment, e
 def episode_id(rule: Rule, timeline: str, subject: str, start: int) -> str:
     """(rule, subject, start), and the timeline where it is a replay's."""
     began = datetime.fromtimestamp(start / 1000, UTC).isoformat(timespec="milliseconds")
-    place = f"{rule.id}@{timeline}" if timeline else rule.id
+    place = f"{rule.id}@{before(timeline, SEPARATOR)}" if timeline else rule.id
     return f"{place}|{subject}|{began}"

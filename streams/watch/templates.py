@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
+from schemas.subject import SEPARATOR, before, joined
+
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)(?::([a-z]+))?\}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -54,15 +56,56 @@ def _holes(template: str) -> list[tuple[str, str]]:
 
 
 def reader(templates: Sequence[str]) -> Callable[[Any], str]:
-    """How to read the text of some templates, joined by `|`, from an event's data."""
+    """How to read the text of some templates, joined by `|`, from an event's data; two subjects never share it."""
     if all(_NAME.fullmatch(each) for each in templates):
         if len(templates) == 1:
             one = attrgetter(templates[0])
             return lambda data: str(one(data))
         many = attrgetter(*templates)
-        return lambda data: "|".join(map(str, many(data)))
-    each = [_one(template) for template in templates]
-    return lambda data: "|".join(read(data) for read in each)
+        return lambda data: joined(list(map(str, many(data))))
+    holes, tail = _parts(templates)
+
+    def fill(data: Any) -> str:
+        found = [
+            text + (before(value, following) if following else value)
+            for text, read, following in holes
+            for value in (read(data),)
+        ]
+        return "".join(found) + tail
+
+    return fill
+
+
+_Part = tuple[str, Callable[[Any], str], str]
+"""(text before a hole, how it is filled, the text after it where another hole follows)."""
+
+
+def _parts(templates: Sequence[str]) -> tuple[list[_Part], str]:
+    """The holes of templates joined by the separator, and the text after the last one."""
+    texts, reads = [""], list[Callable[[Any], str]]()
+    for number, template in enumerate(templates):
+        texts[-1] += SEPARATOR if number else ""
+        if _NAME.fullmatch(template):
+            reads.append(_whole(template))
+            texts.append("")
+            continue
+        text, *rest = _HOLE.split(template)
+        texts[-1] += text
+        for name, roll_up, following in zip(*[iter(rest)] * 3, strict=True):
+            reads.append(_hole(name, roll_up))
+            texts.append(following)
+    after = [*texts[1:-1], ""]
+    return list(zip(texts, reads, after, strict=False)), texts[-1]
+
+
+def _whole(name: str) -> Callable[[Any], str]:
+    get = attrgetter(name)
+    return lambda data: str(get(data))
+
+
+def _hole(name: str, roll_up: str | None) -> Callable[[Any], str]:
+    get = attrgetter(name)
+    return lambda data: _filled(get(data), roll_up)
 
 
 def column_reader(templates: Sequence[str]) -> Callable[[Sequence[Any]], list[str]]:
@@ -77,17 +120,6 @@ def column_reader(templates: Sequence[str]) -> Callable[[Sequence[Any]], list[st
         return values if set(map(type, values)) <= {str} else list(map(str, values))
 
     return texts
-
-
-def _one(template: str) -> Callable[[Any], str]:
-    if _NAME.fullmatch(template):
-        get = attrgetter(template)
-        return lambda data: str(get(data))
-
-    def fill(data: Any) -> str:
-        return _HOLE.sub(lambda hole: _filled(getattr(data, hole[1]), hole[2]), template)
-
-    return fill
 
 
 def _filled(value: Any, roll_up: str | None) -> str:
