@@ -38,7 +38,7 @@ from streams.duty.stopping import stop_on_signals
 from streams.duty.waiting import advance_due, any_due, shift_of
 from streams.http_doors import Guarded
 from streams.http_guard import guard_of
-from streams.patient_http import PatientProtocol
+from streams.patient_http import CONNECTIONS, PatientProtocol
 from streams.watch.rule import load_rules
 from streams.worker import start_logging
 
@@ -95,6 +95,7 @@ async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event, prox
     config = uvicorn.Config(
         app,
         http=PatientProtocol,
+        limit_concurrency=CONNECTIONS,
         log_config=None,
         access_log=False,
         lifespan="off",
