@@ -16,7 +16,7 @@ from streams.duty.who import on_duty
 
 
 def demand_receiver(
-    session: Session, desk: Desk, officer: Officer, role: str, region: str, now: datetime
+    session: Session, desk: Desk, officer: Officer, role: str, region: str, now: datetime, key: str = "to"
 ) -> None:
     """Invalid where this officer answers for nothing of that role and region: who is given it could see it."""
     if may(grants_of(officer), "handle", role, region, desk.regions):
@@ -24,7 +24,7 @@ def demand_receiver(
     teams = (team for team in desk.roster.teams.values() if team.role in (ANY, role))
     there = [team for team in teams if covers(team.region, region, desk.regions)]
     if not any(is_of_team(session, desk, team, officer, now) for team in there):
-        raise Invalid(f"{officer.login} answers for no {role} in {region}: no role there, no turn", "to")
+        raise Invalid(f"{officer.login} answers for no {role} in {region}: no role there, no turn", key)
 
 
 def is_of_team(session: Session, desk: Desk, team: Team, officer: Officer, now: datetime) -> bool:

@@ -38,7 +38,9 @@ def override(
     known = team_named(desk, team)
     _check_roster(actor, known, desk)
     if officer:
-        demand_receiver(session, desk, officer_named(session, officer), known.role, known.region, now)
+        demand_receiver(
+            session, desk, officer_named(session, officer), known.role, known.region, now, "officer"
+        )
     return _add(session, actor, now, known, officer, starts, ends, reason)
 
 

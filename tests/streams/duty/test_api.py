@@ -301,6 +301,12 @@ def test_a_case_is_given_only_to_who_answers_for_it(api: Api) -> None:
         refused = client.post(f"{CASES}/1/reassign", json={"to": outsider})
         assert refused.status_code == 422 and "answers for no ecology-duty" in refused.json()["detail"]
     assert client.post(f"{CASES}/1/reassign", json={"to": "hangzhou-ecology-2"}).status_code == 200
+    ends = (NOW + timedelta(days=2)).isoformat()
+    turn = {"team": "ecology-hangzhou", "starts": NOW.isoformat(), "ends": ends}
+    head = api.as_("head-1")
+    refused = head.post("/api/v1/overrides", json={**turn, "officer": "health-1"})
+    assert refused.status_code == 422 and refused.json()["detail"].startswith("officer: health-1 answers")
+    assert head.post("/api/v1/overrides", json={**turn, "officer": "ecology-1"}).status_code == 201
     assert api.as_("health-1").get(f"{CASES}/1").status_code == 404
 
 
