@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import select
+import signal
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -75,12 +78,33 @@ def _liaowang(
 
 
 def main() -> None:
-    """Run the command line; an error of the platform is one line on standard error and an exit code."""
+    """Run the command line; an error of the platform is one line on standard error and an exit code.
+
+    Whoever reads the output may stop reading (`| head`): the command then ends by SIGPIPE, as Unix programs do.
+    """
     logging.getLogger("clickhouse_driver").setLevel(
         logging.CRITICAL
     )  # it would tell the same with a traceback
     try:
         app()
+    except SystemExit as end:
+        if end.code == 1 and _unread():
+            _end_quietly()
+        raise
     except LiaowangError as error:
         complain(str(error))
         sys.exit(CODES.get(type(error), 1))
+
+
+def _unread() -> bool:
+    """Whether standard output is a pipe that nobody reads any more."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(flags & select.POLLERR for _, flags in poll.poll(0))
+
+
+def _end_quietly() -> None:
+    """End as a program that SIGPIPE has ended, without a word."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be flushed goes nowhere
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGPIPE)

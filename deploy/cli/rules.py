@@ -185,10 +185,11 @@ def _opened(name: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     try:
-        with Path(name).open("rb") as file:
-            yield file
+        file = Path(name).open("rb")  # noqa: SIM115 - what is done with it may fail for other reasons
     except OSError as error:
         raise Misdeclared("liaowang rules run", "--events", f"{name}: {error.strerror or error}") from None
+    with file:
+        yield file
 
 
 def _chosen(names: list[str] | None, folder: Path, feeds: Path) -> tuple[list[Rule], list[Rule]]:

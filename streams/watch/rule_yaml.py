@@ -182,7 +182,7 @@ def _dwell(entry: Entry, kind: str) -> int:
     if entry.value is None:
         return 0
     if FORMS[kind].bounds == "duration":
-        raise entry.wrong(f"the levels of a {kind} are durations themselves; leave it out")
+        raise entry.wrong(f"levels of the kind {kind} are durations themselves; leave it out")
     return _span(entry)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -281,3 +284,19 @@ def test_an_example_that_does_not_hold_stops_a_publication(file: Path) -> None:
     wrong = replace(watched, examples=(replace(watched.examples[0], warns=()),))
     with pytest.raises(Misdeclared, match="examples: one: expected nothing, got S1 opened blue"):
         demand_examples(wrong, [wrong], load_contracts())
+
+
+def test_who_reads_no_more_ends_the_command_quietly(file: Path, tmp_path: Path) -> None:
+    """`rules run … | head -1`: neither the file nor anything else is blamed; it ends as SIGPIPE ends a program."""
+    events = tmp_path / "events.jsonl"
+    events.write_text("".join(line(0, 120 + number % 2 * 300) for number in range(3000)), encoding="utf-8")
+    command = ["rules", "run", str(file), "--events", str(events), "--states"]
+    with subprocess.Popen(
+        [sys.executable, "-c", "from deploy.cli import main; main()", *command],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == -signal.SIGPIPE
