@@ -126,14 +126,15 @@ class Gateway:
 
     async def _health(self, _: web.Request) -> web.Response:
         pulse = self._ticker.pulse
-        ticking = pulse.last is not None and not pulse.failures
+        stands = self._ticker.stands
+        ticking = pulse.last is not None and not pulse.failures and not stands
         ticker = {
             "last": pulse.last and pulse.last.isoformat(),
             "failing_since": pulse.failing_since and pulse.failing_since.isoformat(),
             "failures": pulse.failures,
             "error": pulse.error,
         }
-        status = "ok" if ticking else "degraded" if pulse.failures else "starting"
+        status = "ok" if ticking else "degraded" if pulse.failures or stands else "starting"
         return web.json_response({"status": status, "ticker": ticker}, status=200 if ticking else 503)
 
     def _department(self, authorization: str) -> str:

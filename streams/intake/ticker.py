@@ -21,6 +21,8 @@ from streams.intake.acknowledged import AcknowledgedProducer
 log = logging.getLogger(__name__)
 
 LONGEST_DELAY = 30.0
+STANDS_SECONDS = 60.0
+"""A round may take so long: each feed waits for its acknowledgement."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Pulse:
     def failed(self, now: datetime, error: str) -> Pulse:
         """After a round in which some tick was not."""
         return Pulse(self.last, self.failing_since or now, self.failures + 1, error)
+
+    def stands(self, now: datetime, seconds: float) -> bool:
+        """Whether rounds that should come every so many seconds have not come for long: one hangs."""
+        return self.last is not None and (now - self.last).total_seconds() > STANDS_SECONDS + 2 * seconds
 
     def delay(self, seconds: float) -> float:
         """Seconds to the next round: longer and longer while rounds fail."""
@@ -60,10 +66,21 @@ class Ticker:
         self._seconds, self._now, self._epoch = seconds, now, epoch
         self.pulse = Pulse()
 
+    @property
+    def stands(self) -> bool:
+        """Whether it has not ticked for long, though no round has failed."""
+        return self.pulse.stands(self._now(), self._seconds)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until `stop` is set, ending between rounds. A failed round is tried again with back-off."""
         while not stop.is_set():
-            await asyncio.to_thread(self.round)
+            try:
+                await asyncio.to_thread(self.round)
+            except (
+                Exception
+            ) as error:  # whatever it is, the next round may do better, and the pulse tells of it
+                self.pulse = self.pulse.failed(self._now(), f"{type(error).__name__}: {error}")
+                log.error("ticks failed", exc_info=True)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self.pulse.delay(self._seconds))
 
