@@ -92,6 +92,7 @@ def replay(
         said = _warnings.decode(was).data
         evidence = _evidence.decode(said.evidence.encode())
         rule = _rule(book, said.rule, said.rule_version)
+        book.complete = True
         log = _Log(client, contracts, book, progress)
         found = log.second(rule, id) if evidence.topic == PARTIALS else log.first(evidence, id)
     now = encode_warning(found, {rule.id: rule}, evidence.log) if found else None

@@ -13,8 +13,8 @@ from deploy.local.proc import Found, orphans, supervisors
 from deploy.local.process import CannotStart
 from deploy.local.supervisor_conf import socket_path
 
-PATIENCE = 60.0
-"""How long the broker, without a supervisor, may take to close its log."""
+PATIENCE = 15.0
+"""Seconds to wait before what is left is told to end, then four times as long: a broker closes its log."""
 Say = Callable[[str], None]
 
 
@@ -41,7 +41,7 @@ def clear_away(home: Path, say: Say, patience: float = PATIENCE) -> None:
             for each in left:
                 with suppress(ProcessLookupError):
                     os.kill(each.pid, sign)
-            left = _wait(address, left, patience)
+            left = _wait(address, left, 4 * patience)
     if left:
         raise CannotStart(f"an earlier run has left {_names(left)}; end it, then `liaowang up`")
 

@@ -107,8 +107,7 @@ def status(settings: Settings) -> list[State]:
         said = (
             f"restarted {times} times in {WINDOW / 60:.0f} min: {why(settings.home / 'logs' / f'{name}.log')}"
         )
-        if findings.get(name, Finding(Health.unknown)).health is not Health.hung:
-            findings[name] = Finding(Health.unwell, said)
+        findings[name] = Finding(Health.unwell, said)
     return [
         _state(service, settings, (processes or {}).get(service.name), findings.get(service.name), ended)
         for service in SERVICES

@@ -228,6 +228,8 @@ class RuleBook:
         self.history = history
         self._parse, self._broken = parse, broken
         self._told: set[str] = set()
+        self._never: set[int] = set()
+        self.complete = False
         self._rules: dict[tuple[str, int], Rule] = {}
         self._tables: dict[tuple[str, int], BaselineTable] = {}
         self._sets: dict[int, RuleSet] = {}
@@ -235,7 +237,9 @@ class RuleBook:
     def rule_set(self, epoch: int) -> RuleSet:
         """The rules of an epoch; UnknownEpoch where its record has not come yet."""
         if epoch > self.history.epoch:
-            raise UnknownEpoch(epoch)
+            if epoch not in self._never and not self.complete:
+                raise UnknownEpoch(epoch)
+            epoch = self.history.epoch
         if epoch not in self._sets:
             entries = self.history.in_force(epoch).values()
             rules = [found for entry in entries if (found := self._whole(entry, self._rule)) is not None]
@@ -246,6 +250,11 @@ class RuleBook:
             }
             self._sets[epoch] = RuleSet(epoch, tuple(rules), tables)
         return self._sets[epoch]
+
+    def pass_over(self, epoch: int) -> None:
+        """Take an epoch that was never published for the newest there is."""
+        self._never.add(epoch)
+        self._broken(f"epoch {epoch}", "a tick names it and no rules were ever published with it")
 
     def _whole(self, entry: Entry, read: Callable[[Entry], Found]) -> Found | None:
         """What an entry stands for; None where it stands for nothing, which is told once."""

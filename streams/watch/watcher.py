@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from faust.types import TP
@@ -24,6 +25,7 @@ from streams.watch.episode import Transition
 from streams.watch.logs import log_ids
 from streams.watch.partition import Partition
 from streams.watch.published import RuleBook, UnknownEpoch
+from streams.watch.rule_topic import read_history
 from streams.watch.second import SecondStage
 from streams.watch.sent import already_sent, ends
 from streams.watch.state import StateKeeper
@@ -33,6 +35,8 @@ from streams.worker import Work
 log = logging.getLogger("liaowang.watch")
 
 Stage = Partition | SecondStage
+LEARN_SECONDS = 10.0
+"""After so long the topic of rules is read anew: does it have at all what a tick names?"""
 
 
 class Watcher:
@@ -123,7 +127,12 @@ class Watcher:
         while self.book.history.epoch < missing.epoch:
             self._news.clear()
             if self.book.history.epoch < missing.epoch:
-                await self._news.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), LEARN_SECONDS)
+                    continue
+                if (await read_history(self.app.bootstrap)).epoch < missing.epoch:
+                    self.book.pass_over(missing.epoch)
+                    return
 
     async def _send(self, transition: Transition) -> None:
         rule = self.book.rule(transition.rule, transition.rule_version)
