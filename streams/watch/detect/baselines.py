@@ -47,7 +47,8 @@ def usual(values: Sequence[float], quantiles: Sequence[float] = ()) -> Usual:
     """The figures of one slot's values (at least one)."""
     ordered, number = sorted(values), len(values)
     mean = math.fsum(ordered) / number
-    squares = math.fsum((value - mean) ** 2 for value in ordered)
+    off = [value - mean for value in ordered]
+    squares = math.fsum(each * each for each in off)
     return Usual(
         number=number,
         mean=mean,

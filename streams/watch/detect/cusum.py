@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import cast
 
+from schemas.arithmetic.elementary import exp, wave
 from streams.watch.detect.detector import State, Verdict, When, defined
 from streams.watch.detect.parameters import option
 from streams.watch.detect.training import NOTHING, Trained, learn
@@ -75,7 +76,7 @@ class Cusum(Trained):
     def _mean(self, number: int, learned: float, season: list[float] | None) -> float:
         """The mean under control at a point."""
         if self.m == SEASONAL:
-            return math.nan if season is None else math.exp(_linear(season, number, self.freq))
+            return math.nan if season is None else exp(_linear(season, number, self.freq))
         return learned if self.m is None else cast(float, self.m)
 
     def _transformed(self, observed: float, mean: float) -> float:
@@ -94,8 +95,7 @@ class Cusum(Trained):
 
 
 def _waves(number: int, freq: int) -> list[float]:
-    angle = 2 * math.pi / freq * number
-    return [1.0, math.cos(angle), math.sin(angle)]
+    return [1.0, *wave(number, freq)]
 
 
 def _linear(coefficients: list[float], number: int, freq: int) -> float:

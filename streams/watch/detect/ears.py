@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
+from operator import mul
 from typing import Any, ClassVar
 
+from schemas.arithmetic.elementary import normal_quantile
 from streams.watch.detect.detector import State, Verdict, When, defined, exceeds, ratio
 from streams.watch.detect.parameters import option
 
@@ -32,12 +33,13 @@ def baseline_of(window: State, size: int, min_sigma: float) -> tuple[float, floa
     if None in values:
         return math.nan, math.nan
     mean = math.fsum(values) / size
-    variance = math.fsum((value - mean) ** 2 for value in values) / (size - 1)
+    off = [value - mean for value in values]
+    variance = math.fsum(map(mul, off, off)) / (size - 1)
     return mean, max(math.sqrt(variance), min_sigma)
 
 
 def _threshold(threshold: float, alpha: float | None) -> float:
-    return threshold if alpha is None else NormalDist().inv_cdf(1 - alpha)
+    return threshold if alpha is None else normal_quantile(1 - alpha)
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class EarsC3Surveillance(_OfExcesses):
             return after, None, None, None
         _, sigma, one, two = known
         past = one + two
-        bound = observed + sigma * (NormalDist().inv_cdf(1 - self.alpha) - past)
+        bound = observed + sigma * (normal_quantile(1 - self.alpha) - past)
         bound = bound if math.isnan(bound) else max(0.0, bound)
         return after, defined(past), defined(bound), exceeds(observed, bound)
 

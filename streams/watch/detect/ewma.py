@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+from schemas.arithmetic.elementary import power
 from streams.watch.detect.detector import State, Step, Verdict, When, defined, exceeds
 from streams.watch.detect.parameters import option
 from streams.watch.detect.training import NOTHING, Trained, deviation, learn
@@ -70,7 +71,7 @@ class Ewma(Trained):
     def width(self, number: int) -> float:
         """Standard deviations of z by that of a point, at the number-th point judged."""
         final = self.lambda_ / (2 - self.lambda_)
-        passed = (1 - self.lambda_) ** (2 * number) if self.limits == "exact" else 0.0
+        passed = power(1 - self.lambda_, 2 * number) if self.limits == "exact" else 0.0
         return math.sqrt(final * (1 - passed))
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from schemas.arithmetic.columns import log
 from streams.watch.detect.history import History, anniversaries, windows
 from streams.watch.detect.regression import Reference
 
@@ -82,7 +83,7 @@ def _reference(
     if offset:
         if any(each is None or each <= 0 for each in populations):
             return None
-        logarithms = np.log(np.array(populations, dtype=np.float64))
+        logarithms = log(np.array(populations, dtype=np.float64))
     seen = sorted(set(seasons))
     if season not in seen:
         return None

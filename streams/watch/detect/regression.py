@@ -11,8 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from schemas.arithmetic.columns import Floats, exp, power, total
+from schemas.arithmetic.elementary import exp as exp_
 from streams.watch.detect.distributions import two_sided_t
-from streams.watch.detect.glm import TINY, Fit, Floats, fit
+from streams.watch.detect.glm import LOG_TINY, TINY, Fit, fit
+
+NEAR = 1e-9
+"""What differs by no more than this share is equal: p-values, an expected count and the greatest one seen."""
+FLAT = 1e-9
+"""A trend that changes the count by no more than this share over all years is 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +85,7 @@ class Prediction:
     @property
     def expected(self) -> float:
         """The expected count, never quite 0 (as R's log link has it)."""
-        return max(math.exp(self.eta), TINY) if self.eta < 709 else math.inf
+        return max(exp_(self.eta), TINY) if self.eta < 709 else math.inf
 
 
 def predict(reference: Reference, how: Fitting, trend: bool) -> Prediction | None:
@@ -100,18 +107,32 @@ def _at_point(model: Model, reference: Reference) -> tuple[float, float]:
 def _holds(model: Model, reference: Reference, how: Fitting) -> bool | None:
     """A trend holds where it is significant, rests on three years and stays within what was seen.
 
-    None where nobody can say: no degree of freedom is left to tell significance. Where counts lie on the curve
-    to the last bit, as those that are all 1, any slope is significant.
+    None where nobody can say: no degree of freedom is left to tell significance.
     """
     eta, _ = _at_point(model, reference)
-    if not how.enough_years or math.exp(min(eta, 709)) > float(np.max(reference.response)):
+    most = float(np.max(reference.response))
+    if not how.enough_years or exp_(min(eta, 709)) > most * (1 + NEAR):
         return False
+    chance = _chance_of_no_trend(model, reference, how)
+    return None if math.isnan(chance) else chance <= how.p_trend * (1 + NEAR) and how.p_trend > 0
+
+
+def _chance_of_no_trend(model: Model, reference: Reference, how: Fitting) -> float:
+    """The p-value of the trend; not a number where no degree of freedom is left.
+
+    A flat trend (`FLAT`) has a p of 1, so that rounding never decides whether it stays. Counts that are all 1 are
+    the exception: their linear predictor is 0, their dispersion 0 to the last bit, and any slope significant.
+    """
     dispersion = model.dispersion if how.flexible else model.fit.dispersion()
-    error = math.sqrt(float(model.fit.unscaled[1, 1]) * dispersion)
-    if math.isnan(error):
-        return None
-    slope = float(model.fit.coefficients[1])
-    return slope != 0 if error == 0 else two_sided_t(slope / error, model.fit.freedom) < how.p_trend
+    if math.isnan(dispersion):
+        return math.nan
+    if bool(np.all(np.abs(model.fit.eta) <= FLAT)) and dispersion <= TINY:
+        return 0.0
+    slope, span = float(model.fit.coefficients[1]), float(reference.now - np.min(reference.time))
+    if abs(slope) * span <= FLAT:
+        return 1.0
+    error = model.fit.error(np.eye(len(model.fit.coefficients))[1], dispersion)
+    return 0.0 if error == 0 else two_sided_t(slope / error, model.fit.freedom)
 
 
 def _model(reference: Reference, how: Fitting, trend: bool) -> Model | None:
@@ -147,13 +168,14 @@ def anscombe_residuals(fitted: Fit, phi: float) -> Floats:
     R divides two rounding errors there, and weighs by what comes out.
     """
     mu, free = fitted.fitted, 1 - fitted.hat
-    raw = 1.5 * (fitted.response ** (2 / 3) * mu ** (-1 / 6) - np.sqrt(mu))
+    sixth = exp(np.maximum(fitted.eta, LOG_TINY) / -6)
+    raw = 1.5 * (power(fitted.response, 2 / 3) * sixth - np.sqrt(mu))
     return np.where(free > 0, raw / np.sqrt(phi * np.where(free > 0, free, 1.0)), 0.0 * phi)
 
 
 def against_outbreaks(residuals: Floats, threshold: float) -> Floats:
     """Weights that count a residual s above the threshold s^-2, scaled to sum to the number of points."""
     with np.errstate(all="ignore"):
-        raw = np.where(residuals > threshold, residuals**-2.0, 1.0)
+        raw = np.where(residuals > threshold, 1 / (residuals * residuals), 1.0)
         raw = np.where(np.isnan(residuals), np.nan, raw)
-        return np.asarray(raw * (len(raw) / np.sum(raw)), dtype=np.float64)
+        return np.asarray(raw * (len(raw) / total(raw)), dtype=np.float64)

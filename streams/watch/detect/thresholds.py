@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from schemas.arithmetic.elementary import exp, normal_quantile, power
 from streams.watch.detect.detector import ratio
 from streams.watch.detect.distributions import (
     negative_binomial_at_least,
@@ -36,30 +37,31 @@ class Threshold:
     mean: float = math.nan
 
 
-def delta(prediction: Prediction, power: str, alpha: float, observed: float) -> Threshold:
+def delta(prediction: Prediction, scale: str, alpha: float, observed: float) -> Threshold:
     """Normal on the scale of count^power; `alpha` is the upper tail."""
-    exponent, normal = POWERS[power], NormalDist()
+    exponent = POWERS[scale]
     mean = prediction.expected
     if not 0 < mean < math.inf or math.isnan(prediction.phi):
         return Threshold()
     error = prediction.error * mean
-    deviation = math.sqrt(exponent**2 * mean ** (2 * exponent - 1) * (prediction.phi + error**2 / mean))
-    middle, z = mean**exponent, normal.inv_cdf(1 - alpha)
+    spread = power(mean, 2 * exponent - 1) * (prediction.phi + error * error / mean)
+    deviation = exponent * math.sqrt(spread)
+    middle, z = power(mean, exponent), normal_quantile(1 - alpha)
     upper = _upper(middle, z * deviation, 1 / exponent)
     return Threshold(
         upper=upper,
         score=ratio(observed - mean, upper - mean),
         chance=math.nan
         if math.isnan(observed) or observed < 0
-        else normal.cdf((middle - observed**exponent) / deviation),
-        mean=math.exp(min(mean + z * error, 709)),
+        else NormalDist().cdf((middle - power(observed, exponent)) / deviation),
+        mean=exp(min(mean + z * error, 709)),
     )
 
 
 def _upper(middle: float, half: float, exponent: float) -> float:
     """The greater end of an interval; an end below 0 has no such power."""
     ends = [end for end in (middle - half, middle + half) if end >= 0 or exponent == 1]
-    return max(end**exponent for end in ends) if ends else math.nan
+    return max(power(end, exponent) for end in ends) if ends else math.nan
 
 
 def counts(prediction: Prediction, method: str, alpha: float, observed: float) -> Threshold:
@@ -69,10 +71,10 @@ def counts(prediction: Prediction, method: str, alpha: float, observed: float) -
     """
     eta, phi = prediction.eta, prediction.phi
     if method == "muan":
-        eta += NormalDist().inv_cdf(1 - alpha) * prediction.error
+        eta += normal_quantile(1 - alpha) * prediction.error
     if eta > 709 or math.isnan(prediction.phi):
         return Threshold()
-    mean = math.exp(eta)
+    mean = exp(eta)
     if phi > 1:
         upper = negative_binomial_quantile(1 - alpha, mean / (phi - 1), 1 / phi)
     else:

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
+from schemas.arithmetic.elementary import power
 from streams.watch.detect.detector import ratio
 
 Transformation = Callable[[float, float, float], float]
 """(observed, mean, alpha) -> g(observed); counts below 0 have none where powers are taken."""
 Bound = Callable[[float, float, float], float]
 """(mean, alpha, h + k - S before) -> the count that would bring S to h."""
+CONNECTION = -1.3689268119594515
+"""Gamma(5/3) Gamma(-1/3) / Gamma(1/3)."""
 
 
 def _rossi(x: float, m: float, alpha: float) -> float:
@@ -25,23 +29,25 @@ def _standard(x: float, m: float, alpha: float) -> float:
 
 
 def _anscombe(x: float, m: float, alpha: float) -> float:
-    return ratio(1.5 * (math.pow(x, 2 / 3) - math.pow(m, 2 / 3)), math.pow(m, 1 / 6))
+    return ratio(1.5 * (power(x, 2 / 3) - power(m, 2 / 3)), power(m, 1 / 6))
 
 
 def _anscombe_2nd(x: float, m: float, alpha: float) -> float:
     if m == 0:
         return math.nan
-    under = math.pow(m, 2 / 3) - math.pow(m, -1 / 3) / 9
-    return (math.pow(x, 2 / 3) - under) / (2 / 3 * math.pow(m, 1 / 6))
+    under = power(m, 2 / 3) - power(m, -1 / 3) / 9
+    return (power(x, 2 / 3) - under) / (2 / 3 * power(m, 1 / 6))
 
 
 def _pearson(x: float, m: float, alpha: float) -> float:
-    return ratio(x - m, math.sqrt(m + alpha * m**2))
+    return ratio(x - m, math.sqrt(m + alpha * (m * m)))
 
 
 def _anscombe_negative_binomial(x: float, m: float, alpha: float) -> float:
-    above = 1.5 * x ** (2 / 3) * hypergeometric(-alpha * x) - 1.5 * m ** (2 / 3) * hypergeometric(-alpha * m)
-    return ratio(above, (m + alpha * m**2) ** (1 / 6))
+    above = 1.5 * power(x, 2 / 3) * hypergeometric(-alpha * x) - 1.5 * power(m, 2 / 3) * hypergeometric(
+        -alpha * m
+    )
+    return ratio(above, power(m + alpha * (m * m), 1 / 6))
 
 
 def hypergeometric(x: float) -> float:
@@ -50,19 +56,39 @@ def hypergeometric(x: float) -> float:
     Those are 0.01 apart down to -10 (the nearest counts) and 1 apart down to -100 (in between, a straight line);
     beyond it is not defined.
     """
-    from scipy.special import hyp2f1  # here, as it takes long to import
-
     if x >= -10:
-        return float(hyp2f1(1 / 3, 2 / 3, 5 / 3, -math.ceil(-x * 100 - 0.5) / 100))
+        return gauss(math.ceil(-x * 100 - 0.5) / 100)
     if x < -100:
         return math.nan
     upper = math.floor(-x)
-    high, low = (float(hyp2f1(1 / 3, 2 / 3, 5 / 3, -each)) for each in (upper, upper + 1))
+    high, low = gauss(float(upper)), gauss(float(upper + 1))
     return low + (high - low) * (x + upper + 1)
 
 
+@lru_cache(maxsize=2048)
+def gauss(size: float) -> float:
+    """2F1(1/3, 2/3; 5/3; -size) for a size of 0 or more.
+
+    Up to 2 by Pfaff's transformation, beyond by the connection to 1/size. Source: Abramowitz and Stegun, 15.3.4
+    and 15.3.7, in which one of the two series is 1.
+    """
+    if size <= 2:
+        return power(1 + size, -1 / 3) * _hypergeometric_series(1 / 3, 1.0, 5 / 3, size / (1 + size))
+    first = 2 * power(size, -1 / 3) * _hypergeometric_series(1 / 3, -1 / 3, 2 / 3, -1 / size)
+    return first + CONNECTION * power(size, -2 / 3)
+
+
+def _hypergeometric_series(a: float, b: float, c: float, z: float) -> float:
+    """Gauss's series, for a z between -1/2 and 2/3, until it changes no more."""
+    terms, n = [1.0], 0
+    while abs(terms[-1]) > 1e-20:
+        terms.append(terms[-1] * (a + n) * (b + n) / ((c + n) * (n + 1)) * z)
+        n += 1
+    return math.fsum(terms)
+
+
 def _rossi_bound(m: float, alpha: float, left: float) -> float:
-    inside = 4 * m**2 + 2 * m**1.5 * left
+    inside = 4 * m * m + 2 * m * math.sqrt(m) * left
     return math.nan if inside < 0 else 2 * left * math.sqrt(m) + 5 * m - 2 * math.sqrt(inside)
 
 
@@ -72,15 +98,15 @@ def _standard_bound(m: float, alpha: float, left: float) -> float:
 
 
 def _anscombe_bound(m: float, alpha: float, left: float) -> float:
-    return math.pow(max(0.0, 2 / 3 * m ** (1 / 6) * left + m ** (2 / 3)), 1.5)
+    return power(max(0.0, 2 / 3 * power(m, 1 / 6) * left + power(m, 2 / 3)), 1.5)
 
 
 def _anscombe_2nd_bound(m: float, alpha: float, left: float) -> float:
-    return math.pow(max(0.0, 2 / 3 * m ** (1 / 6) * left + (m ** (2 / 3) - m ** (1 / 3) / 9)), 1.5)
+    return power(max(0.0, 2 / 3 * power(m, 1 / 6) * left + (power(m, 2 / 3) - power(m, 1 / 3) / 9)), 1.5)
 
 
 def _pearson_bound(m: float, alpha: float, left: float) -> float:
-    return math.sqrt(m + alpha * m**2) * left + m
+    return math.sqrt(m + alpha * (m * m)) * left + m
 
 
 TRANSFORMATIONS: dict[str, tuple[Transformation, Bound | None]] = {

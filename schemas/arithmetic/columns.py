@@ -1,0 +1,170 @@
+"""Exponential, logarithm, power and sums of arrays: to the bits those of `elementary` have, element by element.
+
+numpy's own e^x, ln x, x^y and trigonometric functions have other last bits with other instruction sets, and the
+order of its sums is not promised; its +, -, x, /, square root and running sum (one after the other) are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.arithmetic.elementary import (
+    EXP,
+    LN2_HIGH,
+    LN2_LOW,
+    LOG,
+    OVERFLOW,
+    PER_LN2,
+    SPLIT,
+    SQRT_HALF,
+    UNDERFLOW,
+)
+
+Floats = NDArray[np.float64]
+PER_LN10 = 4.34294481903251816668e-01, 1.09831965021676507150e-17
+"""Their sum is 1 / ln 10."""
+
+
+def total(values: Floats, axis: int = 0) -> Floats:
+    """The sum along an axis: one after the other, from the first on; 0 of none."""
+    if not values.shape[axis]:
+        return np.zeros(values.shape[:axis] + values.shape[axis + 1 :])
+    found: Floats = np.add.accumulate(values, axis=axis).take(-1, axis=axis)
+    return found
+
+
+def dot(left: Floats, right: Floats) -> float:
+    """The sum of the products of two columns, one after the other."""
+    return float(total(left * right))
+
+
+def mean(values: Floats) -> float:
+    """The mean of a column, of its exact sum; not a number where there is none."""
+    return summed(values) / len(values) if len(values) else math.nan
+
+
+def summed(values: Floats) -> float:
+    """The sum of a column, rounded once at the end; not a number or infinite as IEEE 754 has it."""
+    try:
+        return math.fsum(values.tolist())
+    except (OverflowError, ValueError):  # beyond a double, or infinite ones of both signs
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(total(values))
+
+
+def deviation(values: Floats, freedom: int = 1) -> float:
+    """The standard deviation, over n - freedom; not a number where that is not above 0."""
+    if len(values) <= freedom:
+        return math.nan
+    off = values - mean(values)
+    return math.sqrt(summed(off * off) / (len(values) - freedom))
+
+
+def exp(x: Floats) -> Floats:
+    """e^x; infinite or 0 where a double cannot hold it."""
+    return _exp(x, 0.0)
+
+
+def log(x: Floats) -> Floats:
+    """Natural logarithm; minus infinity of 0, not a number below."""
+    return _of_positive(x, lambda there: _log_parts(there)[0])
+
+
+def log10(x: Floats) -> Floats:
+    """Decimal logarithm; exact at powers of ten."""
+
+    def found(there: Floats) -> Floats:
+        high, low = _log_parts(there)
+        over, under = _product(high, np.float64(PER_LN10[0]))
+        made: Floats = over + (under + (high * PER_LN10[1] + low * PER_LN10[0]))
+        return made
+
+    return _of_positive(x, found)
+
+
+def log1p(x: Floats) -> Floats:
+    """Natural logarithm of 1 + x, exact for small x, too."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        y = 1 + x
+        rest = np.where(np.isfinite(y) & (y > 0), (x - (y - 1)) / y, 0.0)
+        found: Floats = log(y) + rest
+        return found
+
+
+def power(x: Floats, y: float) -> Floats:
+    """x^y; 0 to a negative power is infinite, a root of a number below 0 is not a number."""
+    if y == 0:
+        return np.ones_like(x)
+    if y == 1:
+        return x.copy()
+    if y == 0.5:
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(x)
+    whole, odd = y == math.floor(y), y % 2 == 1
+    size = np.abs(x)
+    usual = np.isfinite(size) & (size > 0)
+    high, low = _log_parts(np.where(usual, size, 1.0))
+    over, under = _product(high, np.float64(y))
+    found = np.where(usual, _exp(over, under + y * low), np.where((size == 0) == (y < 0), math.inf, 0.0))
+    found = np.where(np.isnan(x) | ((x < 0) & usual & (not whole)), math.nan, found)
+    return np.where((x < 0) & odd, -found, found)
+
+
+def _of_positive(x: Floats, function: Callable[[Floats], Floats]) -> Floats:
+    usual = (x > 0) & np.isfinite(x)
+    if usual.all():
+        return function(x)
+    found = function(np.where(usual, x, 1.0))
+    return np.where(usual, found, np.where(x == 0, -math.inf, np.where(x == math.inf, math.inf, math.nan)))
+
+
+def _exp(x: Floats, rest: Floats | float) -> Floats:
+    inside = (x > UNDERFLOW) & (x < OVERFLOW)
+    if not inside.all():
+        found = _exp(np.where(inside, x, 0.0), np.where(inside, rest, 0.0))
+        outside = np.where(x >= OVERFLOW, math.inf, np.where(x <= UNDERFLOW, 0.0, math.nan))
+        return np.where(inside, found, outside)
+    count = np.rint(x * PER_LN2)
+    high, low = x - count * LN2_HIGH, count * LN2_LOW - rest
+    r = high - low
+    t = r * r
+    a, b, c, d, e = EXP
+    tail = r - t * (a + t * (b + t * (c + t * (d + t * e))))
+    with np.errstate(over="ignore", under="ignore"):
+        found = np.ldexp(1 - ((low - (r * tail) / (2 - tail)) - high), count.astype(np.int32))
+    return found
+
+
+def _log_parts(x: Floats) -> tuple[Floats, Floats]:
+    fraction, exponent = np.frexp(x)
+    small = fraction < SQRT_HALF
+    fraction, exponent = np.where(small, fraction * 2, fraction), exponent - small
+    f = fraction - 1
+    t = f + 2
+    s = f / t
+    over, under = _product(s, t)
+    rest = ((f - over) - under - s * (f - (t - 2))) / t
+    z = s * s
+    a, b, c, d, e, g, h = LOG
+    series = z * (a + z * (b + z * (c + z * (d + z * (e + z * (g + z * h))))))
+    big, first = exponent * LN2_HIGH, 2 * s
+    whole = big + first
+    back = whole - big
+    low = ((big - (whole - back)) + (first - back)) + ((2 * rest + s * series) + exponent * LN2_LOW)
+    value = whole + low
+    return value, low - (value - whole)
+
+
+def _product(x: Floats, y: Floats | np.float64) -> tuple[Floats, Floats]:
+    over = x * y
+    split = SPLIT * x
+    x_high = split - (split - x)
+    x_low = x - x_high
+    split = SPLIT * y
+    y_high = split - (split - y)
+    y_low = y - y_high
+    return over, ((x_high * y_high - over) + x_high * y_low + x_low * y_high) + x_low * y_low
