@@ -13,6 +13,7 @@ from dagster_project.composite.methods import Choice, Method, Parameter, catalog
 from dagster_project.composite.table import Array, Table
 from dagster_project.composite.tree import Node, Tree
 from dagster_project.composite.weigh import Weighting, Weights, compared, entropy, principal
+from schemas.arithmetic.columns import exp, log, power, summed, total
 from schemas.errors import Misdeclared
 
 _ZEROS = Parameter(
@@ -104,7 +105,7 @@ def aggregate(
         _check_weights(found.weights, children, code, choice, where)
         scores[code] = _score(tree.nodes[code], children, values, found.weights, how, table.units, where)
         for child, weight in zip(children, found.weights, strict=True):
-            share = float(weight / found.weights.sum())
+            share = float(weight / summed(found.weights))
             weights[child.code] = Weighed(child.code, float(weight), share, choice.method, found.notes)
     above = np.column_stack([scores[code] for code in tree.aggregates])
     return Aggregated(table.beside(tree.aggregates, above), weights)
@@ -140,7 +141,7 @@ def _check_weights(weights: Array, children: tuple[Node, ...], code: str, choice
             "pca": "two units with all figures, and figures that differ",
         }.get(choice.method, "numbers")
         raise Misdeclared(where, key, f"{code}: {choice.method} weights of {names} need {reason}")
-    if weights.sum() <= 1e-9 * np.abs(weights).sum():
+    if summed(weights) <= 1e-9 * summed(np.abs(weights)):
         because = "; they go against each other, take use: squared" if choice.method == "pca" else ""
         raise Misdeclared(where, key, f"{code}: the weights of its children must sum to more than 0{because}")
 
@@ -202,29 +203,28 @@ def _present(values: Array, weights: Array) -> tuple[Array, Array]:
 
 def _arithmetic(values: Array, weights: Array, choice: Choice) -> Array:
     x, w = _present(values, weights)
-    out: Array = (np.where(w == 0, 0.0, w / w.sum(axis=1, keepdims=True)) * x).sum(axis=1)
-    return np.where(w.sum(axis=1) == 0, math.nan, out)
+    whole = total(w, axis=1)
+    out = total(np.where(w == 0, 0.0, w / whole[:, None]) * x, axis=1)
+    return np.where(whole == 0, math.nan, out)
 
 
 def _geometric(values: Array, weights: Array, choice: Choice) -> Array:
     _, w = _present(values, weights)
-    logs = np.where(np.isnan(values) | (w == 0), 0.0, np.log(values))
-    out: Array = np.exp((w * logs).sum(axis=1) / w.sum(axis=1))
-    return out
+    logs = np.where(np.isnan(values) | (w == 0), 0.0, log(values))
+    return exp(total(w * logs, axis=1) / total(w, axis=1))
 
 
 def _harmonic(values: Array, weights: Array, choice: Choice) -> Array:
     _, w = _present(values, weights)
     parts = np.where(np.isnan(values), 0.0, w / values)
-    out: Array = w.sum(axis=1) / parts.sum(axis=1)
+    out: Array = total(w, axis=1) / total(parts, axis=1)
     return out
 
 
 def _power(values: Array, weights: Array, choice: Choice) -> Array:
     _, w = _present(values, weights)
-    powers = np.where(np.isnan(values), 0.0, values ** choice["p"])
-    out: Array = ((w * powers).sum(axis=1) / w.sum(axis=1)) ** (1 / choice["p"])
-    return out
+    powers = np.where(np.isnan(values), 0.0, power(values, choice["p"]))
+    return power(total(w * powers, axis=1) / total(w, axis=1), 1 / choice["p"])
 
 
 def _copeland(values: Array, weights: Array, choice: Choice) -> Array:
@@ -233,18 +233,18 @@ def _copeland(values: Array, weights: Array, choice: Choice) -> Array:
     With `count: shares` the shares themselves are summed. Equal scores count half for each. After COINr's
     outrankMatrix: the share of a pair is computed for the earlier unit, the later one has the rest.
     """
-    w = weights / weights.sum()
+    w = weights / summed(weights)
     units = len(values)
     scores = np.zeros(units)
     for first in range(units - 1):
         others = values[first + 1 :]
-        share = (values[first] > others) @ w + (values[first] == others) @ w / 2
+        share = total((values[first] > others) * w, axis=1) + total((values[first] == others) * w, axis=1) / 2
         if choice["count"] == "shares":
-            scores[first] += share.sum()
+            scores[first] += summed(share)
             scores[first + 1 :] += 1 - share
             continue
         duel = np.where(np.isclose(share, 0.5, rtol=0, atol=1e-12), 0.0, np.sign(share - 0.5))
-        scores[first] += duel.sum()
+        scores[first] += summed(duel)
         scores[first + 1 :] -= duel
     return scores
 

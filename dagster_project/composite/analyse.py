@@ -12,6 +12,7 @@ from dagster_project.composite.moments import kurtosis, present, skewness
 from dagster_project.composite.normalise import rank_min
 from dagster_project.composite.table import Array, Table
 from dagster_project.composite.tree import Tree
+from schemas.arithmetic.columns import deviation, mean, summed
 
 CORRELATIONS = ("pearson", "spearman", "kendall")
 
@@ -46,16 +47,16 @@ def correlation(x: Array, y: Array, kind: str) -> float:
         return _kendall(x, y)
     if kind == "spearman":
         x, y = rank_min(x, "average"), rank_min(y, "average")
-    x, y = x - x.mean(), y - y.mean()
-    scale = math.sqrt((x**2).sum() * (y**2).sum())
-    return float((x * y).sum() / scale) if scale > 0 else math.nan
+    x, y = x - mean(x), y - mean(y)
+    scale = math.sqrt(summed(x * x) * summed(y * y))
+    return summed(x * y) / scale if scale > 0 else math.nan
 
 
 def _kendall(x: Array, y: Array) -> float:
     upper = np.triu_indices(len(x), 1)
     left, right = np.sign(np.subtract.outer(x, x))[upper], np.sign(np.subtract.outer(y, y))[upper]
-    scale = math.sqrt(np.abs(left).sum() * np.abs(right).sum())
-    return float((left * right).sum() / scale) if scale > 0 else math.nan
+    scale = math.sqrt(summed(np.abs(left)) * summed(np.abs(right)))
+    return summed(left * right) / scale if scale > 0 else math.nan
 
 
 def cronbach(values: Array) -> float:
@@ -72,13 +73,13 @@ def cronbach(values: Array) -> float:
             both = ~np.isnan(values[:, row]) & ~np.isnan(values[:, column])
             x, y = values[both, row], values[both, column]
             if len(x) > 1 and np.isfinite(x).all() and np.isfinite(y).all():
-                found = float(((x - x.mean()) * (y - y.mean())).sum() / (len(x) - 1))
+                found = summed((x - mean(x)) * (y - mean(y))) / (len(x) - 1)
                 cov[row, column] = cov[column, row] = found
-    total = float(np.nansum(cov))
+    total = summed(present(cov))
     if total == 0:
         return math.nan
-    mean = (total - float(np.nansum(np.diag(cov)))) / (count * (count - 1))
-    return float(count**2 * mean / total)
+    apart = (total - summed(present(np.diag(cov)))) / (count * (count - 1))
+    return count * count * apart / total
 
 
 def alphas(tree: Tree, steps: Mapping[str, Table]) -> list[Alpha]:
@@ -123,6 +124,6 @@ def _statistics(x: Array) -> tuple[object, ...]:
     counts = (len(there), len(x) - len(there), len(np.unique(there)))
     if not len(there):
         return (*(math.nan,) * 7, *counts)
-    spread = float(there.std(ddof=1)) if len(there) > 1 else math.nan
-    ends = (float(there.min()), float(there.max()), float(there.mean()), float(np.median(there)))
+    spread = deviation(there) if len(there) > 1 else math.nan
+    ends = (float(there.min()), float(there.max()), mean(there), float(np.median(there)))
     return (*ends, spread, skewness(x), kurtosis(x), *counts)

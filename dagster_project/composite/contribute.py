@@ -11,6 +11,7 @@ from dagster_project.composite.aggregate import Aggregated, Aggregation
 from dagster_project.composite.methods import Choice
 from dagster_project.composite.table import Array, Table
 from dagster_project.composite.tree import Tree
+from schemas.arithmetic.columns import power, total
 
 
 def contributions(tree: Tree, aggregated: Aggregated, how: Aggregation) -> Table:
@@ -42,11 +43,11 @@ def _slopes(values: Array, weights: Array, score: Array, choice: Choice) -> Arra
     if choice.method == "copeland":
         return np.full(values.shape, math.nan)
     w = np.where(np.isnan(values), 0.0, weights)
-    share: Array = w / w.sum(axis=1, keepdims=True)
-    power = choice["p"] if choice.method == "power" else _POWERS[choice.method]
-    if power == 1:
+    share: Array = w / total(w, axis=1)[:, None]
+    exponent = choice["p"] if choice.method == "power" else _POWERS[choice.method]
+    if exponent == 1:
         return share
-    out: Array = np.where(score[:, None] == 0, 0.0, share * (values / score[:, None]) ** (power - 1))
+    out: Array = np.where(score[:, None] == 0, 0.0, share * power(values / score[:, None], exponent - 1))
     return out
 
 

@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from dagster_project.composite.expectation import expect
+from dagster_project.composite.expectation import RIDGE, expect
 from dagster_project.composite.methods import Choice, Method, Parameter, Step, catalogue
 from dagster_project.composite.moments import present
 from dagster_project.composite.table import Array, Table
 from dagster_project.composite.tree import Tree
+from schemas.arithmetic.columns import mean
+from schemas.errors import Misdeclared
 
 _GROUP = Parameter(
     "group", "text", "", "the column of the data that groups units", ("use_group", "f"), needed=True
@@ -28,6 +30,9 @@ _BY = (
         ("group_level",),
     ),
     Parameter("normalise_first", "flag", True, "by row: on figures scaled to 0..1, and back"),
+)
+_RIDGE = (
+    "added to the variance of each standardised indicator: then more indicators than units can be solved for"
 )
 METHODS = catalogue(
     Method("none", "leave missing figures missing", ("i_none",)),
@@ -52,6 +57,7 @@ METHODS = catalogue(
             Parameter(
                 "tolerance", "number", 1e-8, "ends when no mean moves by more (in standard deviations)"
             ),
+            Parameter("ridge", "number", RIDGE, _RIDGE),
         ),
     ),
 )
@@ -125,26 +131,22 @@ def _fill(x: Array, choice: Choice) -> Array:
     return np.where(np.isnan(x), _COLUMN[choice.method](there) if len(there) else math.nan, x)
 
 
-def _mean(x: Array) -> float:
-    return float(np.mean(x))
-
-
 def _median(x: Array) -> float:
     return float(np.median(x))
 
 
 _COLUMN: Mapping[str, Callable[[Array], float]] = {
-    "mean": _mean,
+    "mean": mean,
     "median": _median,
-    "group_mean": _mean,
+    "group_mean": mean,
     "group_median": _median,
-    "constant": _mean,
+    "constant": mean,
 }
 
 
 def _by_family(values: Array, choice: Choice, codes: Sequence[str], tree: Tree) -> Array:
     if choice.method == "em":
-        return expect(values, choice["iterations"], choice["tolerance"])
+        return _expected(values, choice, codes, tree)
     turns = np.array([tree.nodes[code].direction for code in codes], dtype=np.float64)
     if not choice["normalise_first"]:
         return np.array([_fill(row, choice) for row in values])
@@ -154,6 +156,14 @@ def _by_family(values: Array, choice: Choice, codes: Sequence[str], tree: Tree) 
         rows = np.array([_fill(row, choice) for row in scaled])
         out: Array = (rows * (high - low) + low) * turns
     return out
+
+
+def _expected(values: Array, choice: Choice, codes: Sequence[str], tree: Tree) -> Array:
+    try:
+        return expect(values, choice["iterations"], choice["tolerance"], choice["ridge"])
+    except ValueError:
+        problem = f"em: {', '.join(codes)} determine each other exactly; give a ridge, such as ridge: {RIDGE:g}"
+        raise Misdeclared(tree.where, choice.key or "impute", problem) from None
 
 
 def _ends(values: Array) -> tuple[Array, Array]:

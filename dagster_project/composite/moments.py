@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from dagster_project.composite.table import Array
+from schemas.arithmetic.columns import mean, summed
 
 
 def present(x: Array) -> Array:
@@ -23,9 +24,10 @@ def skewness(x: Array) -> float:
     n = len(x)
     if n < 3:
         return math.nan
-    x = x - x.mean()
+    x = x - mean(x)
     with np.errstate(invalid="ignore", divide="ignore"):
-        plain = math.sqrt(n) * (x**3).sum() / (x**2).sum() ** 1.5
+        squares = summed(x * x)
+        plain = math.sqrt(n) * np.float64(summed(x * x * x)) / (squares * math.sqrt(squares))
     return float(plain * math.sqrt(n * (n - 1)) / (n - 2))
 
 
@@ -38,9 +40,10 @@ def kurtosis(x: Array) -> float:
     n = len(x)
     if n < 4:
         return math.nan
-    x = x - x.mean()
+    x = x - mean(x)
     with np.errstate(invalid="ignore", divide="ignore"):
-        plain = n * (x**4).sum() / (x**2).sum() ** 2
+        squares = summed(x * x)
+        plain = n * np.float64(summed(x * x * x * x)) / (squares * squares)
     return float(((n + 1) * (plain - 3) + 6) * (n - 1) / ((n - 2) * (n - 3)))
 
 

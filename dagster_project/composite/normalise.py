@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 
 from dagster_project.composite.methods import Choice, Method, Parameter, Step, catalogue
+from dagster_project.composite.moments import present
 from dagster_project.composite.table import Array, Table
 from dagster_project.composite.tree import Node, Tree
+from schemas.arithmetic.columns import deviation, log, log1p, log10, mean
 from schemas.errors import Misdeclared
 
 TRANSFORMS: Mapping[str, Callable[[Array], Array]] = {
     "none": lambda x: x,
-    "log": np.log,
-    "log10": np.log10,
-    "log1p": np.log1p,
+    "log": log,
+    "log10": log10,
+    "log1p": log1p,
     "sqrt": np.sqrt,
 }
 _ALL = (
@@ -145,12 +147,13 @@ def _minmax(x: Array, choice: Choice, context: _Context) -> Array:
 
 
 def _zscore(x: Array, choice: Choice, context: _Context) -> Array:
-    mean, spread = choice["m_sd"]
+    wanted, spread = choice["m_sd"]
     if spread <= 0:
         raise context.wrong("the wanted standard deviation must be above 0")
     if np.count_nonzero(~np.isnan(x)) < 2:
         return np.full(x.shape, math.nan)
-    out: Array = (x - np.nanmean(x)) / np.nanstd(x, ddof=1) * spread + mean
+    there = present(x)
+    out: Array = (x - mean(there)) / np.float64(deviation(there)) * spread + wanted
     return out
 
 

@@ -12,12 +12,14 @@ from dagster_project.composite.aggregate import aggregate
 from dagster_project.composite.compute import Computed, prepare, same_units, screened
 from dagster_project.composite.impute import impute
 from dagster_project.composite.methods import Step
+from dagster_project.composite.moments import present
 from dagster_project.composite.normalise import normalise, rank_min
 from dagster_project.composite.source import Source
 from dagster_project.composite.spec import Spec
 from dagster_project.composite.spec_vary import Sensitivity
 from dagster_project.composite.table import Array, Table
 from dagster_project.composite.treat import treat
+from schemas.arithmetic.columns import deviation, mean, summed
 from schemas.errors import Misdeclared
 
 
@@ -50,7 +52,7 @@ class Spread:
 
 def _statistics(ranks: Array, interval: tuple[float, float]) -> tuple[float, ...]:
     low, high = np.quantile(ranks, interval)
-    found = (ranks.mean(), np.median(ranks), low, high, ranks.min(), ranks.max())
+    found = (mean(ranks), np.median(ranks), low, high, ranks.min(), ranks.max())
     return tuple(float(figure) for figure in found)
 
 
@@ -91,7 +93,7 @@ def _points(plan: Sensitivity, nodes: int) -> tuple[Array, Array]:
     """Where in the unit cube the runs are, a row each, and the sets of noise they choose from."""
     random, varied = np.random.default_rng(plan.seed), len(plan.varied)
     first = random.random((plan.runs, varied))
-    sets = random.uniform(-1, 1, (plan.runs, nodes))
+    sets = 2 * random.random((plan.runs, nodes)) - 1
     if not plan.indices:
         return first, sets
     second = random.random((plan.runs, varied))
@@ -170,17 +172,18 @@ def _aligned(table: Table, units: tuple[str, ...]) -> Array:
 
 def _indices(ranks: Array, nominal: Array, plan: Sensitivity) -> dict[str, tuple[float, float]]:
     """First-order and total indices of the mean absolute shift of ranks (Saltelli et al. 2010; Jansen 1999)."""
-    moved = np.nanmean(np.abs(ranks - nominal[:, None]), axis=0)
+    moved = np.array([mean(present(column)) for column in np.abs(ranks - nominal[:, None]).T])
     runs = plan.runs
     first, second = moved[:runs], moved[runs : 2 * runs]
-    variance = float(np.var(moved[: 2 * runs], ddof=1))
+    spread = deviation(moved[: 2 * runs])
+    variance = spread * spread
     if variance == 0:
         return dict.fromkeys(plan.varied, (math.nan, math.nan))
     found = {}
     for at, name in enumerate(plan.varied):
         mixed = moved[(2 + at) * runs : (3 + at) * runs]
         found[name] = (
-            float(np.mean(second * (mixed - first))) / variance,
-            float(np.sum((first - mixed) ** 2)) / (2 * runs * variance),
+            mean(second * (mixed - first)) / variance,
+            summed((first - mixed) * (first - mixed)) / (2 * runs * variance),
         )
     return found

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from dagster_project.composite.methods import Choice, Method, Parameter, Step, catalogue
 from dagster_project.composite.moments import kurtosis, passes, present, skewness
 from dagster_project.composite.table import Array, Table
+from schemas.arithmetic.columns import deviation, log, power, summed
+from schemas.arithmetic.elementary import log as log_
 
 TRANSFORMS = ("log_ct", "log_ct_plus", "log_ct_orig", "boxcox")
 _SECOND = Parameter(
@@ -130,18 +132,18 @@ def _transform(x: Array, name: str, choice: Choice) -> Array:
 
 def _log_ct(x: Array) -> Array:
     low, high = np.nanmin(x), np.nanmax(x)
-    out: Array = np.log(x - low + 0.01 * (high - low))
+    out: Array = log(x - low + 0.01 * (high - low))
     return out
 
 
 def _log_ct_plus(x: Array) -> Array:
     low, high = np.nanmin(x), np.nanmax(x)
-    out: Array = _log_ct(x) if skewness(x) > 0 else -np.log(high + 0.01 * (high - low) - x)
+    out: Array = _log_ct(x) if skewness(x) > 0 else -log(high + 0.01 * (high - low) - x)
     return out
 
 
 def _log_ct_orig(x: Array) -> Array:
-    out: Array = np.log(x - np.nanmin(x) + 1)
+    out: Array = log(x - np.nanmin(x) + 1)
     return out
 
 
@@ -160,12 +162,24 @@ def boxcox(x: Array, lambda_: float | None, makepos: bool) -> Array:
     if makepos:
         x = x - np.nanmin(x) + 1
     if lambda_ is None:
-        from scipy.stats import boxcox_normmax  # scipy takes half a second to import
-
-        lambda_ = float(boxcox_normmax(present(x), method="mle"))
+        lambda_ = likeliest_lambda(present(x))
     with np.errstate(invalid="ignore", divide="ignore"):
-        out: Array = np.log(x) if lambda_ == 0 else (x**lambda_ - 1) / lambda_
+        out: Array = log(x) if lambda_ == 0 else (power(x, lambda_) - 1) / lambda_
     return out
+
+
+def likeliest_lambda(x: Array) -> float:
+    """The lambda of Box-Cox under which figures above 0 are likeliest to be normal, by Brent's search."""
+    from scipy.optimize import brent  # plain Python; scipy takes half a second to import
+
+    logs = summed(log(x))
+
+    def unlikely(lambda_: float) -> float:
+        with np.errstate(over="ignore", invalid="ignore"):
+            spread = deviation(boxcox(x, float(lambda_), makepos=False), 0)
+        return len(x) * log_(spread) - (float(lambda_) - 1) * logs
+
+    return float(brent(unlikely, brack=(-2.0, 2.0)))
 
 
 def _there(x: Array) -> list[int]:

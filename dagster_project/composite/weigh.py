@@ -10,6 +10,9 @@ import numpy as np
 
 from dagster_project.composite.methods import Choice, Method, Parameter, catalogue
 from dagster_project.composite.table import Array
+from schemas.arithmetic.columns import deviation, log, mean, summed
+from schemas.arithmetic.elementary import log as log_
+from schemas.arithmetic.matrices import multiplied, principal_of_positive, principal_of_symmetric
 
 DATASETS = ("raw", "denominated", "imputed", "treated", "normalised")
 METHODS = catalogue(
@@ -76,11 +79,18 @@ def principal(values: Array, squared: bool) -> Weights:
     count = values.shape[1]
     if count == 1:
         return Weights(np.ones(1), {"explained": 1.0})
-    if len(complete) < 2 or (complete.std(axis=0) == 0).any():
+    if len(complete) < 2 or (complete.min(axis=0) == complete.max(axis=0)).any():
         return Weights(np.full(count, math.nan))
-    parts, vectors = np.linalg.eigh(np.corrcoef(complete, rowvar=False))
-    first = vectors[:, -1] * (-1 if vectors[:, -1].sum() < 0 else 1)
-    return Weights(first**2 if squared else first, {"explained": float(parts[-1] / parts.sum())})
+    parts, first = principal_of_symmetric(_correlations(complete))
+    first = first * (-1 if summed(first) < 0 else 1)
+    explained = float(parts[-1]) / summed(parts)
+    return Weights(first * first if squared else first, {"explained": explained})
+
+
+def _correlations(complete: Array) -> Array:
+    """Pearson's correlations of columns that vary."""
+    off = np.column_stack([(x - mean(x)) / deviation(x) for x in complete.T])
+    return multiplied(off.T, off) / (len(off) - 1)
 
 
 def entropy(values: Array) -> Weights:
@@ -89,17 +99,17 @@ def entropy(values: Array) -> Weights:
     e = -sum(p ln p) / ln n with p = x / sum(x) over the units with a score (Shannon; Zeleny 1982).
     """
     spread = [_divergence(column[~np.isnan(column)]) for column in values.T]
-    total = sum(spread)
+    total = math.fsum(spread)
     if math.isnan(total) or total <= 0:
         return Weights(np.full(values.shape[1], 1.0 if total == 0 else math.nan))
     return Weights(np.array(spread) / total)
 
 
 def _divergence(x: Array) -> float:
-    if len(x) < 2 or not np.isfinite(x).all() or (x < 0).any() or x.sum() <= 0:
+    if len(x) < 2 or not np.isfinite(x).all() or (x < 0).any() or summed(x) <= 0:
         return math.nan
-    share = x[x > 0] / x.sum()
-    return max(0.0, 1 + float((share * np.log(share)).sum()) / math.log(len(x)))
+    share = x[x > 0] / summed(x)
+    return max(0.0, 1 + summed(share * log(share)) / log_(len(x)))
 
 
 def compared(matrix: Sequence[Sequence[float]]) -> Weights:
@@ -109,12 +119,7 @@ def compared(matrix: Sequence[Sequence[float]]) -> Weights:
     """
     a = np.array(matrix, dtype=np.float64)
     n = len(a)
-    values, vectors = np.linalg.eig(a)
-    at = int(np.argmax(values.real))
-    first = np.abs(vectors[:, at].real)
-    index = (float(values[at].real) - n) / (n - 1) if n > 1 else 0.0
+    greatest, first = principal_of_positive(a)
+    index = (greatest - n) / (n - 1) if n > 1 else 0.0
     ratio = index / RANDOM_INDEX[n] if n > 2 else 0.0
-    return Weights(
-        first / first.sum(),
-        {"lambda_max": float(values[at].real), "consistency_index": index, "consistency_ratio": ratio},
-    )
+    return Weights(first, {"lambda_max": greatest, "consistency_index": index, "consistency_ratio": ratio})

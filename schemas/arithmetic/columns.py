@@ -30,10 +30,11 @@ PER_LN10 = 4.34294481903251816668e-01, 1.09831965021676507150e-17
 
 
 def total(values: Floats, axis: int = 0) -> Floats:
-    """The sum along an axis: one after the other, from the first on; 0 of none."""
+    """The sum along the first or the last axis: one after the other, from the first on; 0 of none."""
     if not values.shape[axis]:
         return np.zeros(values.shape[:axis] + values.shape[axis + 1 :])
-    found: Floats = np.add.accumulate(values, axis=axis).take(-1, axis=axis)
+    running = np.add.accumulate(values, axis=axis)
+    found: Floats = running[..., -1] if axis else running[-1]
     return found
 
 
@@ -164,7 +165,7 @@ def _product(x: Floats, y: Floats | np.float64) -> tuple[Floats, Floats]:
     split = SPLIT * x
     x_high = split - (split - x)
     x_low = x - x_high
-    split = SPLIT * y
-    y_high = split - (split - y)
+    other = SPLIT * y
+    y_high = other - (other - y)
     y_low = y - y_high
     return over, ((x_high * y_high - over) + x_high * y_low + x_low * y_high) + x_low * y_low

@@ -1,8 +1,8 @@
 """Exponential, logarithm, power, sine, cosine and normal quantile of single numbers, to the same bits everywhere.
 
-Each is within one unit of the last place of the true value. Approximations: fdlibm (Sun Microsystems, 1993) for e^x
-and ln x; a logarithm is kept as the sum of two doubles (Dekker, Numer Math 1971; 18: 224-242), so that powers are
-as exact as it is.
+Each is within one unit of the last place of the true value. Approximations of e^x and ln x: fdlibm (Sun
+Microsystems, 1993). A logarithm is kept as the sum of two doubles (Dekker, Numer Math 1971; 18: 224-242), so that
+powers are as exact as it is.
 """
 
 from __future__ import annotations

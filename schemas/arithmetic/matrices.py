@@ -14,6 +14,8 @@ from schemas.arithmetic.columns import Floats, total
 
 SWEEPS = 60
 """Jacobi's method settles within ten; this ends it where figures are not finite."""
+SINGULAR = 1e-12
+"""A pivot no greater than this share of its diagonal is rounding: the rows before explain it."""
 SETTLED = 2.0**-51
 """The power method ends when no share moves by more."""
 
@@ -32,35 +34,35 @@ class Factored:
     def leverages(self) -> Floats:
         """The squared lengths of the rows of Q: what each row contributes to its own estimate."""
         size = len(self.half)
-        q = np.eye(len(self.reflections[0]), size)
+        q = np.eye(size, len(self.reflections[0]))
         for at in range(size - 1, -1, -1):
-            _reflect(q[at:], self.reflections[at])
-        return total(q * q, axis=1)
+            _reflect(q[:, at:], self.reflections[at])
+        return total(q * q)
 
 
 def factored(matrix: Floats, beside: Floats) -> Factored:
     """The matrix (at least as many rows as columns) as Q R, with Q' times the column beside it."""
-    left = np.column_stack([matrix, beside])
+    size = matrix.shape[1]
+    left = np.vstack([matrix.T, beside])  # columns lie as rows, whose neighbours are quickly read
     reflections = []
-    for at in range(matrix.shape[1]):
-        column = left[at:, at].copy()
+    for at in range(size):
+        column = left[at, at:].copy()
         length = math.sqrt(total(column * column))
         if length:
             length = math.copysign(length, column[0])
             column /= length
             column[0] += 1
-        _reflect(left[at:, at + 1 :], column)
+        _reflect(left[at + 1 :, at:], column)
         left[at, at] = -length
         reflections.append(column)
-    size = matrix.shape[1]
-    return Factored(np.triu(left[:size, :size]), left[:size, size].copy(), tuple(reflections))
+    return Factored(np.triu(left[:size, :size].T), left[size, :size].copy(), tuple(reflections))
 
 
 def _reflect(columns: Floats, reflection: Floats) -> None:
-    """Reflect columns in place; one of zeros leaves them as they are."""
+    """Reflect columns, which lie as rows, in place; a reflection of zeros leaves them as they are."""
     if reflection[0]:
-        beside = reflection[:, None]
-        columns -= beside * (total(beside * columns) / reflection[0])
+        shares = total(columns * reflection, axis=1) / reflection[0]
+        columns -= shares[:, None] * reflection
 
 
 def back_substituted(upper: Floats, right: Floats) -> Floats:
@@ -81,7 +83,7 @@ def multiplied(left: Floats, right: Floats) -> Floats:
     """The product of a matrix with another or with a column; each sum is one after the other."""
     if right.ndim == 1:
         return total(left * right, axis=1)
-    return total(left[:, :, None] * right[None, :, :], axis=1)
+    return total(left.T[:, :, None] * right[:, None, :])
 
 
 def solved(matrix: Floats, right: Floats) -> Floats:
@@ -93,7 +95,7 @@ def solved(matrix: Floats, right: Floats) -> Floats:
     lower = np.zeros_like(matrix)
     for at in range(size):
         column = matrix[at:, at] - total(lower[at:, :at] * lower[at, :at], axis=1)
-        if not column[0] > 0:
+        if not column[0] > SINGULAR * matrix[at, at]:
             raise ValueError("the matrix is not positive definite")
         lower[at:, at] = column / math.sqrt(column[0])
     upper = lower[::-1, ::-1]  # turned about, a lower triangle is an upper one

@@ -321,13 +321,14 @@ def _baseline(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ..
 
 
 def _surge(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
-    from streams.watch.detect import known_as, make
+    from streams.watch.detect import METHODS, for_rules, known_as, make
 
     contract = around.feed(Entry(entry.where, "feed", None))
     optional = FORMS["surge"].optional
     parameters = entry.at("parameters").mapping() if entry.at("parameters").value is not None else {}
-    values = tuple((name, item.value) for name, item in sorted(parameters.items()))
     method = known_as(entry.at("method").text(), f"{entry.where}: {entry.key}")
+    meant = for_rules(METHODS[method], {name: item.value for name, item in parameters.items()})
+    values = tuple(sorted(meant.items()))
     make(method, dict(values), where=f"{entry.where}: {entry.key}.parameters")
     chosen = {
         key: entry.at(key).text(optional[key]["enum"]) if entry.at(key).value is not None else default

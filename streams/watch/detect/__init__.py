@@ -15,7 +15,7 @@ from streams.watch.detect.detector import Detector, Judged, Point, State, Verdic
 from streams.watch.detect.ears import EARS
 from streams.watch.detect.ewma import Ewma
 from streams.watch.detect.farrington import Farrington, FarringtonFlexible
-from streams.watch.detect.parameters import Option, options, plain, read
+from streams.watch.detect.parameters import Option, for_rules, options, plain, read
 
 METHODS: dict[str, type[Any]] = {
     **EARS,
@@ -51,6 +51,7 @@ __all__ = [
     "Verdict",
     "When",
     "detect",
+    "for_rules",
     "known_as",
     "make",
     "options",

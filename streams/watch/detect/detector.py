@@ -76,3 +76,11 @@ def ratio(over: float, under: float) -> float:
 def exceeds(value: float, bound: float) -> bool | None:
     """Is the value above the bound? None where either is not a number."""
     return None if math.isnan(value) or math.isnan(bound) else value > bound
+
+
+def sum_of(values: Iterable[float]) -> float:
+    """The exact sum, rounded once; not a number where it is beyond what a double holds."""
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):  # beyond a double on the way, or infinite both ways
+        return math.nan

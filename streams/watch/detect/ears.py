@@ -15,26 +15,33 @@ from operator import mul
 from typing import Any, ClassVar
 
 from schemas.arithmetic.elementary import normal_quantile
-from streams.watch.detect.detector import State, Verdict, When, defined, exceeds, ratio
-from streams.watch.detect.parameters import option
+from streams.watch.detect.detector import State, Verdict, When, defined, exceeds, ratio, sum_of
+from streams.watch.detect.parameters import SAFE, SURVEILLANCE, WHEN_MISSING, option
 
 BASELINE: dict[str, Any] = {"kind": "whole number", "least": 3, "most": 10_000}
+AROUND = "a missing point of the baseline: nothing is defined as in R, or the others are the baseline"
 ALPHA: dict[str, Any] = {"above": 0, "below": 1, "unset": "the threshold counts"}
+LEAST = 3
+"""Points that are there in a baseline with missing ones, at the least."""
 GUARD = 2
 """Points between a point and the baseline of C2 and C3."""
 
 
-def baseline_of(window: State, size: int, min_sigma: float) -> tuple[float, float]:
+def baseline_of(window: State, size: int, min_sigma: float, safe: bool) -> tuple[float, float]:
     """Mean and standard deviation (n - 1; at least min_sigma) of the first `size` points of a full window.
 
-    Not a number where a point is missing, as nobody can say what it was.
+    Not a number where a point is missing, as nobody can say what it was; the `safe` way takes the points that are
+    there, if half of them are, and three.
     """
     values = window[:size]
     if None in values:
-        return math.nan, math.nan
-    mean = math.fsum(values) / size
+        values = [each for each in values if each is not None] if safe else []
+        if len(values) < max(LEAST, size / 2):
+            return math.nan, math.nan
+    number = len(values)
+    mean = sum_of(values) / number
     off = [value - mean for value in values]
-    variance = math.fsum(map(mul, off, off)) / (size - 1)
+    variance = sum_of(map(mul, off, off)) / (number - 1)
     return mean, max(math.sqrt(variance), min_sigma)
 
 
@@ -54,6 +61,7 @@ class _AgainstBaseline:
         "upper tail of the normal distribution, in place of the threshold",
         **ALPHA,
     )
+    missing: str = option(SURVEILLANCE, AROUND, **WHEN_MISSING)
     guard: ClassVar[int] = 0
 
     def start(self) -> State:
@@ -66,7 +74,7 @@ class _AgainstBaseline:
         after = [*state, observed][-size:]
         if len(state) < size:
             return after, None, None, None
-        mean, sigma = baseline_of(state, self.baseline, self.min_sigma)
+        mean, sigma = baseline_of(state, self.baseline, self.min_sigma, self.missing == SAFE)
         bound = mean + _threshold(self.threshold, self.alpha) * sigma
         if observed is None:
             return after, None, defined(bound), None
@@ -85,13 +93,6 @@ class EarsC2(_AgainstBaseline):
     guard: ClassVar[int] = GUARD
 
 
-def _excess(state: State, observed: float | None, baseline: int, min_sigma: float) -> tuple[float, float]:
-    """(max(0, C2 - 1), sigma) of the next point; not a number where C2 is not defined."""
-    mean, sigma = baseline_of(state, baseline, min_sigma)
-    c2 = math.nan if observed is None else ratio(observed - mean, sigma)
-    return (c2 if math.isnan(c2) else max(0.0, c2 - 1)), sigma
-
-
 def _shifted(state: State, size: int, observed: float | None, excess: float | None) -> State:
     """[window, excess one point ago, excess two points ago] after one more point."""
     window, one, _ = state
@@ -104,10 +105,23 @@ class _OfExcesses:
 
     baseline: int = option(7, "points in the baseline", **BASELINE)
     min_sigma: float = option(1.0, "least standard deviation", least=0)
+    missing: str = option(SURVEILLANCE, AROUND, **WHEN_MISSING)
 
     def start(self) -> State:
         """No points yet."""
         return [[], None, None]
+
+    def _excess(self, window: State, observed: float | None) -> tuple[float, float]:
+        """(max(0, C2 - 1), sigma) of the next point; not a number where C2 is not defined.
+
+        The safe way lets a missing point add nothing to the sums of the two after it.
+        """
+        safe = self.missing == SAFE
+        mean, sigma = baseline_of(window, self.baseline, self.min_sigma, safe)
+        if observed is None:
+            return (0.0 if safe else math.nan), sigma
+        c2 = ratio(observed - mean, sigma)
+        return (c2 if math.isnan(c2) else max(0.0, c2 - 1)), sigma
 
     def _take(self, state: State, observed: float | None) -> tuple[State, tuple[float, ...] | None]:
         """The state after one more point; its excess and sigma and the two excesses before, once all are there."""
@@ -115,7 +129,7 @@ class _OfExcesses:
         window, one, two = state
         if len(window) < size:
             return _shifted(state, size, observed, None), None
-        excess, sigma = _excess(window, observed, self.baseline, self.min_sigma)
+        excess, sigma = self._excess(window, observed)
         after = _shifted(state, size, observed, excess)
         return after, None if two is None else (excess, sigma, one, two)
 
@@ -136,8 +150,11 @@ class EarsC3(_OfExcesses):
         after, known = self._take(state, observed)
         if known is None:
             return after, None, None, None
+        bound = _threshold(self.threshold, self.alpha)
+        if observed is None:
+            return after, None, bound, None
         excess, _, one, two = known
-        statistic, bound = excess + one + two, _threshold(self.threshold, self.alpha)
+        statistic = excess + one + two
         return after, defined(statistic), bound, exceeds(statistic, bound)
 
 

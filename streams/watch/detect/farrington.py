@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from streams.watch.detect.detector import State, Verdict, When, defined, exceeds
 from streams.watch.detect.history import DAILY, WEEKLY, History, frequency, remember, span
-from streams.watch.detect.parameters import option
+from streams.watch.detect.parameters import SAFE, SURVEILLANCE, WHEN_MISSING, option
 
 if TYPE_CHECKING:
     from streams.watch.detect.thresholds import Threshold
@@ -102,6 +102,9 @@ class Farrington(_Farrington):
     limit54: tuple[int, int] = option((5, 4), "no alarm below so many cases in so many points", "numbers")
     powertrans: str = option("2/3", "power that makes counts normal", "word", words=("2/3", "1/2", "none"))
     population_offset: bool = option(False, "counts in proportion to the population", "yes or no")
+    missing: str = option(
+        SURVEILLANCE, "a missing newest point: mutes as in R, or is passed over in limit54", **WHEN_MISSING
+    )
     start_: int | None = option(
         None, "number of the first point judged, counted from 1", unset="freq x b - w", **START
     )
@@ -111,7 +114,7 @@ class Farrington(_Farrington):
         return max(1, freq * self.b - self.w)
 
     def judge(self, history: History, freq: int) -> Surge:
-        """What the method says of the newest point. Alarm: score > 1 and enough cases. The bound is 0 else."""
+        """What the method says of the newest point. Alarm: score > 1 and enough cases; else bound 0."""
         from streams.watch.detect.references import classic
         from streams.watch.detect.regression import Fitting, predict
         from streams.watch.detect.thresholds import delta
@@ -123,8 +126,8 @@ class Farrington(_Farrington):
             return Surge()
         observed = history.observed[-1]
         found = delta(prediction, self.powertrans, self.alpha / 2, math.nan if observed is None else observed)
-        enough = history.enough(*self.limit54)
-        alarm = False if enough is False else exceeds(found.score, 1.0)
+        enough = history.enough(*self.limit54, self.missing == SAFE)
+        alarm = exceeds(found.score, 1.0) if enough else None if observed is None else False
         bound = None if enough is None else found.upper if enough else 0.0
         return _surge(found, bound, alarm, prediction.expected, prediction.slope, prediction.phi)
 
@@ -171,6 +174,9 @@ class FarringtonFlexible(_Farrington):
         "delta", "how the bound is set", "word", words=("delta", "nbPlugin", "muan")
     )
     glm_warnings: bool = option(True, "kept for files written for R; changes nothing", "yes or no")
+    missing: str = option(
+        SURVEILLANCE, "a missing newest point: mutes as in R, or is passed over in limit54", **WHEN_MISSING
+    )
     start_: int | None = option(
         None, "number of the first point judged, counted from 1", unset="freq x b + w + 1", **START
     )
@@ -192,7 +198,8 @@ class FarringtonFlexible(_Farrington):
         from streams.watch.detect.thresholds import counts, delta
 
         past = self.w if self.past_weeks_not_included is None else self.past_weeks_not_included
-        reference = flexible(history, freq, self.b, self.w, self.no_periods, past, self.population_offset)
+        seasons = (freq, self.b, self.w, self.no_periods)
+        reference = flexible(history, *seasons, past, self.population_offset, self.missing == SAFE)
         how = Fitting(
             self.reweight, self.weights_threshold, self.p_threshold_trend, self.b >= 3, flexible=True
         )
@@ -205,7 +212,7 @@ class FarringtonFlexible(_Farrington):
             found = delta(prediction, self.powertrans, self.alpha, observed)
         else:
             found = counts(prediction, self.threshold_method, self.alpha, observed)
-        enough = history.enough(*self.limit54)
+        enough = history.enough(*self.limit54, self.missing == SAFE)
         alarm = None if value is None else bool(enough) and found.score > 1 and value != 0
         return _surge(
             found,

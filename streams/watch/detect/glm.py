@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,8 +37,7 @@ class Fit:
     """A fitted model; rows with a prior weight of 0 count for nothing.
 
     `eta` are the linear predictors, `weights` the working weights of the last step, `residuals` the working
-    residuals at its end, `hat` the leverages, `root` the matrix whose product with its transpose is the covariance
-    of the coefficients at a dispersion of 1.
+    residuals at its end, `last` is that step's Q R.
     """
 
     coefficients: Floats
@@ -46,10 +46,20 @@ class Fit:
     fitted: Floats
     residuals: Floats
     weights: Floats
-    hat: Floats
-    root: Floats
+    last: Factored
     converged: bool
     freedom: int
+
+    @cached_property
+    def hat(self) -> Floats:
+        """The leverages."""
+        hat = self.last.leverages()
+        return np.where(hat > 1 - 10 * TINY, 1.0, hat)
+
+    @cached_property
+    def root(self) -> Floats:
+        """The matrix whose product with its transpose is the covariance of the coefficients."""
+        return inverse_of_triangle(self.last.half)
 
     def dispersion(self, weights: Floats | None = None) -> float:
         """Pearson's estimate (not a number where no degree of freedom is left)."""
@@ -103,11 +113,10 @@ def _fit(design: Floats, response: Floats, prior: Floats, offset: Floats) -> Fit
         deviance, before = now, coefficients
         if converged:
             break
-    hat = parts.leverages()
     return Fit(
         coefficients=coefficients, response=response, eta=eta, fitted=mu, residuals=(response - mu) / mu,
-        weights=weights, hat=np.where(hat > 1 - 10 * TINY, 1.0, hat), root=inverse_of_triangle(parts.half),
-        converged=bool(converged), freedom=int(np.count_nonzero(prior > 0)) - design.shape[1],
+        weights=weights, last=parts, converged=bool(converged),
+        freedom=int(np.count_nonzero(prior > 0)) - design.shape[1],
     )  # fmt: skip
 
 

@@ -42,8 +42,15 @@ class History:
         """How many points of the series came before the oldest kept."""
         return self.seen - len(self.observed)
 
-    def enough(self, cases: int, points: int) -> bool | None:
-        """Were there so many cases in the newest points? None where one is missing."""
+    def enough(self, cases: int, points: int, safe: bool) -> bool | None:
+        """Whether there were so many cases in the newest points.
+
+        With a missing one among them nobody can say (None), as in R; the `safe` way counts the newest points that
+        are not missing, so that a missing report never mutes an alarm.
+        """
+        if safe:
+            known = [each for each in reversed(self.observed) if each is not None][:points]
+            return sum(known) >= cases
         newest = self.observed[-points:]
         known = [each for each in newest if each is not None]
         return None if len(known) < len(newest) else sum(known) >= cases

@@ -75,6 +75,18 @@ def option(default: Any, help: str, kind: Kind = "number", **rest: Any) -> Any:
     return field(default=default, metadata={"kind": kind, "help": help, **rest})
 
 
+SURVEILLANCE, SAFE = "surveillance", "safe"
+WHEN_MISSING: dict[str, Any] = {"kind": "word", "words": (SURVEILLANCE, SAFE)}
+"""What the parameter `missing` may be: R surveillance's way, which the commands take, or the one rules take."""
+
+
+def for_rules(method: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters a rule means: where it does not say, a missing point must not mute the points after it."""
+    takes = any(each.name == "missing" for each in options(method))
+    said = any(plain(name) == "missing" for name in given)
+    return {**given, "missing": SAFE} if takes and not said else dict(given)
+
+
 def options(method: type[Any]) -> tuple[Option, ...]:
     """The parameters a method takes, in the order of their declaration."""
     return tuple(_options(method))

@@ -20,7 +20,7 @@ def classic(history: History, freq: int, b: int, w: int, offset: bool) -> Refere
 
 
 def flexible(
-    history: History, freq: int, b: int, w: int, periods: int, past: int, offset: bool
+    history: History, freq: int, b: int, w: int, periods: int, past: int, offset: bool, safe: bool
 ) -> Reference | None:
     """The points of b years with their season; of `periods` 1, those within w of the same time alone.
 
@@ -34,14 +34,15 @@ def flexible(
         return None
     chosen = [place for place in sorted(seasons) if place < history.now - past]
     known = [place for place in chosen if history.observed[place] is not None]
-    times, now = _times(history, chosen, known)
+    times, now = _times(history, known if safe else chosen, known)
     return _reference(history, known, times, now, [seasons[each] for each in known], periods, offset)
 
 
 def _times(history: History, chosen: Sequence[int], known: Sequence[int]) -> tuple[list[float], float]:
     """When the known points were, and when now is, in points or days.
 
-    By the calendar, R counts past times from the first chosen point but now from the first known one.
+    By the calendar, R counts past times from the first chosen point but now from the first known one, which
+    moves now where the first chosen one is missing; the safe way gives `known` as the chosen ones.
     """
     if not history.days or not known:
         return [float(each - history.now) for each in known], 0.0

@@ -58,7 +58,7 @@ def hypergeometric(x: float) -> float:
     """
     if x >= -10:
         return gauss(math.ceil(-x * 100 - 0.5) / 100)
-    if x < -100:
+    if not x >= -100:
         return math.nan
     upper = math.floor(-x)
     high, low = gauss(float(upper)), gauss(float(upper + 1))
