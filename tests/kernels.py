@@ -48,11 +48,15 @@ LENGTH = 52
 INDEX = """
 tree: {code: I, children: [{code: A, children: [a, {code: b, direction: -1}, c]}, {code: B, children: [d, e, f]}]}
 """
+ABOVE = "normalise: {method: minmax, range: [1, 100]"
 INDICES = {
     "arithmetic": "normalise: {method: minmax}\naggregate: arithmetic\nweights: pca\nimpute: {method: em}",
-    "geometric": "normalise: {method: minmax, range: [1, 100]}\naggregate: geometric\nimpute: mean\nweights: entropy",
-    "harmonic": "normalise: {method: minmax, range: [1, 100], transform: log}\naggregate: harmonic\nimpute: median",
-    "power": "normalise: {method: zscore, m_sd: [50, 5], transform: log1p}\naggregate: {method: power, p: 0.37}\nimpute: mean",
+    "geometric": f"{ABOVE}}}\naggregate: geometric\nimpute: mean\nweights: entropy",
+    "harmonic": f"{ABOVE}, transform: log}}\naggregate: harmonic\nimpute: median",
+    "power": (
+        "normalise: {method: zscore, m_sd: [50, 5], transform: log1p}\nimpute: mean\n"
+        "aggregate: {method: power, p: 0.37}"
+    ),
     "copeland": "normalise: {method: zscore, transform: log10}\naggregate: copeland\ntreat: winsorise",
     "boxcox": "treat: {method: boxcox, skew: 0.1, kurt: 0.1}\naggregate: arithmetic\nimpute: mean",
     "logs": "treat: {method: winsorise, skew: 0.1, kurt: 0.1, winmax: 1, then: log_ct_plus}\nimpute: mean",

@@ -88,7 +88,7 @@ def test_every_method_and_kind_of_step_is_held_here() -> None:
     [("BLAS of an old processor", "blas"), ("a C library without fused operations", "libm")],
 )
 def test_the_kernels_compared_are_not_the_same(kernels: str, part: str) -> None:
-    """What the libraries themselves make of one input differs: so the choice was one, and the test above says much."""
+    """What the libraries themselves make of one input differs: the choice was one."""
     _needed(kernels)
     if part == "blas" and "avx2" not in FLAGS:
         pytest.skip("this processor has no other kernels")

@@ -79,7 +79,7 @@ def cronbach(values: Array) -> float:
     if total == 0:
         return math.nan
     apart = (total - summed(present(np.diag(cov)))) / (count * (count - 1))
-    return count * count * apart / total
+    return float(count * count * apart / total)
 
 
 def alphas(tree: Tree, steps: Mapping[str, Table]) -> list[Alpha]:

@@ -9,7 +9,6 @@ from dagster_project.composite.table import Array
 from schemas.arithmetic.columns import deviation, mean, total
 from schemas.arithmetic.matrices import multiplied, solved
 
-
 RIDGE = 1e-6
 """By default: some 1e-6 of an indicator's variance; no more than that moves what is expected."""
 

@@ -162,7 +162,9 @@ def _expected(values: Array, choice: Choice, codes: Sequence[str], tree: Tree) -
     try:
         return expect(values, choice["iterations"], choice["tolerance"], choice["ridge"])
     except ValueError:
-        problem = f"em: {', '.join(codes)} determine each other exactly; give a ridge, such as ridge: {RIDGE:g}"
+        problem = (
+            f"em: {', '.join(codes)} determine each other exactly; give a ridge, such as ridge: {RIDGE:g}"
+        )
         raise Misdeclared(tree.where, choice.key or "impute", problem) from None
 
 

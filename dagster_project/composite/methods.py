@@ -92,14 +92,20 @@ def choose(entry: Entry, methods: Methods, base: Choice | None = None, also: Col
     return _filled(entry, method, parts, base)
 
 
-def choose_step(entry: Entry, methods: Methods, default: str, codes: Collection[str]) -> Step:
-    """The step an entry declares: a method, and under `indicators` what differs for some of them."""
+def choose_step(
+    entry: Entry, methods: Methods, default: str, codes: Collection[str], nominal: Step | None = None
+) -> Step:
+    """The step an entry declares: a method, and under `indicators` what differs for some of them.
+
+    Where the entry is an alternative to a `nominal` step, of the same method, what it does not say is that step's.
+    """
     if entry.value is None:
         return Step(default_choice(methods, default))
-    choice = choose(entry, methods, base=default_choice(methods, default), also=("indicators",))
+    base = nominal.choice if nominal else default_choice(methods, default)
+    choice = choose(entry, methods, base=base, also=("indicators",))
     parts = entry.at("indicators")
     if not isinstance(entry.value, dict) or parts.value is None:
-        return Step(choice)
+        return Step(choice, nominal.indicators if nominal and choice.method == base.method else {})
     own = {}
     for code, part in parts.mapping().items():
         if code not in codes:

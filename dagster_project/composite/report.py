@@ -47,6 +47,7 @@ def summary(computed: Computed, spread: Spread | None, data: tuple[str, ...]) ->
         found["sensitivity"] = {
             "runs": int(spread.ranks.shape[1]),
             "failed": spread.failed,
+            "tried": spread.tried,
             "why_failed": spread.why,
             "seed": plan.seed,
             "varied": list(plan.varied),

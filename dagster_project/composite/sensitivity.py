@@ -27,7 +27,8 @@ from schemas.errors import Misdeclared
 class Spread:
     """Scores and ranks of all units (rows) in all runs (columns); NaN where a run could not be computed.
 
-    `ranks` of the nominal index are `nominal`. `indices` are first-order and total sensitivity indices of
+    `failed` of the `tried` runs had none, the first for the reason `why`. `ranks` of the nominal index are
+    `nominal`. `indices` are first-order and total sensitivity indices of
     the mean shift of ranks by what was varied; empty unless asked for.
     """
 
@@ -37,6 +38,7 @@ class Spread:
     scores: Array
     ranks: Array
     failed: int
+    tried: int
     why: str
     indices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -84,6 +86,7 @@ def analyse(computed: Computed, source: Source, plan: Sensitivity) -> Spread:
         scores[:, :kept],
         ranks[:, :kept],
         failed,
+        len(points),
         why,
         indices,
     )

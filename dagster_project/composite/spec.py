@@ -19,7 +19,7 @@ from dagster_project.composite.spec_steps import (
     read_screen,
     read_weighting,
 )
-from dagster_project.composite.spec_vary import Sensitivity, read_sensitivity
+from dagster_project.composite.spec_vary import Nominal, Sensitivity, read_sensitivity
 from dagster_project.composite.tree import Tree, read_tree
 from dagster_project.composite.weigh import Weighting
 from schemas.declaration import Entry, parse_yaml
@@ -81,6 +81,15 @@ def spec_of(entry: Entry, read: Callable[[str], str]) -> Spec:
     titles = _titles(parts.get("title"), tree)
     data = _data(entry.at("data"))
     denominators, notes = read_denominators(entry.at("denominate"), tree)
+    nominal = Nominal(
+        {
+            "impute": choose_step(entry.at("impute"), impute.METHODS, "none", codes),
+            "treat": choose_step(entry.at("treat"), treat.METHODS, "none", codes),
+            "normalise": choose_step(entry.at("normalise"), normalise.METHODS, "minmax", codes),
+        },
+        read_weighting(entry.at("weights"), tree),
+        read_aggregation(entry.at("aggregate"), tree),
+    )
     return Spec(
         where=entry.where,
         index=parts["index"].text() if "index" in parts else tree.top,
@@ -91,15 +100,15 @@ def spec_of(entry: Entry, read: Callable[[str], str]) -> Spec:
         data=data[1],
         tree=tree,
         denominators=denominators,
-        impute=choose_step(entry.at("impute"), impute.METHODS, "none", codes),
+        impute=nominal.steps["impute"],
         screen=read_screen(entry.at("screen")),
-        treat=choose_step(entry.at("treat"), treat.METHODS, "none", codes),
-        normalise=choose_step(entry.at("normalise"), normalise.METHODS, "minmax", codes),
-        weighting=read_weighting(entry.at("weights"), tree),
-        aggregation=read_aggregation(entry.at("aggregate"), tree),
+        treat=nominal.steps["treat"],
+        normalise=nominal.steps["normalise"],
+        weighting=nominal.weighting,
+        aggregation=nominal.aggregation,
         shown=_shown(entry.at("results")),
         correlation=parts["correlation"].text(CORRELATIONS) if "correlation" in parts else "pearson",
-        sensitivity=read_sensitivity(entry.at("sensitivity"), tree),
+        sensitivity=read_sensitivity(entry.at("sensitivity"), tree, nominal),
         warnings=notes,
     )
 

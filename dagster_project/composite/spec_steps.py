@@ -89,8 +89,11 @@ def read_screen(entry: Entry) -> Screen:
     )
 
 
-def read_weighting(entry: Entry, tree: Tree) -> Weighting:
-    """How weights come about; those of the tree where nothing is said. A plain mapping is weights by code."""
+def read_weighting(entry: Entry, tree: Tree, nominal: Weighting | None = None) -> Weighting:
+    """How weights come about; those of the tree where nothing is said. A plain mapping is weights by code.
+
+    The bare method of `nominal`, to which the entry is an alternative, means that weighting.
+    """
     keys = ("levels", "groups", "values", "matrix")
     if entry.value is None:
         return Weighting(Choice("given"))
@@ -98,7 +101,9 @@ def read_weighting(entry: Entry, tree: Tree) -> Weighting:
         return Weighting(Choice("given"), values=_values(entry, tree))
     plain = entry.value if isinstance(entry.value, dict) else {}
     base = default_choice(weigh.METHODS, "given")
-    choice = choose(entry, weigh.METHODS, base=base, also=keys)
+    choice = choose(entry, weigh.METHODS, base=nominal.choice if nominal else base, also=keys)
+    if nominal and not plain and choice.method == nominal.choice.method:
+        return nominal
     if choice.method == "ahp" and "matrix" not in plain and "groups" not in plain:
         raise entry.at("groups").wrong("must be given: {<aggregate>: {method: ahp, matrix: [[1, …], …]}}")
     if "matrix" in plain:
@@ -155,8 +160,21 @@ def _values(entry: Entry, tree: Tree) -> dict[str, float]:
     return found
 
 
-def read_aggregation(entry: Entry, tree: Tree) -> Aggregation:
-    """The means: one for all, one a level from the bottom up (a list), or with `levels` and `groups`."""
+def read_aggregation(entry: Entry, tree: Tree, nominal: Aggregation | None = None) -> Aggregation:
+    """The means: one for all, one a level from the bottom up (a list), or with `levels` and `groups`.
+
+    Of an alternative to a `nominal` aggregation, the bare method of that one means it, and the share of weights
+    that must be there is the same where nothing else is said.
+    """
+    found = _aggregation(entry, tree, nominal)
+    if nominal is None:
+        return found
+    if isinstance(entry.value, str) and found.choice.method == nominal.choice.method:
+        return nominal
+    return replace(found, available=found.available or nominal.available)
+
+
+def _aggregation(entry: Entry, tree: Tree, nominal: Aggregation | None) -> Aggregation:
     above = tuple(range(2, tree.levels + 1))
     base = default_choice(aggregate.METHODS, "arithmetic")
     own = {
@@ -168,7 +186,8 @@ def read_aggregation(entry: Entry, tree: Tree) -> Aggregation:
         return Aggregation(base, groups=own)
     if isinstance(entry.value, list):
         return Aggregation(base, _by_level(entry, above), own)
-    choice = choose(entry, aggregate.METHODS, base=base, also=("levels", "groups", "available", "dat_thresh"))
+    also = ("levels", "groups", "available", "dat_thresh")
+    choice = choose(entry, aggregate.METHODS, base=nominal.choice if nominal else base, also=also)
     if not isinstance(entry.value, dict):
         return Aggregation(choice, groups=own)
     levels = entry.at("levels")

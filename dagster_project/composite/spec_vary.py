@@ -53,14 +53,29 @@ class Sensitivity:
         return tuple(name for name in VARIED if self.steps.get(name) or plain.get(name))
 
 
-def read_sensitivity(entry: Entry, tree: Tree) -> Sensitivity | None:
-    """The analysis a spec asks for; None where it does not."""
+@dataclass(frozen=True)
+class Nominal:
+    """The index as declared, to which a sensitivity analysis takes alternatives."""
+
+    steps: Mapping[str, Step]
+    weighting: Weighting
+    aggregation: Aggregation
+
+
+def read_sensitivity(entry: Entry, tree: Tree, nominal: Nominal) -> Sensitivity | None:
+    """The analysis a spec asks for; None where it does not.
+
+    A method that is the index's own means it with the parameters the index gives it.
+    """
     if entry.value in (None, False):
         return None
     parts = entry.mapping(["vary"], ["runs", "seed", "interval", "indices"])
     vary = parts["vary"].mapping(optional=VARIED)
     steps = {
-        name: tuple(choose_step(item, *_STEPS[name], tree.indicators) for item in _several(vary[name]))
+        name: tuple(
+            choose_step(item, *_STEPS[name], tree.indicators, nominal.steps[name])
+            for item in _several(vary[name])
+        )
         for name in _STEPS
         if name in vary
     }
@@ -70,8 +85,12 @@ def read_sensitivity(entry: Entry, tree: Tree) -> Sensitivity | None:
         interval=read_pair(parts["interval"]) if "interval" in parts else (0.05, 0.95),
         indices=parts["indices"].flag() if "indices" in parts else False,
         steps=steps,
-        weights=tuple(read_weighting(item, tree) for item in _alternatives(vary, "weights")),
-        aggregate=tuple(read_aggregation(item, tree) for item in _alternatives(vary, "aggregate")),
+        weights=tuple(
+            read_weighting(item, tree, nominal.weighting) for item in _alternatives(vary, "weights")
+        ),
+        aggregate=tuple(
+            read_aggregation(item, tree, nominal.aggregation) for item in _alternatives(vary, "aggregate")
+        ),
         noise=_noise(vary["noise"], tree) if "noise" in vary else {},
         exclude=vary["exclude"].flag() if "exclude" in vary else False,
     )

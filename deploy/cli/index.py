@@ -13,12 +13,15 @@ from dagster_project.composite.compute import Computed, compute
 from dagster_project.composite.report import summary, summary_html, summary_json
 from dagster_project.composite.results import files
 from dagster_project.composite.schema import spec_schema
-from dagster_project.composite.sensitivity import analyse
+from dagster_project.composite.sensitivity import Spread, analyse
 from dagster_project.composite.source import Source, join, read_source
 from dagster_project.composite.spec import Spec, read_spec
 from dagster_project.composite.table import show
 from deploy.cli.screen import screen
 from schemas.errors import Misdeclared
+
+FAILED_RUNS = 3
+"""Exit code: results are there, but some runs of the sensitivity analysis could not be computed."""
 
 app = typer.Typer(help="Composite indices: scores and ranks from any table.", no_args_is_help=True)
 
@@ -32,7 +35,10 @@ def compute_(
         typer.Option(help="CSV table, a row a unit; further tables are joined by the unit's code"),
     ] = None,
 ) -> None:
-    """Compute an index: every step as CSV, a summary as JSON and as a page, into a folder."""
+    """Compute an index: every step as CSV, a summary as JSON and as a page, into a folder.
+
+    Exit code 3: the results are there, but runs of the sensitivity analysis could not be computed.
+    """
     declared = read_spec(_text(spec, spec), str(spec), lambda name: _text(_beside(spec, name), spec))
     tables = data or ([spec.parent / declared.data] if declared.data else [])
     if not tables:
@@ -48,6 +54,9 @@ def compute_(
     }
     _write(out, texts)
     _tell(computed, out, len(texts))
+    if spread is not None and spread.failed:
+        _tell_failed(spread, declared)
+        raise typer.Exit(FAILED_RUNS)
 
 
 @app.command()
@@ -99,6 +108,15 @@ def _write(out: Path, texts: dict[str, str]) -> None:
             (out / name).write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         raise Misdeclared(str(out), "--out", f"cannot be written: {error.strerror}") from None
+
+
+def _tell_failed(spread: Spread, declared: Spec) -> None:
+    plan = declared.sensitivity
+    lost = ", and no sensitivity indices were made" if plan and plan.indices else ""
+    typer.echo(
+        f"sensitivity: {spread.failed} of {spread.tried} runs could not be computed;"
+        f" their ranks are missing{lost}. The first: {spread.why}"
+    )
 
 
 def _tell(computed: Computed, out: Path, written: int) -> None:
