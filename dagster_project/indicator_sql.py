@@ -110,6 +110,17 @@ def _present(table: str) -> str:
     return f"ALTER TABLE {table} {added}"
 
 
+def exact_sum(column: str) -> str:
+    """SQL: a sum that is the same in whatever order parts and threads bring the values.
+
+    Floats are added as whole numbers of 10^-12; where one is not finite, or too large for that, as they are.
+    """
+    value = f"toFloat64({column})"
+    usual = f"(isFinite({value}) AND abs({value}) < 1e60)"
+    whole = f"toInt256(round(if({usual}, {value}, 0) * 1e12))"
+    return f"if(countIf(NOT {usual}) = 0, toFloat64(sum({whole})) / 1e12, sum({value}))"
+
+
 def counts(indicator: Indicator, query: str = "", narrow: Mapping[str, str] | None = None) -> str:
     """What is counted in the wanted periods: (last day of the period, region, numerator, denominator).
 
@@ -119,7 +130,7 @@ def counts(indicator: Indicator, query: str = "", narrow: Mapping[str, str] | No
     bound = query or on_candidates(indicator.sql, indicator.lookback, narrow)
     return (
         f"SELECT {last_day(indicator.period, 'day')} AS ends, toString(region) AS code,"
-        " round(sum(toFloat64(numerator)), 9), round(sum(toFloat64(denominator)), 9)"
+        f" round({exact_sum('numerator')}, 9), round({exact_sum('denominator')}, 9)"
         f" FROM ({bound})"
         " WHERE day BETWEEN {first:Date} AND {last:Date} AND ends IN (SELECT day FROM wanted)"
         " GROUP BY ends, code ORDER BY ends, code"

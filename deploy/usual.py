@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
+from fractions import Fraction
 from typing import Any
 
 from quality.rows import quote
@@ -23,6 +25,10 @@ SLOTS = {
 }
 """SQL of a moment's slot; `time` is in Asia/Shanghai."""
 
+PARTS = 10**9
+"""Values are added as whole parts, so many to one."""
+MOST = "1e25"
+"""Values as great as this are left out: the sum of their squares might not fit."""
 COLUMNS = ("subject", "slot", "mean", "sd", "points")
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)(?::([a-z]+))?\}")
 _ROLL_UPS = {
@@ -33,20 +39,23 @@ _ROLL_UPS = {
 
 
 def usual_sql(contract: Contract, rule: Rule) -> str:
-    """Mean, sample standard deviation and number of values by subject and slot, from day %(first)s to %(last)s.
+    """Sum, sum of squares and number of values by subject and slot, from day %(first)s to %(last)s.
 
-    Each event counts once, as its last correction says; live events and replays alike.
+    Each event counts once, as its last correction says; live events and replays alike. Sums are of whole parts
+    (`PARTS` to one), exact in whatever order threads bring them; values that are not finite are left out.
     """
     spec = _spec(rule)
+    whole = f"toInt256(round({spec.field} * {PARTS}))"
     where = "".join(f" AND {name} = {_literal(value)}" for name, value in rule.inputs[0].where)
     return (
         f"SELECT {_subject(rule.inputs[0].subject)} AS subject, toUInt16({SLOTS[spec.slot]}) AS slot,"
-        f" avg({spec.field}) AS mean, ifNotFinite(stddevSamp({spec.field}), 0) AS sd, count() AS points"
+        f" sum({whole}), sum({whole} * {whole}), count()"
         f" FROM (SELECT * FROM landing.{contract.table} FINAL WHERE event_day BETWEEN %(first)s AND %(last)s"
         f" AND time <= arrived + toIntervalMillisecond({contract.skew_ms})"
         " ORDER BY corrects != '' DESC, log_epoch DESC, arrived DESC, partition, offset DESC"
         " LIMIT 1 BY source, if(corrects != '', corrects, id))"
-        f" WHERE isNotNull({spec.field}){where} GROUP BY subject, slot ORDER BY subject, slot"
+        f" WHERE isFinite({spec.field}) AND abs({spec.field}) < {MOST}{where}"
+        " GROUP BY subject, slot ORDER BY subject, slot"
     )
 
 
@@ -57,7 +66,16 @@ def usual(
     found = warehouse.rows(usual_sql(contract, rule), {"first": first, "last": last})
     if not found:
         raise Misdeclared(rule.id, "baseline", f"{rule.feed} has no landed events from {first} to {last}")
-    return [dict(zip(COLUMNS, row, strict=True)) for row in found]
+    return [
+        dict(zip(COLUMNS, (subject, slot, *_figures(*sums)), strict=True)) for subject, slot, *sums in found
+    ]
+
+
+def _figures(total: int, squares: int, number: int) -> tuple[float, float, int]:
+    """Mean, sample standard deviation (0 of a single value) and number, of exact sums of whole parts."""
+    mean = Fraction(total, number * PARTS)
+    off = Fraction(number * squares - total * total, number * max(1, number - 1) * PARTS * PARTS)
+    return float(mean), math.sqrt(off), number
 
 
 def keep(
