@@ -15,6 +15,7 @@ from rich.table import Table
 from deploy.cli.screen import screen
 from schemas.errors import Misdeclared
 from streams.watch.detect import METHODS, Detector, Judged, Option, detect, known_as, make, options
+from streams.watch.detect.parameters import SURVEILLANCE
 from streams.watch.detect.series import Series, read_series, with_frequency
 
 NAMES = ", ".join(METHODS)
@@ -87,6 +88,8 @@ def _remarks(series: Series, detector: Detector, judged: Sequence[Judged]) -> It
     """What a reader of the results should know."""
     if series.gap and not (isinstance(series.points[0].t, date) and hasattr(detector, "by_calendar")):
         yield f"t: {series.gap}: taken as neighbours; write a missing point as a row with an empty observed"
+    if getattr(detector, "missing", "") == SURVEILLANCE and any(each.observed is None for each in judged):
+        yield "missing points mute those after them, as in R; rules take missing=safe (docs/detect.md)"
     if all(each.bound is None for each in judged):
         first = getattr(detector, "first", None)
         wanted = f"; the first point judged would be number {first}" if first else ""

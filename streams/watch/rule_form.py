@@ -216,7 +216,10 @@ FORMS: dict[str, Form] = {
         {
             "field": FIELD,
             "aggregate": choice("The figure of each window.", "count", "sum", "mean", "max", "last"),
-            "parameters": {"type": "object", "description": "The detector's parameters."},
+            "parameters": {
+                "type": "object",
+                "description": "The detector's parameters; `missing: surveillance` takes R's way.",
+            },
             "measure": choice("What the bounds are compared with.", "statistic", "alarm"),
             "empty": choice("What a window without events is.", "zero", "missing"),
             "direction": DIRECTION,

@@ -17,7 +17,7 @@ from streams.watch.detect.parameters import option
 from streams.watch.detect.training import NOTHING, Trained, learn
 from streams.watch.detect.transformations import OF_COUNTS, TRANSFORMATIONS
 
-SEASONAL = "glm"
+SEASONAL, PLAIN = "glm", "none"
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,15 @@ class Cusum(Trained):
         return learned if self.m is None else cast(float, self.m)
 
     def _transformed(self, observed: float, mean: float) -> float:
-        if observed < 0 and self.trans in OF_COUNTS:
-            return math.nan
+        if (observed < 0 and self.trans in OF_COUNTS) or (mean < 0 and self.trans != PLAIN):
+            return math.nan  # no root of a number below 0
         transform, _ = TRANSFORMATIONS[self.trans]
         return transform(observed, mean, self.alpha)
 
     def _bound(self, mean: float, before: float, after: float) -> float | None:
         """As algo.cusum: at least 0, and 0 where it is not defined though the mean is."""
         _, on_counts = TRANSFORMATIONS[self.trans]
-        if on_counts is not None and math.isnan(mean):
+        if on_counts is not None and not mean >= 0:
             return None
         bound = on_counts(mean, self.alpha, self.h + self.k - before) if on_counts else self.h - after
         return defined(0.0 if math.isnan(bound) else max(0.0, bound))

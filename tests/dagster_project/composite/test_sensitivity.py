@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,45 @@ def test_imputation_varies_with_the_gaps_it_fills() -> None:
     )
     assert len({float(score) for score in found.scores[0]}) == 3
     assert not found.failed
+
+
+@pytest.mark.parametrize(
+    ("step", "declared", "other"),
+    [
+        ("normalise", "{method: minmax, range: [1, 100], indicators: {a: rank}}", "zscore"),
+        ("treat", "{method: winsorise, winmax: 1, skew: 0.1, kurt: 0.1}", "none"),
+        ("impute", "{method: constant, value: 7}", "mean"),
+        ("weights", "{method: given, values: {a: 3}}", "equal"),
+        ("aggregate", "{method: power, p: 3, available: 0.9}", "arithmetic"),
+    ],
+)
+def test_a_bare_method_that_is_the_index_s_own_means_it_as_declared(
+    step: str, declared: str, other: str
+) -> None:
+    name = re.search(r"method: (\w+)", declared)
+    assert name is not None
+    found, made = spread(
+        f"{step}: {declared}\nsensitivity: {{runs: 20, vary: {{{step}: [{name[1]}, {other}]}}}}"
+    )
+    plan = made.spec.sensitivity
+    assert plan is not None
+    own = {"weights": made.spec.weighting, "aggregate": made.spec.aggregation}
+    several = {"weights": plan.weights, "aggregate": plan.aggregate}.get(step) or plan.steps[step]
+    assert several[0] == (own.get(step) or getattr(made.spec, step, None))
+    scores = made.steps["aggregated"].column("I")
+    assert any(np.array_equal(run, scores, equal_nan=True) for run in found.scores.T)
+
+
+def test_what_an_alternative_does_not_say_is_the_index_s() -> None:
+    text = "normalise: {method: minmax, range: [1, 100], transform: sqrt}\n"
+    text += "aggregate: {method: arithmetic, available: 0.9}\n"
+    declared = spec(
+        TREE
+        + text
+        + "sensitivity: {vary: {normalise: [{range: [2, 3]}, rank], aggregate: [geometric, harmonic]}}"
+    )
+    plan = declared.sensitivity
+    assert plan is not None
+    first = plan.steps["normalise"][0].choice
+    assert (first.method, first["range"], first["transform"]) == ("minmax", (2, 3), "sqrt")
+    assert plan.aggregate[0].available == declared.aggregation.available != {}

@@ -99,3 +99,31 @@ def test_files_that_are_not_there_are_named(files: Path) -> None:
 def test_the_schema_is_printed() -> None:
     done = liaowang("index", "schema")
     assert done.returncode == 0 and json.loads(done.stdout)["title"] == "Liaowang composite index"
+
+
+def test_failed_runs_of_the_sensitivity_analysis_are_said_and_end_with_3(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("uCode,a,b\nA,1,3\nB,2,9\nC,5,4\n")
+    tree = "tree: {code: I, children: [a, b]}\n"
+    vary = "sensitivity: {runs: 40, vary: {aggregate: [arithmetic, geometric]}}\n"
+    (tmp_path / "spec.yaml").write_text(tree + vary)
+    given = (tmp_path / "spec.yaml", "--data", tmp_path / "data.csv", "--out", tmp_path / "out")
+    done = liaowang("index", "compute", *given)
+    assert (done.returncode, done.stderr) == (3, "")
+    said = json.loads((tmp_path / "out" / "summary.json").read_text())["sensitivity"]
+    assert 0 < said["failed"] < said["tried"] == 40
+    assert f"sensitivity: {said['failed']} of 40 runs could not be computed" in done.stdout
+    assert "geometric mean cannot take a score of 0" in done.stdout
+    (tmp_path / "spec.yaml").write_text(tree + "normalise: {method: minmax, range: [1, 100]}\n" + vary)
+    assert liaowang("index", "compute", *given).returncode == 0
+
+
+def test_indicators_that_determine_each_other_want_a_ridge(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("uCode,a,b,c\nA,1,2,3\nB,2,4,9\nC,3,6,4\nD,5,10,\n")
+    spec = "tree: {code: I, children: [a, b, c]}\nimpute: {method: em, ridge: 0}\n"
+    given = (tmp_path / "spec.yaml", "--data", tmp_path / "data.csv", "--out", tmp_path / "out")
+    (tmp_path / "spec.yaml").write_text(spec)
+    done = liaowang("index", "compute", *given)
+    assert done.returncode == 2
+    assert "determine each other exactly; give a ridge, such as ridge: 1e-06" in done.stderr
+    (tmp_path / "spec.yaml").write_text(spec.replace("ridge: 0", "ridge: 1e-6"))
+    assert liaowang("index", "compute", *given).returncode == 0
