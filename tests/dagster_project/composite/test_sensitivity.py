@@ -110,12 +110,15 @@ def test_a_bare_method_that_is_the_index_s_own_means_it_as_declared(
     found, made = spread(
         f"{step}: {declared}\nsensitivity: {{runs: 20, vary: {{{step}: [{name[1]}, {other}]}}}}"
     )
-    plan = made.spec.sensitivity
+    plan = made.sensitivity
     assert plan is not None
-    own = {"weights": made.spec.weighting, "aggregate": made.spec.aggregation}
-    several = {"weights": plan.weights, "aggregate": plan.aggregate}.get(step) or plan.steps[step]
-    assert several[0] == (own.get(step) or getattr(made.spec, step, None))
-    scores = made.steps["aggregated"].column("I")
+    if step in plan.steps:
+        first, own = plan.steps[step][0], getattr(made, step)
+        assert (first.choice.method, first.choice.values) == (own.choice.method, own.choice.values)
+        assert first.indicators == own.indicators
+    else:
+        assert made.weighting in plan.weights or made.aggregation in plan.aggregate
+    scores = compute(made, source(grid(ROWS), made)).steps["aggregated"].column("I")
     assert any(np.array_equal(run, scores, equal_nan=True) for run in found.scores.T)
 
 
