@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 
@@ -47,15 +48,19 @@ class Record(msgspec.Struct, frozen=True):
 class Aside:
     """Records what one program sets aside. `clock` gives seconds since 1970.
 
-    One program a service writes; what is in the file when it starts is counted on.
+    One program a service writes; what is in the file when it starts is counted on. Thread-safe.
     """
 
     def __init__(self, home: Path, service: str, clock: Callable[[], float]) -> None:
         self._path, self._clock = _path(home, service), clock
-        self._told = 0.0
+        self._told, self._lock = 0.0, Lock()
 
     def add(self, what: str, reason: str) -> None:
         """Record one item and say it in the log; where it cannot be written down, the log says that, too."""
+        with self._lock:
+            self._add(what, reason)
+
+    def _add(self, what: str, reason: str) -> None:
         now = self._clock()
         item = Item(
             datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"), _line(what), _line(reason)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,12 +17,18 @@ from rich.text import Text
 
 from deploy.cli import duty_cases, duty_officers, duty_replays, duty_roster
 from deploy.cli.complaint import complain
+from deploy.cli.duty_desk import read_moment
 from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from schemas.errors import LiaowangError
+from schemas.topics import DISPOSITIONS
+from streams.duty.database import Database
 from streams.duty.outbox import Outbox
+from streams.duty.publisher import revive_messages
 from streams.duty.push_worker import outbox_path
 from streams.duty.receiver import Trouble, receive
+from streams.duty.refill import refill
+from streams.duty.words import one_line
 
 app = typer.Typer(no_args_is_help=True, help="Cases, roster, officers; pushes of warnings.")
 for command in (*duty_cases.COMMANDS, *duty_roster.COMMANDS, *duty_replays.COMMANDS, duty_officers.token):
@@ -64,25 +72,56 @@ def pushes(
 
 @app.command()
 def revive() -> None:
-    """Try dead pushes again, after what the receiver disliked was mended."""
-    path = outbox_path(load_settings())
-    number = 0
+    """Try again what was refused, after that was mended: dead pushes, and messages the broker did not take."""
+    settings = load_settings()
+    path, number = outbox_path(settings), 0
     if path.exists():
-        outbox = Outbox(path)
-        number = outbox.revive(time.time())
-        outbox.close()
+        with _told(), closing(Outbox(path)) as outbox:
+            number = outbox.revive(time.time())
     typer.echo(f"{number} dead pushes are pending again")
+    if settings.duty_database_url or (settings.home / "duty" / "duty.sqlite").exists():
+        with _told(), closing(Database(settings.duty_database)) as database:
+            if messages := revive_messages(database):
+                typer.echo(f"{messages} messages to {DISPOSITIONS} are pending again")
+
+
+@app.command("refill")
+def refill_(
+    since: Annotated[
+        str, typer.Option(help="Only what arrived since then, such as 2026-11-25T09:00+08:00.")
+    ] = "",
+) -> None:
+    """Write every warning on the topic that the outbox does not have into it, by its key: they are pushed.
+
+    A worker whose outbox is gone does so by itself for the last week and for episodes that are open.
+    """
+    settings = load_settings()
+    moment = read_moment(since) if since else None
+    with _told(), closing(Outbox(outbox_path(settings))) as outbox:
+        done = refill(settings.kafka, outbox, moment, time.time())
+    typer.echo(
+        f"{done.read} transitions read, {done.added} of them were not in the outbox and are pending now"
+    )
+    if done.unfit:
+        typer.echo(f"{done.unfit} can be no push")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong is told in one line."""
+    try:
+        yield
+    except LiaowangError as error:
+        complain(str(error))
+        raise typer.Exit(1) from error
 
 
 def _log(path: Path, last: int) -> dict[str, Any]:
     """Counts by state and the newest pushes as plain JSON values; empty where nothing was ever pushed."""
     if not path.exists():
         return {"counts": {"pending": 0, "delivered": 0, "dead": 0}, "last": []}
-    outbox = Outbox(path)
-    try:
+    with _told(), closing(Outbox(path)) as outbox:
         return {"counts": outbox.counts(), "last": [_plain(row) for row in outbox.last(last)]}
-    finally:
-        outbox.close()
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -93,8 +132,17 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
         "created": _moment(row["created"]),
         "delivered_at": _moment(row["delivered_at"]),
         "last_error": row["last_error"],
-        "push": json.loads(row["payload"]),
+        "push": _payload(row["payload"]),
     }
+
+
+def _payload(raw: bytes) -> dict[str, Any]:
+    """What a push says; nothing where it cannot be read."""
+    try:
+        found = json.loads(raw)
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _moment(seconds: float | None) -> str | None:
@@ -116,14 +164,16 @@ def _show(console: Console, log: dict[str, Any]) -> None:
     for name in ("written", "level", "kind", "warning", "subject", "state", "tries", "error"):
         table.add_column(name, no_wrap=name in ("written", "level", "kind", "state"))
     for row in log["last"]:
-        said = [str(row["push"].get(name, "")) for name in ("level", "kind", "title", "subject")]
+        said = [one_line(row["push"].get(name, "")) for name in ("level", "kind", "title", "subject")]
         cells = (row["created"][11:19], *said, row["state"], str(row["attempts"]), row["last_error"])
-        table.add_row(*(Text(cell) for cell in cells), style=STYLES[said[0]])
+        table.add_row(*(Text(cell) for cell in cells), style=STYLES.get(said[0], ""))
     console.print(table)
 
 
 def _print(console: Console, push: dict[str, Any], new: bool) -> None:
     """One line a push; a copy is marked and grey."""
-    text = " ".join(str(push.get(name, "")) for name in ("level", "kind", "title", "subject", "at", "value"))
+    text = " ".join(
+        one_line(push.get(name, "")) for name in ("level", "kind", "title", "subject", "at", "value")
+    )
     style = STYLES.get(str(push.get("level")), "") if new else "dim"
     console.print(text if new else f"{text} (a copy)", style=style, markup=False, highlight=False)

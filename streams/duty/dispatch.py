@@ -19,6 +19,7 @@ from streams.duty.channels.config import Channel, Channels, Inhibition
 from streams.duty.channels.message import LEVEL_ZH, Message, Recipient
 from streams.duty.channels.quota import reserved, room
 from streams.duty.policy import FIRST_WAIT
+from streams.duty.words import one_line
 
 RED = "red"
 STILL_OPEN = "still_open"
@@ -312,18 +313,13 @@ def _said(key: str, value: Any) -> str:
         return f"{datetime.fromisoformat(str(value)).astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
     if isinstance(value, float):
         return f"{value:.4f}".rstrip("0").rstrip(".")
-    return _line(value)
-
-
-def _line(said: Any) -> str:
-    """As one line: a title of events' values may hold anything."""
-    return " ".join(str(said).split())
+    return one_line(value)
 
 
 def _words(notice: Notice, title: str) -> str:
     """The title with what kind of message it is; what comes of a replay says so first."""
     said = ("回放" if notice.case.get("timeline") else "", _KINDS.get(notice.kind, ""))
-    return "".join(f"（{each}）" for each in said if each) + _line(title)
+    return "".join(f"（{each}）" for each in said if each) + one_line(title)
 
 
 def _labels(notice: Notice) -> dict[str, str]:
@@ -339,7 +335,7 @@ def _many(batch: Batch, first: Notice, url: str) -> Message:
     said = "、".join(f"{LEVEL_ZH[level]} {number}" for level, number in counts.items())
     places = tuple(
         " ".join(
-            _line(part)
+            one_line(part)
             for part in (
                 f"[{LEVEL_ZH[notice.level]}]",
                 notice.case.get("region_name") or notice.case.get("region"),

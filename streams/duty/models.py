@@ -226,8 +226,25 @@ class Attachment(Base):
     who: Mapped[str]
 
 
+class Reached(Base):
+    """How far a partition of the topic of warnings was read: `next` of the log with this id at the broker.
+
+    Written with what was made of the warnings before it, so it is true of whatever is left of this database.
+    `filling`: while a database that was gone is filled again, since when (ms) all warnings count.
+    """
+
+    __tablename__ = "reached"
+    log: Mapped[str] = mapped_column(primary_key=True)
+    partition: Mapped[int] = mapped_column(primary_key=True)
+    next: Mapped[int] = mapped_column(sa.BigInteger())
+    filling: Mapped[int | None] = mapped_column(sa.BigInteger())
+
+
 class Message(Base):
-    """A message for Kafka, written with the change it tells of; published at least once, by its id."""
+    """A message for Kafka, written with the change it tells of; published at least once, by its id.
+
+    One that the broker can never take is set aside: `refused` says why.
+    """
 
     __tablename__ = "message"
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -237,6 +254,7 @@ class Message(Base):
     payload: Mapped[bytes] = mapped_column(sa.LargeBinary())
     created: Mapped[datetime]
     published: Mapped[datetime | None]
+    refused: Mapped[str | None]
     __table_args__ = (
         sa.Index(
             "ix_message_unpublished",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,8 @@ from schemas.regions import Regions
 from streams.duty.channels.config import PERSONAL, Channel, Channels
 from streams.duty.channels.message import Recipient
 from streams.duty.dispatch import NOBODY, Batch, Notice, Open, Plan, Silence, meant_for
-from streams.duty.lifecycle import CLOSED
+from streams.duty.faults import Fault, fault_of
+from streams.duty.lifecycle import CLOSED, LEVELS
 from streams.duty.links import make_link
 from streams.duty.models import Case, Notification, Officer
 from streams.duty.models import Silence as SilenceRow
@@ -66,44 +67,85 @@ def _pending() -> sa.Select[Any]:
     )
 
 
+@dataclass
+class Looked:
+    """Notifications as they were read, and those that cannot be read, with the error."""
+
+    notices: list[Notice] = field(default_factory=list)
+    broken: dict[int, Exception] = field(default_factory=dict)
+
+
 def waiting(
     session: Session,
     regions: Regions,
     now: datetime,
     room: Mapping[str, int],
     declared: Mapping[str, Channel],
-) -> list[Notice]:
+) -> Looked:
     """Notifications whose time has come in channels with room, those of one message all together.
 
     `room` says of a channel the highest rank it takes now. Each channel is asked for itself: one that is away
     with thousands before it hides no other's. What names no declared channel comes too, to be told so.
     """
     due = _pending().where(Notification.next_attempt <= now)
-    rows = list(session.execute(due.where(Notification.channel.not_in(declared)).limit(MOST)))
+    looked = Looked()
+    _look(session, due.where(Notification.channel.not_in(declared)).limit(MOST), regions, looked)
     for name, rank in room.items():
-        most = MOST if declared[name].group else FEW
-        found = session.execute(due.where(*_of(name), Notification.rank <= rank).limit(most))
-        rows += _whole(session, name, list(found))
-    return [_notice(row[0], row[1], row[2], row[3], row[4], regions) for row in rows]
+        most, here = MOST if declared[name].group else FEW, len(looked.notices)
+        _look(session, due.where(*_of(name), Notification.rank <= rank).limit(most), regions, looked)
+        messages = {notice.message for notice in looked.notices[here:] if notice.message}
+        if messages:  # with the others of their messages: a message must not be cut in two
+            known = {notice.id for notice in looked.notices[here:]}
+            others = _pending().where(*_of(name), Notification.message.in_(messages))
+            _look(session, others, regions, looked, without=known)
+    return looked
+
+
+def _look(
+    session: Session,
+    query: sa.Select[Any],
+    regions: Regions,
+    looked: Looked,
+    without: Collection[int] = (),
+) -> None:
+    """Read notifications; where one of them cannot even be fetched, each by itself."""
+    try:
+        rows = list(session.execute(query))
+    except Exception as error:
+        if fault_of(error) not in (Fault.value, Fault.item):
+            raise
+        rows = _one_by_one(session, query, looked)
+    for row in rows:
+        if row[0].id in without or row[0].id in looked.broken:
+            continue
+        try:
+            looked.notices.append(_notice(*row, regions))
+        except Exception as error:
+            looked.broken[row[0].id] = error
+
+
+def _one_by_one(session: Session, query: sa.Select[Any], looked: Looked) -> list[Any]:
+    rows: list[Any] = []
+    for id in session.scalars(query.with_only_columns(Notification.id)).all():
+        try:
+            rows += session.execute(_pending().where(Notification.id == id))
+        except Exception as error:
+            if fault_of(error) not in (Fault.value, Fault.item):
+                raise
+            looked.broken[id] = error
+    return rows
+
+
+def lay_aside(session: Session, ids: Sequence[int], reason: str) -> None:
+    """These can never be told: they are dead with the reason."""
+    _change(session, ids, state=DEAD, last_error=reason)
 
 
 def _of(channel: str) -> tuple[sa.ColumnElement[bool], ...]:
     return (Notification.channel == channel,)
 
 
-def _whole(session: Session, channel: str, rows: list[Any]) -> list[Any]:
-    """Rows with the others of their messages: a message must not be cut in two."""
-    messages = {row[0].message for row in rows if row[0].message}
-    if not messages:
-        return rows
-    known = {row[0].id for row in rows}
-    others = session.execute(_pending().where(*_of(channel), Notification.message.in_(messages)))
-    return rows + [found for found in others if found[0].id not in known]
-
-
-def too_late(
-    session: Session, regions: Regions, channel: str, oldest: Mapping[str, datetime]
-) -> list[Notice]:
+def too_late(session: Session, regions: Regions, channel: str, oldest: Mapping[str, datetime]) -> Looked:
     """Notifications of a channel that takes nothing now, written before their level's moment."""
     before = sa.or_(
         *(
@@ -111,8 +153,9 @@ def too_late(
             for level, moment in oldest.items()
         )
     )
-    rows = session.execute(_pending().where(*_of(channel), before).limit(MOST))
-    return [_notice(row[0], row[1], row[2], row[3], row[4], regions) for row in rows]
+    looked = Looked()
+    _look(session, _pending().where(*_of(channel), before).limit(MOST), regions, looked)
+    return looked
 
 
 def newest(session: Session) -> int:
@@ -129,6 +172,8 @@ def _notice(
     regions: Regions,
 ) -> Notice:
     said: dict[str, Any] = json.loads(row.payload)
+    if row.level not in LEVELS:
+        raise ValueError(f"level {row.level!r} is none of {', '.join(LEVELS)}")
     place = regions.get(region)
     said["region_name"] = place.name if place else region
     return Notice(
@@ -162,23 +207,23 @@ def open_cases(session: Session, levels: Iterable[str]) -> list[Open]:
     return [Open(*row) for row in session.execute(query)]
 
 
-def silences(session: Session, now: datetime) -> list[Silence]:
-    """The silences that hold now."""
+def silences(session: Session, now: datetime, unread: Callable[[int, Exception], None]) -> list[Silence]:
+    """The silences that hold now; one that cannot be read holds nothing back, and is given to `unread`."""
     query = sa.select(SilenceRow).where(
         SilenceRow.starts <= now, SilenceRow.ends > now, SilenceRow.ended.is_(None)
     )
-    return [
-        Silence(
-            row.id,
-            row.starts.timestamp(),
-            row.ends.timestamp(),
-            row.reason,
-            tuple(json.loads(row.rules)),
-            tuple(json.loads(row.regions)),
-            tuple(json.loads(row.levels)),
-        )
-        for row in session.scalars(query)
-    ]
+    found = []
+    for row in session.scalars(query):
+        try:
+            found.append(_silence(row))
+        except (ValueError, TypeError) as error:
+            unread(row.id, error)
+    return found
+
+
+def _silence(row: SilenceRow) -> Silence:
+    rules, regions, levels = (tuple(json.loads(each)) for each in (row.rules, row.regions, row.levels))
+    return Silence(row.id, row.starts.timestamp(), row.ends.timestamp(), row.reason, rules, regions, levels)
 
 
 def recently_sent(session: Session, channels: Mapping[str, Channel], now: datetime) -> dict[str, list[float]]:

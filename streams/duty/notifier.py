@@ -2,7 +2,8 @@
 
 It looks into the database many times a second, decides (`dispatch`), writes down which message each notification
 belongs to, and only then sends. Channels do not wait for each other; one that is away is knocked at by one message
-at a time. What was sent and not written down (kill -9) is sent again under the same key.
+at a time. What was sent and not written down (kill -9) is sent again under the same key. A notification that
+cannot be read, written or sent through its own fault is dead and set aside; the others go on.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import asyncio
 import logging
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 
 from sqlalchemy.orm import Session
@@ -23,7 +25,8 @@ from streams.duty.channels.config import GROUPS, Channel, Channels
 from streams.duty.channels.quota import reserved, room
 from streams.duty.channels.sender import Sender
 from streams.duty.database import Database
-from streams.duty.dispatch import MOST_AGE, RED, Batch, Notice, World, gone, message_of, plan
+from streams.duty.dispatch import MOST_AGE, RED, Batch, Notice, Plan, World, gone, message_of, plan
+from streams.duty.faults import Doubt, Fault, SetAside, fault_of, told
 from streams.duty.lifecycle import LEVELS, rank
 from streams.duty.notices import (
     CONSOLE,
@@ -31,6 +34,7 @@ from streams.duty.notices import (
     begin,
     bury,
     delivered,
+    lay_aside,
     newest,
     open_cases,
     other_channel,
@@ -63,6 +67,10 @@ CONCURRENCY = 32
 LONGEST_PAUSE = 5.0
 
 
+Step = Callable[[Session], None]
+"""One change of a transaction."""
+
+
 @dataclass
 class Post:
     """The state of one channel: its line, what is under way, and when the last messages went.
@@ -89,10 +97,16 @@ class Notifier:
         links: Links,
         clock: Callable[[], float],
         rng: Random,
+        *,
+        aside: SetAside,
+        beat: Callable[[], None],
     ) -> None:
+        self._aside, self._beat, self._doubt = aside, beat, Doubt()
+        self._unread: set[int] = set()
         self._database, self._regions, self._channels = database, regions, channels
         self._sender, self._links, self._clock, self._rng = sender, links, clock, rng
         self._posts: defaultdict[str, Post] = defaultdict(Post)
+        self._answers: dict[asyncio.Task[Answer], Answer] = {}
         self._remembered = False
         self._latest, self._idle_until = -1, 0.0
 
@@ -100,6 +114,7 @@ class Notifier:
         """Tell until `stop`; what is under way then is finished and settled first."""
         failures = 0
         while not stop.is_set() or self._under_way():
+            self._beat()
             try:
                 await self._round(admit=not stop.is_set())
                 if failures:
@@ -136,9 +151,10 @@ class Notifier:
     def _start(self, batch: Batch, channel: Channel) -> None:
         now, post = self._clock(), self._posts[batch.channel]
         post.sent.append(now)
-        message = message_of(batch, self._link(batch, channel, now))
-        task = asyncio.create_task(self._sender.send(channel, message, now))
-        post.under_way[task] = batch
+        post.under_way[asyncio.create_task(self._send(batch, channel, now))] = batch
+
+    async def _send(self, batch: Batch, channel: Channel, now: float) -> Answer:
+        return await self._sender.send(channel, message_of(batch, self._link(batch, channel, now)), now)
 
     def _link(self, batch: Batch, channel: Channel, now: float) -> str:
         """To the one case, by which its officer takes it; to the list of cases where there are several.
@@ -159,26 +175,97 @@ class Notifier:
             if latest == self._latest and now < self._idle_until:
                 return []
             self._remember(session, moment)
-            late = self._too_late(session, now)
+            late, broken = self._too_late(session, now)
             gone_elsewhere = {notice.id for batch, _ in late for notice in batch.notices}
             due = waiting(session, self._regions, moment, self._room(now), self._channels.channels)
-            notices = [notice for notice in due if notice.id not in gone_elsewhere]
+            notices = [notice for notice in due.notices if notice.id not in gone_elsewhere]
             world = self._world(session, notices, now, moment)
-        decided = plan(notices, world, now)
-        known = [batch for batch in decided.batches if batch.channel in self._channels.channels]
-        if not (late or decided.batches or decided.dropped):
+        broken |= due.broken
+        decided = self._plan(notices, world, now, broken)
+        if not (late or decided.batches or decided.dropped or broken):
             self._latest, self._idle_until = latest, now + LOOK_AGAIN_SECONDS
             return []
+        for id, error in broken.items():
+            self._lay_aside([id], error)
+        steps = self._steps(late, decided, moment)
+        failed = self._written([(ids, do) for _, ids, do in steps])
+        return [
+            batch
+            for batch, ids, _ in steps
+            if batch is not None and batch.channel in self._channels.channels and not failed & set(ids)
+        ]
+
+    def _plan(
+        self, notices: Sequence[Notice], world: World, now: float, broken: dict[int, Exception]
+    ) -> Plan:
+        """What goes now; a notification by which nothing can be decided is put with the broken ones."""
+        try:
+            return plan(notices, world, now)
+        except Exception as error:
+            if fault_of(error) not in (Fault.value, Fault.item):
+                raise
+        for notice in notices:
+            try:
+                plan([notice], world, now)
+                message_of(Batch("", notice.channel, (notice,)))
+            except Exception as error:
+                broken[notice.id] = error
+        return plan([notice for notice in notices if notice.id not in broken], world, now)
+
+    def _steps(
+        self, late: Sequence[tuple[Batch, str]], decided: Plan, now: datetime
+    ) -> list[tuple[Batch | None, list[int], Step]]:
+        """What is to be written down before anything is sent: the batch that then goes, its notices, how."""
+        steps: list[tuple[Batch | None, list[int], Step]] = []
+        for batch, why in late:
+            steps.append((None, _ids(batch), partial(self._bury, batch=batch, why=why, now=now)))
+        for notice, why in decided.dropped:
+            steps.append((None, [notice.id], partial(_suppress, part=replace(decided, batches=(), dropped=((notice, why),)))))
+        for batch in decided.batches:
+            known = batch.channel in self._channels.channels
+            step = (
+                partial(_begin, batch=batch, now=now)
+                if known
+                else partial(self._nowhere, batch=batch, now=now)
+            )
+            steps.append((batch, _ids(batch), step))
+        return steps
+
+    def _written(self, steps: Sequence[tuple[list[int], Step]]) -> set[int]:
+        """Write all down in one transaction; where that cannot be, each in its own: ids of those that failed."""
+        try:
+            with self._database.writing() as session:
+                for _, step in steps:
+                    step(session)
+            return set()
+        except Exception as error:
+            if fault_of(error) not in (Fault.value, Fault.item):
+                raise
+        failed: set[int] = set()
+        for ids, step in steps:
+            try:
+                with self._database.writing() as session:
+                    step(session)
+                self._doubt.good()
+            except Exception as error:
+                self._lay_aside(ids, error)
+                failed.update(ids)
+        return failed
+
+    def _lay_aside(self, ids: Sequence[int], error: Exception) -> None:
+        """These are dead by their own fault, and say so; any other fault is raised again."""
+        reason = self._doubt.blame(error)
         with self._database.writing() as session:
-            for batch, why in late:
-                ways = bury(session, batch.notices, why, self._channels, moment, tried=False)
-                _tell(batch, ways, why)
-            suppress(session, decided)
-            begin(session, known, moment)
-            for batch in decided.batches:
-                if batch.channel not in self._channels.channels:
-                    self._nowhere(session, batch, moment)
-        return known
+            lay_aside(session, ids, reason)
+        self._aside(f"notification {', '.join(map(str, ids[:5]))}{', …' if len(ids) > 5 else ''}", reason)
+
+    def _bury(self, session: Session, *, batch: Batch, why: str, now: datetime) -> None:
+        _tell(batch, bury(session, batch.notices, why, self._channels, now, tried=False), why)
+
+    def _silence_unread(self, id: int, error: Exception) -> None:
+        if id not in self._unread:
+            self._unread.add(id)
+            self._aside(f"silence {id}", f"it holds nothing back: {told(error)}")
 
     def _remember(self, session: Session, now: datetime) -> None:
         """After a start: what went before it counts against the quotas, too."""
@@ -192,7 +279,7 @@ class Notifier:
         return World(
             channels=self._channels,
             open=open_cases(session, levels) if notices and levels else (),
-            silences=silences(session, moment) if notices else (),
+            silences=silences(session, moment, self._silence_unread) if notices else (),
             sent={name: post.sent for name, post in self._posts.items()},
             busy={batch.key for batch in self._under_way().values()},
             slots=self._slots(now, {notice.channel for notice in notices}),
@@ -208,9 +295,10 @@ class Notifier:
                 found[name] = len(LEVELS) if left > reserved(channel.quota) else rank(RED)
         return found
 
-    def _too_late(self, session: Session, now: float) -> list[tuple[Batch, str]]:
-        """What waits behind a channel that takes nothing, too long: it need not be tried first; and why."""
+    def _too_late(self, session: Session, now: float) -> tuple[list[tuple[Batch, str]], dict[int, Exception]]:
+        """What waits behind a channel that takes nothing, too long, and why; and what cannot be read."""
         found: list[tuple[Batch, str]] = []
+        broken: dict[int, Exception] = {}
         for name, post in self._posts.items():
             opens = post.line.closed_until
             if (opens <= now and not post.line.broken) or now < post.looked + LOOK_AGAIN_SECONDS:
@@ -219,14 +307,16 @@ class Notifier:
             until = max(now, opens) + FIRST_WAIT
             oldest = {level: datetime.fromtimestamp(until - age, UTC) for level, age in MOST_AGE.items()}
             busy = {notice.id for batch in post.under_way.values() for notice in batch.notices}
+            looked = too_late(session, self._regions, name, oldest)
+            broken |= looked.broken
             notices = tuple(
                 notice
-                for notice in too_late(session, self._regions, name, oldest)
+                for notice in looked.notices
                 if notice.id not in busy and other_channel(notice, self._channels.channels)
             )
             if notices:
                 found.append((Batch("", name, notices), f"the channel takes nothing: {post.reason}"))
-        return found
+        return found, broken
 
     def _slots(self, now: float, names: set[str]) -> Mapping[str, int]:
         """Room by channel; one that is not declared has room for all, since nothing is sent there."""
@@ -237,14 +327,14 @@ class Notifier:
             for name in names
         }
 
-    def _nowhere(self, session: Session, batch: Batch, now: datetime) -> None:
+    def _nowhere(self, session: Session, *, batch: Batch, now: datetime) -> None:
         """The console shows it anyway; any other name must be declared."""
         result: Outcome = Delivered()
         if batch.channel != CONSOLE:
             result = Dead(f"no channel {batch.channel} is declared in channels.yaml")
-        self._write(session, batch, result, now)
+        self._write(session, batch=batch, result=result, now=now)
 
-    def _write(self, session: Session, batch: Batch, result: Outcome | Late, now: datetime) -> None:
+    def _write(self, session: Session, *, batch: Batch, result: Outcome | Late, now: datetime) -> None:
         ways = settle(session, batch, result, self._channels, now)
         _tell(batch, ways, "" if isinstance(result, Delivered) else result.reason)
 
@@ -259,20 +349,39 @@ class Notifier:
         if not done:
             return
         now = self._clock()
-        results = [(batch, self._outcome(batch, answer_of(task, batch), now)) for _, task, batch in done]
-        await asyncio.to_thread(self._write_all, results, datetime.fromtimestamp(now, UTC))
         for name, task, batch in done:
-            self._learn(name, answer_of(task, batch), now)
-            del self._posts[name].under_way[task]
+            if task not in self._answers:
+                self._answers[task] = answer = self._answer(task, batch)
+                self._learn(name, answer, now)
+        results = [(batch, self._outcome(batch, self._answers[task], now)) for _, task, batch in done]
+        await asyncio.to_thread(self._write_all, results, datetime.fromtimestamp(now, UTC))
+        for name, task, _ in done:
+            del self._posts[name].under_way[task], self._answers[task]
         self._idle_until = 0.0
 
     def _write_all(self, results: list[tuple[Batch, Outcome | Late]], now: datetime) -> None:
         arrived = [batch for batch, result in results if isinstance(result, Delivered)]
-        with self._database.writing() as session:
-            delivered(session, arrived, now)
-            for batch, result in results:
-                if not isinstance(result, Delivered):
-                    self._write(session, batch, result, now)
+        ids = [id for batch in arrived for id in _ids(batch)]
+        steps: list[tuple[list[int], Step]] = [(ids, partial(_delivered, batches=arrived, now=now))]
+        steps += [
+            (_ids(batch), partial(self._write, batch=batch, result=result, now=now))
+            for batch, result in results
+            if not isinstance(result, Delivered)
+        ]
+        self._written(steps)
+
+    def _answer(self, task: asyncio.Task[Answer], batch: Batch) -> Answer:
+        """What a message came to; one that cannot even be sent is refused, and stops no other."""
+        try:
+            answer = task.result()
+        except Exception as error:
+            if fault_of(error) is Fault.peer:
+                return Answer(None, reason=told(error))
+            reason = self._doubt.blame(error)
+            self._aside(f"message {batch.key} by {batch.channel}", reason)
+            return Answer(400, "", f"it cannot be sent: {reason}", True)
+        self._doubt.good()
+        return answer
 
     def _outcome(self, batch: Batch, answer: Answer, now: float) -> Outcome | Late:
         """What the answer means for these notices; nobody waits longer than its level allows."""
@@ -303,10 +412,17 @@ def _tell(batch: Batch, ways: Mapping[str | None, int], why: str) -> None:
             log.warning("channel %s: %d not delivered (%s): %s; by %s instead", *said, way)
 
 
-def answer_of(task: asyncio.Task[Answer], batch: Batch) -> Answer:
-    """What a message came to; one that cannot even be sent is refused, and stops no other."""
-    error = task.exception()
-    if error is None:
-        return task.result()
-    log.error("message %s cannot be sent by %s", batch.key, batch.channel, exc_info=error)
-    return Answer(400, "", f"it cannot be sent: {type(error).__name__}: {error}", True)
+def _ids(batch: Batch) -> list[int]:
+    return [notice.id for notice in batch.notices]
+
+
+def _suppress(session: Session, *, part: Plan) -> None:
+    suppress(session, part)
+
+
+def _begin(session: Session, *, batch: Batch, now: datetime) -> None:
+    begin(session, [batch], now)
+
+
+def _delivered(session: Session, *, batches: Sequence[Batch], now: datetime) -> None:
+    delivered(session, batches, now)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
+from streams.duty.words import one_line
+
 COLOURS = {"red": "#c62828", "orange": "#ef6c00", "yellow": "#f9a825", "blue": "#1565c0"}
 
 PAGE = """<!doctype html>
@@ -35,6 +37,6 @@ def _row(item: Mapping[str, Any]) -> str:
     received = datetime.fromtimestamp(item["received_at"], UTC).isoformat(timespec="seconds")
     level = str(push.get("level", ""))
     cells = [level, *(push.get(name) for name in ("kind", "title", "subject", "at", "value")), received]
-    texts = [escape("" if cell is None else str(cell)) for cell in cells]
+    texts = [escape("" if cell is None else one_line(cell)) for cell in cells]
     first = f'<td style="color:{COLOURS.get(level, "#222")}">{texts[0]}</td>'
     return f"<tr>{first}{''.join(f'<td>{text}</td>' for text in texts[1:])}</tr>"

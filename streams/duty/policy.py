@@ -11,6 +11,8 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from random import Random
 
+from streams.duty.words import one_line
+
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 3600.0
@@ -85,11 +87,12 @@ def retry_after_seconds(header: str, now: float) -> float:
 def outcome(answer: Answer, attempts: int, now: float, rng: Random) -> Outcome:
     """What becomes of a push that has been tried `attempts` times, this one included."""
     status = answer.status
+    said = one_line(answer.reason)  # a database may refuse what a service says
     if status is None:
-        return Retry(now, answer.reason[:REASON_LENGTH])
+        return Retry(now, said[:REASON_LENGTH])
     if 200 <= status < 300:
         return Delivered()
-    reason = (answer.reason if answer.meant else f"HTTP {status} {answer.reason}".strip())[:REASON_LENGTH]
+    reason = (said if answer.meant else f"HTTP {status} {said}".strip())[:REASON_LENGTH]
     if status == 429 or status >= 500:
         return Retry(now + max(backoff(attempts, rng), retry_after_seconds(answer.retry_after, now)), reason)
     return Dead(reason)

@@ -10,32 +10,34 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from secrets import token_hex
 
-from sqlalchemy.exc import OperationalError
-
 from schemas.errors import Unavailable
 from schemas.regions import Regions, load_regions
 from schemas.settings import Settings
+from streams.aside import Aside
 from streams.duty.channels.home import open_channels
 from streams.duty.channels.sender import Sender
 from streams.duty.courier import CONCURRENCY, Courier
 from streams.duty.database import Database
+from streams.duty.faults import SetAside
 from streams.duty.home import open_database
 from streams.duty.notices import Links
 from streams.duty.notifier import Notifier
-from streams.duty.outbox import Outbox
+from streams.duty.outbox import open_outbox
 from streams.duty.policy import backoff
-from streams.duty.push import push_of
-from streams.duty.reader import Read, Reader
+from streams.duty.pulse import Pulse
+from streams.duty.push_inbox import PushInbox
+from streams.duty.reader import Reader, sleep
 from streams.duty.stopping import stop_on_signals
+from streams.duty.together import together
 from streams.duty.webhook import Webhook
-from streams.worker import start_logging
+from streams.worker import heartbeat, start_logging
 
 
 def outbox_path(settings: Settings) -> Path:
@@ -46,52 +48,73 @@ def outbox_path(settings: Settings) -> Path:
 def main(settings: Settings) -> None:
     """Push warnings until SIGTERM or SIGINT; a second worker on the same home is Unavailable."""
     start_logging()
-    # It writes a line each time it tries again; this worker says once that the broker is away.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # They write a line each time they try again; this worker says once that the broker is away.
+    for library in ("aiokafka", "kafka"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     with _alone(settings.home / "duty"):
         asyncio.run(_run(settings, time.time, Random()))
 
 
 async def _run(settings: Settings, clock: Callable[[], float], rng: Random) -> None:
     stop = stop_on_signals()
-    outbox = Outbox(outbox_path(settings))
+    aside = Aside(settings.home, "push", clock).add
+    pulse = Pulse(heartbeat(settings, "push"), time.monotonic, ("reader", "courier", "notifier"))
+    outbox = open_outbox(outbox_path(settings), clock, lambda said: aside("the outbox", said))
     try:
         async with Webhook(settings.webhook, settings.webhook_key, CONCURRENCY) as webhook:
-            courier = Courier(outbox, webhook, clock, rng)
-
-            def take(found: Sequence[Read]) -> int:
-                return outbox.add([push_of(each.warning) for each in found], clock())
-
-            reader = Reader(settings, "push", take, courier.wake, time.monotonic, rng)
-            try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(courier.run(stop))
-                    group.create_task(reader.run(stop))
-                    group.create_task(_notify(settings, clock, rng, stop))
-            except* OperationalError as errors:
-                # Started again, it goes on where it was: what is not on disk is not committed either.
-                raise Unavailable(f"the outbox {outbox_path(settings)}: {errors.exceptions[0]}") from errors
+            courier = Courier(outbox, webhook, clock, rng, aside=aside, beat=pulse.of("courier"))
+            reader = Reader(
+                settings,
+                "push",
+                PushInbox(outbox, clock, aside),
+                courier.wake,
+                time.monotonic,
+                rng,
+                keeps="the outbox",
+                now=clock,
+                aside=aside,
+                beat=pulse.of("reader"),
+            )
+            await together(
+                courier=courier.run(stop),
+                reader=reader.run(stop),
+                notifier=_notify(settings, clock, rng, stop, aside, pulse.of("notifier")),
+            )
     finally:
         outbox.close()
 
 
-async def _notify(settings: Settings, clock: Callable[[], float], rng: Random, stop: asyncio.Event) -> None:
+async def _notify(
+    settings: Settings,
+    clock: Callable[[], float],
+    rng: Random,
+    stop: asyncio.Event,
+    aside: SetAside,
+    beat: Callable[[], None],
+) -> None:
     """Tell officers what there is to tell until `stop`; a database that is away at the start is waited for."""
     regions = load_regions()
     channels, secrets = open_channels(settings)
-    database = await _opened(settings, clock, regions, rng, stop)
+    database = await _opened(settings, clock, regions, rng, stop, beat)
     if database is None:
         return
     links = Links(settings.console, settings.console_key)
     try:
         async with Sender(secrets, lambda: token_hex(16)) as sender:
-            await Notifier(database, regions, channels, sender, links, clock, rng).run(stop)
+            await Notifier(
+                database, regions, channels, sender, links, clock, rng, aside=aside, beat=beat
+            ).run(stop)
     finally:
         database.close()
 
 
 async def _opened(
-    settings: Settings, clock: Callable[[], float], regions: Regions, rng: Random, stop: asyncio.Event
+    settings: Settings,
+    clock: Callable[[], float],
+    regions: Regions,
+    rng: Random,
+    stop: asyncio.Event,
+    beat: Callable[[], None],
 ) -> Database | None:
     """The duty database; None where it is stopped before it came."""
     failures = 0
@@ -103,8 +126,7 @@ async def _opened(
             failures += 1
             if failures == 1:
                 logging.getLogger("liaowang.push").warning("%s; notifications wait", error)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), backoff(failures, rng))
+            await sleep(backoff(failures, rng), stop, beat)
     return None
 
 

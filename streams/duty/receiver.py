@@ -26,6 +26,7 @@ from streams.duty.page import page
 from streams.duty.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, complaint
 from streams.duty.stopping import stop_on_signals
 from streams.duty.store import Store
+from streams.duty.words import header_text
 from streams.http_doors import guarding
 from streams.http_guard import Guard, guard_of, hosts_of
 from streams.worker import start_logging
@@ -104,7 +105,7 @@ class Receiver:
         unlucky = self._rng.random() < self._trouble.fail_share
         if unlucky and self._rng.random() < 0.5:
             return web.json_response({"error": "out of order, on purpose"}, status=500)
-        new = self._of(request).put(request.headers[KEY_HEADER], body, self._clock())
+        new = self._of(request).put(header_text(request.headers[KEY_HEADER]), body, self._clock())
         if self._on_push:
             self._on_push(json.loads(body), new)
         if unlucky:
@@ -114,8 +115,9 @@ class Receiver:
     def _refusal(self, request: web.Request, body: bytes) -> tuple[int, str]:
         """Status and reason, the reason empty where the push is taken."""
         headers = request.headers
-        if not 0 < len(headers.get(KEY_HEADER, "")) <= KEY_LENGTH:
-            return 400, f"{KEY_HEADER} must be given"
+        key = headers.get(KEY_HEADER, "")
+        if not 0 < len(key) <= KEY_LENGTH or not _is_text(key):
+            return 400, f"{KEY_HEADER} must be given, in at most {KEY_LENGTH} characters"
         doubt = complaint(
             self._key,
             headers.get(TIMESTAMP_HEADER, ""),
@@ -127,7 +129,7 @@ class Receiver:
             return 401, doubt
         try:
             push = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return 400, "the body is not JSON"
         return (0, "") if isinstance(push, dict) else (400, "the body is no JSON object")
 
@@ -150,6 +152,15 @@ class Receiver:
         pushes, copies = self._store.count()
         text = page(pushes, copies, self._store.newest(PAGE_ROWS))
         return web.Response(text=text, content_type="text/html")
+
+
+def _is_text(key: str) -> bool:
+    """Whether the bytes of a header were UTF-8."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @asynccontextmanager

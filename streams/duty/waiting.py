@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -122,9 +122,10 @@ def told_of(session: Session, shift: Shift, case: Case) -> frozenset[str]:
     return frozenset(login for login, id in shift.ids.items() if id in ids)
 
 
-def advance_due(session: Session, desk: Desk, now: datetime) -> int:
+def advance_due(session: Session, desk: Desk, now: datetime, without: Collection[int] = ()) -> int:
     """Advance up to a batch of cases whose time has come; returns how many these were."""
-    query = sa.select(Case).where(Case.next_step <= now).order_by(Case.next_step, Case.id).limit(BATCH)
+    due = (Case.next_step <= now, Case.id.not_in(without))
+    query = sa.select(Case).where(*due).order_by(Case.next_step, Case.id).limit(BATCH)
     cases = session.scalars(query.with_for_update(of=Case, skip_locked=True)).unique().all()
     if cases:
         shift = shift_of(session, desk, now)
@@ -133,9 +134,16 @@ def advance_due(session: Session, desk: Desk, now: datetime) -> int:
     return len(cases)
 
 
-def any_due(session: Session, now: datetime) -> bool:
+def any_due(session: Session, now: datetime, without: Collection[int] = ()) -> bool:
     """Whether there is a case whose time has come; asked before a transaction that writes is begun."""
-    return session.scalars(sa.select(Case.id).where(Case.next_step <= now).limit(1)).first() is not None
+    query = sa.select(Case.id).where(Case.next_step <= now, Case.id.not_in(without)).limit(1)
+    return session.scalars(query).first() is not None
+
+
+def due_cases(session: Session, now: datetime, without: Collection[int] = ()) -> list[int]:
+    """The ids of a batch of cases whose time has come, the longest due first."""
+    query = sa.select(Case.id).where(Case.next_step <= now, Case.id.not_in(without))
+    return list(session.scalars(query.order_by(Case.next_step, Case.id).limit(BATCH)))
 
 
 def chain_of(session: Session, shift: Shift, case: Case, now: datetime) -> tuple[Link, ...]:

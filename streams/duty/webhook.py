@@ -11,6 +11,7 @@ from schemas.errors import Misdeclared
 from streams.duty.outbox import Due
 from streams.duty.policy import Answer
 from streams.duty.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from streams.duty.words import header_value
 
 TIMEOUT_SECONDS = 10.0
 REASON_BYTES = 200
@@ -43,7 +44,7 @@ class Webhook:
         timestamp = int(now)
         headers = {
             "Content-Type": "application/json",
-            KEY_HEADER: push.id,
+            KEY_HEADER: header_value(push.id),
             TIMESTAMP_HEADER: str(timestamp),
             SIGNATURE_HEADER: sign(self._key, timestamp, push.payload),
         }

@@ -7,9 +7,10 @@ import errno
 import logging
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 
 import uvicorn
@@ -18,34 +19,32 @@ from starlette.types import ASGIApp
 from schemas.contract import load_contracts
 from schemas.errors import Unavailable
 from schemas.settings import HOST, Settings
+from streams.aside import Aside
+from streams.duty.advancing import Advancing
 from streams.duty.api.app import make_api
 from streams.duty.api.parts import Parts, forget_replies, utc_now
-from streams.duty.database import ASK_EVERY
+from streams.duty.case_inbox import CaseInbox
 from streams.duty.desk import plan_of
+from streams.duty.faults import Doubt, Fault, SetAside, fault_of
 from streams.duty.holes import Holes
 from streams.duty.home import open_home
 from streams.duty.known_rules import published_at
 from streams.duty.leaving import hand_on_of_the_absent
 from streams.duty.liveness import Liveness, look_at
-from streams.duty.opening import hear
-from streams.duty.policy import backoff
 from streams.duty.publisher import Publisher
-from streams.duty.reader import Read, Reader, sleep
-from streams.duty.refusals import Invalid
+from streams.duty.pulse import Pulse
+from streams.duty.reader import Reader, sleep
 from streams.duty.roles import publisher_of
 from streams.duty.still_open import any_let_go, tell_still_open
 from streams.duty.stopping import stop_on_signals
-from streams.duty.waiting import advance_due, any_due, shift_of
+from streams.duty.together import together
 from streams.http_doors import Guarded
 from streams.http_guard import guard_of
 from streams.patient_http import CONNECTIONS, PatientProtocol
 from streams.watch.rule import load_rules
-from streams.worker import start_logging
+from streams.worker import heartbeat, start_logging
 
 TICK = 1.0
-AT_ONCE = 25
-"""Warnings in one transaction, so few that an officer who acknowledges meanwhile does not notice the wait."""
-GIVE_WAY = 2 * ASK_EVERY
 ROSTER_CHECK = timedelta(hours=1)
 log = logging.getLogger("liaowang.duty")
 
@@ -62,7 +61,8 @@ class Server(uvicorn.Server):
 def main(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; a taken port or a database that is away is Unavailable."""
     start_logging()
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # this worker says once that the broker is away
+    for library in ("aiokafka", "kafka"):  # this worker says once that the broker is away
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     asyncio.run(_run(settings, utc_now, Random()))
 
 
@@ -71,21 +71,31 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     listener = listen(settings.duty_port, "LIAOWANG_DUTY_PORT")
     database, desks = open_home(settings, clock())
     rules = load_rules(load_contracts())
-    parts = Parts(database, desks, clock, publisher_of(settings, rules), published_at(settings.kafka))
-    liveness = Liveness(look_at(settings.kafka))
-
-    def write_down(found: Sequence[Read]) -> int:
-        return take(parts, found, rng, liveness)
-
-    reader = Reader(settings, "duty", write_down, _nothing, time.monotonic, rng)
-    publisher = Publisher(settings, database, clock, rng, _nothing)
+    aside = Aside(settings.home, "duty", time.time).add
+    pulse = Pulse(heartbeat(settings, "duty"), time.monotonic, ("reader", "publisher", "escalation"))
+    published = published_at(settings.kafka)
+    parts = Parts(database, desks, clock, publisher_of(settings, rules), published, still=pulse.still)
+    reader = Reader(
+        settings,
+        "duty",
+        CaseInbox(parts, aside, Liveness(look_at(settings.kafka))),
+        _nothing,
+        time.monotonic,
+        rng,
+        keeps="the duty database",
+        now=time.time,
+        aside=aside,
+        beat=pulse.of("reader"),
+    )
+    publisher = Publisher(settings, database, clock, rng, aside=aside, beat=pulse.of("publisher"))
+    roles = {rule.duty_role for rule in rules}
     try:
-        async with asyncio.TaskGroup() as group:
-            api = Guarded(make_api(parts), guard_of(settings))
-            group.create_task(serve(api, listener, stop, settings.trusted_proxy))
-            group.create_task(reader.run(stop))
-            group.create_task(publisher.run(stop))
-            group.create_task(tick(parts, {rule.duty_role for rule in rules}, stop))
+        await together(
+            api=serve(Guarded(make_api(parts), guard_of(settings)), listener, stop, settings.trusted_proxy),
+            reader=reader.run(stop),
+            publisher=publisher.run(stop),
+            escalation=tick(parts, roles, stop, aside=aside, beat=pulse.of("escalation")),
+        )
     finally:
         database.close()
 
@@ -127,72 +137,43 @@ def listen(port: int, setting: str) -> socket.socket:
     return listener
 
 
-def take(parts: Parts, found: Sequence[Read], rng: Random, liveness: Liveness | None = None) -> int:
-    """Write warnings down as cases, however long the database may be away: they are not read past.
-
-    With `liveness` those of replays that are not live become none; without it every warning is one of now.
-
-    Some at a time, all by one plan of who is on duty: between two transactions officers have their turn. Where the
-    database cannot hold one of them, these are written one by one, and that one is named and passed over.
-    """
-    new, done, failures, alone = 0, 0, 0, 0
-    shift, now, dry = None, parts.clock(), None
-    while done < len(found):
-        some = found[done : done + (1 if done < alone else AT_ONCE)]
-        try:
-            if dry is None:
-                dry = liveness.dry(each.warning.timeline for each in found) if liveness else frozenset()
-            with parts.database.writing() as session:
-                shift = shift or shift_of(session, parts.desks.now(), now)
-                events = [each.warning for each in some]
-                new += hear(session, shift.desk, now, events, shift=shift, dry=dry)
-            done, failures = done + len(some), 0
-            if done < len(found):
-                time.sleep(GIVE_WAY)
-        except Invalid as error:
-            alone = done + len(some)
-            if len(some) == 1:
-                _pass_over(some[0], error)
-                done += 1
-        except Unavailable as error:
-            failures += 1
-            if failures == 1:
-                log.warning("%s; warnings wait", error)
-            time.sleep(min(5.0, backoff(failures, rng)))
-            shift, now = None, parts.clock()
-    return new
-
-
-def _pass_over(read: Read, error: Exception) -> None:
-    """Say which warning becomes no case; a name too long for the database is not one for the log either."""
-    episode, why = read.warning.data.episode, str(error).partition("\n")[0]
-    log.error("%s: the warning of episode %.200r becomes no case: %s", read.place, episode, why)
-
-
-async def tick(parts: Parts, roles: Collection[str], stop: asyncio.Event) -> None:
+async def tick(
+    parts: Parts,
+    roles: Collection[str],
+    stop: asyncio.Event,
+    *,
+    aside: SetAside,
+    beat: Callable[[], None],
+) -> None:
     """Each second advance the cases whose time has come; look for holes in the roster when that changed.
 
     Accounts that begin or end, overrides and the roster's file change it, and so does time: each hour in any case.
+    What cannot be done for one of them through its own fault is set aside, and the rest goes on.
     """
     holes, checked, failures = Holes(), datetime.min.replace(tzinfo=parts.clock().tzinfo), 0
     seen: object = None
+    advancing, doubt = Advancing(parts, aside), Doubt()
     while not stop.is_set():
+        beat()
         try:
-            while await asyncio.to_thread(advance_once, parts):
-                pass
-            while await asyncio.to_thread(tell_once, parts):
-                pass
+            while await asyncio.to_thread(advancing.once):
+                beat()
+            while await asyncio.to_thread(_guarded, lambda: tell_once(parts), "what is still open", doubt, aside):
+                beat()
             now = parts.clock()
             here = await asyncio.to_thread(plan_now, parts, now)
             if now - checked >= ROSTER_CHECK or here != seen:
-                await asyncio.to_thread(check_roster, parts, holes, roles, now)
+                check = partial(check_roster, parts, holes, roles, now)
+                await asyncio.to_thread(_guarded, check, "the check of the roster", doubt, aside)
                 checked, seen = now, here
+            if failures:
+                log.warning("escalation goes on")
             failures = 0
         except Unavailable as error:
             failures += 1
             if failures == 1:
                 log.warning("%s; escalation waits", error)
-        await sleep(TICK, stop, _nothing)
+        await sleep(TICK, stop, beat)
 
 
 def plan_now(parts: Parts, now: datetime) -> object:
@@ -202,13 +183,17 @@ def plan_now(parts: Parts, now: datetime) -> object:
     return plan.roster, frozenset(plan.substitutions), plan.able
 
 
-def advance_once(parts: Parts) -> int:
-    """One batch of cases that are due; how many there were."""
-    with parts.database.reading() as session:
-        if not any_due(session, parts.clock()):
-            return 0
-    with parts.database.writing() as session:
-        return advance_due(session, parts.desks.now(), parts.clock())
+def _guarded(work: Callable[[], int | None], what: str, doubt: Doubt, aside: SetAside) -> int:
+    """What the work gives; 0 where it fails by what it works on, which is set aside."""
+    try:
+        number = work() or 0
+    except Exception as error:
+        if fault_of(error) is Fault.peer:
+            raise
+        aside(what, doubt.blame(error))
+        return 0
+    doubt.good()
+    return number
 
 
 def tell_once(parts: Parts) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 
 from streams.duty.api import attachments, cases, docs, officers, replays, rosters, silences, warnings
 from streams.duty.api.front import Front
-from streams.duty.api.parts import Parts
+from streams.duty.api.parts import Parts, parts_of
 from streams.duty.api.problems import Problem, install
 
 VERSION = "1.0.0"
@@ -36,8 +36,12 @@ def make_api(parts: Parts) -> FastAPI:
     return app
 
 
-def health() -> dict[str, str]:
-    """It is up."""
+def health(request: Request, response: Response) -> dict[str, str]:
+    """It is up; 503 where a part of the service stands still."""
+    still = parts_of(request).still()
+    if still:
+        response.status_code = 503
+        return {"status": f"no turn lately: {', '.join(still)}"}
     return {"status": "ok"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -34,7 +34,7 @@ REQUESTS, WRONG_TOKENS = Limit(600, 2400), Limit(20, 20)
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a running duty."""
+    """The parts of a running duty; `still` names loops of it that stand still."""
 
     database: Database
     desks: Desks
@@ -43,6 +43,7 @@ class Parts:
     published: Published = tuple[str]
     requests: Limiter = field(default_factory=lambda: Limiter(REQUESTS))
     wrong_tokens: Limiter = field(default_factory=lambda: Limiter(WRONG_TOKENS))
+    still: Callable[[], Sequence[str]] = tuple
 
 
 class Unauthorised(Refused):

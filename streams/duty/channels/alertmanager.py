@@ -10,6 +10,8 @@ from typing import Any
 
 from streams.duty.channels.message import Message
 from streams.duty.channels.wire import Request, post_json
+from streams.duty.signature import KEY_HEADER
+from streams.duty.words import header_value
 
 LASTS = timedelta(days=7)
 """An alert that nobody ends holds so long; Alertmanager's own five minutes would end it before the warning."""
@@ -64,7 +66,7 @@ def webhook_request(url: str, receiver: str, message: Message) -> Request:
             }
         ],
     }
-    return post_json(url, data, {"Idempotency-Key": message.key})
+    return post_json(url, data, {KEY_HEADER: header_value(message.key)})
 
 
 def _annotations(message: Message) -> dict[str, str]:

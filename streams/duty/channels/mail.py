@@ -8,6 +8,8 @@ from __future__ import annotations
 import smtplib
 import ssl
 from dataclasses import dataclass
+from email.errors import MessageError
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, formataddr
 from hashlib import blake2b
@@ -15,6 +17,7 @@ from html import escape
 
 from streams.duty.channels.message import LEVEL_ZH, Message
 from streams.duty.policy import Answer
+from streams.duty.words import message_atom, one_line
 
 TIMEOUT_SECONDS = 10.0
 COLOURS = {"red": "#b71c1c", "orange": "#bf5600", "yellow": "#7a5c00", "blue": "#0d47a1"}
@@ -35,15 +38,15 @@ class Server:
 def compose(server: Server, message: Message) -> EmailMessage:
     """The e-mail; copies have the same Message-ID, those of one episode stand in one thread.
 
-    ValueError where it cannot be written, such as to an address that is none.
+    ValueError or MessageError where it cannot be written, such as to an address that is none, or to two in one.
     """
     mail = EmailMessage()
-    mail["Subject"] = message.headline
+    mail["Subject"] = one_line(message.headline)
     mail["From"] = formataddr(("瞭望", server.sender))
-    mail["To"] = formataddr((message.to.name, message.to.email))
+    mail["To"] = Address(display_name=one_line(message.to.name), addr_spec=message.to.email)
     mail["Date"] = format_datetime(message.at)
     domain = server.sender.rpartition("@")[2]
-    mail["Message-ID"] = f"<{message.key}@{domain}>"
+    mail["Message-ID"] = f"<{message_atom(message.key)}@{domain}>"
     if "episode" in message.labels:
         thread = blake2b(message.labels["episode"].encode(), digest_size=16).hexdigest()
         mail["References"] = f"<episode-{thread}@{domain}>"
@@ -58,7 +61,7 @@ def send(server: Server, password: str, message: Message) -> Answer:
     """Send one e-mail and say what became of it; never raises for what a server does."""
     try:
         mail = compose(server, message)
-    except ValueError as error:
+    except (ValueError, MessageError) as error:
         return Answer(400, "", f"the mail to {message.to.login or 'nobody'} cannot be written: {error}", True)
     try:
         with _connected(server) as smtp:

@@ -20,6 +20,7 @@ from streams.duty.channels.message import Message
 from streams.duty.channels.wire import Request, Response, plain
 from streams.duty.policy import Answer
 from streams.duty.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from streams.duty.words import header_value
 
 TIMEOUT_SECONDS = 10.0
 ANSWER_BYTES = 64 * 1024
@@ -242,7 +243,7 @@ def signed_request(url: str, key: str, message: Message, now: float) -> Request:
     body = msgspec.json.encode(said)
     headers = {
         "Content-Type": "application/json",
-        KEY_HEADER: message.key,
+        KEY_HEADER: header_value(message.key),
         TIMESTAMP_HEADER: str(int(now)),
         SIGNATURE_HEADER: sign(key, int(now), body),
     }

@@ -22,6 +22,8 @@ from streams.duty.webhook import Webhook
 KEY = "a key for tests"
 SPEED = 20.0
 PATIENCE = 60.0
+Aside = list[tuple[str, str]]
+"""What was set aside, and why."""
 
 
 def fast_clock() -> Callable[[], float]:
@@ -102,12 +104,26 @@ async def desk_open(desk: Desk, port: int = 0) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def delivering(
-    outbox: Outbox, port: int, clock: Callable[[], float], timeout: float = 10.0, concurrency: int = 8
+    outbox: Outbox,
+    port: int,
+    clock: Callable[[], float],
+    timeout: float = 10.0,
+    concurrency: int = 8,
+    aside: Aside | None = None,
 ) -> AsyncIterator[Courier]:
-    """A courier at work on the outbox for as long as the block lasts."""
+    """A courier at work on the outbox for as long as the block lasts; what it sets aside goes to `aside`."""
     stop = asyncio.Event()
+    aside = [] if aside is None else aside
     async with Webhook(f"http://127.0.0.1:{port}/warnings", KEY, concurrency, timeout) as webhook:
-        courier = Courier(outbox, webhook, clock, Random(1), concurrency)
+        courier = Courier(
+            outbox,
+            webhook,
+            clock,
+            Random(1),
+            concurrency,
+            aside=lambda what, why: aside.append((what, why)),
+            beat=lambda: None,
+        )
         running = asyncio.create_task(courier.run(stop))
         try:
             yield courier

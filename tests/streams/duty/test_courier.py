@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
 from deploy.local.process import free_port
 from schemas.errors import Misdeclared
+from streams.duty.courier import LONGEST_NAP, Removed
 from streams.duty.outbox import Outbox
+from streams.duty.push import Push
 from streams.duty.receiver import Receiver, Trouble, serving
 from streams.duty.store import Store
 from streams.duty.webhook import Webhook
+from tests.streams.duty.full_disk import full_disk
 from tests.streams.duty.parts import (
     KEY,
     SPEED,
+    Aside,
     Desk,
     delivering,
     desk_open,
@@ -178,3 +185,75 @@ def test_stopping_finishes_what_is_under_way(tmp_path: Path) -> None:
 def test_without_a_key_nothing_can_be_signed() -> None:
     with pytest.raises(Misdeclared, match="WEBHOOK_KEY"):
         Webhook("http://127.0.0.1:1/", "", 1)
+
+
+STRANGE = ("a\nb", "a\rb", "a\0b", "a\x7fb", "甲\t乙", "x" * 9000)
+
+
+def test_an_id_of_any_characters_arrives_encoded_with_its_payload_as_it_is(tmp_path: Path) -> None:
+    async def work(outbox: Outbox) -> None:
+        store, aside = Store(tmp_path / "receiver.sqlite"), Aside()
+        found = [Push(f"r|{text}", "red", msgspec.json.encode({"id": f"r|{text}"})) for text in STRANGE]
+        outbox.add([push(1), *found], time.time())
+        receiver = Receiver(store, KEY, time.time)
+        async with serving(receiver, 0) as port, delivering(outbox, port, time.time, aside=aside):
+            await until(lambda: outbox.counts()["delivered"] == 1 + len(STRANGE))
+        taken = {row["push"].get("id"): row["key"] for row in store.newest(100)}
+        assert {f"r|{text}" for text in STRANGE} <= set(taken)
+        assert all(key == f"r|{text}" for text in STRANGE[:-1] if (key := taken[f"r|{text}"]))
+        assert taken[f"r|{STRANGE[-1]}"].startswith("sha256=") and aside == []
+        store.close()
+
+    in_outbox(tmp_path, work)
+
+
+@pytest.mark.parametrize("broken", [{"payload": "text"}, {"attempts": "many"}], ids=str)
+def test_a_push_that_cannot_be_sent_is_dead_and_set_aside_and_stops_no_other(
+    tmp_path: Path, broken: dict[str, str]
+) -> None:
+    async def work(outbox: Outbox) -> None:
+        desk, aside = Desk(), Aside()
+        outbox.add([push(0, "red"), *mixed_pushes(8)[1:]], time.time())
+        with closing(sqlite3.connect(outbox.path)) as connection, connection:
+            for column, value in broken.items():
+                connection.execute(f"UPDATE push SET {column} = ? WHERE id = 'w-0'", (value,))
+        async with desk_open(desk) as port, delivering(outbox, port, time.time, aside=aside):
+            await until(lambda: outbox.counts() == {"pending": 0, "delivered": 7, "dead": 1})
+        assert [what for what, _ in aside] == ["push w-0"]
+        last = next(row for row in outbox.last(8) if row["id"] == "w-0")
+        assert last["last_error"] == f"it cannot be sent: {aside[0][1]}"
+
+    in_outbox(tmp_path, work)
+
+
+def test_on_a_full_disk_nothing_goes_out_twice_and_afterwards_everything_is_delivered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(outbox: Outbox) -> None:
+        desk = Desk()
+        outbox.add([push(n) for n in range(400)], time.time())
+        with full_disk(outbox._engine) as room:
+            async with desk_open(desk) as port, delivering(outbox, port, time.time, concurrency=4):
+                await until(lambda: "database or disk is full; pushes wait" in caplog.text)
+                await asyncio.sleep(2)
+                assert len(desk.keys) < 100, "what cannot be marked is not followed by more"
+                room()
+                await until(lambda: outbox.counts()["delivered"] == 400)
+        assert len(desk.keys) == len(set(desk.keys)) == 400, "none was sent twice"
+
+    in_outbox(tmp_path, work)
+    said = [
+        record.getMessage().rpartition("; ")[2] for record in caplog.records if record.name == "liaowang.push"
+    ]
+    assert said[0] == "pushes wait" and len(said) == 2 and "takes pushes again" in said[1]
+
+
+def test_an_outbox_that_is_removed_under_way_ends_the_courier_with_what_to_do(tmp_path: Path) -> None:
+    async def work(outbox: Outbox) -> None:
+        async with desk_open(Desk()) as port:
+            with pytest.raises(Removed, match="removed or replaced while it was in use"):
+                async with delivering(outbox, port, time.time):
+                    outbox.path.unlink()
+                    await asyncio.sleep(2 * LONGEST_NAP)
+
+    in_outbox(tmp_path, work)

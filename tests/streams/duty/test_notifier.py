@@ -7,12 +7,13 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from aiohttp import web
 
@@ -21,6 +22,7 @@ from streams.duty.channels.config import Channels, parse_channels
 from streams.duty.channels.sender import Sender
 from streams.duty.database import Database
 from streams.duty.desk import Desk
+from streams.duty.lifecycle import LEVELS
 from streams.duty.models import Case, Entry, Notification, Silence
 from streams.duty.notices import MOST, Links, counts
 from streams.duty.notifier import Notifier
@@ -29,7 +31,7 @@ from streams.duty.signature import KEY_HEADER
 from tests.streams.duty.channels import services
 from tests.streams.duty.channels.services import Services, serving
 from tests.streams.duty.moments import warning
-from tests.streams.duty.parts import SPEED, fast_clock, until
+from tests.streams.duty.parts import SPEED, Aside, fast_clock, until
 
 YAML = """
 channels:
@@ -83,15 +85,29 @@ class Place:
 
 @asynccontextmanager
 async def telling(
-    database: Database, regions: Regions, channels: Channels, clock: Callable[[], float]
+    database: Database,
+    regions: Regions,
+    channels: Channels,
+    clock: Callable[[], float],
+    aside: Aside | None = None,
 ) -> AsyncIterator[None]:
     """A notifier at work for as long as the block lasts."""
     stop = asyncio.Event()
     async with Sender(SECRETS, lambda: "n") as sender:
         links = Links("http://127.0.0.1:18060", "a key for links")
-        running = asyncio.create_task(
-            Notifier(database, regions, channels, sender, links, clock, Random(1)).run(stop)
+        aside = [] if aside is None else aside
+        notifier = Notifier(
+            database,
+            regions,
+            channels,
+            sender,
+            links,
+            clock,
+            Random(1),
+            aside=lambda what, why: aside.append((what, why)),
+            beat=lambda: None,
         )
+        running = asyncio.create_task(notifier.run(stop))
         try:
             yield
         finally:
@@ -108,13 +124,14 @@ def told(
     quota: str = "",
     more: str = "",
     clock: Callable[[], float] = time.time,
+    aside: Aside | None = None,
 ) -> None:
     """Run work while a notifier tells what there is to tell."""
 
     async def whole() -> None:
         async with place.open() as base:
             channels = parse_channels(YAML.format(base=base, quota=quota, more=more), "channels.yaml")
-            async with telling(database, regions, channels, clock):
+            async with telling(database, regions, channels, clock, aside):
                 await work()
 
     asyncio.run(whole())
@@ -379,10 +396,9 @@ def test_where_there_is_no_other_way_it_waits_until_its_channel_is_back(
     assert place.taken == {"k/second~webhook": 1}
 
 
-def test_what_cannot_even_be_sent_is_dead_and_stops_no_other(
+def test_a_key_that_is_no_header_is_encoded_and_arrives(
     database: Database, desk: Desk, regions: Regions
 ) -> None:
-    """A number whose form has no end: such a message must not end the worker again and again."""
     place = Place()
     hear_warnings(database, desk, warning("e1", level="red"), warning("e2", level="orange"))
     with database.writing() as session:
@@ -392,8 +408,92 @@ def test_what_cannot_even_be_sent_is_dead_and_stops_no_other(
         await until(drained(database))
 
     told(place, database, regions, work, clock=fast_clock())
-    assert states(database)["dead"] >= 1
-    assert len(place.taken) == 1
+    assert states(database)["dead"] == 0
+    assert place.first[0] == "UTF-8''bad%0Akey" and len(place.taken) == 2
+
+
+BROKEN = {
+    "no JSON": {"payload": "{"},
+    "no object": {"payload": "[1]"},
+    "a text": {"payload": '"x"'},
+    "a number as a time": {"payload": '{"at": 5, "title": "t"}'},
+    "a time that is none": {"payload": '{"at": "yesterday", "title": "t"}'},
+    "a level that is none": {"level": "purple"},
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_a_notification_that_cannot_be_told_is_dead_and_set_aside_and_stops_no_other(
+    database: Database, desk: Desk, regions: Regions, broken: dict[str, str]
+) -> None:
+    """Such a one, the most urgent of all, must not end the worker again and again."""
+    place = Place()
+    aside: Aside = []
+    hear_warnings(database, desk, *(warning(f"e{n}", level=level) for n, level in enumerate(LEVELS)))
+    with database.writing() as session:
+        first = session.scalars(sa.select(Notification.id).where(Notification.level == "red")).one()
+        session.execute(sa.update(Notification).where(Notification.id == first).values(**broken))
+
+    async def work() -> None:
+        await until(drained(database))
+
+    told(place, database, regions, work, clock=fast_clock(), aside=aside)
+    with database.reading() as session:
+        rows = session.scalars(sa.select(Notification)).all()
+        dead = [row for row in rows if row.state == "dead"]
+    assert first in [row.id for row in dead] and all(row.level not in LEVELS[1:] for row in dead)
+    assert sum(row.state == "delivered" for row in rows) == len(LEVELS) - 1
+    assert aside and {why for _, why in aside} == {
+        row.last_error.rpartition("cannot be sent: ")[2] for row in dead
+    }
+
+
+def test_a_row_that_cannot_even_be_read_is_dead_and_stops_no_other(
+    sqlite_url: str, desk: Desk, regions: Regions
+) -> None:
+    """SQLite keeps any text as a time."""
+    place = Place()
+    aside: Aside = []
+    with closing(Database(sqlite_url)) as database:
+        hear_warnings(database, desk, *(warning(f"e{n}", level=level) for n, level in enumerate(LEVELS)))
+        with database.writing() as session:
+            session.execute(sa.text("UPDATE notification SET created = 'never' WHERE level = 'red'"))
+
+        async def work() -> None:
+            await until(drained(database))
+
+        told(place, database, regions, work, clock=fast_clock(), aside=aside)
+        assert states(database) == {"pending": 0, "delivered": 3, "dead": 1, "suppressed": 0}
+    assert len(aside) == 1 and "never" in aside[0][1]
+
+
+def test_a_silence_that_cannot_be_read_holds_nothing_back(
+    database: Database, desk: Desk, regions: Regions
+) -> None:
+    place = Place()
+    aside: Aside = []
+    hear_warnings(database, desk, warning("e1", level="red"))
+    now = datetime.now(UTC)
+    hours = timedelta(hours=1)
+    with database.writing() as session:
+        session.add(
+            Silence(
+                rules="[",
+                reason="x",
+                created=now,
+                created_by="t",
+                origin="t",
+                starts=now - hours,
+                ends=now + hours,
+            )
+        )
+
+    async def work() -> None:
+        await until(drained(database))
+
+    told(place, database, regions, work, aside=aside)
+    assert states(database)["delivered"] == 1
+    assert [what for what, _ in aside] == ["silence 1"]
 
 
 def test_a_link_for_a_group_acts_in_nobodys_name(database: Database, desk: Desk, regions: Regions) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,9 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.duty.outbox import Outbox
+from schemas.errors import Unavailable
+from streams.duty.outbox import Outbox, Refused, open_outbox
 from streams.duty.policy import Dead, Delivered, Retry
 from streams.duty.push import LEVELS
+from streams.duty.reached import Reached
+from tests.streams.duty.full_disk import full_disk
 from tests.streams.duty.parts import mixed_pushes, push
 
 
@@ -137,3 +142,78 @@ def _open_and_add(path: Path, number: int) -> int:
     added = outbox.add([push(number)], 1.0)
     outbox.close()
     return added
+
+
+def test_what_can_be_no_push_is_dead_from_the_beginning_and_is_not_revived(outbox: Outbox) -> None:
+    assert outbox.add([push(1)], 1.0, [Refused("w-2", "no level")]) == 2
+    outbox.settle({"w-1": Dead("HTTP 404")}, 2.0)
+    assert outbox.counts() == {"pending": 0, "delivered": 0, "dead": 2}
+    assert outbox.revive(3.0) == 1
+    assert _due(outbox) == ["w-1"]
+    assert outbox.missing({"w-1", "w-2", "w-3"}) == {"w-3"}
+
+
+def test_how_far_was_read_is_written_with_the_pushes_or_not_at_all(outbox: Outbox) -> None:
+    assert outbox.reached() == {} and outbox.empty()
+    outbox.add([push(1)], 1.0, reached=Reached("log", {0: 5}))
+    with full_disk(outbox._engine) as room, pytest.raises(Unavailable, match="disk is full"):
+        outbox.add([push(n) for n in range(2, 500)], 1.0, reached=Reached("log", {0: 500}))
+    assert outbox.reached() == {"log": Reached("log", {0: 5})} and _due(outbox) == ["w-1"]
+    room()
+    outbox.add([], 1.0, reached=Reached("log", {0: 6, 1: 1}))
+    assert outbox.reached() == {"log": Reached("log", {0: 6, 1: 1})}
+
+
+def _garbage(path: Path) -> None:
+    path.write_bytes(b"not a database at all" * 1000)
+
+
+def _truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _overwritten(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[4096 : 4096 * 6] = b"\xff" * 4096 * 5
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("broken", [_garbage, _truncated, _overwritten])
+def test_a_broken_file_is_put_beside_and_said_and_a_new_one_made(
+    tmp_path: Path, broken: Callable[[Path], None]
+) -> None:
+    path, said = tmp_path / "outbox.sqlite", list[str]()
+    box = Outbox(path)
+    box.add([push(n) for n in range(1000)], 1.0)
+    box.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    broken(path)
+    content = path.read_bytes()
+    made = open_outbox(path, lambda: 1_800_000_000.0, said.append)
+    assert made.counts()["pending"] == 0 and made.add([push(1)], 2.0) == 1
+    made.close()
+    (line,) = said
+    assert "it was moved to outbox.sqlite.broken-20270115T080000Z" in line and "\n" not in line
+    assert (tmp_path / "outbox.sqlite.broken-20270115T080000Z").read_bytes() == content
+
+
+def test_a_whole_file_is_opened_as_it_is_and_nothing_is_said(tmp_path: Path) -> None:
+    path, said = tmp_path / "outbox.sqlite", list[str]()
+    for expected in (0, 1):
+        box = open_outbox(path, lambda: 0.0, said.append)
+        assert box.counts()["pending"] == expected
+        box.add([push(1)], 1.0)
+        box.close()
+    assert said == []
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_removed_or_replaced_is_gone(tmp_path: Path, replaced: bool) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with closing(Outbox(path)) as box:
+        assert not box.gone
+        path.unlink()
+        if replaced:
+            Outbox(path).close()
+        assert box.gone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 import urllib.request
@@ -24,9 +25,11 @@ from deploy.local.process import free_port
 from schemas.event import encode_tick
 from schemas.settings import Settings
 from schemas.topics import WARNINGS
+from streams.aside import read as read_record
 from streams.duty.outbox import Outbox
 from streams.duty.push import LEVELS
 from streams.duty.push_worker import outbox_path
+from streams.duty.warning_log import log_of
 from streams.http_guard import basic
 from tests.programs import process, program, until
 from tests.streams.duty.parts import KEY, warning
@@ -61,6 +64,18 @@ def home(tmp_path: Path) -> Iterator[Settings]:
         )
         admin.close()
         yield settings
+
+
+@pytest.fixture
+def beside(settings: Settings, kafka: str, tmp_path: Path) -> Settings:
+    """A home of its own at the broker of all tests; the topic is made anew, and nothing of it was ever read."""
+    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    if WARNINGS in admin.list_topics():
+        admin.delete_topics([WARNINGS])
+        until(lambda: WARNINGS not in admin.list_topics(), "the topic is gone")
+    admin.create_topics({WARNINGS: {"num_partitions": 4}}, wait_for_metadata=True)
+    admin.close()
+    return replace(settings, home=tmp_path, receiver_port=free_port(), webhook_key=KEY)
 
 
 def produce(settings: Settings, values: Iterable[bytes]) -> None:
@@ -140,7 +155,89 @@ def test_a_warning_read_again_is_known_and_what_is_no_warning_is_named(home: Set
         time.sleep(0.5)
         assert received(home) == dict.fromkeys(keys(40), 0)
     broken = [line for line in log_lines(home) if "is no warning" in line]
-    assert len(broken) == 2, broken
+    assert len(broken) == 2 == len(aside(home)), broken
+
+
+def aside(settings: Settings) -> list[str]:
+    """What `push` has set aside, each with its reason."""
+    record = read_record(settings.home, "push")
+    return [f"{item.what}: {item.reason}" for item in record.newest] if record else []
+
+
+def test_what_is_no_push_is_set_aside_and_everything_else_arrives(beside: Settings) -> None:
+    """Ids and subjects with any character, messages of any bytes, between others, the red ones among them."""
+    strange = ["a\nb", "a\r\nX: y", "a\x7f", "甲", "🚨 \u202e", "x" * 500]
+    events = [json.loads(warning(100 + n, LEVELS[n % 4])) for n in range(len(strange))]
+    for event, text in zip(events, strange, strict=True):
+        event["id"] = event["data"]["subject"] = event["data"]["title"] = text
+    broken = [b"no json", b"", b"\xff\xfe", b"[" * 5000, b'{"type":"liaowang.tick.v1"}', b'"\\ud800"']
+    with receiver(beside), worker(beside) as running:
+        produce(
+            beside,
+            [*warnings(0, 20), *broken, *(json.dumps(each).encode() for each in events), *warnings(20, 40)],
+        )
+        until(lambda: len(aside(beside)) >= len(broken), "the broken ones are named")
+        until(lambda: keys(40) <= set(received(beside)), "all others are delivered")
+        assert running.poll() is None
+        assert {"甲", "🚨 \u202e", "x" * 500} <= set(received(beside))
+        produce(beside, warnings(40, 50))
+        until(lambda: keys(50) <= set(received(beside)), "it goes on")
+    assert not any("Traceback" in line for line in log_lines(beside))
+
+
+@pytest.mark.parametrize("how", ["removed", "garbage", "while it runs"])
+def test_an_outbox_that_is_gone_is_filled_again_and_that_is_said(beside: Settings, how: str) -> None:
+    path = outbox_path(beside)
+    with worker(beside) as running:
+        produce(beside, warnings(0, 60))
+        until(lambda: path.exists() and _pending(beside) == 60, "all are written down, none can be delivered")
+        until(lambda: _committed(beside) == 60, "and committed")
+        if how == "while it runs":
+            path.unlink()
+            assert running.wait(30) != 0, "it ends, to be started again"
+            assert "was removed or replaced while it was in use" in log_lines(beside)[-1]
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+    if how == "garbage":
+        path.write_bytes(b"garbage" * 1000)
+    with receiver(beside), worker(beside):
+        until(lambda: _settled(beside, 60), "all are delivered after all")
+        assert received(beside) == dict.fromkeys(keys(60), 0)
+        produce(beside, warnings(60, 70))
+        until(lambda: _settled(beside, 70), "and what comes then")
+    said = aside(beside)
+    assert any("60 transitions were taken again from warnings" in each for each in said), said
+    assert any("was moved to outbox.sqlite.broken-" in each for each in said) == (how == "garbage")
+
+
+def test_an_older_copy_of_the_outbox_gets_what_it_lacks(beside: Settings) -> None:
+    path, copy = outbox_path(beside), beside.home / "copy"
+    with receiver(beside), worker(beside) as running:
+        produce(beside, warnings(0, 30))
+        until(lambda: _settled(beside, 30), "the first are delivered")
+        running.terminate()
+        running.wait(30)
+    copy.mkdir()
+    for file in path.parent.glob("outbox.sqlite*"):
+        shutil.copy2(file, copy / file.name)
+    with worker(beside) as running:
+        produce(beside, warnings(30, 50))
+        until(lambda: _pending(beside) == 20, "the next are written down")
+        until(lambda: _committed(beside) == 50, "and committed")
+        running.terminate()
+        running.wait(30)
+    for file in path.parent.glob("outbox.sqlite*"):
+        file.unlink()
+    for file in copy.iterdir():
+        shutil.copy2(file, path.parent / file.name)
+    with receiver(beside), worker(beside):
+        until(lambda: _settled(beside, 50), "what the copy lacks is read again")
+        assert received(beside) == dict.fromkeys(keys(50), 0)
+
+
+def _committed(settings: Settings) -> int:
+    """How many messages the group has committed."""
+    return sum(log_of(settings.kafka, "push").committed.values())
 
 
 def test_the_broker_may_go_and_come_back(home: Settings, tmp_path: Path) -> None:

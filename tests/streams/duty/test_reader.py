@@ -19,11 +19,50 @@ from deploy.local.process import free_port
 from deploy.local.services import SERVICES
 from schemas.settings import Settings
 from schemas.topics import WARNINGS
-from streams.duty.reader import Read, Reader
+from streams.duty.reached import Reached
+from streams.duty.read import Inbox, Read
+from streams.duty.reader import Reader
 from tests.streams.duty.moments import warning_bytes
+from tests.streams.duty.parts import Aside
 from tests.streams.duty.test_push_worker import produce
 
 pytestmark = pytest.mark.stack
+
+
+class Kept:
+    """An inbox in memory."""
+
+    def __init__(self) -> None:
+        self.taken: list[Read] = []
+        self.logs: dict[str, Reached] = {}
+
+    def take(self, found: Sequence[Read], reached: Reached) -> int:
+        self.taken += found
+        self.logs = {reached.log: reached}
+        return len(found)
+
+    def reached(self) -> dict[str, Reached]:
+        return self.logs
+
+    def empty(self) -> bool:
+        return not self.taken
+
+
+def reading_into(settings: Settings, inbox: Inbox, aside: Aside | None = None) -> Reader:
+    """A reader of the group `push`."""
+    aside = [] if aside is None else aside
+    return Reader(
+        settings,
+        "push",
+        inbox,
+        lambda: None,
+        time.monotonic,
+        Random(1),
+        keeps="the outbox",
+        now=time.time,
+        aside=lambda what, why: aside.append((what, why)),
+        beat=lambda: None,
+    )
 
 
 def test_a_stop_is_over_before_the_supervisor_kills_though_the_broker_is_frozen(
@@ -36,22 +75,25 @@ def test_a_stop_is_over_before_the_supervisor_kills_though_the_broker_is_frozen(
         kafka_controller_port=free_port(),
     )
     patience = min(each.stop_seconds for each in SERVICES if each.name in ("push", "duty"))
-    taken: list[Read] = []
     with kafka_running(settings) as broker:
         admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
         admin.create_topics({WARNINGS: {"num_partitions": 1}}, wait_for_metadata=True)
         admin.close()
         produce(settings, [warning_bytes("e1")])
 
-        def take(found: Sequence[Read]) -> int:
-            """Write down; before that can be committed the broker freezes."""
-            os.kill(broker.pid, signal.SIGSTOP)
-            taken.extend(found)
-            return len(found)
+        class Frozen(Kept):
+            """An inbox; before what it has written down can be committed the broker freezes."""
+
+            def take(self, found: Sequence[Read], reached: Reached) -> int:
+                if found:
+                    os.kill(broker.pid, signal.SIGSTOP)
+                return super().take(found, reached)
+
+        inbox = Frozen()
 
         async def run() -> None:
             stop = asyncio.Event()
-            reader = Reader(settings, "push", take, lambda: None, time.monotonic, Random(1))
+            reader = reading_into(settings, inbox)
             reading = asyncio.create_task(reader.run(stop))
             while not any("is away" in record.getMessage() for record in caplog.records):
                 await asyncio.sleep(0.05)
@@ -62,6 +104,6 @@ def test_a_stop_is_over_before_the_supervisor_kills_though_the_broker_is_frozen(
             asyncio.run(run())
         finally:
             os.kill(broker.pid, signal.SIGCONT)
-    assert [(each.warning.data.episode, each.place) for each in taken] == [
+    assert [(each.warning.data.episode, each.place) for each in inbox.taken] == [
         ("e1", f"{WARNINGS}, partition 0, offset 0")
     ]

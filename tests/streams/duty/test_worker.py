@@ -13,17 +13,20 @@ import sqlalchemy as sa
 from schemas.settings import Settings
 from streams.duty.api.parts import Parts
 from streams.duty.cap_index import Publisher
+from streams.duty.case_inbox import AT_ONCE, CaseInbox
 from streams.duty.database import Database
 from streams.duty.desk import Desks
 from streams.duty.models import Case
-from streams.duty.reader import Read
-from streams.duty.worker import AT_ONCE, take
+from streams.duty.reached import Reached
+from streams.duty.read import Read
 from tests.streams.duty.api import Clock
 from tests.streams.duty.moments import warning
+from tests.streams.duty.parts import Aside
 
 LONG = "".join(Random(1).choices(string.ascii_letters + string.digits, k=60_000))
 """Too long for an index of PostgreSQL, even compressed."""
 BAD, MANY = 30, 3 * AT_ONCE
+HERE = Reached("log", {0: 100, 1: 7})
 
 
 @pytest.mark.parametrize(
@@ -34,22 +37,25 @@ BAD, MANY = 30, 3 * AT_ONCE
 def test_a_warning_that_the_database_cannot_hold_is_named_and_passed_over(
     database: Database,
     tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
     bad: dict[str, Any],
 ) -> None:
     parts = Parts(database, Desks(Settings(home=tmp_path)), Clock(), Publisher())
+    aside: Aside = []
+    inbox = CaseInbox(parts, lambda what, why: aside.append((what, why)))
     found = [
         Read(warning(**({"episode": f"e{n}"} | (bad if n == BAD else {}))), f"offset {n}")
         for n in range(MANY)
     ]
     lost = 0 if database.sqlite else 1
-    assert take(parts, found, Random(1)) == MANY - lost
+    assert inbox.take(found, HERE) == MANY - lost
+    assert inbox.reached() == {"log": HERE}, "how far was read is written down beside them"
     with database.reading() as session:
         episodes = set(session.scalars(sa.select(Case.episode)))
     assert episodes >= {f"e{n}" for n in range(MANY) if n != BAD}, "its neighbours are written"
-    named = [record.getMessage() for record in caplog.records if "becomes no case" in record.getMessage()]
-    assert len(named) == lost
-    for line in named:
-        assert line.startswith(f"offset {BAD}: the warning of episode 'e") or LONG[:100] in line
-        assert len(line) < 500 and "\n" not in line
-    assert take(parts, found, Random(1)) == 0, "read again, it is no other"
+    assert len(aside) == lost
+    for what, why in aside:
+        assert what.startswith(f"offset {BAD}: the warning of episode e") or LONG[:100] in what
+        assert (
+            why.startswith("it becomes no case: ") and len(what) + len(why) < 700 and "\n" not in what + why
+        )
+    assert inbox.take(found, HERE) == 0, "read again, it is no other"

@@ -147,12 +147,33 @@ def test_a_server_that_demands_tls_does_not_get_the_password_without(post: tuple
 
 def test_a_mail_that_cannot_be_written_is_refused_and_keeps_no_other_back(post: tuple[Post, Server]) -> None:
     handler, server = post
-    broken = replace(MESSAGE, to=replace(MESSAGE.to, name="two\nlines"))
-    for message in (to("王@example.com"), broken):
-        answer = send(server, "a password", message)
+    for address in (
+        "王@example.com",
+        "a@example.com, b@example.com",
+        "a@example.com\nBcc: b@example.com",
+        "<a@b>",
+    ):
+        answer = send(server, "a password", to(address))
         assert answer.status == 400
         assert "cannot be written" in answer.reason
     assert handler.mails == []
+
+
+def test_no_text_adds_a_header_or_breaks_one(post: tuple[Post, Server]) -> None:
+    handler, server = post
+    message = replace(
+        MESSAGE,
+        key="u/assigned/1/短信\r\nBcc: c@example.com",
+        title="a\r\nBcc: b@example.com\0\x7f\u202e",
+        to=replace(MESSAGE.to, name="two\nlines"),
+    )
+    assert send(server, "a password", message).status == 250
+    (mail,) = handler.mails
+    assert mail["Bcc"] is None
+    assert mail["Subject"] == "[红色预警] a Bcc: b@example.com"
+    assert mail["To"].addresses[0].display_name == "two lines"
+    left = mail["Message-ID"].strip().partition("@")[0]
+    assert left == "<u/assigned/1/%E7%9F%AD%E4%BF%A1%0D%0ABcc%3A%20c%40example.com"
 
 
 def test_mails_of_one_episode_stand_in_one_thread(post: tuple[Post, Server]) -> None:
