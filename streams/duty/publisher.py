@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +17,7 @@ from random import Random
 
 import sqlalchemy as sa
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidTopicError, KafkaError
 
 from schemas.errors import Unavailable
 from schemas.settings import Settings
@@ -31,6 +32,7 @@ NAP = 0.25
 SEND_MS = 15_000
 LONGEST_PAUSE = 10.0
 """How long a database that takes no mark is left alone at most."""
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 log = logging.getLogger("liaowang.duty")
 
 
@@ -137,6 +139,8 @@ async def _send(
     futures: list[asyncio.Future[object] | Exception] = []
     for each in waiting:
         try:
+            if not _TOPIC.fullmatch(each.topic):  # the client would ask for it for ever
+                raise InvalidTopicError(f"{each.topic!r} is no name of a topic")
             futures.append(await producer.send(each.topic, value=each.payload, key=each.key.encode()))
         except Exception as error:
             futures.append(error)

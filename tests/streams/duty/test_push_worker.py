@@ -201,7 +201,8 @@ def test_an_outbox_that_is_gone_is_filled_again_and_that_is_said(beside: Setting
     if how == "garbage":
         path.write_bytes(b"garbage" * 1000)
     with receiver(beside), worker(beside):
-        until(lambda: _settled(beside, 60), "all are delivered after all")
+        until(lambda: keys(60) <= set(received(beside)), "all are delivered after all")
+        until(lambda: _settled(beside, 60), "and marked")
         assert received(beside) == dict.fromkeys(keys(60), 0)
         produce(beside, warnings(60, 70))
         until(lambda: _settled(beside, 70), "and what comes then")
