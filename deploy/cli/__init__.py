@@ -26,6 +26,7 @@ COMMANDS: dict[str, str | tuple[str, ...]] = {
     "down": "stack.down",
     "status": "stack.status",
     "aside": "aside.app",
+    "reconcile": "reconcile.reconcile_",
     "migrate": "stack.migrate",
     "worker": "stack.worker",
     "generate": "generate.generate",

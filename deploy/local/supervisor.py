@@ -20,9 +20,11 @@ from deploy.local.crashes import WINDOW, crash_loops, why
 from deploy.local.health import BUSY_SECONDS, look
 from deploy.local.home_folder import OWN, close_home
 from deploy.local.jars import fetch_jars, find_java
+from deploy.local.marker import clear_marker, left, set_marker
 from deploy.local.probe import Finding, Health
 from deploy.local.proc import worked
 from deploy.local.process import CannotStart, demand_port
+from deploy.local.reconcile import offsets_beyond, reconcile, tell
 from deploy.local.secrets import ensure_secrets
 from deploy.local.services import SERVERS, SERVICES, WORKERS, Service
 from deploy.local.supervisor_conf import socket_path, supervisor_config
@@ -30,6 +32,7 @@ from deploy.migrate import migrate
 from deploy.rules import publish_files
 from deploy.topics import ensure_topics
 from schemas.contract import load_contracts
+from schemas.errors import LiaowangError
 from schemas.settings import PREFIX, Settings
 from streams import aside
 
@@ -64,11 +67,12 @@ def up(settings: Settings, say: Say) -> bool:
     _demand_home(home, say)
     control = Control(home)
     with _alone(home):
-        running = control.processes()
+        running, before = control.processes(), ""
         if running is None:
             clear_away(home, say)
             _demand_machine(settings, say)
             ensure_secrets(home)
+            before = left(home)
             _launch(settings, control)
         elif all(process.up for process in running.values()):
             _bring_to_form(load_settings(), say)
@@ -80,7 +84,7 @@ def up(settings: Settings, say: Say) -> bool:
                 say("it did not come up; stopping what was started")
                 _stop_all(control, say)
             raise
-        _start_workers(load_settings(), control, say)
+        _start_workers(load_settings(), control, say, before)
     return True
 
 
@@ -91,6 +95,7 @@ def down(settings: Settings, say: Say) -> bool:
         return False
     with _alone(settings.home):
         _stop_all(control, say)
+        clear_marker(settings.home)
     return True
 
 
@@ -128,8 +133,14 @@ def _start_servers(settings: Settings, control: Control, say: Say) -> None:
     _bring_to_form(settings, say)
 
 
-def _start_workers(settings: Settings, control: Control, say: Say) -> None:
-    """Start all workers; CannotStart names those that do not come up, while the others run."""
+def _start_workers(settings: Settings, control: Control, say: Say, before: str) -> None:
+    """Start all workers; CannotStart names those that do not come up, while the others run.
+
+    `before`: what the marker of an earlier `up` said.
+    """
+    if _all_ended(control, [service.name for service in WORKERS]):
+        _reconcile(settings, before, say)
+    set_marker(settings.home, time.time())
     say("starting the workers")
     control.start([service.name for service in WORKERS])
     failed = _await(settings, control, [service for service in WORKERS if service.awaited])
@@ -137,6 +148,21 @@ def _start_workers(settings: Settings, control: Control, say: Say) -> None:
     say(f"may still be starting: {others}")
     if failed:
         raise CannotStart("\n".join([*failed, "everything else is up; see `liaowang status`"]))
+
+
+def _reconcile(settings: Settings, before: str, say: Say) -> None:
+    """Compare the parts of the home; ids only where something says that they may be of different moments."""
+    if before:
+        say(before)
+    try:
+        found = offsets_beyond(settings)
+        if found or before:
+            say("comparing log, outbox, duty database and warehouse")
+            found = reconcile(settings, mend=True)
+            say("they are torn:" if found else "they agree")
+        tell(settings, found, before, say)
+    except LiaowangError as error:
+        say(f"not compared: {error}")
 
 
 def _bring_to_form(settings: Settings, say: Say) -> None:

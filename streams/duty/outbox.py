@@ -159,10 +159,13 @@ class Outbox:
                 found.difference_update(connection.scalars(known))
         return found
 
-    def ids(self) -> set[str]:
-        """The ids of all pushes."""
+    def ids(self, since: datetime | None = None) -> set[str]:
+        """The ids of all pushes, or of those that were written since a moment."""
+        query = sa.select(_push.c.id)
+        if since is not None:
+            query = query.where(_push.c.created >= since.timestamp())
         with self._reading() as connection:
-            return set(connection.scalars(sa.select(_push.c.id)))
+            return set(connection.scalars(query))
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
-
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
-from schemas.errors import Rejected, Unavailable
+from schemas.errors import Rejected
 from schemas.event import decode_tick
 from schemas.topics import WARNINGS
 from streams.duty.faults import Fault, fault_of
 from streams.duty.outbox import Outbox
 from streams.duty.push import Push, push_of
 from streams.duty.read import Read
+from streams.duty.topic_records import records_of
 
-TIMEOUT_MS = 10_000
 BATCH = 500
 
 
@@ -54,54 +50,13 @@ def refill(broker: str, outbox: Outbox, since: datetime | None, now: float) -> R
 def warnings_of(broker: str, since: datetime | None = None) -> Iterator[Read]:
     """The warnings on their topic up to its end now, partition by partition; what is none is passed over."""
     decode = Decoder(load_contracts()["duty.warning"]).decode
-    with _consumer(broker) as consumer:
-        for partition, offset, value, arrived in _records(consumer, since):
-            if value is None or decode_tick(value) is not None:
-                continue
-            try:
-                warning = decode(value)
-            except Rejected:
-                continue
-            yield Read(warning, f"{WARNINGS}, partition {partition}, offset {offset}", arrived)
-
-
-def _records(consumer: KafkaConsumer, since: datetime | None) -> Iterator[tuple[int, int, bytes | None, int]]:
-    partitions = [
-        TopicPartition(WARNINGS, number) for number in consumer.partitions_for_topic(WARNINGS) or ()
-    ]
-    ends = consumer.end_offsets(partitions)
-    consumer.assign(partitions)
-    _go_to(consumer, partitions, since)
-    open = {each for each in partitions if consumer.position(each) < ends[each]}
-    while open:
-        found = consumer.poll(timeout_ms=TIMEOUT_MS, max_records=BATCH)
-        if not found and {each for each in open if consumer.position(each) < ends[each]} == open:
-            raise Unavailable(f"the broker gave nothing of {WARNINGS} for {TIMEOUT_MS // 1000} s; try again")
-        for records in found.values():
-            for record in records:
-                yield record.partition, record.offset, record.value, record.timestamp
-        open = {each for each in open if consumer.position(each) < ends[each]}
-
-
-def _go_to(consumer: KafkaConsumer, partitions: list[TopicPartition], since: datetime | None) -> None:
-    """To the first that arrived since then; to the end where none did."""
-    if since is None:
-        consumer.seek_to_beginning(*partitions)
-        return
-    places = consumer.offsets_for_times(dict.fromkeys(partitions, int(since.timestamp() * 1000)))
-    ends = consumer.end_offsets(partitions)
-    for partition in partitions:
-        place = places.get(partition)
-        consumer.seek(partition, place.offset if place else ends[partition])
-
-
-@contextmanager
-def _consumer(broker: str) -> Iterator[KafkaConsumer]:
-    try:
-        consumer = KafkaConsumer(bootstrap_servers=broker, bootstrap_timeout_ms=TIMEOUT_MS)
+    for record in records_of(broker, WARNINGS, since):
+        if record.value is None or decode_tick(record.value) is not None:
+            continue
         try:
-            yield consumer
-        finally:
-            consumer.close()
-    except (KafkaError, OSError) as error:
-        raise Unavailable(f"broker {broker}: {error or type(error).__name__}") from error
+            warning = decode(record.value)
+        except Rejected:
+            continue
+        yield Read(
+            warning, f"{WARNINGS}, partition {record.partition}, offset {record.offset}", record.timestamp
+        )

@@ -1,0 +1,51 @@
+"""The marker of a home that is up: what it says when it is still there at the next `up`."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+
+class Marker(msgspec.Struct, frozen=True):
+    """Where the home was when it came up, and since when; taken away by a clean `down`."""
+
+    home: str
+    since: str
+
+
+def set_marker(home: Path, now: float) -> None:
+    """The home is up from now on."""
+    since = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    path = _path(home)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.write_bytes(msgspec.json.encode(Marker(str(home.absolute()), since)))
+    fresh.replace(path)
+
+
+def clear_marker(home: Path) -> None:
+    """The home was stopped cleanly."""
+    _path(home).unlink(missing_ok=True)
+
+
+def left(home: Path) -> str:
+    """What a marker that is still there says before an `up`, in words; empty after a clean `down`."""
+    try:
+        marker = msgspec.json.decode(_path(home).read_bytes(), type=Marker)
+    except FileNotFoundError:
+        return ""
+    except (OSError, msgspec.MsgspecError):
+        return "this home was not stopped cleanly"
+    if marker.home != str(home.absolute()):
+        return (
+            f"this home is a copy of {marker.home}, made while that one was up (since {marker.since}): "
+            "its parts may be of different moments"
+        )
+    return f"this home was not stopped cleanly (it was up since {marker.since})"
+
+
+def _path(home: Path) -> Path:
+    return home / "run" / "up.json"
