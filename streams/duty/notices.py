@@ -119,7 +119,7 @@ def _look(
         if row[0].id in without or row[0].id in looked.broken:
             continue
         try:
-            looked.notices.append(_notice(*row, regions))
+            looked.notices.append(_notice(row[0], row[1], row[2], row[3], row[4], regions))
         except Exception as error:
             looked.broken[row[0].id] = error
 

@@ -220,7 +220,13 @@ class Notifier:
         for batch, why in late:
             steps.append((None, _ids(batch), partial(self._bury, batch=batch, why=why, now=now)))
         for notice, why in decided.dropped:
-            steps.append((None, [notice.id], partial(_suppress, part=replace(decided, batches=(), dropped=((notice, why),)))))
+            steps.append(
+                (
+                    None,
+                    [notice.id],
+                    partial(_suppress, part=replace(decided, batches=(), dropped=((notice, why),))),
+                )
+            )
         for batch in decided.batches:
             known = batch.channel in self._channels.channels
             step = (

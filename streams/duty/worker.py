@@ -158,7 +158,9 @@ async def tick(
         try:
             while await asyncio.to_thread(advancing.once):
                 beat()
-            while await asyncio.to_thread(_guarded, lambda: tell_once(parts), "what is still open", doubt, aside):
+            while await asyncio.to_thread(
+                _guarded, lambda: tell_once(parts), "what is still open", doubt, aside
+            ):
                 beat()
             now = parts.clock()
             here = await asyncio.to_thread(plan_now, parts, now)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from random import Random
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +13,7 @@ from schemas.regions import Regions
 from schemas.settings import Settings
 from streams.duty.api.parts import Parts
 from streams.duty.cap_index import Publisher, current
+from streams.duty.case_inbox import CaseInbox
 from streams.duty.database import Database
 from streams.duty.desk import Desk, Desks
 from streams.duty.dispatch import message_of, plan
@@ -22,13 +22,14 @@ from streams.duty.models import Case, Notification, Replayed
 from streams.duty.opening import hear
 from streams.duty.push import push_of
 from streams.duty.queries import Filters, find_cases, open_counts
-from streams.duty.reader import Read
+from streams.duty.reached import Reached
+from streams.duty.read import Read
 from streams.duty.replayed import find_replays, warnings_of
 from streams.duty.rights import Actor, Grant
-from streams.duty.worker import take
 from streams.intake.replays import Begun, Done, Replays
 from tests.streams.duty.api import Clock
 from tests.streams.duty.moments import NOW, at, officer, opened, root, warning
+from tests.streams.duty.parts import Aside
 from tests.streams.duty.test_dispatch import NOW as MOMENT
 from tests.streams.duty.test_dispatch import notice, world
 
@@ -158,7 +159,9 @@ def test_the_service_decides_by_the_log_of_replays(database: Database, tmp_path:
         Read(warning(name, timeline=name.rstrip("0123456789")), "here")
         for name in ("drill1", "winter1", "drill2", "winter2")
     ]
-    assert take(parts, found, Random(1), liveness) == 4
+    aside: Aside = []
+    inbox = CaseInbox(parts, lambda what, why: aside.append((what, why)), liveness)
+    assert inbox.take(found, Reached("log", {})) == 4 and aside == []
     with database.reading() as session:
         assert sorted(str(each) for each in session.scalars(sa.select(Case.episode))) == ["drill1", "drill2"]
         assert sorted(session.scalars(sa.select(Replayed.episode))) == ["winter1", "winter2"]

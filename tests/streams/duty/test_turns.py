@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from random import Random
 from threading import Thread
 
 import pytest
@@ -15,13 +14,15 @@ from streams.duty import database as databases
 from streams.duty import service
 from streams.duty.api.parts import Parts
 from streams.duty.cap_index import Publisher
+from streams.duty.case_inbox import AT_ONCE, CaseInbox
 from streams.duty.database import Database
 from streams.duty.desk import Desks
 from streams.duty.models import Case
-from streams.duty.reader import Read
-from streams.duty.worker import AT_ONCE, take
+from streams.duty.reached import Reached
+from streams.duty.read import Read
 from tests.streams.duty.api import Clock
 from tests.streams.duty.moments import NOW, opened, root, warning
+from tests.streams.duty.parts import Aside
 
 BURST = 20 * AT_ONCE
 
@@ -43,7 +44,9 @@ def test_an_officer_acknowledges_in_the_middle_of_a_burst(database: Database, tm
     with database.writing() as session:
         case = opened(session, desks.now()).id
     burst = [Read(warning(f"b{number}"), "here") for number in range(BURST)]
-    writing = Thread(target=take, args=(parts, burst, Random(1)))
+    aside: Aside = []
+    inbox = CaseInbox(parts, lambda what, why: aside.append((what, why)))
+    writing = Thread(target=inbox.take, args=(burst, Reached("log", {})))
     writing.start()
     try:
         while cases(database) == 1:
