@@ -161,8 +161,9 @@ def _reconcile(settings: Settings, before: str, say: Say) -> None:
             found = reconcile(settings, mend=True)
             say("they are torn:" if found else "they agree")
         tell(settings, found, before, say)
-    except LiaowangError as error:
-        say(f"not compared: {error}")
+    except Exception as error:  # that it could not be compared keeps no stack down
+        said = str(error) if isinstance(error, LiaowangError) else f"{type(error).__name__}: {error}"
+        say(f"not compared: {said}; see `liaowang reconcile`")
 
 
 def _bring_to_form(settings: Settings, say: Say) -> None:
