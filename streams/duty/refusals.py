@@ -8,7 +8,8 @@ Refused
 ├── TooSlow     408: the request did not come in time
 ├── TooLarge    413: more bytes than are taken
 ├── WrongType   415: an attachment that is not of a kind that is taken
-└── TooMany     429: more requests than anybody needs; says when to ask again
+├── TooMany     429: more requests than anybody needs; says when to ask again
+└── NotNow      503: what has to be asked for it is away; says what, to be tried again
 """
 
 from __future__ import annotations
@@ -49,6 +50,12 @@ class Invalid(Refused):
     """A value is wrong."""
 
     status, title = 422, "Invalid"
+
+
+class NotNow(Refused):
+    """What has to be asked for it is away."""
+
+    status, title = 503, "Unavailable"
 
 
 class TooLarge(Refused):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -10,14 +11,15 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from schemas.errors import Unavailable
 from streams.duty import silencing
-from streams.duty.api.parts import Id, IdempotencyKey, Who, once
+from streams.duty.api.parts import Asking, Id, IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
 from streams.duty.api.rosters import sane
-from streams.duty.known_rules import known_rules
+from streams.duty.known_rules import Published, known_rules
 from streams.duty.models import Silence
 from streams.duty.queries import moment
-from streams.duty.refusals import Forbidden
+from streams.duty.refusals import Forbidden, NotNow
 
 router = APIRouter(
     prefix="/api/v1", tags=["silences"], responses=responses(400, 401, 403, 404, 422, 429, 503)
@@ -57,7 +59,7 @@ def add_silence(asked: Who, request: Request, body: SilenceAsked, key: Idempoten
     for each in (body.starts, body.ends):
         sane(each)
 
-    known = known_rules(asked.parts.database, asked.parts.published, body.rules)
+    known = known_rules(asked.parts.database, _published(asked), body.rules)
 
     def act(session: Session) -> dict[str, Any]:
         made = silencing.add_silence(
@@ -76,6 +78,19 @@ def add_silence(asked: Who, request: Request, body: SilenceAsked, key: Idempoten
         return silence_view(made)
 
     return once(asked, key, request, body.model_dump(mode="json"), act, 201)
+
+
+def _published(asked: Asking) -> Published:
+    """What was published, NotNow where the broker is away: the database is not."""
+
+    def read() -> Collection[str]:
+        try:
+            return asked.parts.published()
+        except Unavailable as error:
+            why = f"{error}; whether these rules were published is not known, try again"
+            raise NotNow(why, "rules") from error
+
+    return read
 
 
 @router.post("/silences/{silence_id}/end", responses=CHANGED, summary="It is over now")

@@ -21,6 +21,7 @@ from streams.duty.api.parts import Parts
 from streams.duty.cap_index import Publisher
 from streams.duty.database import Database
 from streams.duty.desk import Desk, Desks
+from streams.duty.known_rules import Published
 from streams.duty.limits import Limit, Limiter
 from streams.duty.officers import add_officer, add_token, find
 from streams.duty.opening import hear
@@ -50,7 +51,10 @@ class Api:
         self.database, self.clock = database, Clock()
         self.desks = Desks(Settings(home=home))
         limits = {"requests": Limiter(limit), "wrong_tokens": Limiter(limit)}
-        self.app = make_api(Parts(database, self.desks, self.clock, publisher or Publisher(), **limits))
+        self.published: Published = tuple[str]
+        told = publisher or Publisher()
+        parts = Parts(database, self.desks, self.clock, told, lambda: self.published(), **limits)
+        self.app = make_api(parts)
         self.url = ""
         self._clients: list[httpx.Client] = []
         self._numbers = count(1)
