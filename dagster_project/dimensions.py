@@ -13,6 +13,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from chinese_calendar.constants import holidays, workdays
 
+from dagster_project.barrier import closed
 from dagster_project.indicator import Indicator
 from dagster_project.indicator_sql import FLOAT
 from quality.rows import quote
@@ -119,7 +120,10 @@ def definitions(indicators: Iterable[Indicator]) -> str:
 
 def _view(name: str, columns: Columns, query: str, comment: str) -> str:
     declared = ", ".join(f"`{name}` {kind} COMMENT {quote(text)}" for name, kind, text in columns)
-    return f"CREATE OR REPLACE VIEW mart.{name} ({declared}) {_DEFINER} AS {query} COMMENT {quote(comment)}"
+    return (
+        f"CREATE OR REPLACE VIEW mart.{name} ({declared}) {_DEFINER} AS {closed(query)}"
+        f" COMMENT {quote(comment)}"
+    )
 
 
 def _row(item: Region, known: Regions) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from dagster_project import barrier
 from dagster_project.indicator import Indicator
 from dagster_project.indicator_sql import FIGURE, FIGURES
 from quality.rows import quote
@@ -19,11 +20,6 @@ from schemas.tables import MOMENT, NAME, field_columns
 
 CURRENT = "(SELECT seq FROM mart.current_release)"
 _DEFINER = "DEFINER = service SQL SECURITY DEFINER"
-_LASTING = (
-    " AND (SELECT max(seq) FROM release.pointer WHERE seq <= {release:UInt64})"
-    " NOT IN (SELECT seq FROM release.expired)"
-)
-"""SQL: whether the release has not expired; of one that has, some events are gone, so none is shown."""
 _SEQ = ("release_seq", "UInt64", "Release the row is shown by")
 
 _OFFSETS = "Map(String, UInt64)"
@@ -88,8 +84,22 @@ def feed_mart(contract: Contract) -> list[str]:
         f"SELECT day, argMax(build_id, seq) FROM release.pointer WHERE table = {quote(contract.table)}"
         " AND seq <= {release:UInt64} GROUP BY day"
     )
-    shown = f"built.{contract.table} WHERE (event_day, build_id) IN ({chosen}){_LASTING}"
+    column = region_column(contract)
+    mine = f" AND {barrier.mine(f'`{column}`')}" if column else ""
+    shown = (
+        f"built.{contract.table} PREWHERE {barrier.opened(lasting=True)}"
+        f" AND (event_day, build_id) IN ({chosen}){mine}"
+    )
     return _mart(contract.table, feed_columns(contract), contract.description, shown)
+
+
+def region_column(contract: Contract) -> str:
+    """The field that says whose rows a feed's are: that of its region, or else one by this name; "" for none.
+
+    A row that leaves it empty is the province's alone.
+    """
+    named = {field.name for field in contract.fields if field.name == "region" and field.kind == "string"}
+    return contract.region_field or next(iter(named), "")
 
 
 def feed_columns(contract: Contract) -> list[Column]:
@@ -137,14 +147,14 @@ def indicator_mart(indicator: Indicator) -> list[str]:
         f"{indicator.title_zh} / {indicator.title_en}, {indicator.unit}. {indicator.description}"
         f" Limits: {indicator.limits}"
     )
-    shown = f"{FIGURES} WHERE indicator = {quote(indicator.id)} AND {_pointed([indicator])}"
+    shown = f"{FIGURES} PREWHERE indicator = {quote(indicator.id)} AND {_pointed([indicator])}"
     return _mart(indicator.table, figure_columns(), comment, shown)
 
 
 def all_indicators(indicators: Sequence[Indicator]) -> list[str]:
     """`mart.indicator`: the figures of all indicators, with what they are called."""
     columns = [Column("indicator", NAME, "Id of the indicator", "indicator"), *_titles(indicators)]
-    shown = f"{FIGURES} WHERE {_pointed(indicators)}"
+    shown = f"{FIGURES} PREWHERE {_pointed(indicators)}"
     columns += figure_columns()
     return _mart("indicator", columns, "Figures of all indicators by day and region, as released", shown)
 
@@ -158,13 +168,14 @@ def releases() -> list[str]:
     )
     return [
         "CREATE OR REPLACE VIEW mart.current_release (`seq` UInt64 COMMENT 'Number of the current release')"
-        f" {_DEFINER} AS SELECT max(seq) AS seq FROM release.pointer COMMENT 'The current release'",
+        f" {_DEFINER} AS {barrier.closed('SELECT max(seq) AS seq FROM release.pointer')}"
+        " COMMENT 'The current release'",
         "CREATE OR REPLACE VIEW mart.release (`seq` UInt64 COMMENT 'Number of the release, rising',"
         " `parent` UInt64 COMMENT 'Release it follows',"
         f" `released` {MOMENT} COMMENT 'When it was published',"
         " `days` UInt64 COMMENT 'Days of tables it published', `tables` UInt64 COMMENT 'Tables among them',"
         " `first` Date COMMENT 'First day among them', `last` Date COMMENT 'Last day among them')"
-        f" {_DEFINER} AS {manifest} COMMENT 'Every release'",
+        f" {_DEFINER} AS {barrier.closed(manifest)} COMMENT 'Every release'",
     ]
 
 
@@ -201,14 +212,16 @@ def provenance(indicators: Sequence[Indicator], contracts: Sequence[Contract]) -
         " ON i.table = p.table AND i.day = p.day AND i.build_id = p.build"
         " LEFT ANY JOIN (SELECT * FROM release.attempt WHERE state = 'started') AS a ON a.build_id = i.input_build"
     )
+    asked = barrier.opened()
     return [
-        f"CREATE OR REPLACE VIEW mart.provenance_at {_DEFINER} AS {figure} {as_of('provenance', _WHENCE[0])}",
+        f"CREATE OR REPLACE VIEW mart.provenance_at {_DEFINER} AS {barrier.closed(figure, asked)}"
+        f" {as_of('provenance', _WHENCE[0])}",
         _current(
             "provenance",
             [Column(*item) for item in _PROVENANCE],
             _WHENCE[0],
         ),
-        f"CREATE OR REPLACE VIEW mart.provenance_input_at {_DEFINER} AS {input}"
+        f"CREATE OR REPLACE VIEW mart.provenance_input_at {_DEFINER} AS {barrier.closed(input, asked)}"
         f" {as_of('provenance_input', _WHENCE[1])}",
         _current(
             "provenance_input",
@@ -245,10 +258,11 @@ def _titles(indicators: Sequence[Indicator]) -> list[Column]:
 
 
 def _pointed(indicators: Iterable[Indicator]) -> str:
-    """SQL: whether a row of the table of figures is of the build that release N points at."""
+    """SQL: whether a row of the table of figures is the reader's and of the build that release N points at."""
     tables = ", ".join(quote(item.table) for item in indicators)
     return (
-        "build_key IN (SELECT argMax(build_key, seq) FROM release.pointer"
+        f"{barrier.opened()} AND {barrier.mine('region')}"
+        " AND build_key IN (SELECT argMax(build_key, seq) FROM release.pointer"
         f" WHERE table IN ({tables}) AND seq <= {{release:UInt64}} GROUP BY table, day)"
     )
 

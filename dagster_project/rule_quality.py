@@ -12,6 +12,7 @@ from datetime import date, datetime
 from statistics import median
 from typing import Any
 
+from dagster_project.barrier import closed, mine
 from dagster_project.warehouse import Warehouse
 from quality.rows import quote
 from schemas.tables import MOMENT, NAME
@@ -128,7 +129,7 @@ def ddl() -> list[str]:
     warning = (
         "SELECT DISTINCT rule, day, version, timeline, level, subject, region, verdict, known_now, known_then,"
         " (toUnixTimestamp64Milli(known_then) - toUnixTimestamp64Milli(known_now)) / 1000 AS delay, episode,"
-        f" reviewed FROM quality.rule_warning WHERE {_LATEST}"
+        f" reviewed FROM quality.rule_warning PREWHERE {mine('region')} AND {_LATEST}"
     )
     return [
         _view("rule_quality", _DAY, day, "What each rule should have warned of on a day, and what it did"),
@@ -139,7 +140,7 @@ def ddl() -> list[str]:
 def _view(name: str, columns: Sequence[tuple[str, str, str]], sql: str, comment: str) -> str:
     declared = ", ".join(f"`{column}` {kind} COMMENT {quote(text)}" for column, kind, text in columns)
     return (
-        f"CREATE OR REPLACE VIEW mart.{name} ({declared}) DEFINER = service SQL SECURITY DEFINER AS {sql}"
+        f"CREATE OR REPLACE VIEW mart.{name} ({declared}) DEFINER = service SQL SECURITY DEFINER AS {closed(sql)}"
         f" COMMENT {quote(comment)}"
     )
 

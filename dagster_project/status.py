@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
+from dagster_project.barrier import closed
 from dagster_project.warehouse import Warehouse
 from quality.rows import quote
 from schemas.tables import MOMENT, NAME
@@ -79,8 +80,8 @@ def ddl() -> list[str]:
     """`mart.day_status`."""
     declared = ", ".join(f"`{name}` {kind} COMMENT {quote(comment)}" for name, kind, comment in _COLUMNS)
     return [
-        f"CREATE OR REPLACE VIEW mart.day_status ({declared}) DEFINER = service SQL SECURITY DEFINER AS {_SQL}"
-        " COMMENT 'Each day of each table: published, incomplete, failed'"
+        f"CREATE OR REPLACE VIEW mart.day_status ({declared}) DEFINER = service SQL SECURITY DEFINER"
+        f" AS {closed(_SQL)} COMMENT 'Each day of each table: published, incomplete, failed'"
     ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from dagster_project import dimensions, indicator_sql, marts, rule_quality, status
+from dagster_project import barrier, dimensions, indicator_sql, marts, rule_quality, status
 from dagster_project.indicator import load_indicators
 from dagster_project.ranking.mart import ranking_mart
 from schemas.contract import load_contracts
@@ -33,6 +33,7 @@ def statements(own_tables: Collection[str] = ()) -> list[str]:
         *dimensions.region(load_regions()),
         dimensions.calendar(),
         dimensions.definitions(indicators),
+        *barrier.views(),
         *marts.releases(),
         *status.ddl(),
         *rule_quality.ddl(),
@@ -57,7 +58,8 @@ def visible() -> tuple[dict[str, str], tuple[str, ...]]:
     """What a county's own user may see: views by the column of their region, and those all may see."""
     contracts = load_contracts().values()
     indicators = load_indicators([contract.table for contract in contracts]).values()
-    columns = {contract.table: contract.region_field for contract in contracts if contract.region_field}
+    found = {contract.table: marts.region_column(contract) for contract in contracts}
+    columns = {table: column for table, column in found.items() if column}
     columns |= {table: "region" for table in (*(item.table for item in indicators), *index_tables())}
     columns |= {"indicator": "region", "ranking": "region"}
     both = {name: column for table, column in columns.items() for name in (table, f"{table}_at")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,9 @@ SESSION = {
 REFUSALS = (192, 193, 516)  # no such user, wrong password, one of both
 FULL = (75, 243)
 """Cannot write to a file, not enough space: a matter of the machine, not of the data."""
+THROWN = 395
+REFUSED = re.compile(r"release (\d+) (does not exist; [a-z0-9 ]+|has expired)")
+"""What a view of a release says where it is not to be had (`dagster_project.barrier`)."""
 External = Mapping[str, tuple[Sequence[tuple[str, str]], Sequence[Sequence[Any]]]]
 
 
@@ -77,6 +81,8 @@ def answering() -> Iterator[None]:
         reason = (str(error).strip() or "no reason given").splitlines()[0]
         raise Unavailable(f"the warehouse does not answer ({reason}); liaowang status tells more") from error
     except ServerException as error:
+        if error.code == THROWN and (refused := REFUSED.search(error.message)):
+            raise Misdeclared("release", refused[1], refused[2]) from error
         if error.code in FULL or "No space left on device" in error.message:
             raise Unavailable(
                 "the warehouse cannot write: its disk is full; free space, then the same again"

@@ -68,7 +68,7 @@ def build(
 
 def indicators(
     release: Annotated[
-        int | None, typer.Option(help="As of this release; the current one if not given.")
+        int | None, typer.Option(help="As of this release; the current one if not given.", min=1)
     ] = None,
     day: Day = None,
 ) -> None:

@@ -104,7 +104,7 @@ class Engine:
     def _serve(self) -> None:
         statements = "; ".join(START_STATEMENTS).format(stop=self._fifo)
         try:
-            result = self._module.query(statements, "TabSeparated", path=str(self._data))
+            result = self._module.query(statements, "TabSeparated", path=self._data.name)
             self.ended = " ".join(str(result.error_message()).split())
         except RuntimeError as error:
             self.ended = " ".join(str(error).split())

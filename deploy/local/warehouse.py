@@ -10,28 +10,57 @@ import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error, ErrorCodes, ServerException
 
 from deploy.environment import SECRETS, as_environment
 from deploy.local.confine import confine
+from deploy.local.door import Door
 from deploy.local.engine import Engine, changed, library
 from deploy.local.process import CannotStart, demand_port, hold, port_open, running, worker_command
-from deploy.local.warehouse_config import server_config, users_config
-from schemas.settings import Settings
+from deploy.local.warehouse_config import SHADOWS, TIME_ZONE, server_config, users_config
+from schemas.settings import HOST, Settings
 
 SYSTEM = "ATTACH DATABASE _ UUID '00000000-0000-4000-8000-000000000001' ENGINE = Atomic\n"
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 _AUTHENTICATION_FAILED = 516  # not among clickhouse_driver's ErrorCodes
+_ACCESS_DENIED, _THROWN = 497, 395
 _REFUSALS = {
-    _AUTHENTICATION_FAILED,
-    ErrorCodes.UNKNOWN_USER,
-    ErrorCodes.WRONG_PASSWORD,
-    ErrorCodes.QUOTA_EXPIRED,
+    *(
+        _AUTHENTICATION_FAILED,
+        ErrorCodes.UNKNOWN_USER,
+        ErrorCodes.WRONG_PASSWORD,
+        ErrorCodes.REQUIRED_PASSWORD,
+    ),
+    *(_ACCESS_DENIED, _THROWN, ErrorCodes.READONLY, ErrorCodes.QUOTA_EXPIRED),
 }
+REFUSED_HTTP = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+WITHOUT_PASSWORD = (
+    "SELECT 1",
+    "SELECT file('config.xml')",
+    "SELECT count() FROM file('*', 'LineAsString')",
+    "SELECT * FROM generateRandom('a UInt8') LIMIT 1",
+    "SELECT sum(number) FROM numbers(10)",
+)
+FORBIDDEN = (
+    "SELECT file('config.xml')",
+    "SELECT * FROM file('config.xml', 'LineAsString')",
+    "SELECT * FROM url('http://127.0.0.1:9/', 'LineAsString')",
+    "SELECT * FROM s3('http://127.0.0.1:9/bucket/a', 'LineAsString')",
+    "SELECT * FROM remote('127.0.0.1', 'system', 'one')",
+    "SELECT * FROM executable('a', 'TSV', 'a UInt8')",
+    "SELECT 1 SETTINGS readonly = 0",
+    "SELECT 1 SETTINGS query_plan_filter_push_down = 0",
+    "SELECT 1 SETTINGS add_http_cors_header = 1",
+)
+"""What bi may not do, by kind: files, other servers, programs, settings."""
 _STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 SYSTEM_FILES = tuple(
     Path(path)
@@ -46,13 +75,13 @@ SYSTEM_FILES = tuple(
 )
 """What the engine and Python read of the system: libraries, time zones, how much memory there is."""
 UNCONFINED = (
-    "warehouse: WARNING: this kernel has no Landlock, so every file that this server's user can read "
-    "can be read in SQL, with file(), by whoever can connect"
+    "warehouse: WARNING: this kernel has no Landlock, so a fault of this server reaches every file that its "
+    "user can read, not only its own folder"
 )
 
 
-def prepare(settings: Settings) -> Path:
-    """Write the server's files; the folder it runs in."""
+def prepare(settings: Settings, door: str) -> Path:
+    """Write the server's files; the folder it runs in. `door` is the address of its own user's door."""
     if not (settings.admin_password and settings.service_password and settings.bi_password):
         raise CannotStart("warehouse: it has no passwords yet; `liaowang up` makes them")
     folder = _home(settings)
@@ -63,7 +92,11 @@ def prepare(settings: Settings) -> Path:
         (metadata / "system.sql").write_text(SYSTEM)
     _write_private(folder / "users.xml", users_config(settings))
     log = settings.home.absolute() / "logs" / "warehouse-server.log"
-    _write_private(folder / "config.xml", server_config(settings, folder, log))
+    _write_private(folder / "config.xml", server_config(settings, folder, log, door))
+    functions = folder / "data" / "user_defined"
+    functions.mkdir(exist_ok=True)
+    for name, text in SHADOWS.items():
+        _write_private(functions / f"function_{name}.sql", text)
     return folder
 
 
@@ -71,10 +104,13 @@ def main(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then end cleanly; CannotStart when the server is not as it should be."""
     hold(_home(settings), "warehouse")
     demand_ports(settings)
-    os.chdir(prepare(settings))
+    door = Door()
+    os.chdir(prepare(settings, door.address))
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    os.environ["TZ"] = TIME_ZONE  # in this mode the engine reads its own from here, not from config.xml
     engine = Engine(_home(settings))
     confined = shut_in(settings)
+    door.open()
     try:
         engine.start()
         if not _await(engine, settings):
@@ -91,10 +127,7 @@ def main(settings: Settings) -> None:
 
 
 def shut_in(settings: Settings) -> bool:
-    """Take every file from this process that the server does not need; False, with a warning, if it cannot.
-
-    SQL's scalar function file() asks for no grant in this engine, and even `default` may call it.
-    """
+    """Take every file from this process that the server does not need; False, with a warning, if it cannot."""
     read = [
         *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
         Path(sys.base_prefix) / "lib",
@@ -118,15 +151,31 @@ def self_test(settings: Settings, confined: bool) -> None:
     for user in ("admin", "service", "bi", "personal"):
         if _admits(settings.warehouse(user) | {"password": "not the password"}):
             raise changed(f"it lets {user} in with a wrong password")
-    if _admits(
-        settings.warehouse("bi") | {"user": "default", "password": ""}, "SELECT number FROM numbers(1)"
-    ):
-        raise changed("it lets the engine's own user in from outside")
+    for found in open_doors(settings):
+        raise changed(found)
     if not _admits(settings.warehouse("bi")):
         raise changed("it does not let bi in with the right password")
+    for attempt in FORBIDDEN:
+        if _admits(settings.warehouse("bi"), attempt) is not False:
+            raise changed(f"bi may run {attempt}")
     for path in (settings.home.absolute() / SECRETS, Path("/etc/passwd"), Path("/proc/self/environ")):
-        if confined and _reads(settings.warehouse("bi"), path):
-            raise changed(f"bi can read {path} with file()")
+        if confined and _reads(settings.warehouse("admin"), path):
+            raise changed(f"it can read {path}")
+
+
+def open_doors(settings: Settings) -> Iterator[str]:
+    """What somebody without a password is answered, in words, by protocol and statement; nothing should be."""
+    for name in ("default", ""):
+        for attempt in WITHOUT_PASSWORD:
+            if _admits(settings.warehouse("bi") | {"user": name, "password": ""}, attempt) is not False:
+                yield f"it answers {attempt} to {name or 'nobody'} without a password"
+    address = f"http://{HOST}:{settings.warehouse_http_port}/"
+    for attempt in WITHOUT_PASSWORD:
+        told = _told(f"{address}?{urlencode({'query': attempt, 'add_http_cors_header': 1})}", {})
+        if told not in REFUSED_HTTP:
+            yield f"it answers {attempt} over HTTP without a password ({told})"
+    if _told(f"{address}?query=SELECT+1", {"Origin": "http://page.example"}) != HTTPStatus.FORBIDDEN:
+        yield "it answers a web page over HTTP"
 
 
 def answers(settings: Settings) -> bool:
@@ -162,6 +211,15 @@ def _await(engine: Engine, settings: Settings) -> bool:
         if signal.sigtimedwait(_STOP_SIGNALS, 0.1) is not None:
             return False
     return True
+
+
+def _told(address: str, headers: dict[str, str]) -> int:
+    """The status of an answer over HTTP."""
+    try:
+        with urlopen(Request(address, headers=headers), timeout=5) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
 
 
 def _admits(access: dict[str, object], query: str = "SELECT 1") -> bool | None:

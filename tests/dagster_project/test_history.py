@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from clickhouse_driver import Client
+from clickhouse_driver.errors import ServerException
 
 from dagster_project.history import manifest, release, releases, roll_back
 from dagster_project.keep import expire, pin
@@ -97,7 +98,8 @@ def test_releases_expire_by_age_unless_pinned_or_current_and_only_their_own_even
     assert (run(dry=False).releases, run(dry=False).builds) == ((), ())
     assert seen(house, "ecology_air_quality_at(release = 3)") == [(DAY, "a", 2.0), (NEXT, "z", 5.0)]
     assert seen(house) == [(DAY, "a", 4.0), (NEXT, "z", 5.0)]
-    assert seen(house, "ecology_air_quality_at(release = 2)") == []
+    with pytest.raises(ServerException, match="release 2 has expired"):
+        seen(house, "ecology_air_quality_at(release = 2)")
     ((left,),) = house.warehouse.rows("SELECT uniqExact(event_day, build_id) FROM built.ecology_air_quality")
     assert left == 3
     assert len(manifest(house.warehouse, 2)) == 1

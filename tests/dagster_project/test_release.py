@@ -127,7 +127,6 @@ def test_a_past_release_stays_as_it_was(house: House) -> None:
     house.release()
     assert seen(house, "SELECT pm25, corrected, release_seq FROM mart.ecology_air_quality") == [(7.0, 1, 2)]
     assert seen(house, "SELECT pm25, corrected FROM mart.ecology_air_quality_at(release = 1)") == [(1.0, 0)]
-    assert seen(house, "SELECT pm25 FROM mart.ecology_air_quality_at(release = 0)") == []
 
 
 def test_a_manifest_without_pointers_was_never_published_and_its_number_is_gone(house: House) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import quote
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import clickhouse_connect
@@ -18,16 +19,17 @@ import pytest
 from clickhouse_driver import Client
 from clickhouse_driver.errors import ErrorCodes, ServerException
 
-from deploy.environment import SECRETS
-from deploy.local.confine import available
+from deploy.local.door import Door
 from deploy.local.process import CannotStart, free_port
-from deploy.local.warehouse import answers, warehouse_running
+from deploy.local.warehouse import WITHOUT_PASSWORD, answers, warehouse_running
 from deploy.local.warehouse_config import server_config, users_config
 from schemas.settings import Settings
 
 SHORT = Settings(admin_password="one", service_password="two", bi_password="<three>")
 BEYOND_CONSTRAINT = 452  # neither is
 ACCESS_DENIED = 497  # not among clickhouse_driver's ErrorCodes
+AUTHENTICATION_FAILED = 516
+THROWN = 395
 Run = Callable[..., Any]
 
 
@@ -113,6 +115,7 @@ class TestRights:
         with user(marts, "bi") as run:
             refused(run, "SET readonly = 0", ErrorCodes.READONLY)
             refused(run, "SET max_memory_usage = 0", BEYOND_CONSTRAINT)
+            refused(run, "SET max_execution_time = 0", BEYOND_CONSTRAINT)
 
     def test_bi_sees_only_marts_in_catalogues(self, marts: Settings) -> None:
         with user(marts, "bi") as run:
@@ -155,10 +158,11 @@ class TestRights:
             client.execute("SELECT 1")
         client.disconnect()
 
-    def test_nobody_reads_as_the_engines_own_user(self, marts: Settings) -> None:
-        client = Client(**marts.warehouse("bi") | {"user": "default", "password": ""})
-        for statement in ("SELECT * FROM file('users.xml', 'LineAsString')", "SYSTEM STOP LISTEN TCP"):
-            refused(client.execute, statement, ErrorCodes.QUOTA_EXPIRED)
+    @pytest.mark.parametrize("name", ["default", "", "nobody"])
+    @pytest.mark.parametrize("statement", WITHOUT_PASSWORD)
+    def test_nobody_without_a_password_is_answered(self, marts: Settings, name: str, statement: str) -> None:
+        client = Client(**marts.warehouse("bi") | {"user": name, "password": ""})
+        refused(client.execute, statement, AUTHENTICATION_FAILED)
         client.disconnect()
 
     def test_inserts_do_not_fill_the_log_with_waiting_merges(self, marts: Settings) -> None:
@@ -178,42 +182,101 @@ class TestRights:
         assert stat.S_IMODE(mode) == 0o600
 
 
-@pytest.fixture(params=[SECRETS, "logs/warehouse-server.log", "/etc/passwd", "/proc/self/environ"])
-def foreign(request: pytest.FixtureRequest, marts: Settings) -> Path:
-    """A file that is there, readable by the server's user, and none of the warehouse's own."""
-    if not (marts.home / SECRETS).exists():
-        (marts.home / SECRETS).write_text("{}")
-    path = marts.home.absolute() / str(request.param)
-    assert path.is_file()
-    return path
+@pytest.mark.stack
+class TestFiles:
+    @pytest.mark.parametrize("name", ["bi", "personal", "service", "admin"])
+    @pytest.mark.parametrize("path", ["config.xml", "users.xml", "stop", "/etc/passwd", "data/*"])
+    def test_no_file_by_the_function(self, marts: Settings, name: str, path: str) -> None:
+        with user(marts, name) as run:
+            for call in (f"file('{path}')", f"arrayMap(file, ['{path}'])", f"`file`('{path}')"):
+                refused(run, f"SELECT {call}", THROWN)
+            refused(run, f"SELECT file('{path}', 'none')", ErrorCodes.BAD_ARGUMENTS)
+
+    def test_the_engine_shows_no_path_of_this_machine(self, marts: Settings) -> None:
+        with user(marts, "bi") as run:
+            told = str(run("SELECT * FROM system.databases")) + str(run("SELECT * FROM system.tables"))
+            assert str(marts.home.absolute()) not in told
+            refused(run, "SELECT getServerSetting('path')")
+            assert run("SELECT count() FROM system.user_query_log") == [(0,)]
+
+
+def told(
+    settings: Settings, path: str, headers: Mapping[str, str], method: str = "GET"
+) -> tuple[int, Mapping[str, str]]:
+    """Status and headers of an answer over HTTP."""
+    address = f"http://127.0.0.1:{settings.warehouse_http_port}{path}"
+    try:
+        with urlopen(Request(address, headers=dict(headers), method=method), timeout=60) as answer:
+            return answer.status, dict(answer.headers)
+    except HTTPError as error:
+        return error.code, dict(error.headers)
 
 
 @pytest.mark.stack
-@pytest.mark.skipif(
-    not available(), reason="this kernel has no Landlock: the warehouse warns and is not confined"
-)
-class TestFiles:
-    @pytest.mark.parametrize("name", ["bi", "default"])
-    def test_no_file_over_the_native_protocol(self, marts: Settings, foreign: Path, name: str) -> None:
-        password = marts.bi_password if name == "bi" else ""
-        client = Client(**marts.warehouse("bi") | {"user": name, "password": password})
-        with pytest.raises(ServerException, match="Permission denied") as caught:
-            client.execute("SELECT file(%(path)s)", {"path": str(foreign)})
-        assert caught.value.code == ErrorCodes.CANNOT_OPEN_FILE
-        client.disconnect()
+class TestHttp:
+    @pytest.mark.parametrize("statement", WITHOUT_PASSWORD)
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {},
+            {"X-ClickHouse-User": "default"},
+            {"X-ClickHouse-User": "default", "X-ClickHouse-Key": ""},
+            {"Authorization": "Basic ZGVmYXVsdDo="},
+            {"Authorization": "Basic Og=="},
+        ],
+        ids=["nothing", "name", "name and key", "basic", "basic of nobody"],
+    )
+    def test_nobody_without_a_password_is_answered(
+        self, marts: Settings, headers: dict[str, str], statement: str
+    ) -> None:
+        status, _ = told(marts, f"/?{urlencode({'query': statement})}", headers)
+        assert status in (401, 403)
+        status, _ = told(marts, f"/?{urlencode({'query': statement, 'user': 'default', 'password': ''})}", {})
+        assert status in (401, 403)
 
-    @pytest.mark.parametrize("name", ["bi", ""])
-    def test_no_file_over_http(self, marts: Settings, foreign: Path, name: str) -> None:
-        query = quote(f"SELECT file('{foreign}')")
-        url = f"http://127.0.0.1:{marts.warehouse_http_port}/?query={query}"
-        bi = {"X-ClickHouse-User": name, "X-ClickHouse-Key": marts.bi_password}
-        with pytest.raises(HTTPError) as caught:
-            urlopen(Request(url, headers=bi if name else {}), timeout=10)
-        assert "Permission denied" in caught.value.read().decode()
+    @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+    def test_no_page_is_answered(self, marts: Settings, method: str) -> None:
+        bi = {"X-ClickHouse-User": "bi", "X-ClickHouse-Key": marts.bi_password}
+        for query in ("query=SELECT+1", "query=SELECT+1&add_http_cors_header=1"):
+            status, headers = told(marts, f"/?{query}", bi | {"Origin": "http://page.example"}, method)
+            assert status == 403
+            assert not any(name.lower().startswith("access-control") for name in headers)
 
-    def test_its_own_files_are_within_reach(self, marts: Settings) -> None:
-        with user(marts, "bi") as run:
-            assert run(f"SELECT length(file('{marts.home.absolute()}/warehouse/config.xml')) > 0") == [(1,)]
+    def test_only_this_machine_s_name_is_answered(self, marts: Settings) -> None:
+        bi = {"X-ClickHouse-User": "bi", "X-ClickHouse-Key": marts.bi_password}
+        assert told(marts, "/?query=SELECT+1", bi)[0] == 200
+        assert told(marts, "/?query=SELECT+1", bi | {"Host": "localhost:1"})[0] == 200
+        assert told(marts, "/?query=SELECT+1", bi | {"Host": "page.example"})[0] == 404
+        assert told(marts, "/ping", {})[0] == 200
+
+    @pytest.mark.parametrize(
+        "page",
+        ["play", "dashboard", "binary", "merges", "jemalloc", "webterminal", "replicas_status", "metrics"],
+    )
+    def test_the_engine_s_own_pages_are_not_there(self, marts: Settings, page: str) -> None:
+        assert told(marts, f"/{page}", {})[0] == 404
+
+
+@pytest.mark.stack
+def test_it_listens_on_loopback_alone(marts: Settings) -> None:
+    for port in (marts.warehouse_port, marts.warehouse_http_port):
+        for address in ("::1", "127.0.0.2"):
+            with pytest.raises(OSError):
+                socket.create_connection((address, port), timeout=5).close()
+
+
+def test_the_door_lets_one_in_and_nobody_after() -> None:
+    door = Door()
+    door.open()
+    with pytest.raises(HTTPError):
+        urlopen(door.address[:-1], timeout=10)
+    assert not door.used
+    with urlopen(door.address, timeout=10) as answer:
+        assert answer.status == 200
+    assert door.used
+    for _ in range(3):
+        with pytest.raises(HTTPError):
+            urlopen(door.address, timeout=10)
 
 
 @pytest.fixture
