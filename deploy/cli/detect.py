@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from rich.table import Table
 
 from deploy.cli.screen import screen
 from schemas.errors import Misdeclared
+from schemas.fields import SHANGHAI
 from streams.watch.detect import METHODS, Detector, Judged, Option, detect, known_as, make, options
 from streams.watch.detect.parameters import SURVEILLANCE
 from streams.watch.detect.series import Series, read_series, with_frequency
@@ -90,10 +91,32 @@ def _remarks(series: Series, detector: Detector, judged: Sequence[Judged]) -> It
         yield f"t: {series.gap}: taken as neighbours; write a missing point as a row with an empty observed"
     if getattr(detector, "missing", "") == SURVEILLANCE and any(each.observed is None for each in judged):
         yield "missing points mute those after them, as in R; rules take missing=safe (docs/detect.md)"
+    if hidden := _like_dates(series):
+        yield f"t: {series.names[0]} looks like {hidden}, but counts as a whole number: write it with hyphens"
     if all(each.bound is None for each in judged):
         first = getattr(detector, "first", None)
         wanted = f"; the first point judged would be number {first}" if first else ""
         yield f"no point could be judged: {len(judged)} points are too few or too much is missing{wanted}"
+
+
+def _like_dates(series: Series) -> str:
+    """What all whole numbers of t would be as dates: a day (20260301), month (202603), week (202645), or ""."""
+    numbers = [point.t for point in series.points if isinstance(point.t, int)]
+    if len(numbers) < len(series.points):
+        return ""
+    for form, said in (("%Y%m%d", "a day"), ("%Y%m", "a month")):
+        if all(_fits(number, form) for number in numbers):
+            return said
+    weeks = all(1900 <= number // 100 < 2200 and 1 <= number % 100 <= 53 for number in numbers)
+    return "a week" if weeks else ""
+
+
+def _fits(number: int, form: str) -> bool:
+    try:
+        found = datetime.strptime(str(number), form).replace(tzinfo=SHANGHAI)
+    except ValueError:
+        return False
+    return found.strftime(form) == str(number) and 1900 <= found.year < 2200
 
 
 def _print_lines(series: Series, judged: Iterable[Judged]) -> None:

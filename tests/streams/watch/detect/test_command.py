@@ -156,3 +156,19 @@ def test_the_process_ends_with_2_and_starts_without_what_it_does_not_need() -> N
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert result.stderr.startswith("detect ears-c9: method: 'ears-c9' is none")
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (("20260301", "20260302", "20260303"), "20260301 looks like a day, but counts as a whole number"),
+        (("202611", "202612", "202701"), "202611 looks like a month"),
+        (("202651", "202652", "202653"), "202651 looks like a week"),
+        (("1", "2", "3"), ""),
+        (("2026-11", "2026-12", "2027-01"), ""),
+        (("20260230", "20260231", "20260232"), ""),
+    ],
+)
+def test_a_whole_number_that_hides_a_date_is_told(times: tuple[str, ...], said: str) -> None:
+    told = run("ears-c1", "--series", "-", text="t,observed\n" + "".join(f"{t},1\n" for t in times))[1]
+    assert said in told and ("looks like" in told) == bool(said)
