@@ -104,14 +104,15 @@ def _drifted(warehouse: Warehouse, suite: Suite, verdict: Verdict, words: str) -
 
     def side(day: str, build: str) -> str:
         return (
-            f"SELECT toString(`{by}`) AS place, {amount} AS n FROM built.{verdict.table}"
-            f" WHERE event_day = '{day}' AND build_id = {quote(build)} GROUP BY place"
+            f"SELECT toString(`{by}`) AS _place, {amount} AS _n FROM built.{verdict.table}"
+            f" WHERE event_day = '{day}' AND build_id = {quote(build)} GROUP BY _place"
         )
 
     rows = warehouse.rows(
-        f"SELECT place, ifNull(a.n, 0) AS now, ifNull(b.n, 0) AS then FROM"
+        f"SELECT _place, ifNull(a._n, 0) AS now, ifNull(b._n, 0) AS then FROM"
         f" ({side(str(verdict.day), verdict.build_id)}) AS a FULL JOIN ({side(str(before), other)}) AS b"
-        f" USING place WHERE now != then ORDER BY abs(toFloat64(now) - toFloat64(then)) DESC, place LIMIT {SHOWN}"
+        " USING _place WHERE now != then"
+        f" ORDER BY abs(toFloat64(now) - toFloat64(then)) DESC, _place LIMIT {SHOWN}"
     )
     name = by if by == "partition" else "region"
     return [{name: place, "now": now, str(before): then, "broke": [kind]} for place, now, then in rows]

@@ -68,8 +68,8 @@ class FeedSql:
         )
         if first < last:
             outside += (
-                f" UNION ALL SELECT {key} AS hash FROM {self.landing} WHERE {within}"
-                " GROUP BY hash HAVING min(event_day) != max(event_day)"
+                f" UNION ALL SELECT {key} FROM {self.landing} WHERE {within}"
+                f" GROUP BY {key} HAVING min(event_day) != max(event_day)"
             )
         return (
             f"SELECT source, id, event_day, {_PLACE} FROM {self.landing} FINAL"
@@ -79,13 +79,13 @@ class FeedSql:
     def insert(self, build_id: str, first: date, last: date) -> str:
         """Write the rows of the span that break no row rule."""
         columns = [name for name, _ in built_columns(self.contract)]
-        picked = [f"l.`{name}`" for name in columns[1:]]
-        picked[columns.index("id") - 1] = "if(r.original != '', r.original, l.id)"
+        picked = [f"_l.`{name}`" for name in columns[1:]]
+        picked[columns.index("id") - 1] = "if(_r.original != '', _r.original, _l.id)"
         return (
             f"INSERT INTO {self.built} ({', '.join(f'`{name}`' for name in columns)})"
             f" SELECT {quote(build_id)}, {', '.join(picked)}"
-            f" FROM ({self._kept(first, last)} AND NOT ({broken(self.rules)})) AS l"
-            " LEFT ANY JOIN renamed AS r ON l.source = r.source AND l.id = r.id"
+            f" FROM ({self._kept(first, last)} AND NOT ({broken(self.rules)})) AS _l"
+            " LEFT ANY JOIN renamed AS _r ON _l.source = _r.source AND _l.id = _r.id"
         )
 
     def suspects(self, first: date, last: date) -> str:
@@ -110,12 +110,14 @@ class FeedSql:
         arrived. A place is `log_epoch * 65536 + partition`.
         """
         names = ["source", "id", "time", *(field.name for field in self.contract.fields)]
-        row = ", ".join(f"`{name}`" for name in names)
+        row = ", ".join(
+            f"_t.`{name}`" for name in names
+        )  # no field begins so: it may be called as a name here
         by_place = (
             f"SELECT event_day, {_PLACE_KEY} AS place, count() AS n, countIf(corrects != '') AS m,"
             f" groupBitXor(sipHash64(tuple({row}))) AS x, sum(cityHash64(tuple({row}))) AS s,"
             " min(offset) AS low, max(offset) AS high"
-            f" FROM {self.built} WHERE build_id = {quote(build_id)} AND {_days(first, last)}"
+            f" FROM {self.built} AS _t WHERE build_id = {quote(build_id)} AND {_days(first, last)}"
             " GROUP BY event_day, place"
         )
         return (

@@ -23,11 +23,11 @@ from dagster_project.composite.compute import Computed, compute
 from dagster_project.composite.source import Source
 from dagster_project.composite.spec import Spec, spec_of
 from dagster_project.figures import Count
-from dagster_project.indicator import Indicator, load_indicators
+from dagster_project.indicator import DECIMALS, Indicator, load_indicators, whole_number
 from dagster_project.periods import parse, whole
 from dagster_project.warehouse import Warehouse
-from schemas.declaration import Entry, parse_yaml
-from schemas.errors import Misdeclared
+from schemas.declaration import Entry, parse_yaml, read_text
+from schemas.names import check_id, check_table
 from schemas.regions import Regions, load_regions
 
 INDEXES = Path(__file__).parent / "indexes"
@@ -66,13 +66,15 @@ class Index:
         return self.indicator.regions[0]
 
 
-def load_indexes(indicators: Mapping[str, Indicator], root: Path = INDEXES) -> dict[str, Index]:
-    """All indices under a folder by id, sorted; they are made of these indicators."""
+def load_indexes(
+    indicators: Mapping[str, Indicator], root: Path = INDEXES, tables: Collection[str] = ()
+) -> dict[str, Index]:
+    """All indices under a folder by id, sorted; they are made of these indicators. `tables` are those of feeds."""
     found = {}
+    taken = dict.fromkeys(tables, "a feed") | {item.table: item.id for item in indicators.values()}
     for path in sorted(root.glob("*/*.yaml")):
         index = load_index(path, indicators)
-        if index.indicator.id in indicators:
-            raise Misdeclared(str(path), "id", f"{index.indicator.id} is an indicator; choose another name")
+        check_table(taken, str(path), index.indicator.id)
         found[index.indicator.id] = index
     return found
 
@@ -80,15 +82,15 @@ def load_indexes(indicators: Mapping[str, Indicator], root: Path = INDEXES) -> d
 def all_figures(tables: Collection[str]) -> dict[str, Indicator]:
     """Everything declared that has figures, by id: indicators, and the indices made of them."""
     indicators = load_indicators(tables)
-    return {**indicators, **{id: index.indicator for id, index in load_indexes(indicators).items()}}
+    return {
+        **indicators,
+        **{id: index.indicator for id, index in load_indexes(indicators, tables=tables).items()},
+    }
 
 
 def load_index(path: Path, indicators: Mapping[str, Indicator]) -> Index:
     """The index in a file; whatever is wrong with it is Misdeclared."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misdeclared(str(path), "file", f"cannot be read as UTF-8 text: {error}") from None
+    text = read_text(path)
     parts = parse_yaml(text, str(path)).mapping(_KEYS, [])
     spec = _spec(parts["index"])
     inputs = _inputs(parts["index"], spec, indicators)
@@ -152,7 +154,7 @@ def _indicator(
 ) -> Indicator:
     title = parts["title"].mapping(["zh", "en"], [])
     ends = parts["bounds"].mapping(["minimum", "maximum"], [])
-    id = parts["id"].text()
+    id = check_id(parts["id"], "index")
     if id != f"{path.parent.name}.{path.stem}":
         raise parts["id"].wrong(f"{id!r} must stand in indexes/{id.replace('.', '/', 1)}.yaml")
     made_of = sorted(f"{item.id} {item.version}" for item in inputs.values())
@@ -163,7 +165,7 @@ def _indicator(
         description=" ".join(parts["description"].text().split()),
         unit=parts["unit"].text(),
         factor=1,
-        decimals=parts["decimals"].integer(),
+        decimals=whole_number(parts["decimals"], 0, DECIMALS),
         direction="higher",
         bounds=(float(ends["minimum"].number()), float(ends["maximum"].number())),
         regions=(level,),

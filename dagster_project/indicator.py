@@ -17,9 +17,9 @@ from typing import Any
 from dagster_project.dependencies import dependencies
 from dagster_project.periods import PERIODS, parse, whole
 from schemas.contract_model import LICENCE
-from schemas.declaration import Entry, parse_yaml
-from schemas.errors import Misdeclared
+from schemas.declaration import Entry, read_yaml
 from schemas.gate import Gate, read_gate
+from schemas.names import check_id, check_table, table_of
 
 INDICATORS = Path(__file__).parent / "indicators"
 _KEYS = (
@@ -35,6 +35,9 @@ EXPECTED = (
 """What an example may expect of a figure."""
 _EXAMPLE = ("name", "day", "given", "expect")
 _LEVELS = ("city", "county")
+DECIMALS = 9
+"""Most decimals a figure is shown with."""
+_MOST_DAYS, _MOST_PERIODS = 3660, 366
 _LONGEST = {"day": 1, "month": 31, "quarter": 92, "year": 366}
 
 
@@ -90,7 +93,7 @@ class Indicator:
     @property
     def table(self) -> str:
         """Its table in `built` and its view in `mart`: `ecology_good_air_days`."""
-        return self.id.replace("-", "_").replace(".", "_")
+        return table_of(self.id)
 
     @property
     def version(self) -> str:
@@ -123,26 +126,22 @@ class Indicator:
 
 def load_indicators(tables: Collection[str], root: Path = INDICATORS) -> dict[str, Indicator]:
     """All indicators under a folder by id, sorted; `tables` are those of the feeds, which they may read."""
-    found = {}
+    found: dict[str, Indicator] = {}
+    taken = dict.fromkeys(tables, "a feed")
     for path in sorted(root.glob("*/*.yaml")):
         indicator = load_indicator(path, tables)
-        if indicator.table in tables:
-            raise Misdeclared(str(path), "id", f"{indicator.id} is the name of a feed; choose another")
+        check_table(taken, str(path), indicator.id)
         found[indicator.id] = indicator
     return found
 
 
 def load_indicator(path: Path, tables: Collection[str]) -> Indicator:
     """The indicator in a file; whatever is wrong with it is Misdeclared."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misdeclared(str(path), "file", f"cannot be read as UTF-8 text: {error}") from None
-    parts = parse_yaml(text, str(path)).mapping(_KEYS, _MORE_KEYS)
+    parts = read_yaml(path).mapping(_KEYS, _MORE_KEYS)
     period = parts["period"].text(PERIODS)
     target, targets = _targets(parts["target"]) if "target" in parts else (None, ())
     title = parts["title"].mapping(["zh", "en"], [])
-    id = parts["id"].text()
+    id = check_id(parts["id"], "indicator")
     if id != f"{path.parent.name}.{path.stem}":
         raise parts["id"].wrong(f"{id!r} must stand in indicators/{id.replace('.', '/', 1)}.yaml")
     return Indicator(
@@ -152,12 +151,12 @@ def load_indicator(path: Path, tables: Collection[str]) -> Indicator:
         description=_prose(parts["description"]),
         unit=parts["unit"].text(),
         factor=_positive(parts["factor"]),
-        decimals=_whole(parts["decimals"], 0),
+        decimals=whole_number(parts["decimals"], 0, DECIMALS),
         direction=parts["direction"].text(["higher", "lower"]),
         bounds=_bounds(parts["bounds"]),
         regions=_regions(parts["regions"]),
         period=period,
-        lookback=_whole(parts["lookback"], 1) if "lookback" in parts else 1,
+        lookback=whole_number(parts["lookback"], 1, _MOST_DAYS) if "lookback" in parts else 1,
         owner=parts["owner"].text(),
         limits=_prose(parts["limits"]),
         sql=parts["sql"].text(),
@@ -166,7 +165,7 @@ def load_indicator(path: Path, tables: Collection[str]) -> Indicator:
         target=target,
         targets=targets,
         tolerance=_tolerance(parts["tolerance"]) if "tolerance" in parts else 0.0,
-        impute=_whole(parts["impute"], 1) if "impute" in parts else 0,
+        impute=whole_number(parts["impute"], 1, _MOST_PERIODS) if "impute" in parts else 0,
         licence=parts["licence"].text() if "licence" in parts else LICENCE,
         gate=read_gate(parts["gate"], feed=False) if "gate" in parts else Gate(),
         path=path,
@@ -199,9 +198,10 @@ def _reads(entry: Entry, tables: Collection[str]) -> tuple[str, ...]:
     return found
 
 
-def _whole(entry: Entry, least: int) -> int:
-    if entry.integer() < least:
-        raise entry.wrong(f"must be {least} or more")
+def whole_number(entry: Entry, least: int, most: int) -> int:
+    """A whole number of a declaration, within bounds."""
+    if not least <= entry.integer() <= most:
+        raise entry.wrong(f"must be from {least} to {most}")
     return entry.integer()
 
 

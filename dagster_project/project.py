@@ -42,7 +42,7 @@ def make_definitions(
     declared = indicators is None
     if indicators is None:
         indicators = load_indicators([contract.table for contract in contracts.values()])
-    indexes = load_indexes(indicators) if declared else {}
+    indexes = load_indexes(indicators, tables=[c.table for c in contracts.values()]) if declared else {}
     post = Post(settings, tables_of(list(contracts.values()), indicators.values(), indexes.values()))
     shop = Shop(settings, contracts, indicators, watch, indexes, post)
     late, late_days = make_late(shop)

@@ -40,23 +40,23 @@ _STRAY = """
 SELECT DISTINCT timeline, source, id, toUnixTimestamp64Milli(time) FROM landing.{table} FINAL
 WHERE event_day BETWEEN %(since)s AND %(until)s AND {in_time} AND sipHash64(timeline, source, id) IN
 (
-    SELECT sipHash64(timeline, source, id) AS hash FROM landing.{table}
-    WHERE event_day BETWEEN %(since)s AND %(until)s AND {in_time} GROUP BY hash HAVING min(time) != max(time)
+    SELECT sipHash64(timeline, source, id) AS _hash FROM landing.{table}
+    WHERE event_day BETWEEN %(since)s AND %(until)s AND {in_time} GROUP BY _hash HAVING min(time) != max(time)
     SETTINGS max_bytes_before_external_group_by = 1000000000
 )
 ORDER BY timeline, source, id, {place}"""
 _EVENTS = """
-SELECT at, raw FROM
+SELECT _at, raw FROM
 (
-    SELECT greatest(least(toUnixTimestamp64Milli(time), toUnixTimestamp64Milli(arrived)), %(start)s) AS at,
-        toUnixTimestamp64Milli(time) AS sent, source, id, raw
+    SELECT greatest(least(toUnixTimestamp64Milli(time), toUnixTimestamp64Milli(arrived)), %(start)s) AS _at,
+        toUnixTimestamp64Milli(time) AS _sent, source, id, raw
     FROM landing.{table} FINAL
-    WHERE event_day = %(day)s AND timeline = %(timeline)s AND {in_time} AND at >= %(first)s AND at < %(last)s
+    WHERE event_day = %(day)s AND timeline = %(timeline)s AND {in_time} AND _at >= %(first)s AND _at < %(last)s
     ORDER BY {place} LIMIT 1 BY source, id
 )
 WHERE (source, id) NOT IN (SELECT source, id FROM dropped)
-    AND (sent, source, id) NOT IN (SELECT at, source, id FROM stray)
-ORDER BY at, source, id"""
+    AND (_sent, source, id) NOT IN (SELECT at, source, id FROM stray)
+ORDER BY _at, source, id"""
 _DROPPED = [("source", "String"), ("id", "String")]
 _STRAYED = [("at", "Int64"), *_DROPPED]
 

@@ -45,17 +45,18 @@ def usual_sql(contract: Contract, rule: Rule) -> str:
     (`PARTS` to one), exact in whatever order threads bring them; values that are not finite are left out.
     """
     spec = _spec(rule)
-    whole = f"toInt256(round({spec.field} * {PARTS}))"
-    where = "".join(f" AND {name} = {_literal(value)}" for name, value in rule.inputs[0].where)
+    field = f"_e.`{spec.field}`"
+    whole = f"toInt256(round({field} * {PARTS}))"
+    where = "".join(f" AND _e.`{name}` = {_literal(value)}" for name, value in rule.inputs[0].where)
     return (
-        f"SELECT {_subject(rule.inputs[0].subject)} AS subject, toUInt16({SLOTS[spec.slot]}) AS slot,"
+        f"SELECT {_subject(rule.inputs[0].subject)} AS _subject, toUInt16({SLOTS[spec.slot]}) AS _slot,"
         f" sum({whole}), sum({whole} * {whole}), count()"
         f" FROM (SELECT * FROM landing.{contract.table} FINAL WHERE event_day BETWEEN %(first)s AND %(last)s"
         f" AND time <= arrived + toIntervalMillisecond({contract.skew_ms})"
         " ORDER BY corrects != '' DESC, log_epoch DESC, arrived DESC, partition, offset DESC"
-        " LIMIT 1 BY source, if(corrects != '', corrects, id))"
-        f" WHERE isFinite({spec.field}) AND abs({spec.field}) < {MOST}{where}"
-        " GROUP BY subject, slot ORDER BY subject, slot"
+        " LIMIT 1 BY source, if(corrects != '', corrects, id)) AS _e"
+        f" WHERE isFinite({field}) AND abs({field}) < {MOST}{where}"
+        " GROUP BY _subject, _slot ORDER BY _subject, _slot"
     )
 
 
@@ -111,12 +112,13 @@ def _subject(templates: Sequence[str]) -> str:
 
 def _template(template: str) -> str:
     if not _HOLE.search(template):
-        return f"toString({template})"
+        return f"toString(_e.`{template}`)"
     parts, at = [], 0
     for hole in _HOLE.finditer(template):
-        parts += [quote(template[at : hole.start()]), _ROLL_UPS[hole[2] or ""].format(f"toString({hole[1]})")]
+        column = f"toString(_e.`{hole[1]}`)"
+        parts += [_literal(template[at : hole.start()]), _ROLL_UPS[hole[2] or ""].format(column)]
         at = hole.end()
-    return ", ".join([*parts, quote(template[at:])])
+    return ", ".join([*parts, _literal(template[at:])])
 
 
 def _literal(value: Scalar) -> str:

@@ -16,11 +16,12 @@ from open_data_contract_standard.model import OpenDataContractStandard
 from pydantic import ValidationError
 
 from schemas.contract_model import LEVELS, LICENCE, RULES, SKEW, Contract, Example, Field
-from schemas.declaration import Entry, parse_yaml
+from schemas.declaration import Entry, parse_yaml, read_text
 from schemas.errors import Misdeclared
 from schemas.field_yaml import custom_properties, read_field
 from schemas.gate import Gate, read_gate
 from schemas.intake import read_intake
+from schemas.names import check_id, check_topic
 from schemas.topics import feed_topic
 
 __all__ = [
@@ -40,9 +41,8 @@ RELEASED = Path(__file__).parent / "released"
 """Copies of the contracts as they were last released; `liaowang contracts release` makes them."""
 API_VERSION = "v3.1.0"
 HORIZON = timedelta(days=31)
-_FEED = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
-_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-_SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_LONGEST_SPAN = timedelta(days=50 * 365)
+_SEMVER = re.compile(r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})", re.ASCII)
 _DOCUMENT = (
     "apiVersion",
     "kind",
@@ -68,21 +68,16 @@ def load_contracts(root: Path = FEEDS) -> dict[str, Contract]:
     for key in ("topic", "table"):
         seen: dict[str, Contract] = {}
         for contract in contracts:
-            other = seen.setdefault(getattr(contract, key), contract)
+            name = getattr(contract, key)
+            other = seen.setdefault(name.replace(".", "_"), contract)  # to a broker a.b and a_b are one topic
             if other is not contract:
-                raise Misdeclared(
-                    str(contract.path), key, f"{getattr(contract, key)} belongs to {other.feed} already"
-                )
+                raise Misdeclared(str(contract.path), key, f"{name} belongs to {other.feed} already")
     return {contract.feed: contract for contract in sorted(contracts, key=lambda contract: contract.feed)}
 
 
 def load_contract(path: Path) -> Contract:
     """The contract in a file; whatever is wrong with it is Misdeclared."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misdeclared(str(path), "file", f"cannot be read as UTF-8 text: {error}") from None
-    return parse_contract(text, path)
+    return parse_contract(read_text(path), path)
 
 
 def parse_contract(text: str, path: Path) -> Contract:
@@ -101,15 +96,17 @@ def parse_contract(text: str, path: Path) -> Contract:
         feed=feed,
         version=version,
         status=parts["status"].text(_STATUSES),
-        topic=_topic(custom["topic"]) if "topic" in custom else feed_topic(feed, int(version.split(".")[0])),
+        topic=check_topic(custom["topic"], feed)
+        if "topic" in custom
+        else feed_topic(feed, int(version.split(".")[0])),
         department=custom["department"].text(),
         description=" ".join(parts["description"].mapping(["purpose"])["purpose"].text().split()),
         fields=tuple(fields.values()),
         subject=_subject(custom["subject"], fields),
-        lateness=custom["lateness"].duration(),
-        retention=custom["retention"].duration(),
-        horizon=custom["horizon"].duration() if "horizon" in custom else HORIZON,
-        skew=custom["skew"].duration() if "skew" in custom else SKEW,
+        lateness=_span(custom["lateness"]),
+        retention=_span(custom["retention"], timedelta(days=1)),
+        horizon=_span(custom["horizon"]) if "horizon" in custom else HORIZON,
+        skew=_span(custom["skew"]) if "skew" in custom else SKEW,
         gate=read_gate(custom["gate"], feed=True) if "gate" in custom else Gate(),
         region_field=region_field,
         region_levels=levels,
@@ -118,6 +115,14 @@ def parse_contract(text: str, path: Path) -> Contract:
         licence=custom["licence"].text() if "licence" in custom else LICENCE,
         path=path,
     )
+
+
+def _span(entry: Entry, least: timedelta = timedelta(0)) -> timedelta:
+    """A duration with which times stay within what the warehouse holds."""
+    found = entry.duration()
+    if not least <= found <= _LONGEST_SPAN:
+        raise entry.wrong(f"must be from P{least.days}D to P{_LONGEST_SPAN.days}D")
+    return found
 
 
 def _version(entry: Entry) -> str:
@@ -148,20 +153,12 @@ def _check_kept(entry: Entry, kept: Any) -> None:
 
 
 def _feed(entry: Entry, domain: Entry, path: Path) -> str:
-    feed = entry.text()
-    if not _FEED.fullmatch(feed):
-        raise entry.wrong(f"{feed!r} must be <domain>.<feed> in lower case, digits and hyphens")
+    feed = check_id(entry, "feed")
     if feed != f"{path.parent.name}.{path.stem}":
         raise entry.wrong(f"{feed!r} must stand in feeds/{feed.replace('.', '/', 1)}.yaml")
     if domain.text() != feed.split(".")[0]:
         raise domain.wrong(f"must be {feed.split('.')[0]}, the domain of {feed}")
     return feed
-
-
-def _topic(entry: Entry) -> str:
-    if not _TOPIC.fullmatch(entry.text()):
-        raise entry.wrong("must be a Kafka topic: letters, digits, dots, hyphens, underscores")
-    return entry.text()
 
 
 def _fields(entry: Entry) -> dict[str, Field]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas.gate import Gate
 from schemas.intake import IntakeMapping
+from schemas.names import table_of
 
 KINDS = ("string", "integer", "number", "date", "timestamp", "boolean")
 LEVELS = ("city", "county")
@@ -118,7 +119,7 @@ class Contract:
     @property
     def table(self) -> str:
         """Name of the feed's table in every database: `ecology_air_quality`; of version 2 `…_v2`."""
-        name = self.feed.replace("-", "_").replace(".", "_")
+        name = table_of(self.feed)
         return name if self.major <= 1 else f"{name}_v{self.major}"
 
     @property

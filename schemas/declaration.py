@@ -3,51 +3,58 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Hashable
+import stat
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from sys import float_info
 from typing import Any
 
 import yaml
 
+from schemas import strict_yaml
 from schemas.errors import Misdeclared
 from schemas.text import control
 
 LARGEST = float_info.max
+LARGEST_FILE = 4 * strict_yaml.LONGEST
+LARGEST_WHOLE = 2**63 - 1
+LONGEST_SPAN = timedelta(days=36_500)
 _DURATION = re.compile(
     r"P(?=\d|T\d)(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
-    r"(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
+    r"(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
+    re.ASCII,
 )
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML without dates (they stay text, as in JSON) and without repeated keys."""
+def read_text(path: Path, where: str = "") -> str:
+    """The text of a declaration's file; what is no readable UTF-8 file of ordinary size is Misdeclared.
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
-        for name, _ in node.value:
-            if name.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(name, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                line = name.start_mark.line + 1
-                raise yaml.YAMLError(f"line {line}: the key {key!r} stands there twice; keep one")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+    `where` is what errors call the file, its path if not given.
+    """
+    where = where or str(path)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Misdeclared(where, "file", "cannot be read: it is no ordinary file")
+        if path.stat().st_size > LARGEST_FILE:
+            raise Misdeclared(where, "file", f"cannot be read: it has more than {LARGEST_FILE:,} bytes")
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or f"is no UTF-8 text: {error}"
+        raise Misdeclared(where, "file", f"cannot be read: {why}") from None
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+def read_yaml(path: Path) -> Entry:
+    """The one document of a YAML file; anything unreadable is Misdeclared naming the file."""
+    return parse_yaml(read_text(path), str(path))
 
 
 def parse_yaml(text: str, where: str) -> Entry:
     """The one document of a YAML text; anything unreadable is Misdeclared naming `where`."""
     try:
-        return Entry(where, "", yaml.load(text, Loader=_Loader))
-    except (yaml.YAMLError, ValueError) as error:
+        return Entry(where, "", strict_yaml.load(text))
+    except yaml.YAMLError as error:
         raise Misdeclared(where, "yaml", " ".join(str(error).split())) from None
 
 
@@ -61,7 +68,7 @@ def parse_duration(text: str) -> timedelta | None:
         return None
     try:
         return timedelta(**{unit: int(count) for unit, count in match.groupdict().items() if count})
-    except OverflowError:
+    except (OverflowError, ValueError):
         return None
 
 
@@ -106,7 +113,7 @@ class Entry:
         if bad := control(self.value, lines=True):
             raise self.wrong(f"must not have the control character {bad}")
         if choices and self.value not in choices:
-            raise self.wrong(f"{self.value!r} must be one of {', '.join(choices)}")
+            raise self.wrong(f"{self.value!r:.60} must be one of {', '.join(choices)}")
         return self.value
 
     def texts(self) -> tuple[str, ...]:
@@ -133,16 +140,20 @@ class Entry:
         return self.value
 
     def integer(self) -> int:
-        """A whole number."""
+        """A whole number of 64 bits."""
         if isinstance(self.value, bool) or not isinstance(self.value, int):
             raise self.wrong(f"must be a whole number, not {_kind(self.value)}")
+        if not -LARGEST_WHOLE - 1 <= self.value <= LARGEST_WHOLE:
+            raise self.wrong(f"must fit 64 bits, not {_kind(self.value)}")
         return self.value
 
     def duration(self) -> timedelta:
         """An ISO 8601 duration such as PT2H or P1D."""
         found = parse_duration(self.text())
         if found is None:
-            raise self.wrong(f"{self.value!r} must be an ISO 8601 duration such as PT2H or P1D")
+            raise self.wrong(f"{self.value!r:.60} must be an ISO 8601 duration such as PT2H or P1D")
+        if found > LONGEST_SPAN:
+            raise self.wrong(f"{self.value!r} must be at most P{LONGEST_SPAN.days}D")
         return found
 
     def at(self, key: str) -> Entry:

@@ -9,13 +9,11 @@ from typing import Any
 
 from schemas.contract_model import CLASSIFICATIONS, INT64, KINDS, Field
 from schemas.declaration import Entry
+from schemas.names import LONGEST_FIELD
+from schemas.tables import OWN_COLUMNS
 
-RESERVED = (
-    *("event_day", "log_epoch", "partition", "offset", "arrived", "timeline", "late"),
-    *("source", "id", "time", "corrects", "raw", "build_id"),
-)
 _NOT_RE2 = re.compile(r"\(\?(?:[=!]|<[=!]|P=|\()|\\[1-9]")
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _NUMBER_OPTIONS = ("minimum", "maximum", "exclusiveMinimum")
 _OPTIONS = {"string": ("pattern", "maxLength"), "integer": _NUMBER_OPTIONS, "number": _NUMBER_OPTIONS}
 _PROPERTIES = ("unit", "pseudonymised", "multiline")
@@ -73,8 +71,10 @@ def _name(entry: Entry) -> str:
         raise entry.wrong(
             f"{name!r} must be lower-case letters, digits and underscores, and no Python keyword"
         )
-    if name in RESERVED:
-        raise entry.wrong(f"{name!r} is a column of every landing table; choose another name")
+    if name in OWN_COLUMNS:
+        raise entry.wrong(f"{name!r} is a column of the platform in every feed's tables; choose another name")
+    if len(name) > LONGEST_FIELD:
+        raise entry.wrong(f"has {len(name)} characters; there may be {LONGEST_FIELD}")
     return name
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, timezone
-from string import Formatter
 
 from schemas.declaration import Entry
+from schemas.increase import Increase, read_increase
+from schemas.template import Template, read_template
 
 KINDS = ("string", "integer", "number", "boolean")
 
@@ -40,20 +41,6 @@ class Skip:
 
 
 @dataclass(frozen=True)
-class Increase:
-    """The derived column `name`: the daily increase of the cumulative column `of`, one series per `by`.
-
-    `falls: correct`: a fall by n takes n back from the most recent days above zero, each as a correction
-    event, and the day itself reports zero; so the sum of the days always equals the cumulative figure.
-    """
-
-    name: str
-    of: str
-    by: tuple[str, ...]
-    falls: str = "correct"
-
-
-@dataclass(frozen=True)
 class Value:
     """One data field: a constant, or the first of `columns` that is not empty, read as `kind`."""
 
@@ -70,7 +57,7 @@ class IntakeMapping:
     name: str
     header: tuple[str, ...]
     source: str
-    id: str
+    id: Template
     time: TimeOf
     data: tuple[Value, ...]
     skip: tuple[Skip, ...] = ()
@@ -93,7 +80,7 @@ def _mapping(entry: Entry, fields: Collection[str]) -> IntakeMapping:
     parts = entry.mapping(["name", "header", "source", "id", "time", "data"], ["skip", "derive"])
     header = parts["header"].texts()
     increases = parts["derive"].mapping() if "derive" in parts else {}
-    derive = tuple(_increase(name, item, header) for name, item in increases.items())
+    derive = tuple(read_increase(name, item, header) for name, item in increases.items())
     columns = (*header, *(item.name for item in derive))
     return IntakeMapping(
         name=parts["name"].text(),
@@ -107,17 +94,11 @@ def _mapping(entry: Entry, fields: Collection[str]) -> IntakeMapping:
     )
 
 
-def _template(entry: Entry, header: Collection[str]) -> str:
-    text = entry.text()
-    try:
-        names = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
-    except ValueError as error:
-        raise entry.wrong(f"must be a template such as {{city}}-{{date}}: {error}") from None
-    if not names:
+def _template(entry: Entry, header: Collection[str]) -> Template:
+    found = read_template(entry, header, "column")
+    if not found.names:
         raise entry.wrong("must name at least one column in braces, or every row would have one id")
-    for name in names:
-        _known(entry, name, header)
-    return text
+    return found
 
 
 def _time(entry: Entry, header: Collection[str]) -> TimeOf:
@@ -159,14 +140,6 @@ def _skip(entry: Entry, header: Collection[str]) -> Skip:
     if not isinstance(parts["equals"].value, str):
         raise parts["equals"].wrong('must be text in quotes (cells are text); "" is an empty cell')
     return Skip(_column(parts["column"], header), parts["equals"].value)
-
-
-def _increase(name: str, entry: Entry, header: Collection[str]) -> Increase:
-    if name in header:
-        raise entry.wrong("is a column of the file already; give the derived column another name")
-    parts = entry.mapping(["increase_of", "by", "falls"], [])
-    by = tuple(_known(parts["by"], column, header) for column in parts["by"].texts())
-    return Increase(name, _column(parts["increase_of"], header), by, parts["falls"].text(["correct"]))
 
 
 def _value(field: str, entry: Entry, fields: Collection[str], columns: Collection[str]) -> Value:

@@ -37,6 +37,7 @@ class Reasons:
     def find(self, raw: bytes) -> Rejected:
         """The first rule these bytes break."""
         try:
+            str(raw, "utf-8")
             parts = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         except msgspec.ValidationError:
             return Rejected("event", "envelope" if _is_json(raw) else "json", show(raw))

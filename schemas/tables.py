@@ -25,8 +25,13 @@ _PLACE = [
     ("timeline", NAME),
     ("late", "UInt8"),
 ]
+_BUILD = ("build_id", "String")
 _ENVELOPE = [("source", NAME), ("id", "String"), ("time", MOMENT), ("corrects", "String")]
 _RAW = ("raw", "String CODEC(ZSTD(3))")
+OF_MARTS = ("day", "corrected", "release_seq")
+"""Columns that a feed's mart has beside those of its table."""
+OWN_COLUMNS = frozenset((*(name for name, _ in (_BUILD, *_PLACE, *_ENVELOPE, _RAW)), *OF_MARTS))
+"""Columns of the platform in the tables and the mart of every feed; no field may have such a name."""
 _KINDS = {"string": "String", "integer": "Int64", "number": "Float64", "date": "Date32"}
 _KINDS |= {"timestamp": MOMENT, "boolean": "UInt8"}
 
@@ -53,7 +58,7 @@ def landing_columns(contract: Contract) -> list[tuple[str, str]]:
 
 def built_columns(contract: Contract) -> list[tuple[str, str]]:
     """Name and type of the columns of `built.<table>`, in order: the landing columns but the raw bytes."""
-    return [("build_id", "String"), *_PLACE, *_ENVELOPE, *field_columns(contract)]
+    return [_BUILD, *_PLACE, *_ENVELOPE, *field_columns(contract)]
 
 
 def landing_ddl(contract: Contract) -> str:

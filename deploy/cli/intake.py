@@ -25,9 +25,11 @@ from schemas.contract import Contract, load_contracts
 from schemas.declaration import parse_duration
 from schemas.errors import Misdeclared, Unavailable
 from schemas.fields import SHANGHAI
+from streams.intake.increase import CORRECTED, RESTARTED
 from streams.intake.patience import Clock, Patience
 from streams.intake.sending import Outcome, Request, carry_out
 
+FALLS = {CORRECTED: "falls corrected in earlier rows", RESTARTED: "cumulative figures begun anew"}
 WRONG_INPUT, UNREADABLE_ROWS, BROKER_AWAY = 2, 3, 4
 
 
@@ -141,10 +143,17 @@ def _show(outcome: Outcome, console: Console) -> None:
     table.add_row("  of them corrections", f"{tally.corrections:,}")
     if tally.ahead:
         table.add_row("  of them ahead of now: landing rejects them (future)", f"{tally.ahead:,}")
+    for what, label in FALLS.items():
+        if count := tally.decided[what]:
+            table.add_row(label, f"{count:,}")
     table.add_row("ticks", f"{tally.ticks:,}")
     table.add_row("events/s", f"{tally.events / outcome.seconds:,.0f}")
     console.print(table)
     for file, bad in tally.first_unreadable:
         console.print(f"{escape(file)}:{bad.line}: {escape(bad.reason)}", style="yellow")
+    for file, fall in tally.first_decided:
+        console.print(f"{escape(file)}:{fall.line}: {escape(fall.text)}")
+    if (more := tally.decided.total() - len(tally.first_decided)) > 0:
+        console.print(f"… and {more:,} more falls or new beginnings")
     if tally.unreadable > len(tally.first_unreadable):
         console.print(f"… and {tally.unreadable - len(tally.first_unreadable):,} more unreadable rows")

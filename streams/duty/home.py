@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from schemas.declaration import parse_yaml
+from schemas.declaration import read_yaml
 from schemas.regions import Regions
 from schemas.settings import Settings
 from streams.duty.database import Database
@@ -41,7 +41,7 @@ def seed(session: Session, now: datetime, regions: Regions) -> None:
     """The accounts of the example roster: without passwords."""
     actor = operator(SETUP, "first start", regions)
     path = EXAMPLE / "officers.yaml"
-    for item in parse_yaml(path.read_text(encoding="utf-8"), str(path)).items():
+    for item in read_yaml(path).items():
         parts = {
             key: entry.text() for key, entry in item.mapping(("login", "name", "role", "region"), []).items()
         }

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from dateutil.rrule import rrule, rrulestr
 
-from schemas.declaration import Entry, parse_yaml
-from schemas.errors import Misdeclared
+from schemas.declaration import Entry, parse_yaml, read_text
 from schemas.fields import SHANGHAI
 from schemas.regions import Regions
 from schemas.roles import Roles, load_roles
@@ -26,11 +25,7 @@ _LONGEST = timedelta(days=31)
 
 def load_roster(path: Path, regions: Regions) -> Roster:
     """The roster in a file; whatever is wrong with it is Misdeclared."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misdeclared(str(path), "file", f"cannot be read as UTF-8 text: {error}") from None
-    return parse_roster(text, path, regions, load_roles())
+    return parse_roster(read_text(path), path, regions, load_roles())
 
 
 def parse_roster(text: str, path: Path, regions: Regions, roles: Roles | None = None) -> Roster:

@@ -109,20 +109,21 @@ def check_batch(
     records: list[Record] = []
     faults: list[Fault] = []
     for index, raw in enumerate(items):
-        document = (decode_object(raw) or {}) if len(raw) <= LONGEST else {}
-        fault = _fault(contract, decoder, index, raw, document, moment)
-        if fault:
-            faults.append(fault)
+        found = _event(contract, decoder, index, raw, moment)
+        if isinstance(found, Fault):
+            faults.append(found)
         else:
-            records.append((subject_key(contract.subject, document["data"]), raw))
+            records.append((subject_key(contract.subject, found), raw))
     return records, faults
 
 
-def _fault(
-    contract: Contract, decoder: Decoder, index: int, raw: bytes, document: dict[str, Any], arrived: int
-) -> Fault | None:
+def _event(
+    contract: Contract, decoder: Decoder, index: int, raw: bytes, arrived: int
+) -> dict[str, Any] | Fault:
+    """The data of an event as it was sent, or what is wrong with it."""
     if len(raw) > LONGEST:
         return Fault(index, _id_of(raw)[:SHOWN_ID], "event", "length", f"{len(raw)} bytes")
+    document = decode_object(raw) or {}
     id = document.get("id")
     shown = id[:SHOWN_ID] if isinstance(id, str) else ""
     try:
@@ -131,7 +132,11 @@ def _fault(
             raise ahead
     except Rejected as rejected:
         return Fault(index, shown, rejected.field, rejected.rule, rejected.value)
-    return Fault(index, shown, "timeline", "reserved", event.timeline) if event.timeline != LIVE else None
+    if event.timeline != LIVE:
+        return Fault(index, shown, "timeline", "reserved", event.timeline)
+    # a field that the contract does not know may be a number that nobody can read
+    data: dict[str, Any] = document["data"] if document else msgspec.to_builtins(event.data)
+    return data
 
 
 def _id_of(raw: bytes) -> str:

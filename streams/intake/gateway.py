@@ -24,6 +24,7 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
@@ -34,6 +35,7 @@ from streams.http_doors import guarding
 from streams.http_guard import Guard, guard_of, hosts_of
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.batch import MAX_ITEMS, Malformed, TooMany, check_batch, split_batch
+from streams.intake.encoding import Broken, TooLarge, Unsupported, decoded
 from streams.intake.journal import log_as_json
 from streams.intake.ticker import Ticker
 from streams.watch.rule_topic import EpochReader
@@ -49,6 +51,7 @@ BODY_SECONDS = 60.0
 LARGE, LARGE_AT_ONCE = 1024 * 1024, 2
 """Bodies of more bytes are taken apart two at a time: one of crumbs takes ten times its size meanwhile."""
 BEARER = "Bearer "
+_STATUS = {Unsupported: 415, Broken: 400, TooLarge: 413}
 JOURNAL = web.RequestKey("journal", dict[str, Any])
 
 
@@ -95,7 +98,11 @@ class Gateway:
 
     def application(self) -> web.Application:
         """Make the web application; while it runs the ticker ticks, and in the end all is flushed."""
-        app = web.Application(client_max_size=MAX_BODY, middlewares=[_journal, guarding(self._guard)])
+        app = web.Application(
+            client_max_size=MAX_BODY,
+            middlewares=[_journal, guarding(self._guard)],
+            handler_args={"auto_decompress": False},  # aiohttp's own would take any amount of memory
+        )
         app.router.add_post("/v1/feeds/{feed}/events", self._post)
         app.router.add_get("/healthz", self._health)
         app.cleanup_ctx.append(self._background)
@@ -117,7 +124,8 @@ class Gateway:
         try:
             async with self._places[department].one():
                 body = await _read(request)
-                take = partial(self._take, feed, body)
+                encoding = request.headers.get("Content-Encoding", "")
+                take = partial(self._take, feed, body, encoding)
                 accepted = await asyncio.get_running_loop().run_in_executor(self._threads, take)
         except Crowded:
             raise Refused(503, f"more than {AT_ONCE} batches of {department} at once; try again") from None
@@ -155,11 +163,11 @@ class Gateway:
             )
         return feed
 
-    def _take(self, feed: Feed, body: bytes) -> int:
+    def _take(self, feed: Feed, body: bytes, encoding: str) -> int:
         """Check and store one batch (in a thread); returns how many events are stored."""
         try:
-            with self._large if len(body) > LARGE else nullcontext():
-                items = split_batch(body)
+            with self._large if encoding or len(body) > LARGE else nullcontext():
+                items = split_batch(_plain(encoding, body))
         except Malformed as error:
             raise Refused(400, str(error)) from None
         except TooMany as error:
@@ -185,6 +193,19 @@ async def _read(request: web.Request) -> bytes:
         raise Refused(408, f"the body did not come within {BODY_SECONDS:.0f} s") from None
     except web.HTTPRequestEntityTooLarge:
         raise Refused(413, f"the body has more than {MAX_BODY} bytes") from None
+    except (web.RequestPayloadError, HttpProcessingError) as error:
+        raise Refused(400, f"the body cannot be read: {error}") from None
+
+
+def _plain(encoding: str, body: bytes) -> bytes:
+    try:
+        return decoded(encoding, body, MAX_BODY)
+    except (Unsupported, Broken, TooLarge) as error:
+        raise Refused(_STATUS[type(error)], str(error)) from None
+
+
+def _allowed(error: web.HTTPException) -> dict[str, str]:
+    return {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -200,7 +221,10 @@ async def _journal(request: web.Request, handler: Handler) -> web.StreamResponse
         response = refused.response()
         request[JOURNAL] = request.get(JOURNAL, {}) | {"error": str(refused)}
     except web.HTTPException as error:
-        response = web.json_response({"error": error.reason}, status=error.status)
+        response = web.json_response({"error": error.reason}, status=error.status, headers=_allowed(error))
+    except Exception:
+        log.exception("a request failed by a fault of the gateway itself")
+        response = web.json_response({"error": "a fault of the gateway; its log says more"}, status=500)
     milliseconds = round((asyncio.get_running_loop().time() - begun) * 1000, 1)
     fields = {
         "method": request.method,

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 from schemas.contract import Contract
 from schemas.event import encode_event
+from schemas.increase import Increase
 from schemas.intake import IntakeMapping
 from schemas.subject import joined
 from streams.intake.cells import Cells, read_data, read_time, read_whole
-from streams.intake.increase import Series
+from streams.intake.increase import REFUSED, RESTARTED, RISE, Reading, Series, decide
 
 LONGEST = 900_000
 """Bytes of the longest message; brokers refuse 1 MiB and more."""
@@ -57,7 +58,15 @@ class Unreadable(NamedTuple):
     reason: str
 
 
-Mapped = Outgoing | Skipped | Unreadable
+class Decided(NamedTuple):
+    """What a fall of a cumulative column was taken for: `corrected`, or `restarted`, a new beginning."""
+
+    line: int
+    what: str
+    text: str
+
+
+Mapped = Outgoing | Skipped | Unreadable | Decided
 
 
 def subject_key(subject: tuple[str, ...], data: Mapping[str, Any]) -> bytes | None:
@@ -111,7 +120,7 @@ def _read(mapping: IntakeMapping, row: Row) -> _Event | Skipped | Unreadable:
         if row.cells[skip.column] == skip.equals:
             return Skipped(row.line, f"{skip.column} is {repr(skip.equals) if skip.equals else 'empty'}")
     try:
-        id, time = mapping.id.format_map(row.cells), read_time(mapping.time, row.cells)
+        id, time = mapping.id.render(row.cells), read_time(mapping.time, row.cells)
     except ValueError as error:
         return Unreadable(row.line, str(error))
     return _Event(row.line, id, time, dict(row.cells))
@@ -144,7 +153,12 @@ def _derived(mapping: IntakeMapping, writer: _Writer, events: Iterable[_Event]) 
     series: defaultdict[tuple[str, ...], Series] = defaultdict(Series)
     known: dict[str, _Event] = {}
     for event in events:
-        counts = _observe(mapping, series, event)
+        told = [_Told(item, reading, of) for item, reading, of in _readings(mapping, series, event)]
+        if refused := next((each for each in told if each.what == REFUSED), None):
+            yield Unreadable(event.line, f"falls: {refused.text}")
+            continue
+        yield from (Decided(event.line, each.what, each.text) for each in told if each.what != RISE)
+        counts = _observe(told)
         own = {} if event.id in known else counts.pop(event.id, {})
         corrected = [known[id] for id, columns in counts.items() if _update(known[id], columns)]
         for earlier in corrected:
@@ -156,18 +170,42 @@ def _derived(mapping: IntakeMapping, writer: _Writer, events: Iterable[_Event]) 
             yield Skipped(event.line, "repeats an earlier row")
 
 
-def _observe(
+class _Told:
+    """One figure of a row, its series, and what the figure is after the one before."""
+
+    def __init__(self, item: Increase, reading: Reading, series: Series) -> None:
+        self.item, self.reading, self.series = item, reading, series
+        self.what = decide(item, series.latest, reading)
+
+    @property
+    def text(self) -> str:
+        """What happened, in words."""
+        before = self.series.latest.figure if self.series.latest else 0
+        went = "falls" if self.reading.figure < before else "goes"
+        said = f"{self.item.of} {went} from {before:,} to {self.reading.figure:,}"
+        return f"{said}: begins anew" if self.what == RESTARTED else said
+
+
+def _readings(
     mapping: IntakeMapping, series: defaultdict[tuple[str, ...], Series], event: _Event
-) -> dict[str, dict[str, str]]:
-    """Return the counts a row sets: event id -> derived column -> count; unreadable figures set nothing."""
-    counts: defaultdict[str, dict[str, str]] = defaultdict(dict)
+) -> Iterator[tuple[Increase, Reading, Series]]:
+    """The figures of a row with their series; unreadable ones are passed over."""
     for item in mapping.derive:
         figure = read_whole(event.cells[item.of])
-        if figure is None:
-            continue
-        one = series[item.name, *(event.cells[column] for column in item.by)]
-        for id, count in one.observe(event.id, figure).items():
-            counts[str(id)][item.name] = str(count)
+        if figure is not None:
+            of = series[item.name, *(event.cells[column] for column in item.by)]
+            yield item, Reading(event.id, event.time, figure), of
+
+
+def _observe(told: Iterable[_Told]) -> dict[str, dict[str, str]]:
+    """Return the counts a row sets: event id -> derived column -> count."""
+    counts: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for each in told:
+        if each.what == RESTARTED:
+            each.series.begin()
+        each.series.latest = each.reading
+        for id, count in each.series.observe(each.reading.day, each.reading.figure).items():
+            counts[str(id)][each.item.name] = str(count)
     return counts
 
 

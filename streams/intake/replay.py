@@ -11,7 +11,7 @@ from schemas.contract import Contract
 from schemas.contract_model import SKEW
 from streams.intake.bulk import BulkProducer
 from streams.intake.files import Source, mapped
-from streams.intake.mapping import Outgoing, Skipped, Unreadable
+from streams.intake.mapping import Decided, Outgoing, Skipped, Unreadable
 from streams.intake.order import Tick
 from streams.intake.patience import Clock
 
@@ -25,6 +25,7 @@ class Tally:
     """What became of the rows of a replay; it grows as the replay runs.
 
     `events` counts corrections too; `ahead` those that landing rejects, as they have not occurred yet.
+    `decided` counts what falls of cumulative columns were taken for.
     """
 
     rows: Counter[str] = field(default_factory=Counter)
@@ -35,6 +36,8 @@ class Tally:
     skipped: Counter[str] = field(default_factory=Counter)
     unreadable: int = 0
     first_unreadable: list[tuple[str, Unreadable]] = field(default_factory=list)
+    decided: Counter[str] = field(default_factory=Counter)
+    first_decided: list[tuple[str, Decided]] = field(default_factory=list)
     horizon: datetime | None = None
 
 
@@ -63,6 +66,10 @@ def read_events(contract: Contract, sources: Iterable[Source], tally: Tally) -> 
                 yield item
             elif isinstance(item, Skipped):
                 tally.skipped[item.reason] += 1
+            elif isinstance(item, Decided):
+                tally.decided[item.what] += 1
+                if len(tally.first_decided) < SHOWN:
+                    tally.first_decided.append((source.path.name, item))
             else:
                 tally.unreadable += 1
                 if len(tally.first_unreadable) < SHOWN:

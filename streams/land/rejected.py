@@ -193,11 +193,10 @@ def prepare(
     if standing is not None and standing != raw:
         corrects = id
         id = f"{id}~{rejection.log_epoch}.{rejection.partition}.{rejection.offset}"
-        document = msgspec.json.decode(raw, type=dict[str, Any])
+        document: dict[str, Any] = dict(msgspec.json.decode(raw, type=dict[str, msgspec.Raw]))
         raw = msgspec.json.encode(document | {"id": id, "corrects": corrects})
         decoder.decode(raw)
-    data = msgspec.json.decode(raw, type=dict[str, Any])["data"]
-    return Resend(rejection, raw, event.source, id, corrects, data)
+    return Resend(rejection, raw, event.source, id, corrects, msgspec.to_builtins(event.data))
 
 
 def landed(
@@ -244,5 +243,5 @@ def _shown(raw: bytes) -> dict[str, str]:
 def _value(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return text

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from schemas.contract import Contract
-from schemas.declaration import Entry, parse_yaml
-from schemas.errors import Misdeclared
+from schemas.declaration import Entry, parse_yaml, read_text
+from schemas.names import LONGEST_ID
 from streams.watch.calendar import WEEKDAYS, Maintenance, Quiet
 from streams.watch.levels import LEVELS, NAMES, RANKS
 from streams.watch.rule import Example, Flapping, Rule
@@ -29,11 +29,7 @@ def read_rule(path: Path, contracts: Mapping[str, Contract], root: Path | None) 
     """The rule in a file. Under `root` its id must be its place; elsewhere it is what the file says."""
     inside = root is not None and path.resolve().is_relative_to(root.resolve())
     where = f"{path.parent.name}/{path.name}" if inside else str(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or f"is no UTF-8 text: {error}"
-        raise Misdeclared(where, "file", f"cannot be read: {why}") from None
+    text = read_text(path, where)
     return parse_rule(text, where, contracts, f"{path.parent.name}.{path.stem}" if inside else "")
 
 
@@ -93,6 +89,8 @@ def _id(entry: Entry, expected: str) -> str:
         raise entry.wrong(f"must be {expected}, as the file's place says")
     if not re.fullmatch(ID, found):
         raise entry.wrong(f"{found!r} must be <domain>.<rule> in lower case, digits and hyphens")
+    if len(found) > LONGEST_ID:
+        raise entry.wrong(f"has {len(found)} characters; there may be {LONGEST_ID}")
     return found
 
 

@@ -93,7 +93,7 @@ WRONG: list[tuple[str, Edit, str]] = [
     ("required as text", lambda d: field(d, "aqi").update(required="no"), "required"),
     ("unclassified", lambda d: field(d, "aqi").pop("classification"), "classification: must be given"),
     ("unknown class", lambda d: field(d, "aqi").update(classification="top"), "'top' must be one of public"),
-    ("reserved name", lambda d: field(d, "aqi").update(name="time"), "'time' is a column of every landing"),
+    ("reserved name", lambda d: field(d, "aqi").update(name="time"), "'time' is a column of the platform"),
     ("keyword name", lambda d: field(d, "aqi").update(name="class"), "'class' must be lower-case letters"),
     ("capital name", lambda d: field(d, "aqi").update(name="AQI"), "'AQI' must be lower-case letters"),
     (

@@ -13,7 +13,8 @@ import pytest
 from schemas.contract import load_contracts
 from schemas.declaration import Entry
 from schemas.errors import Misdeclared
-from schemas.intake import Increase, IntakeMapping, Skip, Value, read_intake
+from schemas.increase import NEW_YEAR, Increase, Restart, read_increase
+from schemas.intake import IntakeMapping, Skip, Value, read_intake
 
 FIELDS = ("station", "region", "averaging", "pm25")
 MAPPING: dict[str, Any] = {
@@ -72,7 +73,7 @@ WRONG: list[tuple[str, Edit, str]] = [
     ("id of an unknown column", lambda m: m.update(id="{code}"), "intake[0].id: no column 'code'"),
     ("id of a derived column", lambda m: m.update(id="{fresh}"), "intake[0].id: no column 'fresh'"),
     ("constant id", lambda m: m.update(id="a"), "intake[0].id: must name at least one column"),
-    ("broken template", lambda m: m.update(id="{a"), "intake[0].id: must be a template"),
+    ("broken template", lambda m: m.update(id="{a"), "intake[0].id: '{a': { stands alone at 1"),
     ("time without format", lambda m: m["time"].pop("format"), "intake[0].time.format: must be given"),
     ("time without offset", lambda m: m["time"].pop("offset"), "intake[0].time.offset: must be given"),
     ("bad offset", lambda m: m["time"].update(offset="8"), 'must be an offset such as "+08:00"'),
@@ -142,3 +143,41 @@ def test_two_mappings_of_one_name_are_misdeclared() -> None:
 def test_the_published_files_are_recognised(feed: str, header: str) -> None:
     columns = next(csv.reader([header]))
     assert [mapping.recognises(columns) for mapping in load_contracts()[feed].intake] == [True]
+
+
+@pytest.mark.parametrize(
+    ("more", "restart"),
+    [
+        ({}, NEW_YEAR),
+        ({"restart": "never"}, None),
+        ({"restart": {"at": "month"}}, Restart("month")),
+        ({"restart": {"below": 0.5}}, Restart("", 0.5)),
+        ({"falls": "restart", "restart": {"at": "week", "below": 1}}, Restart("week", 1.0)),
+        ({"falls": "reject"}, NEW_YEAR),
+    ],
+)
+def test_what_a_fall_means(more: dict[str, Any], restart: Restart | None) -> None:
+    entry = Entry("f", "fresh", {"increase_of": "total", "by": ["city"], "falls": "correct", **more})
+    found = read_increase("fresh", entry, ("total", "city"))
+    assert found == Increase("fresh", "total", ("city",), more.get("falls", "correct"), restart)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"falls": "restart"}, "fresh.restart: must be given"),
+        ({"falls": "restart", "restart": "never"}, "fresh.restart: must say where it begins anew"),
+        ({"restart": {}}, "fresh.restart: must hold at, below or both"),
+        ({"restart": {"at": "quarter"}}, "fresh.restart.at: 'quarter' must be one of year, month, week, day"),
+        ({"restart": {"below": 0}}, "fresh.restart.below: must be a share"),
+        ({"restart": {"below": 1.5}}, "fresh.restart.below: must be a share"),
+        ({"restart": {"below": float("nan")}}, "fresh.restart.below: must be a number"),
+        ({"restart": "sometimes"}, "fresh.restart: must be a mapping"),
+        ({"increase_of": "x"}, "fresh.increase_of: no column 'x'"),
+    ],
+)
+def test_what_a_fall_cannot_mean(more: dict[str, Any], said: str) -> None:
+    entry = Entry("f", "fresh", {"increase_of": "total", "by": ["city"], "falls": "correct", **more})
+    with pytest.raises(Misdeclared) as caught:
+        read_increase("fresh", entry, ("total", "city"))
+    assert said in str(caught.value)

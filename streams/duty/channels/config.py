@@ -9,12 +9,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
-from schemas.declaration import Entry, parse_yaml
+from schemas.declaration import Entry, parse_yaml, read_text
 from schemas.errors import Misdeclared
 from schemas.roles import load_roles
+from schemas.template import Template, read_template
 from streams.duty.channels.sms import FIELDS
 
 SECRETS = {
@@ -101,13 +101,9 @@ GATHER = {"red": 0.0, "orange": 2.0, "yellow": 10.0, "blue": 30.0}
 
 def load_channels(path: Path) -> Channels:
     """The channels in a file; whatever is wrong with it is Misdeclared. No file: none."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not path.exists() and not path.is_symlink():
         return Channels({}, (), GATHER)
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misdeclared(str(path), "file", f"cannot be read as UTF-8 text: {error}") from None
-    return parse_channels(text, str(path))
+    return parse_channels(read_text(path), str(path))
 
 
 def parse_channels(text: str, where: str) -> Channels:
@@ -203,16 +199,9 @@ def _option(kind: str, key: str, entry: Entry) -> Any:
     return entry.text()
 
 
-def _template(entry: Entry) -> str:
+def _template(entry: Entry) -> Template:
     """A text with fields of a message in braces, known ones only."""
-    try:
-        named = {name for _, name, _, _ in Formatter().parse(entry.text()) if name is not None}
-    except ValueError as error:
-        raise entry.wrong(f"{entry.value!r}: {error}") from None
-    if unknown := sorted(named - set(FIELDS)):
-        known = ", ".join(f"{{{name}}}" for name in FIELDS)
-        raise entry.wrong(f"{{{unknown[0]}}} is no field; there are {known}")
-    return entry.text()
+    return read_template(entry, FIELDS, "field")
 
 
 def _inhibition(entry: Entry) -> Inhibition:

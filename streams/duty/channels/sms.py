@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from schemas.template import Template
 from streams.duty.channels.message import CUT, Message
 from streams.duty.channels.wire import Request, Response, coded, plain, post_json
 from streams.duty.policy import Answer
@@ -24,7 +25,7 @@ class Gateway:
 
     url: str
     sends: str
-    form: Mapping[str, str]
+    form: Mapping[str, Template]
     user: str = ""
     code: str = ""
     good: str = ""
@@ -52,7 +53,7 @@ def request(gateway: Gateway, secret: str, message: Message, now: float) -> Requ
     sign = hmac.new(secret.encode(), f"{timestamp}.{phone}.{text}".encode(), "sha256").hexdigest()
     values = (phone, text, message.key, gateway.user, secret, sign, timestamp)
     given = dict(zip(FIELDS, values, strict=True))
-    fields = {name: template.format(**given) for name, template in gateway.form.items()}
+    fields = {name: template.render(given) for name, template in gateway.form.items()}
     if gateway.sends == "json":
         return post_json(gateway.url, fields)
     headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}

@@ -108,8 +108,8 @@ def _points(
     condition, given = _condition(wanted, first, last)
     table, field = wanted.contract.table, wanted.rule.field
     if field:
-        what = f"SELECT time, argMax(`{field}`, (arrived, offset)) AS v"
-        tail = "GROUP BY time, source HAVING v IS NOT NULL"
+        what = f"SELECT time, argMax(`{field}`, (arrived, offset)) AS _v"
+        tail = "GROUP BY time, source HAVING _v IS NOT NULL"
     else:
         step = wanted.rule.window or HOUR
         what = f"SELECT toStartOfInterval(time, INTERVAL {int(step)} SECOND) AS time, uniqExact(source, id)"

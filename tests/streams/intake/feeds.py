@@ -11,7 +11,7 @@ from typing import Any
 from schemas.contract import Contract, load_contracts
 from schemas.event import encode_event
 from schemas.intake import IntakeMapping
-from streams.intake.mapping import Mapped, Outgoing, Row, map_rows
+from streams.intake.mapping import Decided, Mapped, Outgoing, Row, map_rows
 
 CONTRACTS = load_contracts()
 AIR = CONTRACTS["ecology.air-quality"]
@@ -37,8 +37,8 @@ def covid_cells(date: str, city: str, figure: int | str, code: str = "330100") -
 
 
 def covid_events(rows: Iterable[Row], mapping: IntakeMapping = COVID) -> list[Mapped]:
-    """Map these rows."""
-    return list(map_rows(HEALTH, mapping, "past", rows))
+    """Map these rows; what falls were taken for is left out."""
+    return [item for item in map_rows(HEALTH, mapping, "past", rows) if not isinstance(item, Decided)]
 
 
 def document(event: Mapped) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from schemas.decoder import Decoder
 from schemas.errors import Rejected
 from schemas.event import encode_tick
 from streams.intake.lines import map_lines
-from streams.intake.mapping import LONGEST, Mapped, Outgoing, Skipped, Unreadable
+from streams.intake.mapping import LONGEST, Decided, Mapped, Outgoing, Skipped, Unreadable
 from tests.streams.intake.feeds import AIR, HEALTH, NOON, air, covid_cells, document
 
 
@@ -55,7 +55,8 @@ def test_a_plain_object_with_the_columns_of_a_mapping_is_mapped_like_a_row() -> 
 def test_plain_cumulative_figures_become_daily_ones() -> None:
     rows = [covid_cells("2020-01-20", "杭州市", 5), covid_cells("2020-01-21", "杭州市", 3)]
     found = list(map_lines(HEALTH, "past", enumerate(map(msgspec.json.encode, rows), 1)))
-    assert [document(event)["data"]["cases"] for event in found] == [5, 3, 0]
+    assert [document(event)["data"]["cases"] for event in found if isinstance(event, Outgoing)] == [5, 3, 0]
+    assert Decided(2, "corrected", "confirmed falls from 5 to 3") in found
 
 
 def test_any_other_plain_object_is_the_data_itself() -> None:

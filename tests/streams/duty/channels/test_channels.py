@@ -221,7 +221,15 @@ def test_an_answer_that_comes_in_pieces_is_read_whole() -> None:
 
 @pytest.mark.parametrize(
     ("form", "said"),
-    [("{phnoe}", "{phnoe} is no field; there are {phone}, {text}"), ("{phone", "expected '}'")],
+    [
+        ("{phnoe}", "no field 'phnoe'; there are phone, text"),
+        ("{phone", "{ stands alone at 1"),
+        ("{phone.upper}", "no field 'phone.upper'"),
+        ("{phone!r}", "no field 'phone!r'"),
+        ("{text:>{width}}", "{ stands alone at 1"),
+        ("{text:>9999999999}", "no field 'text:>9999999999'"),
+        ("{}", "{} names no field"),
+    ],
 )
 def test_a_form_with_an_unknown_field_is_refused_before_anything_is_sent(form: str, said: str) -> None:
     text = f'channels: {{sms: {{kind: sms, url: "http://x", form: {{to: "{form}"}}}}}}'

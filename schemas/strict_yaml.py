@@ -1,0 +1,113 @@
+"""YAML as declarations may use it: bounded in size and depth, without dates, tags, repeated keys, cycles.
+
+Whatever is wrong with a text is a `yaml.YAMLError` that names the line; nothing else is raised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+LONGEST = 1_000_000
+"""Characters of one document."""
+MOST_NODES = 200_000
+"""Values of one document, those of an alias counted wherever it stands."""
+DEEPEST = 60
+"""How many lists and mappings may lie in each other."""
+LONGEST_NUMBER = 100
+"""Characters of one number."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+def load(text: str) -> Any:
+    """The one document of a text; YAMLError says in which line what is wrong."""
+    if len(text) > LONGEST:
+        raise yaml.YAMLError(f"{len(text):,} characters; a declaration has at most {LONGEST:,}")
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (ValueError, ArithmeticError, LookupError, TypeError, RecursionError) as error:
+        raise yaml.YAMLError(str(error)) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without what a declaration has no use for; dates stay text, as in JSON."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = self._nodes = 0
+        self._open: set[str] = set()
+        self._sizes: dict[str, int] = {}
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        anchor = event.anchor
+        if isinstance(event, yaml.AliasEvent):
+            if anchor in self._open:
+                raise _wrong(event, f"*{anchor} stands within &{anchor}, which would never end")
+            self._count(event, self._sizes.get(anchor, 1))
+            return super().compose_node(parent, index)
+        if event.tag not in (None, "!"):
+            raise _wrong(event, f"the tag {event.tag.replace('tag:yaml.org,2002:', '!!')} is not taken")
+        return self._whole(event, anchor, parent, index)
+
+    def _whole(self, event: Any, anchor: str | None, parent: Any, index: Any) -> Any:
+        """A node with all that is in it; how large it is with its aliases is kept by its anchor."""
+        before = self._nodes
+        self._count(event, 1)
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise _wrong(event, f"more than {DEEPEST} lists and mappings lie in each other")
+        if anchor is not None:
+            self._open.add(anchor)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if anchor is not None:
+            self._open.discard(anchor)
+            self._sizes[anchor] = self._nodes - before
+        return node
+
+    def _count(self, event: Any, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > MOST_NODES:
+            raise _wrong(event, f"more than {MOST_NODES:,} values, aliases counted; write less")
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, ArithmeticError, LookupError):
+            raise _wrong(
+                node, f"{node.value!r:.60} is no value that can be read; put text in quotes"
+            ) from None
+
+    def construct_scalar(self, node: Any) -> Any:
+        text = super().construct_scalar(node)
+        if found := _CONTROL.search(text):
+            raise _wrong(node, f"the text has the control character {found[0]!a}; leave it out")
+        if len(text) > LONGEST_NUMBER and node.tag.endswith((":int", ":float")):
+            raise _wrong(node, f"a number of {len(text):,} characters; there may be {LONGEST_NUMBER}")
+        return text
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for name, _ in node.value:
+            if name.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(name, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                raise _wrong(name, f"the key {key!r} stands there twice; keep one")
+            if isinstance(key, Hashable):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _wrong(at: Any, problem: str) -> yaml.YAMLError:
+    return yaml.YAMLError(f"line {at.start_mark.line + 1}: {problem}")
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}

@@ -1,0 +1,104 @@
+"""YAML that no declaration needs ends as one error that names the file, and never as anything else."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from schemas.declaration import parse_yaml, read_text, read_yaml
+from schemas.errors import Misdeclared
+
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 8)}]\n" for at in range(1, 12)
+)
+BAD = [
+    ("a list within itself", "a: &a [1, *a]", "line 1: *a stands within &a"),
+    ("a mapping within itself", "a: &a\n  b: *a", "line 2: *a stands within &a"),
+    ("a merge of itself", "a: &a\n  <<: *a", "line 2: *a stands within &a"),
+    ("billion laughs", LAUGHS, "values, aliases counted"),
+    ("5,000 digits", "a: " + "9" * 5000, "line 1: a number of 5,000 characters"),
+    ("hexadecimal digits", "\na: 0x" + "f" * 5000, "line 2: a number of 5,002 characters"),
+    ("a long fraction", "a: 0." + "9" * 5000, "a number of 5,002 characters"),
+    ("no digits", "a: 0b_", "'0b_' is no value that can be read"),
+    ("deep lists", "a: " + "[" * 5000 + "]" * 5000, "more than 60 lists and mappings"),
+    ("deep mappings", "a: " + "{a: " * 5000, "more than 60 lists and mappings"),
+    ("deep blocks", "".join(" " * at + "a:\n" for at in range(100)), "more than 60 lists and mappings"),
+    (
+        "an object",
+        "a: !!python/object/apply:os.system [ls]",
+        "line 1: the tag !!python/object/apply:os.system",
+    ),
+    ("binary", "a: !!binary aGk=", "line 1: the tag !!binary is not taken"),
+    ("a set", "a: !!set {b}", "the tag !!set is not taken"),
+    ("a broken boolean", "a: !!bool maybe", "the tag !!bool is not taken"),
+    ("an empty whole number", "a: !!int ''", "the tag !!int is not taken"),
+    ("a tag of one's own", "a: !mine b", "the tag !mine is not taken"),
+    ("a repeated key", "a: 1\nb: 2\na: 3", "line 3: the key 'a' stands there twice"),
+    ("NUL", 'a: "\\0"', "the control character '\\x00'"),
+    ("escape", 'a: "\\e[31m"', "the control character '\\x1b'"),
+    ("half a character", 'a: "\\ud800"', "the control character '\\ud800'"),
+    ("no character", 'a: "\\Uffffffff"', "file.yaml: yaml: "),
+    ("raw NUL", "a: \x00", "unacceptable character"),
+    ("a list as key", "? [1]\n: 2", "unhashable key"),
+    ("a tab", "a:\n\tb: 1", "cannot start any token"),
+    ("two documents", "a: 1\n---\nb: 1", "expected a single document"),
+    ("no such anchor", "a: *b", "undefined alias"),
+    ("an open bracket", "a: [1", "file.yaml: yaml: "),
+    ("an equals sign", "a: =", "file.yaml: yaml: "),
+    ("too long", "a: " + "x" * 1_000_001, "a declaration has at most 1,000,000"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+def test_what_is_no_plain_yaml_is_one_line_with_the_file(text: str, said: str) -> None:
+    with pytest.raises(Misdeclared) as caught:
+        parse_yaml(text, "file.yaml")
+    assert str(caught.value).startswith("file.yaml: yaml: ") and said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_plain_yaml_with_aliases_and_merges_is_read() -> None:
+    text = "\ufeffa: &a {x: 1, y: 2024-01-01}\nb: *a\nc:\n  <<: *a\n  x: 3\nd: 1.5\ne: [yes, ~]\n"
+    assert parse_yaml(text, "f").value == {
+        "a": {"x": 1, "y": "2024-01-01"}, "b": {"x": 1, "y": "2024-01-01"}, "c": {"x": 3, "y": "2024-01-01"},
+        "d": 1.5, "e": [True, None],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**90])
+def test_whole_numbers_have_64_bits(value: int) -> None:
+    with pytest.raises(Misdeclared, match="a: must fit 64 bits"):
+        parse_yaml(f"a: {value}", "f").at("a").integer()
+
+
+@pytest.mark.parametrize("text", ["P99999999999999999999D", "P" + "9" * 5000 + "D", "P40000D", "P\u0661D"])
+def test_durations_are_no_longer_than_a_century(text: str) -> None:
+    with pytest.raises(Misdeclared, match="a: 'P"):
+        parse_yaml(f"a: {text}", "f").at("a").duration()
+
+
+def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path: Path) -> None:
+    fifo, loop, folder, plug, absent = (
+        tmp_path / name for name in ("fifo", "loop", "folder", "plug", "absent")
+    )
+    os.mkfifo(fifo)
+    loop.symlink_to(loop)
+    folder.mkdir()
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(10_000_000)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(os.path.relpath(plug))
+        for path in (fifo, loop, folder, plug, absent, large, Path("a\0b")):
+            with pytest.raises(Misdeclared, match="file: cannot be read"):
+                read_text(path)
+
+
+def test_an_empty_file_is_an_empty_document(tmp_path: Path) -> None:
+    path = tmp_path / "empty.yaml"
+    path.touch()
+    with pytest.raises(Misdeclared, match="document: must be a mapping, not nothing"):
+        read_yaml(path).mapping()
