@@ -37,7 +37,6 @@ class Reasons:
     def find(self, raw: bytes) -> Rejected:
         """The first rule these bytes break."""
         try:
-            str(raw, "utf-8")
             parts = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         except msgspec.ValidationError:
             return Rejected("event", "envelope" if _is_json(raw) else "json", show(raw))
@@ -149,5 +148,5 @@ def _range(value: Any, bounds: tuple[Any, Any]) -> str:
 
 
 def _ambiguous(raw: bytes) -> Rejected:
-    """What is left: a repeated key, of which one value is wrong and the last one right."""
+    """What is left: a repeated key with one wrong value, or bytes of unknown fields that are no UTF-8."""
     return Rejected("event", "json", show(raw))
