@@ -27,6 +27,7 @@ from dagster_project.indicator import DECIMALS, Indicator, load_indicators, whol
 from dagster_project.periods import parse, whole
 from dagster_project.warehouse import Warehouse
 from schemas.declaration import Entry, parse_yaml, read_text
+from schemas.in_use import FILES, Roots
 from schemas.names import check_id, check_table
 from schemas.regions import Regions, load_regions
 
@@ -79,12 +80,12 @@ def load_indexes(
     return found
 
 
-def all_figures(tables: Collection[str]) -> dict[str, Indicator]:
+def all_figures(tables: Collection[str], roots: Roots = FILES) -> dict[str, Indicator]:
     """Everything declared that has figures, by id: indicators, and the indices made of them."""
-    indicators = load_indicators(tables)
+    indicators = load_indicators(tables, roots.indicators)
     return {
         **indicators,
-        **{id: index.indicator for id, index in load_indexes(indicators, tables=tables).items()},
+        **{id: index.indicator for id, index in load_indexes(indicators, roots.indexes, tables).items()},
     }
 
 

@@ -27,6 +27,7 @@ from dagster_project.shop import Shop, Watch
 from dagster_project.spans import DAY
 from quality.docs import write_docs
 from schemas.contract import load_contracts
+from schemas.in_use import in_use
 from schemas.settings import Settings
 
 JOB = "daily"
@@ -38,11 +39,13 @@ def make_definitions(
     indicators: Mapping[str, Indicator] | None = None,
 ) -> Definitions:
     """Everything Dagster is to know; reads declarations (other `indicators` if given), connects to nothing."""
-    contracts = load_contracts()
+    roots = in_use(settings.home)
+    contracts = load_contracts(roots.feeds)
     declared = indicators is None
     if indicators is None:
-        indicators = load_indicators([contract.table for contract in contracts.values()])
-    indexes = load_indexes(indicators, tables=[c.table for c in contracts.values()]) if declared else {}
+        indicators = load_indicators([contract.table for contract in contracts.values()], roots.indicators)
+    tables = [contract.table for contract in contracts.values()]
+    indexes = load_indexes(indicators, roots.indexes, tables) if declared else {}
     post = Post(settings, tables_of(list(contracts.values()), indicators.values(), indexes.values()))
     shop = Shop(settings, contracts, indicators, watch, indexes, post)
     late, late_days = make_late(shop)

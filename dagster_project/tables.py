@@ -12,6 +12,7 @@ from dagster_project import barrier, dimensions, indicator_sql, marts, rule_qual
 from dagster_project.indicator import load_indicators
 from dagster_project.ranking.mart import ranking_mart
 from schemas.contract import load_contracts
+from schemas.in_use import FILES, Roots
 from schemas.regions import load_regions
 
 INDEXES = Path(__file__).parent / "indexes"
@@ -19,7 +20,7 @@ SHARED = ("region", "calendar", "indicator_definition", "release", "current_rele
 """Marts without figures or events."""
 
 
-def statements(own_tables: Collection[str] = ()) -> list[str]:
+def statements(own_tables: Collection[str] = (), roots: Roots = FILES) -> list[str]:
     """DDL for figures, the region dimension and all marts, in the order they need each other.
 
     `own_tables` are the tables in `built`: where an indicator's figures still have one of their own, they are
@@ -27,8 +28,8 @@ def statements(own_tables: Collection[str] = ()) -> list[str]:
     """
     from dagster_project.index import all_figures  # numpy starts threads; `visible` is read before a sandbox
 
-    contracts = load_contracts().values()
-    indicators = list(all_figures([contract.table for contract in contracts]).values())
+    contracts = load_contracts(roots.feeds).values()
+    indicators = list(all_figures([contract.table for contract in contracts], roots).values())
     found = [
         *dimensions.region(load_regions()),
         dimensions.calendar(),
@@ -54,13 +55,13 @@ def index_tables(root: Path = INDEXES) -> list[str]:
     return [f"{path.parent.name}_{path.stem}".replace("-", "_") for path in sorted(root.glob("*/*.yaml"))]
 
 
-def visible() -> tuple[dict[str, str], tuple[str, ...]]:
+def visible(roots: Roots = FILES) -> tuple[dict[str, str], tuple[str, ...]]:
     """What a county's own user may see: views by the column of their region, and those all may see."""
-    contracts = load_contracts().values()
-    indicators = load_indicators([contract.table for contract in contracts]).values()
+    contracts = load_contracts(roots.feeds).values()
+    indicators = load_indicators([contract.table for contract in contracts], roots.indicators).values()
     found = {contract.table: marts.region_column(contract) for contract in contracts}
     columns = {table: column for table, column in found.items() if column}
-    columns |= {table: "region" for table in (*(item.table for item in indicators), *index_tables())}
+    columns |= {table: "region" for table in (*(item.table for item in indicators), *index_tables(roots.indexes))}
     columns |= {"indicator": "region", "ranking": "region"}
     both = {name: column for table, column in columns.items() for name in (table, f"{table}_at")}
     return {**both, "reviewed_warning": "region"}, SHARED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,9 +12,10 @@ from clickhouse_driver.errors import NetworkError, ServerException, SocketTimeou
 from dagster_project.tables import statements
 from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared, Unavailable
+from schemas.in_use import FILES, Roots
 from schemas.migrations import Migration, read_migrations
 from schemas.settings import PREFIX, Settings
-from schemas.tables import contract_statements, shared_retention
+from schemas.tables import contract_statements, field_columns, shared_retention
 
 RECORD = (
     "CREATE DATABASE IF NOT EXISTS landing",
@@ -21,6 +23,7 @@ RECORD = (
     " applied DateTime64(3, 'Asia/Shanghai') DEFAULT now64(3)) ENGINE = MergeTree ORDER BY number",
 )
 OWN_TABLES = "SELECT name FROM system.tables WHERE database = 'built' AND engine = 'MergeTree'"
+COLUMNS = "SELECT table, name, type FROM system.columns WHERE database = 'landing'"
 REFUSALS = (192, 193, 516)
 """Unknown user, wrong password, authentication failed."""
 
@@ -33,13 +36,16 @@ class Migrated:
     derived: int
 
 
-def migrate(settings: Settings) -> Migrated:
-    """Apply what is missing as `admin`; safe to run twice. Unavailable while the warehouse is away."""
+def migrate(settings: Settings, roots: Roots = FILES) -> Migrated:
+    """Apply what is missing as `admin`; safe to run twice. Unavailable while the warehouse is away.
+
+    `roots` are the folders of declarations that the derived tables follow.
+    """
     client = Client(**settings.warehouse("admin"))
     try:
         tables = client.execute(OWN_TABLES)
-        figures = statements([name for (name,) in tables])
-        return run(client, read_migrations(), load_contracts(), figures)
+        figures = statements([name for (name,) in tables], roots)
+        return run(client, read_migrations(), load_contracts(roots.feeds), figures)
     except (NetworkError, SocketTimeoutError, EOFError) as error:
         raise Unavailable(
             f"the warehouse does not answer on port {settings.warehouse_port}; "
@@ -68,6 +74,7 @@ def run(
         client.execute(statement)
     recorded = dict(client.execute("SELECT number, digest FROM landing.migration"))
     applied = tuple(_apply(client, migration) for migration in missing(migrations, recorded))
+    demand_types(contracts.values(), client.execute(COLUMNS))
     derived = [text for contract in contracts.values() for text in contract_statements(contract)]
     if contracts:
         derived.extend(shared_retention(contracts.values()))
@@ -75,6 +82,28 @@ def run(
     for statement in derived:
         _execute(client, statement, "derived tables")
     return Migrated(applied, len(derived))
+
+
+def demand_types(contracts: Iterable[Contract], columns: Iterable[tuple[str, str, str]]) -> None:
+    """Misdeclared where a field is of another type than its column (table, name, type) in the warehouse.
+
+    The warehouse would keep its column without a word, and refuse the rows that come for it.
+    """
+    known = {(table, name): _bare(kind) for table, name, kind in columns}
+    for contract in contracts:
+        for name, kind in field_columns(contract):
+            held = known.get((contract.table, name), _bare(kind))
+            if held != _bare(kind):
+                raise Misdeclared(
+                    str(contract.path),
+                    f"schema[0].properties.{name}",
+                    f"is {held} in the warehouse, not {_bare(kind)}; another type needs a new major version",
+                )
+
+
+def _bare(kind: str) -> str:
+    """A type without how its texts are packed, which may differ."""
+    return re.sub(r"LowCardinality\((.*)\)", r"\1", kind)
 
 
 def missing(migrations: Sequence[Migration], recorded: Mapping[int, str]) -> list[Migration]:

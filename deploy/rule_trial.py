@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.contract import Contract
-from schemas.errors import Misdeclared
-from streams.watch.baseline import BaselineTable, read_table
+from streams.watch.baseline import BaselineTable, read_baseline
 from streams.watch.episode import Transition
 from streams.watch.happenings import BadLine, LineReader, arrivals, by_time, in_time
 from streams.watch.offline import Offline, State, with_members
@@ -106,14 +104,7 @@ def as_json(found: Transition | State, rule: Rule) -> dict[str, Any]:
 
 def load_baselines(paths: Iterable[Path]) -> dict[str, BaselineTable]:
     """Baseline tables from CSV files, each named as its file."""
-    tables = {}
-    for path in paths:
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                tables[path.stem] = read_table(1, list(csv.DictReader(file)), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise Misdeclared(str(path), "--baseline", f"cannot be read: {error}") from None
-    return tables
+    return {path.stem: read_baseline(1, path) for path in paths}
 
 
 def _iso(milliseconds: int) -> str:

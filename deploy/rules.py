@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from schemas.contract import Contract
+from schemas.declaration import read_text
 from schemas.errors import Misdeclared
 from schemas.settings import Settings
+from streams.watch.baseline import read_baseline_rows
 from streams.watch.offline import said, spoken, try_example
 from streams.watch.published import Draft, Entry, History, new_baseline, plan, plan_files, retirement
 from streams.watch.rule import RULES, Rule, load_rule, load_rules
@@ -25,11 +26,20 @@ def history(settings: Settings) -> History:
 
 
 def publish_files(settings: Settings, contracts: Mapping[str, Contract], root: Path = RULES) -> list[Entry]:
-    """Publish the rules in a folder that are new or have a higher version, as one publication."""
+    """Publish the rules in a folder that are new or have a higher version, as one publication.
+
+    Misdeclared where a rule that stays in force cannot be read under these contracts: `watch` would end by it.
+    """
     rules = load_rules(contracts, root)
     check_roles(rules, {rule.id: str(place_of(rule.id, root)) for rule in rules})
+    told = history(settings)
     drafts = [draft(place_of(rule.id, root), rule) for rule in rules]
-    return write(settings, plan_files(history(settings), drafts, datetime.now(UTC)))
+    entries = plan_files(told, drafts, datetime.now(UTC))
+    new = {entry.rule for entry in entries}
+    for id, entry in told.in_force().items():
+        if id not in new:
+            parse_rule(entry.text, f"{id}@{entry.version}", contracts)
+    return write(settings, entries)
 
 
 def publish_these(settings: Settings, contracts: Mapping[str, Contract], names: Sequence[str]) -> list[Entry]:
@@ -64,11 +74,7 @@ def retire(settings: Settings, contracts: Mapping[str, Contract], name: str) -> 
 
 def publish_baseline(settings: Settings, name: str, path: Path) -> Entry:
     """Publish the next version of a baseline from a CSV file of subject, slot, mean, sd."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [dict(row) for row in csv.DictReader(file)]
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misdeclared(str(path), "file", f"cannot be read: {error}") from None
+    rows = read_baseline_rows(path)
     return write(settings, [new_baseline(history(settings), name, rows, datetime.now(UTC))])[0]
 
 
@@ -81,7 +87,7 @@ def write(settings: Settings, entries: Sequence[Entry]) -> list[Entry]:
 
 def draft(path: Path, rule: Rule) -> Draft:
     """A rule's file as something to publish."""
-    return Draft(rule.id, rule.version, path.read_text(encoding="utf-8"), str(path))
+    return Draft(rule.id, rule.version, read_text(path), str(path))
 
 
 def found(name: str, root: Path = RULES) -> Path:

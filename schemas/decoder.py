@@ -76,8 +76,6 @@ def _decode(contract: Contract, codes: frozenset[str], struct: type[Event]) -> C
     def decode(raw: bytes) -> Event:
         try:
             event = read(raw)
-            if not raw.isascii():
-                str(raw, "utf-8")  # msgspec skips what the contract does not know without reading it
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             raise find(raw) from None
         time, data = event.time, event.data

@@ -148,5 +148,5 @@ def _range(value: Any, bounds: tuple[Any, Any]) -> str:
 
 
 def _ambiguous(raw: bytes) -> Rejected:
-    """What is left: a repeated key with one wrong value, or bytes of unknown fields that are no UTF-8."""
+    """What is left: a repeated key, of which one value is wrong and the last one right."""
     return Rejected("event", "json", show(raw))

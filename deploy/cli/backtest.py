@@ -39,7 +39,7 @@ from streams.watch.backtest import (
     pair,
     quality,
 )
-from streams.watch.baseline import BaselineTable, read_table
+from streams.watch.baseline import BaselineTable, read_baseline
 from streams.watch.episode import Transition
 from streams.watch.offline import WARNINGS_FEED, with_members
 from streams.watch.published import History
@@ -171,18 +171,7 @@ def _version(name: str, rule: Rule, known: Sequence[Rule], tables: Mapping[str, 
 
 
 def _tables(paths: Sequence[Path]) -> dict[str, BaselineTable]:
-    import csv
-
-    found = {}
-    for path in paths:
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                rows = [dict(row) for row in csv.DictReader(file)]
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise Misdeclared(str(path), "file", f"cannot be read: {why}") from None
-        found[path.stem] = read_table(1, rows, str(path))
-    return found
+    return {path.stem: read_baseline(1, path) for path in paths}
 
 
 def _day(text: str, name: str) -> date | None:

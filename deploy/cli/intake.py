@@ -25,6 +25,7 @@ from schemas.contract import Contract, load_contracts
 from schemas.declaration import parse_duration
 from schemas.errors import Misdeclared, Unavailable
 from schemas.fields import SHANGHAI
+from schemas.in_use import taken
 from streams.intake.increase import CORRECTED, RESTARTED
 from streams.intake.patience import Clock, Patience
 from streams.intake.sending import Outcome, Request, carry_out
@@ -119,10 +120,22 @@ class _Screen:
 
 
 def _contract(feed: str) -> Contract:
-    contracts = load_contracts()
+    contracts = _contracts()
     if feed not in contracts:
         raise Misdeclared("send", "FEED", f"no feed {feed!r}; there are {', '.join(contracts)}")
     return contracts[feed]
+
+
+def _contracts() -> dict[str, Contract]:
+    """The contracts of the files; where one is wrong it is said, and those that are in use will do."""
+    try:
+        return load_contracts()
+    except Misdeclared as error:
+        kept = taken(load_settings().home)
+        if kept is None:
+            raise
+        complain(f"{error}; going on with the contracts in use")
+        return load_contracts(kept.feeds)
 
 
 def _step(tick: str) -> timedelta:

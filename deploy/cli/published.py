@@ -15,6 +15,7 @@ from deploy import rules as files
 from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from schemas.contract import load_contracts
+from schemas.declaration import read_text
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
 from streams.watch.published import Entry, History
@@ -46,7 +47,7 @@ def diff(rule: Name, version: Version = None, other: Version = None) -> None:
     old = _text(history, name, version)
     if other is None:
         path = files.found(rule)
-        new, there = path.read_text(encoding="utf-8"), str(path)
+        new, there = read_text(path), str(path)
     else:
         new, there = _text(history, name, other), f"{name} version {other}"
     lines = list(difflib.unified_diff(

@@ -17,14 +17,22 @@ from deploy.local import supervisor
 from deploy.local.services import SERVICES
 from deploy.local.workers import run_worker
 from deploy.migrate import migrate as run_migrations
+from schemas.in_use import take
+from streams import aside
 
-NOT_WELL = 3
+WRONG, NOT_WELL = 2, 3
 STYLES = {"running": "green", "ok": "green", "stopped": "dim", "unknown": "dim"}
 
 
 def up() -> None:
-    """Start Kafka, the warehouse and all workers, migrated and healthy; harmless when they are up."""
-    _say("up" if supervisor.up(load_settings(), _say) else "already up")
+    """Start Kafka, the warehouse and all workers, migrated and healthy; harmless when they are up.
+
+    Ends with 2 where a declaration is wrong: all is up, with the declarations of before.
+    """
+    settings = load_settings()
+    _say("up" if supervisor.up(settings, _say) else "already up")
+    if aside.read(settings.home, supervisor.TELLER):
+        raise typer.Exit(WRONG)
 
 
 def down() -> None:
@@ -48,7 +56,9 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
 
 def migrate() -> None:
     """Bring the warehouse to its declared form; each migration once, safe to run twice."""
-    done = run_migrations(load_settings())
+    settings = load_settings()
+    done = run_migrations(settings)
+    take(settings.home)
     _say(f"migrations applied: {', '.join(done.applied) or 'none, all were'}")
     _say(f"statements of derived tables run: {done.derived}")
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from deploy.environment import SECRETS, read_secrets
 from schemas.contract import load_contracts
+from schemas.errors import Misdeclared
+from schemas.in_use import taken
 from schemas.settings import PREFIX
 from schemas.topics import feed_topic
 
@@ -31,7 +33,7 @@ def ensure_secrets(home: Path, token: Callable[[], str] = secrets.token_urlsafe)
     """Make what is missing of the secrets and keep what is there; the file, readable by its owner only."""
     path = home / SECRETS
     known = read_secrets(home)
-    wanted = complete(known, token)
+    wanted = complete(known, token, departments(home))
     if wanted != known:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = path.with_name(f"{SECRETS}.{os.getpid()}")
@@ -41,16 +43,24 @@ def ensure_secrets(home: Path, token: Callable[[], str] = secrets.token_urlsafe)
     return path
 
 
-def complete(known: Mapping[str, str], token: Callable[[], str]) -> dict[str, str]:
+def complete(
+    known: Mapping[str, str], token: Callable[[], str], named_by_contracts: Sequence[str]
+) -> dict[str, str]:
     """Every secret as a setting: a password a user, the key of the webhook, a token a department with a feed."""
     single = {name: known.get(name) or token() for name in (f"{PREFIX}{each.upper()}" for each in SINGLE)}
     pairs = [pair for pair in known.get(TOKENS, "").split(",") if pair]
     named = {pair.partition("=")[0] for pair in pairs}
-    pairs += [f"{department}={token()}" for department in departments() if department not in named]
+    pairs += [f"{department}={token()}" for department in named_by_contracts if department not in named]
     return {**known, **single, TOKENS: ",".join(pairs)}
 
 
-def departments() -> list[str]:
-    """The departments whose feeds come in from outside, as their contracts say."""
-    contracts = load_contracts().values()
+def departments(home: Path | None = None) -> list[str]:
+    """The departments whose feeds come in from outside, as the files say, or where one is wrong those in use."""
+    try:
+        contracts = load_contracts().values()
+    except Misdeclared:
+        kept = taken(home) if home else None
+        if kept is None:
+            raise
+        contracts = load_contracts(kept.feeds).values()
     return sorted({each.department for each in contracts if each.topic == feed_topic(each.feed, each.major)})

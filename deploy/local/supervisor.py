@@ -32,14 +32,18 @@ from deploy.migrate import migrate
 from deploy.rules import publish_files
 from deploy.topics import ensure_topics
 from schemas.contract import load_contracts
-from schemas.errors import LiaowangError
+from schemas.errors import LiaowangError, Misdeclared
+from schemas.in_use import FILES, Roots, take, taken
 from schemas.settings import PREFIX, Settings
 from streams import aside
+from streams.watch.rule import load_rules
 
 SOCKET_LENGTH = 100
 START_SECONDS, LONGEST_START = 180.0, 900.0
 """So long may a start take without any work being done, and in all."""
 STOP_SECONDS = 180.0
+TELLER = "health"
+"""The service under which `status` tells of declarations that were set aside."""
 _READY = (Health.ok, Health.unknown)
 Say = Callable[[str], None]
 
@@ -75,7 +79,7 @@ def up(settings: Settings, say: Say) -> bool:
             before = left(home)
             _launch(settings, control)
         elif all(process.up for process in running.values()):
-            _bring_to_form(load_settings(), say)
+            bring_to_form(load_settings(), say)
             return False
         try:
             _start_servers(load_settings(), control, say)
@@ -130,7 +134,7 @@ def _start_servers(settings: Settings, control: Control, say: Say) -> None:
     failed = _await(settings, control, SERVERS)
     if failed:
         raise CannotStart(failed[0])
-    _bring_to_form(settings, say)
+    bring_to_form(settings, say)
 
 
 def _start_workers(settings: Settings, control: Control, say: Say, before: str) -> None:
@@ -166,13 +170,36 @@ def _reconcile(settings: Settings, before: str, say: Say) -> None:
         say(f"not compared: {said}; see `liaowang reconcile`")
 
 
-def _bring_to_form(settings: Settings, say: Say) -> None:
+def bring_to_form(settings: Settings, say: Say, files: Roots = FILES) -> None:
+    """Bring all to what the files declare, and take them from now on.
+
+    Where one of them is wrong, a stack that has taken declarations before goes on with those, and says so.
+    """
+    try:
+        _form(settings, files, say)
+    except Misdeclared as error:
+        kept = taken(settings.home)
+        if kept is None:
+            raise
+        say(f"{error}")
+        say(
+            "set aside: all goes on with the declarations of before; mend the file and run `liaowang up` again"
+        )
+        aside.Aside(settings.home, TELLER, time.time).add("declarations", str(error))
+        _form(settings, kept, say)
+    else:
+        take(settings.home, files)
+        aside.clear(settings.home, TELLER)
+
+
+def _form(settings: Settings, roots: Roots, say: Say) -> None:
     """Migrate the warehouse, make the topics that are missing, publish the rules that are new."""
-    done = migrate(settings)
-    contracts = load_contracts()
+    contracts = load_contracts(roots.feeds)
+    load_rules(contracts, roots.rules)
+    done = migrate(settings, roots)
     made = ensure_topics(settings, contracts)
     say(f"warehouse: {len(done.applied)} migrations applied; kafka: {len(made)} topics made")
-    for entry in publish_files(settings, contracts):
+    for entry in publish_files(settings, contracts, roots.rules):
         say(f"rule {entry.rule}: version {entry.version} published")
 
 

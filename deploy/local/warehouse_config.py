@@ -12,6 +12,7 @@ from dagster_project.barrier import EVERY
 from dagster_project.tables import visible
 from deploy.local.bi_settings import MEMORY, SECONDS, bi_profile, sees
 from schemas.errors import Misdeclared
+from schemas.in_use import in_use
 from schemas.regions import load_regions
 from schemas.settings import HOST, PREFIX, Settings
 
@@ -176,7 +177,7 @@ def accounts(settings: Settings) -> list[Account]:
     """The users of regions as the settings name them; a code that is no region is Misdeclared."""
     if not settings.regional():
         return []
-    known, (regional, shared) = load_regions(), visible()
+    known, (regional, shared) = load_regions(), visible(in_use(settings.home))
     found = []
     for code, password in settings.regional().items():
         region = known.get(code)

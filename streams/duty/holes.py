@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from schemas.contract import load_contracts
+from schemas.contract import FEEDS, load_contract
 from schemas.decoder import Decoder
 from schemas.event import encode_event
 from schemas.fields import SHANGHAI, midnight
@@ -51,7 +51,7 @@ class Holes:
     """Warns of holes; made once, since it compiles the contract of warnings."""
 
     def __init__(self) -> None:
-        self._decoder = Decoder(load_contracts()["duty.warning"])
+        self._decoder = Decoder(load_contract(FEEDS / "duty" / "warning.yaml"))
 
     def warn(self, session: Session, desk: Desk, roles: Collection[str], now: datetime) -> int:
         """Open, raise and end the warnings of holes as they are now; returns how many are open."""

@@ -17,7 +17,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
-from schemas.contract import load_contracts
+from schemas.contract import FEEDS, load_contract
 from schemas.decoder import Decoder
 from schemas.errors import Unavailable
 from schemas.event import decode_tick
@@ -76,7 +76,7 @@ class Reader:
         self._settings, self._name, self._inbox, self._wake = settings, name, inbox, wake
         self._clock, self._rng, self._now, self._aside, self._beat = clock, rng, now, aside, beat
         self._keeps = keeps
-        self._decoder = Decoder(load_contracts()["duty.warning"])
+        self._decoder = Decoder(load_contract(FEEDS / "duty" / "warning.yaml"))
         self._doubt = Doubt()
         self._log = logging.getLogger(f"liaowang.{name}")
         self._broker_away = False

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from schemas.contract import load_contracts
 from schemas.errors import Unavailable
+from schemas.in_use import in_use
 from schemas.settings import HOST, Settings
 from streams.aside import Aside
 from streams.duty.advancing import Advancing
@@ -70,7 +71,8 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     stop = stop_on_signals()
     listener = listen(settings.duty_port, "LIAOWANG_DUTY_PORT")
     database, desks = open_home(settings, clock())
-    rules = load_rules(load_contracts())
+    roots = in_use(settings.home)
+    rules = load_rules(load_contracts(roots.feeds), roots.rules)
     aside = Aside(settings.home, "duty", time.time).add
     pulse = Pulse(heartbeat(settings, "duty"), time.monotonic, ("reader", "publisher", "escalation"))
     published = published_at(settings.kafka)

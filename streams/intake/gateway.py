@@ -29,6 +29,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared, Unavailable
+from schemas.in_use import in_use
 from schemas.settings import HOST, Settings
 from streams.bounded import Crowded, Places
 from streams.http_doors import guarding
@@ -239,7 +240,7 @@ async def _journal(request: web.Request, handler: Handler) -> web.StreamResponse
 def main(settings: Settings) -> None:
     """Run gateway and ticker in the foreground until SIGTERM or SIGINT."""
     log_as_json(sys.stdout)
-    contracts = load_contracts()
+    contracts = load_contracts(in_use(settings.home).feeds)
     producer = AcknowledgedProducer(settings.kafka)
     epoch = EpochReader(settings.kafka).latest
     now = partial(datetime.now, UTC)

@@ -18,6 +18,7 @@ from faust.types import TP
 from schemas.blanking import personal_fields
 from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared, Unavailable
+from schemas.in_use import in_use
 from schemas.pseudonyms import Pseudonyms
 from schemas.settings import Settings
 from schemas.topics import REJECTED
@@ -42,7 +43,9 @@ INCIDENT = 3  # exit code: a person must look before landing can go on
 
 def main(settings: Settings) -> None:
     """Land until SIGTERM or SIGINT. Waits for broker and warehouse; ends with an error on an incident."""
-    contracts = {contract.topic: contract for contract in load_contracts().values()}
+    contracts = {
+        contract.topic: contract for contract in load_contracts(in_use(settings.home).feeds).values()
+    }
     land(settings, contracts, Limits(), GROUP, socket.gethostname())
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from schemas.errors import Misdeclared
@@ -47,13 +50,38 @@ def _month(days: int) -> int:
     return month + 3 if month < 10 else month - 9
 
 
+def read_baseline(version: int, path: Path) -> BaselineTable:
+    """A table from a CSV file; Misdeclared where it cannot be read or a row is wrong."""
+    return read_table(version, read_baseline_rows(path), str(path))
+
+
+def read_baseline_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a CSV file of a baseline, as they stand; Misdeclared where it cannot be read."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            if missed := {"subject", "mean"} - set(rows.fieldnames or ()):
+                raise Misdeclared(str(path), "header", f"misses {', '.join(sorted(missed))}")
+            return [dict(row) for row in rows]
+    except (OSError, ValueError, csv.Error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise Misdeclared(str(path), "file", f"cannot be read: {why}") from None
+
+
+def _finite(value: Any) -> float:
+    found = float(value)
+    if not math.isfinite(found):
+        raise ValueError(value)
+    return found
+
+
 def read_table(version: int, rows: Iterable[Mapping[str, Any]], where: str) -> BaselineTable:
     """A table from rows of subject, slot, mean and (for sigma) sd; a wrong row is Misdeclared."""
     values: dict[tuple[str, int], tuple[float, float]] = {}
     for number, row in enumerate(rows, 1):
         try:
             key = (str(row["subject"]), int(row.get("slot") or 0))
-            values[key] = (float(row["mean"]), float(row.get("sd") or 0.0))
+            values[key] = (_finite(row["mean"]), _finite(row.get("sd") or 0.0))
         except (KeyError, TypeError, ValueError):
             problem = "must have subject, mean (a number) and where needed slot (a whole number) and sd"
             raise Misdeclared(where, f"row {number}", problem) from None

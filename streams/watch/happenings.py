@@ -105,7 +105,7 @@ class LineReader:
         if named is None and len(self._contracts) > 1:
             raise ValueError(f'must name its "feed", one of {", ".join(self._contracts)}')
         feed = named or next(iter(self._contracts))
-        if feed not in self._contracts:
+        if not isinstance(feed, str) or feed not in self._contracts:
             raise ValueError(f"feed {feed!r} is none the rule reads: {', '.join(self._contracts)}")
         return str(feed)
 

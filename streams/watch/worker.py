@@ -15,6 +15,7 @@ from faust.types import TP
 
 from schemas.contract import Contract, load_contracts
 from schemas.errors import Unavailable
+from schemas.in_use import in_use
 from schemas.settings import Settings
 from schemas.topics import PARTIALS, WARNINGS
 from streams.aside import Aside
@@ -162,7 +163,7 @@ def main(settings: Settings) -> None:
     """Watch all feeds under the published rules until SIGTERM. Waits for a broker that is away."""
     start_logging()
     history = asyncio.run(first_rules(settings.kafka, heartbeat(settings, "watch")))
-    app, watcher = make_app(settings, history, load_contracts())
+    app, watcher = make_app(settings, history, load_contracts(in_use(settings.home).feeds))
     guard = guard_of(settings, password=True)
     serve(WatchMetrics(watcher, app.end_of), settings.metrics_port, guard)
     gc.set_threshold(*GC_THRESHOLD)

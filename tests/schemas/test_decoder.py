@@ -404,15 +404,3 @@ def test_a_missing_marker_inside_the_bounds_is_told_apart_from_a_value() -> None
     with pytest.raises(Rejected) as caught:
         decoder.decode(encoded(event(changed={"pm25": 999})))
     assert (caught.value.field, caught.value.rule) == ("pm25", "missing")
-
-
-@pytest.mark.parametrize("text", [b'"\xff"', b'{"\xff": 1}', b'["\xe6\xb5"]', b'"\xed\xa0\x80"'])
-def test_bytes_that_are_no_utf8_are_refused_in_unknown_fields_too(text: bytes) -> None:
-    raw = encoded(event())
-    assert reason(raw.replace(b'"pm25"', b'"more":' + text + b',"pm25"'))[:2] == ("event", "json")
-    assert reason(raw.replace(b'{"', b'{"more":' + text + b',"', 1))[:2] == ("event", "json")
-
-
-def test_numbers_of_unknown_fields_may_be_of_any_size() -> None:
-    raw = encoded(event()).replace(b'"pm25"', b'"more":' + b"9" * 5000 + b',"pm25"')
-    assert DECODERS[AIR].decode(raw).id

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 
 from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared, Unavailable
+from schemas.in_use import in_use
 from schemas.settings import HOST, Settings
 from streams.bounded import Places
 from streams.duty import queries
@@ -85,8 +86,9 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         raise Misdeclared("settings", "LIAOWANG_CONSOLE_KEY", "must be given; liaowang up makes it")
     database, desks = open_home(settings, clock())
     ensure_administrator(settings, database, desks, clock())
-    contracts = load_contracts()
-    rules = {rule.id: rule for rule in load_rules(contracts)}
+    roots = in_use(settings.home)
+    contracts = load_contracts(roots.feeds)
+    rules = {rule.id: rule for rule in load_rules(contracts, roots.rules)}
     service = Reading(settings.warehouse("service"), time.time)
     mart = Reading(settings.warehouse("bi"), time.time)
     http = httpx.Client(timeout=5.0, trust_env=False)

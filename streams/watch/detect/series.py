@@ -38,6 +38,13 @@ def read_series(text: str, source: str) -> Series:
     """The series in a CSV text; Misdeclared names the line and column that is wrong, and what would be right."""
     lines = text.splitlines()
     rows = csv.DictReader(lines, delimiter=_delimiter(lines[0] if lines else ""))
+    try:
+        return _read(rows, source)
+    except csv.Error as error:
+        raise Misdeclared(f"{source}: line {rows.line_num}", "row", f"is no CSV: {error}") from None
+
+
+def _read(rows: csv.DictReader[str], source: str) -> Series:
     columns = [each.strip() for each in rows.fieldnames or []]
     for wanted in ("t", "observed"):
         if wanted not in columns:

@@ -107,3 +107,9 @@ def test_every_fault_is_named() -> None:
     assert faults[1].as_json() == {"index": 2, "id": "x", "field": "pm25", "rule": "missing", "value": "0"}
     assert isinstance(faults[4], Fault)
     assert len(faults[4].id) == 200
+
+
+def test_an_unknown_field_that_nobody_can_read_is_stored_as_it_came_with_the_key_of_its_subject() -> None:
+    for more in (b'"\xff"', b"1e999", b"9" * 5000, b'{"\xff": 1}'):
+        raw = TWO.replace(b'"station"', b'"more":' + more + b',"station"')
+        assert check_batch(AIR, DECODER, [raw]) == ([(b"1233A", raw)], [])

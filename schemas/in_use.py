@@ -1,0 +1,71 @@
+"""Declarations in use: the files as `liaowang up` or `migrate` last took them, not as they happen to stand now.
+
+All four kinds are kept together under `<home>/declarations`, so what runs always has one consistent set. A file
+that is edited, or broken, while the stack runs concerns nobody until the next `up`; and a process that starts
+again after a crash finds what it had.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.errors import LiaowangError
+
+_ROOT = Path(__file__).parents[1]
+FOLDER = "declarations"
+_KINDS = {
+    "feeds": Path("schemas/feeds"),
+    "rules": Path("streams/watch/rules"),
+    "indicators": Path("dagster_project/indicators"),
+    "indexes": Path("dagster_project/indexes"),
+}
+
+
+@dataclass(frozen=True)
+class Roots:
+    """Folders of `<domain>/<name>.yaml`, one a kind of declaration."""
+
+    feeds: Path
+    rules: Path
+    indicators: Path
+    indexes: Path
+
+
+FILES = Roots(**{kind: _ROOT / place for kind, place in _KINDS.items()})
+"""The files themselves, as they stand now."""
+
+
+def in_use(home: Path) -> Roots:
+    """What a home has taken; the files themselves where it has taken nothing yet."""
+    return taken(home) or FILES
+
+
+def taken(home: Path) -> Roots | None:
+    """What a home has taken, or None before its first `up` or `migrate`."""
+    folder = home / FOLDER
+    return Roots(**{kind: folder / kind for kind in _KINDS}) if folder.is_dir() else None
+
+
+def take(home: Path, files: Roots = FILES) -> None:
+    """Take these files from now on; a crash in between leaves the old ones or the new ones, never a mixture."""
+    fresh, old, folder = (home / f"{FOLDER}{end}" for end in (".new", ".old", ""))
+    try:
+        for stale in (fresh, old):
+            shutil.rmtree(stale, ignore_errors=True)
+        for kind in _KINDS:
+            _copy(getattr(files, kind), fresh / kind)
+        if folder.is_dir():
+            folder.rename(old)
+        fresh.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise LiaowangError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.mkdir(parents=True)
+    for path in sorted(source.glob("*/*.yaml")):
+        (target / path.parent.name).mkdir(exist_ok=True)
+        shutil.copyfile(path, target / path.parent.name / path.name)

@@ -1,0 +1,142 @@
+"""One broken declaration takes nothing down: what was taken before goes on, and it is said what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dagster_project.indicator import load_indicators
+from dagster_project.project import make_definitions
+from dagster_project.tables import visible
+from deploy.local.secrets import departments
+from deploy.local.supervisor import TELLER, bring_to_form
+from deploy.migrate import demand_types
+from schemas.contract import load_contracts
+from schemas.errors import Misdeclared
+from schemas.in_use import FILES, Roots, in_use, take, taken
+from schemas.settings import Settings
+from streams import aside
+from streams.watch.rule import load_rules
+
+AIR = "ecology/air-quality.yaml"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Roots:
+    """A copy of the shipped declarations to edit."""
+    (tmp_path / "copy").mkdir()
+    take(tmp_path / "copy", FILES)
+    found = taken(tmp_path / "copy")
+    assert found is not None
+    return found
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Change a file where this text stands."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_before_anything_is_taken_the_files_themselves_are_in_use(tmp_path: Path) -> None:
+    assert taken(tmp_path) is None and in_use(tmp_path) == FILES
+
+
+def test_what_was_taken_is_the_same_declarations(tmp_path: Path, files: Roots) -> None:
+    take(tmp_path, files)
+    roots = in_use(tmp_path)
+    assert roots != FILES
+    contracts = load_contracts(roots.feeds)
+    for feed, contract in load_contracts().items():
+        assert replace(contracts[feed], path=Path()) == replace(contract, path=Path())
+    assert {rule.id for rule in load_rules(contracts, roots.rules)} == {
+        rule.id for rule in load_rules(load_contracts())
+    }
+
+
+def test_a_file_broken_afterwards_concerns_nobody_and_one_taken_away_is_gone(
+    tmp_path: Path, files: Roots
+) -> None:
+    take(tmp_path, files)
+    for root in (files.feeds / AIR, files.rules / "ecology/pm25-high.yaml"):
+        root.write_text("{", encoding="utf-8")
+    (files.indexes / "prosperity/cities.yaml").unlink()
+    assert load_contracts(in_use(tmp_path).feeds)
+    assert list(in_use(tmp_path).indexes.glob("*/*.yaml"))
+    edit(files.feeds / AIR, "{", (FILES.feeds / AIR).read_text(encoding="utf-8"))
+    take(tmp_path, files)
+    assert (
+        not list(in_use(tmp_path).indexes.glob("*/*.yaml")) and not (tmp_path / "declarations.old").exists()
+    )
+
+
+def test_what_reads_declarations_reads_those_in_use(tmp_path: Path, files: Roots) -> None:
+    (files.indexes / "prosperity/cities.yaml").unlink()
+    home = tmp_path / "home"
+    home.mkdir()
+    take(home, files)
+    assert "prosperity_cities" not in visible(in_use(home))[0]
+    assert "prosperity_cities" in visible()[0]
+    names = {key.path[-1] for key in make_definitions(Settings(home=home)).resolve_all_asset_keys()}
+    assert "prosperity_cities" not in names and "ecology_air_quality" in names
+    assert departments(home) == departments()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("pm25", "String"), ("pm25", "Nullable(Float64)"), ("region", "Int64")]
+)
+def test_a_field_of_another_type_than_its_column_is_named(name: str, kind: str) -> None:
+    contracts = load_contracts()
+    air = contracts["ecology.air-quality"]
+    with pytest.raises(
+        Misdeclared, match=rf"air-quality\.yaml: schema\[0\]\.properties\.{name}: is .* in the warehouse"
+    ):
+        demand_types(contracts.values(), [(air.table, name, kind)])
+    demand_types(
+        contracts.values(),
+        [(air.table, "pm25", "Float64"), (air.table, "region", "String"), ("x", name, kind)],
+    )
+
+
+@pytest.mark.stack
+def test_up_goes_on_with_what_it_has_where_a_file_is_wrong(
+    kafka: str, warehouse: Settings, tmp_path: Path, files: Roots
+) -> None:
+    settings, said = replace(warehouse, home=tmp_path), list[str]()
+    bad = files.feeds / AIR
+    edit(bad, "name: station", "name: day")
+    with pytest.raises(Misdeclared, match="'day' is a column of the platform"):
+        bring_to_form(settings, said.append, files)
+    assert taken(tmp_path) is None, "a new stack does not start with a wrong file"
+
+    edit(bad, "name: day", "name: station")
+    bring_to_form(settings, said.append, files)
+    assert taken(tmp_path) is not None and aside.read(tmp_path, TELLER) is None
+
+    for path, old, new, told in (
+        (bad, "name: station", "name: day", "'day' is a column of the platform"),
+        (bad, "logicalType: number", "logicalType: string", "air-quality.yaml: "),
+        (
+            files.rules / "ecology/pm25-high.yaml",
+            "kind: threshold",
+            "kind: treshold",
+            "pm25-high.yaml: condition",
+        ),
+        (files.indicators / "ecology/good-air-days.yaml", "direction:", "directon:", "good-air-days.yaml: "),
+        (files.indexes / "prosperity/cities.yaml", "decimals:", "decimal:", "cities.yaml: "),
+    ):
+        said.clear()
+        edit(path, old, new)
+        bring_to_form(settings, said.append, files)
+        assert told in said[0] and "all goes on with the declarations of before" in said[1]
+        left = aside.read(tmp_path, TELLER)
+        assert left is not None and told in left.newest[0].reason
+        roots = in_use(tmp_path)
+        contracts = load_contracts(roots.feeds)
+        assert load_rules(contracts, roots.rules)
+        assert load_indicators([contract.table for contract in contracts.values()], roots.indicators)
+        edit(path, new, old)
+    bring_to_form(settings, said.append, files)
+    assert aside.read(tmp_path, TELLER) is None
