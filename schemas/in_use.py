@@ -44,24 +44,29 @@ def in_use(home: Path) -> Roots:
 
 def taken(home: Path) -> Roots | None:
     """What a home has taken, or None before its first `up` or `migrate`."""
-    folder = home / FOLDER
-    return Roots(**{kind: folder / kind for kind in _KINDS}) if folder.is_dir() else None
+    found = next((each for each in _folders(home)[:2] if each.is_dir()), None)
+    return Roots(**{kind: found / kind for kind in _KINDS}) if found else None
 
 
 def take(home: Path, files: Roots = FILES) -> None:
     """Take these files from now on; a crash in between leaves the old ones or the new ones, never a mixture."""
-    fresh, old, folder = (home / f"{FOLDER}{end}" for end in (".new", ".old", ""))
+    folder, old, fresh = _folders(home)
     try:
-        for stale in (fresh, old):
-            shutil.rmtree(stale, ignore_errors=True)
+        shutil.rmtree(fresh, ignore_errors=True)
         for kind in _KINDS:
             _copy(getattr(files, kind), fresh / kind)
         if folder.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
         fresh.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise LiaowangError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def _folders(home: Path) -> tuple[Path, Path, Path]:
+    """Where the declarations in use are, where they are between two renames, and where new ones are made."""
+    return home / FOLDER, home / f"{FOLDER}.old", home / f"{FOLDER}.new"
 
 
 def _copy(source: Path, target: Path) -> None:

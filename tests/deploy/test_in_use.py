@@ -72,6 +72,14 @@ def test_a_file_broken_afterwards_concerns_nobody_and_one_taken_away_is_gone(
     )
 
 
+def test_a_crash_between_the_two_renames_leaves_what_was_in_use(tmp_path: Path, files: Roots) -> None:
+    take(tmp_path, files)
+    (tmp_path / "declarations").rename(tmp_path / "declarations.old")
+    assert load_contracts(in_use(tmp_path).feeds).keys() == load_contracts().keys()
+    take(tmp_path, files)
+    assert in_use(tmp_path).feeds == tmp_path / "declarations" / "feeds"
+
+
 def test_what_reads_declarations_reads_those_in_use(tmp_path: Path, files: Roots) -> None:
     (files.indexes / "prosperity/cities.yaml").unlink()
     home = tmp_path / "home"
@@ -90,14 +98,11 @@ def test_what_reads_declarations_reads_those_in_use(tmp_path: Path, files: Roots
 def test_a_field_of_another_type_than_its_column_is_named(name: str, kind: str) -> None:
     contracts = load_contracts()
     air = contracts["ecology.air-quality"]
-    with pytest.raises(
-        Misdeclared, match=rf"air-quality\.yaml: schema\[0\]\.properties\.{name}: is .* in the warehouse"
-    ):
+    said = rf"air-quality\.yaml: schema\[0\]\.properties\.{name}: is .* in the warehouse"
+    with pytest.raises(Misdeclared, match=said):
         demand_types(contracts.values(), [(air.table, name, kind)])
-    demand_types(
-        contracts.values(),
-        [(air.table, "pm25", "Float64"), (air.table, "region", "String"), ("x", name, kind)],
-    )
+    same = [(air.table, "pm25", "Float64"), (air.table, "region", "String"), ("x", name, kind)]
+    demand_types(contracts.values(), same)
 
 
 @pytest.mark.stack
