@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dagster_project.tables import statements
 from deploy.environment import inherited, load_settings
 from deploy.local.clear import clear_away
 from deploy.local.control import Control, Process
@@ -31,7 +32,7 @@ from deploy.local.supervisor_conf import socket_path, supervisor_config
 from deploy.migrate import migrate
 from deploy.rules import publish_files
 from deploy.topics import ensure_topics
-from schemas.contract import load_contracts
+from schemas.contract import Contract, load_contracts
 from schemas.errors import LiaowangError, Misdeclared
 from schemas.in_use import FILES, Roots, take, taken
 from schemas.settings import PREFIX, Settings
@@ -192,10 +193,17 @@ def bring_to_form(settings: Settings, say: Say, files: Roots = FILES) -> None:
         aside.clear(settings.home, TELLER)
 
 
-def _form(settings: Settings, roots: Roots, say: Say) -> None:
-    """Migrate the warehouse, make the topics that are missing, publish the rules that are new."""
+def demand_right(roots: Roots) -> dict[str, Contract]:
+    """Read all declarations before anything is touched; Misdeclared names the first that is wrong."""
     contracts = load_contracts(roots.feeds)
     load_rules(contracts, roots.rules)
+    statements((), roots)
+    return contracts
+
+
+def _form(settings: Settings, roots: Roots, say: Say) -> None:
+    """Migrate the warehouse, make the topics that are missing, publish the rules that are new."""
+    contracts = demand_right(roots)
     done = migrate(settings, roots)
     made = ensure_topics(settings, contracts)
     say(f"warehouse: {len(done.applied)} migrations applied; kafka: {len(made)} topics made")

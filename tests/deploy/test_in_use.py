@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.indicator import load_indicators
 from dagster_project.project import make_definitions
 from dagster_project.tables import visible
 from deploy.local.secrets import departments
-from deploy.local.supervisor import TELLER, bring_to_form
+from deploy.local.supervisor import TELLER, bring_to_form, demand_right
 from deploy.migrate import demand_types
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
@@ -105,7 +104,37 @@ def test_a_field_of_another_type_than_its_column_is_named(name: str, kind: str) 
     demand_types(contracts.values(), same)
 
 
+@pytest.mark.parametrize(
+    ("place", "old", "new", "said"),
+    [
+        (f"feeds/{AIR}", "name: station", "name: release_seq", "'release_seq' is a column of the platform"),
+        (
+            "rules/ecology/pm25-high.yaml",
+            "kind: threshold",
+            "kind: treshold",
+            "pm25-high.yaml: condition.kind: ",
+        ),
+        (
+            "indicators/ecology/good-air-days.yaml",
+            "direction:",
+            "directon:",
+            "good-air-days.yaml: directon: ",
+        ),
+        ("indexes/prosperity/cities.yaml", "decimals:", "decimal:", "cities.yaml: decimal: "),
+    ],
+)
+def test_all_kinds_are_read_before_anything_is_touched(
+    files: Roots, place: str, old: str, new: str, said: str
+) -> None:
+    demand_right(files)
+    edit(files.feeds.parent / place, old, new)
+    with pytest.raises(Misdeclared) as caught:
+        demand_right(files)
+    assert said in str(caught.value)
+
+
 @pytest.mark.stack
+@pytest.mark.timeout(900)
 def test_up_goes_on_with_what_it_has_where_a_file_is_wrong(
     kafka: str, warehouse: Settings, tmp_path: Path, files: Roots
 ) -> None:
@@ -120,28 +149,21 @@ def test_up_goes_on_with_what_it_has_where_a_file_is_wrong(
     bring_to_form(settings, said.append, files)
     assert taken(tmp_path) is not None and aside.read(tmp_path, TELLER) is None
 
-    for path, old, new, told in (
-        (bad, "name: station", "name: day", "'day' is a column of the platform"),
-        (bad, "logicalType: number", "logicalType: string", "air-quality.yaml: "),
+    for old, new, told in (
+        ("name: station", "name: day", "'day' is a column of the platform"),
         (
-            files.rules / "ecology/pm25-high.yaml",
-            "kind: threshold",
-            "kind: treshold",
-            "pm25-high.yaml: condition",
+            "logicalType: number",
+            "logicalType: integer",
+            "air-quality.yaml: schema[0].properties.pm25: is Float64",
         ),
-        (files.indicators / "ecology/good-air-days.yaml", "direction:", "directon:", "good-air-days.yaml: "),
-        (files.indexes / "prosperity/cities.yaml", "decimals:", "decimal:", "cities.yaml: "),
     ):
         said.clear()
-        edit(path, old, new)
+        edit(bad, old, new)
         bring_to_form(settings, said.append, files)
         assert told in said[0] and "all goes on with the declarations of before" in said[1]
         left = aside.read(tmp_path, TELLER)
         assert left is not None and told in left.newest[0].reason
-        roots = in_use(tmp_path)
-        contracts = load_contracts(roots.feeds)
-        assert load_rules(contracts, roots.rules)
-        assert load_indicators([contract.table for contract in contracts.values()], roots.indicators)
-        edit(path, new, old)
+        assert demand_right(in_use(tmp_path)).keys() == load_contracts().keys()
+        edit(bad, new, old)
     bring_to_form(settings, said.append, files)
     assert aside.read(tmp_path, TELLER) is None

@@ -82,7 +82,7 @@ def test_a_batch(body: bytes) -> None:
     except Malformed as error:
         assert str(error)
         return
-    records, faults = check_batch(AIR, DECODERS[AIR.feed], items)
+    records, faults = check_batch(AIR, DECODERS[AIR.feed], items, NOON)
     assert len(records) + len(faults) == len(items)
     assert all(key is None or isinstance(key, bytes) for key, _ in records)
 
