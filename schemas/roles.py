@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.declaration import Entry, parse_yaml
-from schemas.errors import Misdeclared
+from schemas.declaration import Entry, read_yaml
 
 ROLES = Path(__file__).parent / "roles.yaml"
 RESERVED = ("admin", "supervisor", "viewer", "any")
@@ -41,11 +40,7 @@ class Roles:
 
 def load_roles(path: Path = ROLES) -> Roles:
     """The roles in a file; whatever is wrong with it is Misdeclared."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misdeclared(str(path), "file", f"cannot be read as UTF-8 text: {error}") from None
-    parts = parse_yaml(text, str(path)).mapping(("fallback", "roles"), [])
+    parts = read_yaml(path).mapping(("fallback", "roles"), [])
     titles: dict[str, Mapping[str, str]] = {}
     for item in parts["roles"].items():
         each = item.mapping(("role", "title"), [])

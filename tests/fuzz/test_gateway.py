@@ -76,7 +76,7 @@ def door(kafka: str, topic: str) -> Iterator[Door]:
     contracts = {AIR.feed: on_topic(AIR, topic)}
     producer = AcknowledgedProducer(kafka)
     ticker = Ticker(contracts.values(), producer, 3600, now)
-    application = Gateway(contracts, {"ecology": "key"}, producer, ticker).application()
+    application = Gateway(contracts, {"ecology": "key"}, producer, ticker, now).application()
     with asyncio.Runner() as runner:
         site = web.AppRunner(application, access_log=None)
         runner.run(site.setup())
