@@ -8,16 +8,16 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from random import Random
 
 import aiohttp
 import pytest
 from aiohttp import web
-from hypothesis import given
 
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.gateway import MAX_BODY, Gateway
 from streams.intake.ticker import Ticker
-from tests.fuzz.broken import broken_bytes, cases
+from tests.fuzz.broken import TOKENS
 from tests.streams.intake.feeds import AIR, NOON, air, on_topic
 
 pytestmark = pytest.mark.stack
@@ -112,13 +112,18 @@ def test_content_encodings(door: Door, encoding: str, body: bytes, status: int) 
     assert door.post(body, {"Content-Encoding": encoding}) == status
 
 
-def test_broken_bodies_paths_and_methods(door: Door) -> None:
-    @cases(80)
-    @given(broken_bytes(b"[" + GOOD + b"," + air("2") + b"]"))
-    def broken(body: bytes) -> None:
-        assert door.post(body, {}) < 500
+def broken(good: bytes, random: Random) -> bytes:
+    """Good bytes with a few pieces set in, or in the place of others."""
+    for _ in range(random.randint(1, 4)):
+        at = random.randrange(len(good))
+        good = good[:at] + random.choice(TOKENS) + good[at + random.choice((0, 1, 5, 50)) :]
+    return good
 
-    broken()
+
+def test_broken_bodies_paths_and_methods(door: Door) -> None:
+    random = Random(11)  # not hypothesis: the producer's own thread takes random numbers meanwhile
+    for _ in range(80):
+        assert door.post(broken(b"[" + GOOD + b"," + air("2") + b"]", random), {}) < 500
     for path in ODD_PATHS:
         assert 400 <= door.post(GOOD, {}, path) < 500
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "BREW"):
