@@ -61,7 +61,9 @@ def visible(roots: Roots = FILES) -> tuple[dict[str, str], tuple[str, ...]]:
     indicators = load_indicators([contract.table for contract in contracts], roots.indicators).values()
     found = {contract.table: marts.region_column(contract) for contract in contracts}
     columns = {table: column for table, column in found.items() if column}
-    columns |= {table: "region" for table in (*(item.table for item in indicators), *index_tables(roots.indexes))}
+    columns |= {
+        table: "region" for table in (*(item.table for item in indicators), *index_tables(roots.indexes))
+    }
     columns |= {"indicator": "region", "ranking": "region"}
     both = {name: column for table, column in columns.items() for name in (table, f"{table}_at")}
     return {**both, "reviewed_warning": "region"}, SHARED
