@@ -33,7 +33,7 @@ subject: [{subject}]
 condition: {condition}
 levels: {levels}
 runbook: none
-duty_role: none
+duty_role: duty-desk
 """
 Ruled = tuple[str, str, str]
 """(subject, condition, levels) as YAML."""

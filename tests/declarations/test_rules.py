@@ -64,7 +64,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "condition": {"kind": "threshold", "field": "pm25"},
         "levels": {"blue": 100, "red": 200},
         "runbook": "none",
-        "duty_role": "none",
+        "duty_role": "duty-desk",
     } | changes
     return {key.rstrip("_"): value for key, value in whole.items() if value is not None}
 

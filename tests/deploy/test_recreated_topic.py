@@ -47,7 +47,7 @@ condition: {{kind: threshold, field: pm25}}
 levels: {{blue: 115}}
 recovery: 100
 runbook: none
-duty_role: none
+duty_role: duty-desk
 """
 
 

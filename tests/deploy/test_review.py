@@ -297,7 +297,7 @@ def test_two_versions_side_by_side_on_the_same_log(
     old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
     old.write_text(HIGH.text, encoding="utf-8")
     text = HIGH.text.replace("version: 1", "version: 2").replace("blue: 100", "blue: 125")
-    new.write_text(text.replace("duty_role: none", "duty_role: other"), encoding="utf-8")
+    new.write_text(text.replace("duty_role: duty-desk", "duty_role: health-duty"), encoding="utf-8")
     span = ("--from", DAY, "--to", DAY, "--timeline", "live", "--json")
     one = json.loads(liaowang(warehouse, monkeypatch, old, *span).stdout)
     assert [(each["new"]["subject"], each["new"]["level"]) for each in one["episodes"]] == [

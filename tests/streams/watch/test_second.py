@@ -43,7 +43,7 @@ feed: ecology.air-quality
 subject: [region]
 {rest}
 runbook: none
-duty_role: none
+duty_role: duty-desk
 """
 COUNT = "condition: {kind: count, window: PT1H}\nwhere: {averaging: 1h}\nlevels: {yellow: 3, red: 6}"
 HIGH = "condition: {kind: threshold, field: pm25}\nlevels: {blue: 100, red: 300}\nrecovery: 80"
@@ -58,7 +58,7 @@ subject: [station, region]
 condition: {kind: threshold, field: pm25}
 levels: {red: 300}
 runbook: none
-duty_role: none
+duty_role: duty-desk
 """
 BOTH = """
 rule: t.both
@@ -67,7 +67,7 @@ title: {zh: 试, en: trial}
 condition: {kind: composite, of: [t.own, t.high], count: warnings, within: PT1H}
 levels: {orange: 2, red: 4}
 runbook: none
-duty_role: none
+duty_role: duty-desk
 """
 
 

@@ -59,7 +59,7 @@ version: {version}
 title: {{zh: 试, en: trial}}
 {rest}
 runbook: none
-duty_role: none
+duty_role: duty-desk
 """
 HIGH = """
 feed: ecology.air-quality

@@ -34,7 +34,7 @@ def rule(condition: Mapping[str, Any], levels: Mapping[str, Any], **more: Any) -
         "condition": dict(condition),
         "levels": dict(levels),
         "runbook": "none",
-        "duty_role": "none",
+        "duty_role": "duty-desk",
     }
     document.update({("for" if key == "for_" else key): value for key, value in more.items()})
     document = {key: value for key, value in document.items() if value is not None}
