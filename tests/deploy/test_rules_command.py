@@ -219,7 +219,8 @@ def test_wrong_arguments_say_what_would_be_right(arguments: tuple[str, ...], tol
 def test_a_composite_of_a_rule_that_is_not_there_is_told_by_its_file(tmp_path: Path) -> None:
     both = tmp_path / "both.yaml"
     both.write_text(
-        "rule: t.both\nversion: 1\ntitle: {zh: 试, en: both}\nlevels: {red: all}\nrunbook: x\nduty_role: duty-desk\n"
+        "rule: t.both\nversion: 1\ntitle: {zh: 试, en: both}\nlevels: {red: all}\nrunbook: x\n"
+        "duty_role: duty-desk\n"
         "condition: {kind: composite, of: [ecology.pm25-high, ecology.pm25-hi]}\n",
         encoding="utf-8",
     )
