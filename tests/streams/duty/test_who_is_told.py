@@ -77,11 +77,13 @@ class Room:
                 tell_still_open(session, self.now)
             channels = Channels({"webhook": WEBHOOK}, (RED_SILENCES_BLUE,), GATHER)
             room = {"webhook": 9}
-            due = waiting(session, self.desk.regions, self.now, room, channels.channels)
+            looked = waiting(session, self.desk.regions, self.now, room, channels.channels)
+            assert not looked.broken
+            due = looked.notices
             world = World(
                 channels=channels,
                 open=open_cases(session, ["red"]),
-                silences=silences(session, self.now),
+                silences=silences(session, self.now, lambda number, error: pytest.fail(f"{number}: {error}")),
                 slots={"webhook": 100},
             )
             decided = plan(due, world, self.now.timestamp())
