@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from schemas.contract import Contract
 from streams.watch.baseline import BaselineTable, read_baseline
 from streams.watch.episode import Transition
-from streams.watch.happenings import BadLine, LineReader, arrivals, by_time, in_time
+from streams.watch.happenings import BadLine, Happening, LineReader, arrivals, by_time, in_time
 from streams.watch.offline import Offline, State, with_members
 from streams.watch.rule import Rule
 from streams.watch.warning import evidence_of, render_runbook
@@ -38,12 +38,17 @@ class Trial:
         self.offline = Offline(self.contracts, with_members(self.rules, self.rule), self.baselines)
         self.bad: list[BadLine] = []
         self.lines = 0
+        self._told: dict[str, State] = {}
 
     def run(self, lines: Iterable[bytes], until: datetime | None) -> Iterator[Transition | State]:
-        """The rule's transitions as they come; with `states` also each event's subject's state after it."""
+        """The rule's transitions as they come; or with `states` each event's subject's state after it.
+
+        After a tick, and at the end, the states that time has changed.
+        """
         reader = LineReader({feed: self.contracts[feed] for feed in self.offline.feeds})
         found: list[Transition] = []
         read = reader.read(lines)
+        last: Happening | None = None
         ordered = arrivals(by_time(read) if self.sort else read, self.offline.disorder)
         for each in in_time(ordered, self.contracts):
             if isinstance(each, BadLine):
@@ -52,10 +57,27 @@ class Trial:
             self.lines += 1
             self.offline.take(each, found.append)
             yield from self._own(found)
-            if self.states and not each.tick:
-                yield from self.offline.states(self.rule, each)
-        self.offline.finish(found.append, until)
+            if self.states:
+                yield from self._states(each)
+            last = each
+        end = self.offline.finish(found.append, until)
         yield from self._own(found)
+        if self.states and last is not None and end is not None:
+            yield from self._states(replace(last, at=end, tick=True))
+
+    def _states(self, each: Happening) -> Iterator[State]:
+        """What there is to tell after an event or a tick: of a tick only what is not as it was told last."""
+        now = {state.subject: state for state in self.offline.states(self.rule, each)}
+        if each.tick:
+            gone = self._told.keys() - now.keys()
+            now |= {subject: State(subject, each.at, "inactive", "") for subject in sorted(gone)}
+            now = {subject: state for subject, state in now.items() if self._changed(state)}
+        self._told |= now
+        yield from now.values()
+
+    def _changed(self, state: State) -> bool:
+        before = self._told.get(state.subject)
+        return before is None or (before.state, before.level) != (state.state, state.level)
 
     def _own(self, found: list[Transition]) -> list[Transition]:
         own = [] if self.states else [each for each in found if each.rule == self.rule.id]

@@ -109,17 +109,21 @@ class Offline:
                 where, "events", f"must keep the contract of {happening.feed}: {error}"
             ) from None
 
-    def finish(self, emit: Emit, until: datetime | None = None) -> None:
-        """Move all clocks on: past the last event and the longest `wait`, or to `until` where that is later."""
+    def finish(self, emit: Emit, until: datetime | None = None) -> int | None:
+        """Move all clocks on: past the last event and the longest `wait`, or to `until` where that is later.
+
+        Returns where they stand then, in ms; None where there was nothing and no `until`.
+        """
         ends = [] if until is None else [int(until.timestamp() * 1000)]
         if self._newest is not None:
             ends.append(self._newest + max(rule.wait for rule in self.rules) * 1000 + 1)
         if not ends:
-            return
+            return None
         clock = datetime.fromtimestamp(max(ends) / 1000, UTC)
         for _ in range(2):
             for feed, timeline in itertools.product(self.feeds, sorted(self._timelines)):
                 self.take(tick(feed, clock, "end", timeline), emit)
+        return max(ends)
 
     def _furnish(self, condition: Condition) -> None:
         """Give a baseline rule its table."""
@@ -127,14 +131,20 @@ class Offline:
             condition.furnish(self._baselines)
 
     def states(self, rule: Rule, happening: Happening) -> list[State]:
-        """How a rule that is judged where its events come in stands with the event's subject after it."""
-        event = self._decoders[happening.feed](happening.raw)
+        """How a rule that is judged where its events come in stands after an event with the event's subject.
+
+        After a tick with all subjects it remembers: any of them may have changed with time.
+        """
+        part = self.parts[happening.feed]
+        timeline, told = happening.timeline, None
+        if not happening.tick:
+            event = self._decoders[happening.feed](happening.raw)
+            timeline, told = event.timeline, event.data
         found = []
-        for each in self.parts[happening.feed].lane(event.timeline).conditions.values():
+        for each in part.lane(timeline).conditions.values():
             if each.rule.id == rule.id:
-                found += [
-                    State(name, happening.at, *_standing(record)) for name, record in each.about(event.data)
-                ]
+                records = each.records.items() if told is None else each.about(told)
+                found += [State(name, happening.at, *_standing(record)) for name, record in records]
         return found
 
 

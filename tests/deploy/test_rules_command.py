@@ -200,6 +200,18 @@ def test_states_are_told_after_each_event(file: Path) -> None:
     ]
 
 
+def test_at_a_tick_and_at_the_end_states_are_told_that_time_has_changed(file: Path) -> None:
+    held = file.with_name("held.yaml")
+    held.write_text(file.read_text(encoding="utf-8") + "for: PT1H\n", encoding="utf-8")
+    later, last = '{"tick": "2026-03-01T01:30:00+08:00"}\n', "2026-03-01T03:00:00+08:00"
+    asked = ("run", held, "--events", "-", "--states")
+    found = printed(liaowang(*asked, input=line(0, 120) + later + later))
+    assert [each["state"] for each in found] == ["pending", "firing"]
+    assert found[1]["at"] == "2026-02-28T17:30:00+00:00"
+    found = printed(liaowang(*asked, "--until", last, input=line(0, 120)))
+    assert [(each["state"], each["at"]) for each in found][1:] == [("firing", "2026-02-28T19:00:00+00:00")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
