@@ -7,7 +7,7 @@ from alembic import op
 
 from streams.duty.migrations.keeping import keep
 
-revision = "0005"
+revision = "0004"
 down_revision = "0003"
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
