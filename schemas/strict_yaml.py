@@ -28,6 +28,8 @@ def load(text: str) -> Any:
         raise yaml.YAMLError(f"{len(text):,} characters; a declaration has at most {LONGEST:,}")
     try:
         return yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        raise yaml.YAMLError(_told(error)) from None
     except (ValueError, ArithmeticError, LookupError, TypeError, RecursionError) as error:
         raise yaml.YAMLError(str(error)) from None
 
@@ -101,6 +103,18 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key, Hashable):
                 seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def _told(error: yaml.MarkedYAMLError) -> str:
+    """What the parser says, in one line: where, what, in which part; its own words take several to draw the place."""
+    if error.problem and "'\\t'" in error.problem:
+        problem = "a tab; YAML indents with spaces"
+    else:
+        problem = error.problem or error.context or "cannot be read"
+    begun = error.context_mark.line + 1 if error.context and error.context_mark else 0
+    within = f" ({error.context} that begins in line {begun})" if begun and error.problem else ""
+    mark = error.problem_mark or error.context_mark
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}{within}" if mark else problem
 
 
 def _wrong(at: Any, problem: str) -> yaml.YAMLError:

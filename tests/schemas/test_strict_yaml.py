@@ -43,7 +43,7 @@ BAD = [
     ("no character", 'a: "\\Uffffffff"', "file.yaml: yaml: "),
     ("raw NUL", "a: \x00", "unacceptable character"),
     ("a list as key", "? [1]\n: 2", "unhashable key"),
-    ("a tab", "a:\n\tb: 1", "cannot start any token"),
+    ("a tab", "a:\n\tb: 1", "a tab; YAML indents with spaces"),
     ("two documents", "a: 1\n---\nb: 1", "expected a single document"),
     ("no such anchor", "a: *b", "undefined alias"),
     ("an open bracket", "a: [1", "file.yaml: yaml: "),
@@ -102,3 +102,22 @@ def test_an_empty_file_is_an_empty_document(tmp_path: Path) -> None:
     path.touch()
     with pytest.raises(Misdeclared, match="document: must be a mapping, not nothing"):
         read_yaml(path).mapping()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("title:\n\tzh: x", "line 2, column 1: a tab; YAML indents with spaces"),
+        (
+            "a: [1,\nb: 2\n",
+            "line 3, column 1: expected ',' or ']', but got '<stream end>' (while parsing a flow sequence that"
+            " begins in line 1)",
+        ),
+        ("a: 1\nb: 2: 3", "line 2, column 5: mapping values are not allowed here"),
+        ("a: *gone", "line 1, column 4: found undefined alias 'gone'"),
+    ],
+)
+def test_what_cannot_be_read_is_told_by_line_and_column(text: str, said: str) -> None:
+    with pytest.raises(Misdeclared) as caught:
+        parse_yaml(text, "file.yaml")
+    assert str(caught.value) == f"file.yaml: yaml: {said}"
