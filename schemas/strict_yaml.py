@@ -106,7 +106,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _told(error: yaml.MarkedYAMLError) -> str:
-    """What the parser says, in one line: where, what, in which part; its own words take several to draw the place."""
+    """What the parser says, in one line: where, what, in which part; its own words need several to draw it."""
     if error.problem and "'\\t'" in error.problem:
         problem = "a tab; YAML indents with spaces"
     else:
