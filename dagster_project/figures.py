@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date
+from math import isfinite
 
 from dagster_project.indicator import Indicator
 from dagster_project.periods import before, year_before
@@ -143,8 +144,15 @@ def _valued(indicator: Indicator, day: date, code: str, sums: Mapping[str, tuple
     if code not in sums:
         return Figure(day, code, target=target, missing=True)
     numerator, denominator = sums[code]
-    value = round(numerator / denominator * indicator.factor, EXACT) if denominator else None
+    if not (isfinite(numerator) and isfinite(denominator)):  # beyond what a number holds: nothing is known
+        return Figure(day, code, target=target, missing=True)
+    value = _exact(numerator / denominator * indicator.factor) if denominator else None
     return Figure(day, code, value, numerator, denominator, target=target, missing=value is None)
+
+
+def _exact(value: float) -> float | None:
+    """A value as figures are kept; None where it is beyond what a number holds."""
+    return round(value, EXACT) if isfinite(value) else None
 
 
 def _compared(indicator: Indicator, figure: Figure, whole: Figure, known: Known) -> Figure:
@@ -184,10 +192,10 @@ def _grown(indicator: Indicator, figure: Figure, known: Known) -> Figure:
 
 
 def _growth(value: float | None, base: float | None) -> float | None:
-    """Growth in per cent; None where there is nothing to compare, or the base is 0."""
+    """Growth in per cent; None where there is nothing to compare, the base is 0, or no number holds it."""
     if value is None or base is None or base == 0:
         return None
-    return round((value - base) / abs(base) * 100, EXACT)
+    return _exact((value - base) / abs(base) * 100)
 
 
 def _level(indicator: Indicator, figure: Figure, whole: Figure) -> str:
@@ -221,8 +229,8 @@ def _achievement(indicator: Indicator, figure: Figure) -> float | None:
     if value is None or target is None or target <= 0 or value < 0:
         return None
     if indicator.sign > 0:
-        return round(value / target * 100, EXACT)
-    return round(target / value * 100, EXACT) if value else None
+        return _exact(value / target * 100)
+    return _exact(target / value * 100) if value else None
 
 
 def _ranked(indicator: Indicator, regions: Regions, made: list[Figure]) -> list[Figure]:

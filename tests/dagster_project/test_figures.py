@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from math import isfinite
 
 import pandas as pd
 import pytest
@@ -192,3 +193,27 @@ def test_pandas_comes_to_the_same_figures(days: list[dict[str, tuple[int, int]]]
         assert list(got.index) == sorted(expected.index), name
         want = expected.loc[got.index]
         assert list(got) == (list(want) if name == "level" else pytest.approx(list(want), abs=1e-8)), name
+
+
+COUNTED = st.floats(allow_nan=False, allow_infinity=True) | st.sampled_from(
+    [1e308, -1e308, 5e-324, 0.0, -0.0]
+)
+
+
+@given(values=st.lists(st.tuples(COUNTED, COUNTED), min_size=1, max_size=4), earlier=COUNTED, target=COUNTED)
+def test_no_counts_make_a_figure_that_is_no_number(
+    values: list[tuple[float, float]], earlier: float, target: float
+) -> None:
+    """What is beyond a float is missing: neither an error nor an infinity that JSON cannot say."""
+    counts = [Count(DAY, code, *value) for code, value in zip(CITIES, values, strict=False)]
+    aimed = replace(PLAIN, target=target if isfinite(target) else 1.0)
+    before = {(DAY.replace(year=DAY.year - 1), code): earlier for code in CITIES if isfinite(earlier)}
+    for figure in figures(aimed, REGIONS, counts, before, {DAY: DAY}):
+        assert all(isfinite(each) for each in figure.row if isinstance(each, float))
+        assert figure.missing or figure.value is not None
+
+
+def test_a_figure_beyond_a_float_is_missing_and_unranked() -> None:
+    found = make(replace(PLAIN, factor=1000), {HANGZHOU: 1.7e308, NINGBO: 60})
+    assert (found[HANGZHOU].value, found[HANGZHOU].missing, found[HANGZHOU].rank) == (None, True, None)
+    assert (found[NINGBO].value, found[NINGBO].rank) == (600.0, 1)
