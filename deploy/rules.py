@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,10 +26,16 @@ def history(settings: Settings) -> History:
     return asyncio.run(read_history(settings.kafka))
 
 
-def publish_files(settings: Settings, contracts: Mapping[str, Contract], root: Path = RULES) -> list[Entry]:
+def publish_files(
+    settings: Settings,
+    contracts: Mapping[str, Contract],
+    root: Path = RULES,
+    unreadable: Callable[[Misdeclared], None] | None = None,
+) -> list[Entry]:
     """Publish the rules in a folder that are new or have a higher version, as one publication.
 
-    Misdeclared where a rule that stays in force cannot be read under these contracts: `watch` would end by it.
+    Misdeclared where a rule that stays in force cannot be read under these contracts: `watch` would pass it over.
+    Where `unreadable` is given it is told of it instead, and the others are published.
     """
     rules = load_rules(contracts, root)
     check_roles(rules, {rule.id: str(place_of(rule.id, root)) for rule in rules})
@@ -38,7 +45,12 @@ def publish_files(settings: Settings, contracts: Mapping[str, Contract], root: P
     new = {entry.rule for entry in entries}
     for id, entry in told.in_force().items():
         if id not in new:
-            parse_rule(entry.text, f"{id}@{entry.version}", contracts)
+            try:
+                parse_rule(entry.text, f"{id}@{entry.version}", contracts)
+            except Misdeclared as error:
+                if unreadable is None:
+                    raise
+                unreadable(error)
     return write(settings, entries)
 
 
@@ -48,10 +60,7 @@ def publish_these(settings: Settings, contracts: Mapping[str, Contract], names: 
     paths = [found(name) for name in names]
     rules = [load_rule(path, contracts) for path in paths]
     new = {rule.id for rule in rules}
-    in_force = [
-        parse_rule(entry.text, f"{id}@{entry.version}", contracts) for id, entry in told.in_force().items()
-    ]
-    known = [*(rule for rule in in_force if rule.id not in new), *rules]
+    known = [*_readable(told, contracts, new), *rules]
     files = {rule.id: str(path) for path, rule in zip(paths, rules, strict=True)}
     check_members(known, files)
     check_roles(rules, files)
@@ -62,13 +71,23 @@ def publish_these(settings: Settings, contracts: Mapping[str, Contract], names: 
     return write(settings, plan(told, drafts, datetime.now(UTC)))
 
 
+def _readable(told: History, contracts: Mapping[str, Contract], without: Collection[str]) -> list[Rule]:
+    """The rules in force but for those named; one that cannot be read is left out, as `watch` passes it over."""
+    found = []
+    for id, entry in told.in_force().items():
+        if id not in without:
+            with suppress(Misdeclared):
+                found.append(parse_rule(entry.text, f"{id}@{entry.version}", contracts))
+    return found
+
+
 def retire(settings: Settings, contracts: Mapping[str, Contract], name: str) -> Entry:
     """Publish that a rule is retired; Misdeclared where it is not in force, or another one is made of it."""
     told = history(settings)
     entries = retirement(told, name, datetime.now(UTC))
-    for id, entry in told.in_force().items():
-        if name in parse_rule(entry.text, f"{id}@{entry.version}", contracts).members:
-            raise Misdeclared(name, "rule", f"{id} is made of it; retire or change that one first")
+    for rule in _readable(told, contracts, {name}):
+        if name in rule.members:
+            raise Misdeclared(name, "rule", f"{rule.id} is made of it; retire or change that one first")
     return write(settings, entries)[0]
 
 

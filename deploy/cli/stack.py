@@ -17,7 +17,7 @@ from deploy.local import supervisor
 from deploy.local.services import SERVICES
 from deploy.local.workers import run_worker
 from deploy.migrate import migrate as run_migrations
-from schemas.in_use import take
+from schemas.in_use import FILES, take
 from streams import aside
 
 WRONG, NOT_WELL = 2, 3
@@ -57,6 +57,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
 def migrate() -> None:
     """Bring the warehouse to its declared form; each migration once, safe to run twice."""
     settings = load_settings()
+    supervisor.demand_right(FILES)
     done = run_migrations(settings)
     take(settings.home)
     _say(f"migrations applied: {', '.join(done.applied) or 'none, all were'}")

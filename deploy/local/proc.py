@@ -40,7 +40,8 @@ def supervisors(config: Path) -> list[Found]:
     return [
         Found(pid, "supervisor")
         for pid in _pids()
-        if str(config) in (words := _words(pid)) and any("supervisord" in word for word in words)
+        if str(config) in (words := _words(pid))
+        and any("supervisord" in word for word in words if word != str(config))
     ]
 
 

@@ -187,10 +187,20 @@ def bring_to_form(settings: Settings, say: Say, files: Roots = FILES) -> None:
             "set aside: all goes on with the declarations of before; mend the file and run `liaowang up` again"
         )
         aside.Aside(settings.home, TELLER, time.time).add("declarations", str(error))
-        _form(settings, kept, say)
+        _form(settings, kept, say, _unreadable(settings, say))
     else:
         take(settings.home, files)
         aside.clear(settings.home, TELLER)
+
+
+def _unreadable(settings: Settings, say: Say) -> Callable[[Misdeclared], None]:
+    """What is done about a rule in force that cannot be read: it is left out, and told."""
+
+    def tell(error: Misdeclared) -> None:
+        say(f"{error}; it is passed over: `liaowang rules retire` or `rules publish` mends it")
+        aside.Aside(settings.home, TELLER, time.time).add("a rule in force", str(error))
+
+    return tell
 
 
 def demand_right(roots: Roots) -> dict[str, Contract]:
@@ -201,13 +211,15 @@ def demand_right(roots: Roots) -> dict[str, Contract]:
     return contracts
 
 
-def _form(settings: Settings, roots: Roots, say: Say) -> None:
+def _form(
+    settings: Settings, roots: Roots, say: Say, unreadable: Callable[[Misdeclared], None] | None = None
+) -> None:
     """Migrate the warehouse, make the topics that are missing, publish the rules that are new."""
     contracts = demand_right(roots)
     done = migrate(settings, roots)
     made = ensure_topics(settings, contracts)
     say(f"warehouse: {len(done.applied)} migrations applied; kafka: {len(made)} topics made")
-    for entry in publish_files(settings, contracts, roots.rules):
+    for entry in publish_files(settings, contracts, roots.rules, unreadable):
         say(f"rule {entry.rule}: version {entry.version} published")
 
 

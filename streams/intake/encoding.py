@@ -6,6 +6,8 @@ import zlib
 
 ENCODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """Content encodings that are taken, and how zlib is told of them."""
+MEMBERS = 100
+"""Streams one after another in one body (as `cat a.gz b.gz` makes them): each costs a copy of what follows."""
 
 
 class Unsupported(ValueError):
@@ -28,7 +30,7 @@ def decoded(encoding: str, body: bytes, most: int) -> bytes:
     if name not in ENCODINGS:
         raise Unsupported(f"the content encoding {encoding[:60]!r} is not taken; send gzip, deflate or none")
     found, rest = b"", body
-    while rest:
+    for _ in range(MEMBERS):
         engine = zlib.decompressobj(ENCODINGS[name])
         try:
             found += engine.decompress(rest, most + 1 - len(found))
@@ -39,4 +41,6 @@ def decoded(encoding: str, body: bytes, most: int) -> bytes:
         if not engine.eof:
             raise Broken(f"the body is no {name}: it ends too early")
         rest = engine.unused_data
-    return found
+        if not rest:
+            return found
+    raise Broken(f"the body is more than {MEMBERS} {name} streams; send it as one")

@@ -65,6 +65,7 @@ class Series:
     def begin(self) -> None:
         """Begin anew from zero: what the days before have counted stays."""
         self._figure = 0
+        self._counts.clear()
         self._above_zero.clear()
 
     def observe(self, day: Hashable, figure: int) -> dict[Hashable, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tracemalloc
 from dataclasses import replace
 from datetime import timedelta
@@ -9,8 +10,9 @@ from datetime import timedelta
 import pytest
 
 from schemas.decoder import Decoder
-from schemas.event import encode_tick
+from schemas.event import decode_tick, encode_tick
 from streams.intake.batch import MAX_ITEMS, Fault, Malformed, TooMany, check_batch, split_batch
+from streams.intake.encoding import Broken, decoded
 from streams.intake.mapping import LONGEST
 from tests.streams.intake.feeds import AIR, NOON, air
 
@@ -113,3 +115,16 @@ def test_an_unknown_field_that_nobody_can_read_is_stored_as_it_came_with_the_key
     for more in (b'"\xff"', b"1e999", b"9" * 5000, b'{"\xff": 1}'):
         raw = TWO.replace(b'"station"', b'"more":' + more + b',"station"')
         assert check_batch(AIR, DECODER, [raw], NOON) == ([(b"1233A", raw)], [])
+
+
+def test_streams_of_nothing_one_after_another_are_refused_before_they_cost_time() -> None:
+    """Each costs a copy of the rest: eight mebibytes of empty ones took more than a minute."""
+    with pytest.raises(Broken, match="more than 100 gzip streams"):
+        decoded("gzip", gzip.compress(b"") * 400_000, 1 << 20)
+    assert decoded("gzip", gzip.compress(b"a") + gzip.compress(b"b"), 10) == b"ab"
+
+
+def test_a_tick_of_a_replay_with_the_longest_name_is_a_tick() -> None:
+    timeline = "回" * 128
+    tick = decode_tick(encode_tick(id=f"{timeline}-final-0", clock=NOON, timeline=timeline, final=True))
+    assert tick is not None and tick.timeline == timeline and tick.data.final

@@ -37,3 +37,16 @@ def test_the_days_always_add_up_to_the_figure(steps: list[tuple[bool, int]]) -> 
         counts |= series.observe(day, figure)
         assert sum(counts.values()) == figure
         assert min(counts.values()) >= 0
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.integers(0, 40)), max_size=60))
+def test_ids_that_come_again_after_a_new_beginning_count_from_nothing(
+    steps: list[tuple[bool, int, int]],
+) -> None:
+    series, counts = Series(), dict[object, int]()
+    for anew, day, figure in steps:
+        if anew:
+            series.begin()
+            counts = {}
+        counts |= series.observe(day, figure)
+        assert sum(counts.values()) == figure and min(counts.values()) >= 0
