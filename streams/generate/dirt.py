@@ -85,7 +85,7 @@ HEALTH_DIRT = Recipe(
         Fault("missing-required", "cases", "required", (ABSENT, None)),
         Fault("missing-required", "date", "required", (ABSENT,)),
         Fault("wrong-type", "cases", "type", ("12", 3.5)),
-        Fault("unknown-value", "disease", "enum", ("plague-of-frogs", "")),
+        Fault("unknown-value", "disease", "enum", ("plague-of-frogs", "dragon-pox")),
         *ENVELOPE,
     ),
     duplicate_minutes=(1, 600),

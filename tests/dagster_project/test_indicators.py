@@ -114,7 +114,7 @@ def test_an_indicator_named_like_a_feed_is_refused(tmp_path: Path) -> None:
     path.write_text(
         GOOD.replace("health.infectious-incidence", "health.infectious-disease"), encoding="utf-8"
     )
-    with pytest.raises(Misdeclared, match="name of a feed"):
+    with pytest.raises(Misdeclared, match="the table health_infectious_disease is that of a feed already"):
         load_indicators(TABLES, tmp_path)
 
 

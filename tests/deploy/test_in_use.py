@@ -9,6 +9,8 @@ import pytest
 
 from dagster_project.project import make_definitions
 from dagster_project.tables import visible
+from deploy.local.kafka import kafka_running
+from deploy.local.process import free_port
 from deploy.local.secrets import departments
 from deploy.local.supervisor import TELLER, bring_to_form, demand_right
 from deploy.migrate import demand_types
@@ -136,9 +138,16 @@ def test_all_kinds_are_read_before_anything_is_touched(
 @pytest.mark.stack
 @pytest.mark.timeout(900)
 def test_up_goes_on_with_what_it_has_where_a_file_is_wrong(
-    kafka: str, warehouse: Settings, tmp_path: Path, files: Roots
+    warehouse: Settings, tmp_path: Path, files: Roots
 ) -> None:
-    settings, said = replace(warehouse, home=tmp_path), list[str]()
+    ports = {"kafka_port": free_port(), "kafka_controller_port": free_port()}
+    settings = replace(warehouse, home=tmp_path, **ports)
+    with kafka_running(settings):  # of its own: others make topics with other numbers of partitions
+        goes_on(settings, tmp_path, files)
+
+
+def goes_on(settings: Settings, tmp_path: Path, files: Roots) -> None:
+    said = list[str]()
     bad = files.feeds / AIR
     edit(bad, "name: station", "name: day")
     with pytest.raises(Misdeclared, match="'day' is a column of the platform"):

@@ -325,7 +325,10 @@ def test_two_versions_side_by_side_on_the_same_log(
         assert verdicts == [("gone", "S3"), ("same", "S2"), ("same", "S3")]
         rows = {row["level"]: row for row in both["regions"]}
         assert rows["red"]["region"] == "杭州市" and (rows["red"]["same"], rows["blue"]["gone"]) == (1, 1)
-        assert [(each["role"], each["pushes"]) for each in both["load"]] == [("other", 4), ("none", 6)]
+        assert [(each["role"], each["pushes"]) for each in both["load"]] == [
+            ("health-duty", 4),
+            ("duty-desk", 6),
+        ]
         assert both["load"][0]["by_day"] == {"2033-03-02": 3, "2033-03-03": 1}
         assert picture.read_text(encoding="utf-8").count("<rect ") == 5
         assert "back-test" in told.stderr
@@ -350,7 +353,7 @@ def test_a_table_for_people_and_what_is_wrong_in_one_line(
     file.write_text(HIGH.text, encoding="utf-8")
     shown = liaowang(warehouse, monkeypatch, file, "--from", DAY, "--to", DAY, "--timeline", "live").stdout
     told = " ".join(shown.split())
-    assert "杭州市" in told and "6 pushes to none, 6.00 a day, at most 5 on 2033-03-02" in told
+    assert "杭州市" in told and "6 pushes to duty-desk, 6.00 a day, at most 5 on 2033-03-02" in told
     nothing = liaowang(
         warehouse, monkeypatch, file, "--from", "2034-01-01", "--to", "2034-01-02", "--warm-up", "0"
     )

@@ -42,7 +42,7 @@ class Door:
     port: int
 
     def post(self, body: bytes, headers: dict[str, str], path: str = PATH, method: str = "POST") -> int:
-        """Send one request; its status. A refusal is JSON with an error."""
+        """Send one request; its status. A refusal is JSON with an error; of what is no HTTP, plain text."""
 
         async def ask() -> int:
             base = f"http://127.0.0.1:{self.port}"
@@ -50,7 +50,9 @@ class Door:
                 aiohttp.ClientSession(base, auto_decompress=False) as session,
                 session.request(method, path, data=body, headers=TOKEN | headers) as response,
             ):
-                if method != "HEAD":
+                if response.status == 400 and response.content_type == "text/plain":
+                    assert "Traceback" not in await response.text()
+                elif method != "HEAD":
                     answer = await response.json()
                     assert ("error" in answer) == (response.status != 202)
                 return response.status

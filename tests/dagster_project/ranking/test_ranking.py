@@ -77,7 +77,8 @@ def test_the_mart_shows_places_beside_those_of_the_period_before(ranked: House) 
 def test_a_publication_reads_one_release(ranked: House) -> None:
     regions = load_regions()
     assert (current_release(ranked.warehouse), latest_day(ranked.warehouse, 1)) == (1, date(2024, 3, 2))
-    assert latest_day(ranked.warehouse, 0) is None
+    with pytest.raises(Misdeclared, match="release: 0: does not exist; there are 1 to 1"):
+        latest_day(ranked.warehouse, 0)
     found = read(ranked.warehouse, regions, "month", date(2024, 3, 5), 1)
     (sheet,) = found.sheets
     assert (found.label, sheet.head.indicator, sheet.period) == (

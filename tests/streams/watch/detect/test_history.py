@@ -92,6 +92,6 @@ def test_points_a_year_are_found_from_the_newest_days() -> None:
 
 def test_enough_cases_are_not_known_where_one_is_missing() -> None:
     known, unknown = History(3, [], [1, 2, 3], []), History(3, [], [1, None, 3], [])
-    assert [known.enough(5, 2), known.enough(6, 2), unknown.enough(1, 2), unknown.enough(3, 1)] == [
-        True, False, None, True,
-    ]  # fmt: skip
+    asked = [known.enough(5, 2, False), known.enough(6, 2, False), unknown.enough(1, 2, False)]
+    assert [*asked, unknown.enough(3, 1, False)] == [True, False, None, True]
+    assert [unknown.enough(4, 2, True), unknown.enough(5, 2, True)] == [True, False], "those that are known"
