@@ -127,7 +127,8 @@ def events(house: House, *values: float, day: int = 0) -> list[Record]:
     raws = [
         air(f"{day}-{n}", at + timedelta(hours=n), type=kind, pm25=value) for n, value in enumerate(values)
     ]
-    return log(encode_tick(id="t", clock=at, epoch=house.epoch), *raws, arrived=at)
+    tick = encode_tick(id="t", clock=at, epoch=house.epoch)
+    return log(tick, *raws, arrived=at + timedelta(hours=len(values)))
 
 
 def test_all_logs_of_a_topic_are_read_in_order(house: House) -> None:

@@ -122,4 +122,4 @@ def test_the_command_publishes_the_latest_period(ranked: House, tmp_path: Path) 
     wrong = liaowang("publish", "--period", "soon")
     assert wrong.returncode == 2 and "is no period" in wrong.stderr
     empty = liaowang("publish", "--release", "0")
-    assert (empty.returncode, "release 0 has no figures" in empty.stderr) == (2, True)
+    assert (empty.returncode, "release: 0: does not exist; there are 1 to 1" in empty.stderr) == (2, True)
