@@ -33,7 +33,7 @@ def run(*arguments: object) -> Result:
     return found
 
 
-@cases(60)
+@cases(25)
 @given(broken_bytes(LINE + EVENT + b"\n" + LINE))
 def test_events_of_rules_run(tmp_path: Path, raw: bytes) -> None:
     events = tmp_path / "events.jsonl"
@@ -41,7 +41,7 @@ def test_events_of_rules_run(tmp_path: Path, raw: bytes) -> None:
     assert run("rules", "run", RULE, "--events", events, "--json").exit_code in (0, 1, 2, 3)
 
 
-@cases(40)
+@cases(15)
 @given(broken_document(plain(RULE)))
 def test_a_rule_of_rules_lint_and_run(tmp_path: Path, text: str) -> None:
     rule, events = tmp_path / "rule.yaml", tmp_path / "events.jsonl"
@@ -52,7 +52,7 @@ def test_a_rule_of_rules_lint_and_run(tmp_path: Path, text: str) -> None:
     run("rules", "run", rule, "--events", events)
 
 
-@cases(60)
+@cases(40)
 @given(broken_bytes(DAYS))
 def test_a_series_of_detect(tmp_path: Path, raw: bytes) -> None:
     series = tmp_path / "series.csv"
