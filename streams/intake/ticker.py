@@ -76,9 +76,8 @@ class Ticker:
         while not stop.is_set():
             try:
                 await asyncio.to_thread(self.round)
-            except (
-                Exception
-            ) as error:  # whatever it is, the next round may do better, and the pulse tells of it
+            # Whatever it is, the next round may do better, and the pulse tells of it.
+            except Exception as error:
                 self.pulse = self.pulse.failed(self._now(), f"{type(error).__name__}: {error}")
                 log.error("ticks failed", exc_info=True)
             with suppress(TimeoutError):
