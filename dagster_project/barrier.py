@@ -11,6 +11,10 @@ from __future__ import annotations
 REGIONS = "log_comment"
 """The setting that says whose rows a user may see: codes joined by commas, or EVERY. His profile fixes it."""
 EVERY = "*"
+BEFORE = 2**63
+"""The release that a statement asks for which began before the first one: it shows nothing, and is no error."""
+REACHED = f"seq <= {{release:UInt64}} % {BEFORE}"
+"""SQL: whether a row of `release` is of the release that was asked for, or of one before it."""
 _MINE = f"getSetting('{REGIONS}')"
 _EXPLAINED = (
     "(SELECT count() FROM system.processes WHERE query_id = queryID() AND query_kind = 'Explain'"
@@ -54,7 +58,7 @@ def views() -> list[str]:
         f" if({_ENDS}.2 = 0, 'nothing is published yet',"
         f" concat('there are ', toString({_ENDS}.1), ' to ', toString({_ENDS}.2))))"
     )
-    unknown = _refusal(f"{_ENDS}.3 = 0 AND ({_ENDS}.2 > 0 OR {{release:UInt64}} > 0)", said)
+    unknown = _refusal(f"{_ENDS}.3 = 0 AND {{release:UInt64}} != {BEFORE}", said)
     gone = "(SELECT count() FROM release.expired WHERE seq = {release:UInt64})"
     expired = _refusal(gone, "concat('release ', toString({release:UInt64}), ' has expired')")
     known = f"{explained} AND {unknown}"

@@ -18,7 +18,7 @@ from quality.rows import quote
 from schemas.contract import Contract
 from schemas.tables import MOMENT, NAME, field_columns
 
-CURRENT = "(SELECT seq FROM mart.current_release)"
+CURRENT = f"(SELECT if(seq = 0, {barrier.BEFORE}, seq) FROM mart.current_release)"
 _DEFINER = "DEFINER = service SQL SECURITY DEFINER"
 _SEQ = ("release_seq", "UInt64", "Release the row is shown by")
 
@@ -82,7 +82,7 @@ def feed_mart(contract: Contract) -> list[str]:
     """The mart of a feed: its public and internal fields, of personal ones pseudonyms at most, no raw bytes."""
     chosen = (
         f"SELECT day, argMax(build_id, seq) FROM release.pointer WHERE table = {quote(contract.table)}"
-        " AND seq <= {release:UInt64} GROUP BY day"
+        f" AND {barrier.REACHED} GROUP BY day"
     )
     column = region_column(contract)
     mine = f" AND {barrier.mine(f'`{column}`')}" if column else ""
@@ -184,7 +184,7 @@ def provenance(indicators: Sequence[Indicator], contracts: Sequence[Contract]) -
     ids = {item.table: item.id for item in indicators}
     pointed = (
         "SELECT table, day, argMax(build_id, seq) AS build, max(seq) AS published FROM release.pointer"
-        f" WHERE seq <= {{release:UInt64}} AND table IN ({', '.join(map(quote, ids))}) GROUP BY table, day"
+        f" WHERE {barrier.REACHED} AND table IN ({', '.join(map(quote, ids))}) GROUP BY table, day"
     )
     id = _transform("p.table", ids)
     verdicts = (
@@ -263,7 +263,7 @@ def _pointed(indicators: Iterable[Indicator]) -> str:
     return (
         f"{barrier.opened()} AND {barrier.mine('region')}"
         " AND build_key IN (SELECT argMax(build_key, seq) FROM release.pointer"
-        f" WHERE table IN ({tables}) AND seq <= {{release:UInt64}} GROUP BY table, day)"
+        f" WHERE table IN ({tables}) AND {barrier.REACHED} GROUP BY table, day)"
     )
 
 

@@ -19,6 +19,7 @@ with warnings.catch_warnings():
     import clickhouse_connect
     from clickhouse_connect.driver.exceptions import DatabaseError
 
+from dagster_project.barrier import BEFORE
 from dagster_project.warehouse import Warehouse
 from deploy.local.bi_settings import ALWAYS, FREE, LIMITED
 from schemas.errors import Misdeclared
@@ -328,10 +329,15 @@ def test_a_release_that_there_is_not_is_an_error(house: House) -> None:
     client = Client(**house.settings.warehouse("bi"))
     names = [name for (name,) in client.execute("SELECT name FROM system.tables WHERE database = 'mart'")]
     assert client.execute("SELECT count() FROM mart.ecology_air_quality") == [(0,)]
-    with pytest.raises(ServerException, match="release 1 does not exist; nothing is published yet"):
-        client.execute("SELECT count() FROM mart.ecology_air_quality_at(release = 1)")
+    for number in (0, 1):
+        with pytest.raises(
+            ServerException, match=f"release {number} does not exist; nothing is published yet"
+        ):
+            client.execute(f"SELECT count() FROM mart.ecology_air_quality_at(release = {number})")
     show(house.warehouse)
     point(house.warehouse, 3, "ecology_air_quality", "good")
+    asked_before = f"SELECT count() FROM mart.ecology_air_quality_at(release = {BEFORE})"
+    assert client.execute(asked_before) == [(0,)], "of before the first release, and no error"
     for name in names:
         if name.endswith("_at"):
             client.execute(f"SELECT * FROM mart.{name}(release = 3)")
