@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Lock
 
 
 @dataclass(frozen=True)
@@ -14,14 +15,18 @@ class Limit:
 
 
 class Limiter:
-    """Token buckets of one limit; forgets keys that are full again."""
+    """Token buckets of one limit; forgets keys that are full again. Thread-safe."""
 
     def __init__(self, limit: Limit, keys: int = 10_000) -> None:
-        self._limit, self._keys = limit, keys
+        self._limit, self._keys, self._lock = limit, keys, Lock()
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def wait(self, key: str, now: float) -> float:
         """Take one token of the key: 0 where there was one, else the seconds until there is."""
+        with self._lock:
+            return self._take(key, now)
+
+    def _take(self, key: str, now: float) -> float:
         rate = self._limit.per_minute / 60
         tokens, then = self._buckets.get(key, (float(self._limit.burst), now))
         tokens = min(self._limit.burst, tokens + max(0.0, now - then) * rate)
@@ -35,7 +40,8 @@ class Limiter:
 
     def _forget(self, now: float, rate: float) -> None:
         """Drop the keys that are full again; where none are, the half that was seen longest ago."""
-        full = [k for k, (n, t) in self._buckets.items() if n + (now - t) * rate >= self._limit.burst]
-        oldest = sorted(self._buckets, key=lambda key: self._buckets[key][1])[: self._keys // 2]
-        for key in full or oldest:
+        for key in [k for k, (n, t) in self._buckets.items() if n + (now - t) * rate >= self._limit.burst]:
             del self._buckets[key]
+        if len(self._buckets) > self._keys // 2:
+            for key in sorted(self._buckets, key=lambda key: self._buckets[key][1])[: self._keys // 2]:
+                del self._buckets[key]

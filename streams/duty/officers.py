@@ -129,15 +129,18 @@ def nobodys_hash() -> str:
     return PasswordHasher().hash("nobody")
 
 
-def check_password(session: Session, login: str, password: str) -> bool:
-    """Whether this is the password of an active officer; an unknown login takes as long as a known one."""
+def check_password(session: Session, login: str, password: str) -> str | None:
+    """The hash that a right password of an active officer was checked with, None for a wrong one.
+
+    An unknown login takes as long as a known one. Whoever acts on it later compares the hash again.
+    """
     officer = session.scalars(sa.select(Officer).where(Officer.login == login)).one_or_none()
     known = officer.password_hash if officer and officer.active and officer.password_hash else ""
     try:
         PasswordHasher().verify(known or nobodys_hash(), password)
     except (VerificationError, InvalidHashError):
-        return False
-    return bool(known)
+        return None
+    return known or None
 
 
 def add_token(

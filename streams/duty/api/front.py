@@ -17,8 +17,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import Unavailable
-from streams.bounded import Crowded, Places
-from streams.duty.api.parts import Parts, identify, token_of
+from streams.bounded import Bound, Crowded, Shares
+from streams.duty.api.parts import Asking, Parts, identify, token_of
 from streams.duty.api.problems import answer_to, problem
 from streams.duty.attachments import LARGEST
 from streams.duty.refusals import Refused, TooLarge, TooSlow
@@ -28,8 +28,10 @@ MOST = 1024 * 1024
 FORM = 64 * 1024
 """What a form adds to its file: boundaries, names, headers."""
 SECONDS = 60.0
-FILES, FILES_WAIT = 4, 16
-"""Files that are taken at once, and that wait for it: each is in memory once it is whole."""
+BODIES = Bound(16, 32, SECONDS), Bound(256, 256, SECONDS)
+FILES = Bound(2, 8, SECONDS), Bound(16, 64, SECONDS)
+"""Bodies that come at once, of one account and of all; of files fewer: each is in memory once it is whole."""
+AGAIN = "5"
 _ATTACHING = re.compile(r"/api/v1/cases/[^/]+/attachments/?")
 
 
@@ -38,7 +40,7 @@ class Front:
 
     def __init__(self, app: ASGIApp, parts: Parts) -> None:
         self._app, self._parts = app, parts
-        self._files = Places(FILES, FILES_WAIT, SECONDS)
+        self._bodies, self._files = Shares(*BODIES), Shares(*FILES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer why not."""
@@ -46,20 +48,16 @@ class Front:
             await self._app(scope, receive, send)
             return
         try:
-            most = await self._admit(scope)
-            body = _Bounded(receive, most)
-            if most == MOST:
-                await self._app(scope, body, send)
-                return
-            async with self._files.one():
-                await self._app(scope, body, send)
-        except Crowded:
-            refused = problem(503, "Busy", "too many files are sent at once; try again", {"Retry-After": "5"})
-            await _closing(refused)(scope, receive, send)
+            asked, most = await self._admit(scope)
+            places = self._bodies if most == MOST else self._files
+            async with places.one(asked.actor.who):
+                await self._app(scope, _Bounded(receive, most), send)
+        except Crowded as crowded:
+            await _closing(_crowded(crowded))(scope, receive, send)
         except (Refused, Unavailable) as error:
             await _closing(answer_to(error))(scope, receive, send)
 
-    async def _admit(self, scope: Scope) -> int:
+    async def _admit(self, scope: Scope) -> tuple[Asking, int]:
         """Identify who asks, and say how many bytes he may send."""
         request = Request(scope)
         asked = await run_in_threadpool(identify, self._parts, request, token_of(request))
@@ -68,7 +66,13 @@ class Front:
         length = request.headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:20]) > most:
             raise TooLarge(f"a request has at most {most} bytes here")
-        return most
+        return asked, most
+
+
+def _crowded(crowded: Crowded) -> Response:
+    status, whose = (429, "you send") if crowded.own else (503, "all together send")
+    again = {"Retry-After": AGAIN}
+    return problem(status, "Busy", f"{whose} too much at once; try again in {AGAIN} s", again)
 
 
 class _Bounded:

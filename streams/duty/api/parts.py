@@ -60,12 +60,14 @@ def parts_of(request: Request) -> Parts:
 
 @dataclass(frozen=True)
 class Asking:
-    """One request: who asks, when, and what is known then."""
+    """One request: who asks, when, and what is known then; `token` is what he was known by, `scope` what for."""
 
     parts: Parts
     actor: Actor
     now: datetime
     desk: Desk
+    token: str = field(default="", repr=False)
+    scope: str = "api"
 
 
 def asking(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> Asking:
@@ -101,7 +103,7 @@ def identify(
         _limit(parts.wrong_tokens, where, now)
         raise Unauthorised("a bearer token that is known and not over must be given")
     _limit(parts.requests, actor.who, now)
-    return Asking(parts, actor, now, parts.desks.now())
+    return Asking(parts, actor, now, parts.desks.now(), token, scope)
 
 
 def _limit(limiter: Limiter, key: str, now: datetime) -> None:
@@ -133,11 +135,15 @@ def once(
     act: Callable[[Session], Any],
     status: int = 200,
 ) -> JSONResponse:
-    """Change something in one transaction; with a key, a repeated request gets the answer of the first."""
+    """Change something in one transaction; with a key, a repeated request gets the answer of the first.
+
+    The same transaction looks again whether the token holds: it may have ended while the body came.
+    """
     asks = hashlib.sha256(
         json.dumps([request.url.path, body], sort_keys=True, default=str).encode()
     ).hexdigest()
     with asked.parts.database.writing() as session:
+        still(asked.actor, bearer(session, asked.token, asked.now, asked.actor.where, asked.scope))
         known = _known(session, asked, key, asks)
         if known is not None:
             return JSONResponse(json.loads(known.body), known.status, {"Idempotency-Replayed": "true"})
@@ -154,6 +160,14 @@ def once(
                 )
             )
     return JSONResponse(said, status)
+
+
+def still(before: Actor, now: Actor | None) -> None:
+    """Refuse what is asked by somebody who is nobody any more, or who may other things than when he asked."""
+    if now is None:
+        raise Unauthorised("the token has ended")
+    if now.grants != before.grants:
+        raise Conflict(f"the roles of {before.who} have changed; ask again")
 
 
 def _known(session: Session, asked: Asking, key: str | None, asks: str) -> Reply | None:

@@ -58,17 +58,14 @@ class Accounts:
         it. A wrong one writes nothing, so that a login nobody has takes no less time than another.
         """
         with self._database.reading() as session:
-            right = len(password) <= LONGEST_PASSWORD and check_password(session, login, password)
-        if not right:
+            checked = check_password(session, login, password) if len(password) <= LONGEST_PASSWORD else None
+        if checked is None:
             raise SignInRefused("wrong")
         with self._database.writing() as session:
-            row = _row(session, session.scalar(sa.select(Officer).where(Officer.login == login)))
-            if row is None:
-                raise SignInRefused("wrong")
-            return _open(session, row, now)
+            return _open(session, _row(session, _still(session, login, checked)), now)
 
-    def sign_in_outside(self, issuer: str, subject: str, login: str, now: datetime) -> str:
-        """The token of a new session for an identity that a provider vouches for.
+    def sign_in_outside(self, issuer: str, subject: str, login: str, now: datetime) -> tuple[str, str]:
+        """Login and token of a new session for an identity that a provider vouches for.
 
         The first time the identity is bound to the officer of that login; from then on only its own
         subject counts, whatever login it claims.
@@ -77,13 +74,15 @@ class Accounts:
             bound = sa.select(SignIn).where(SignIn.issuer == issuer, SignIn.subject == subject)
             row = session.scalar(bound)
             if row is None:
-                row = _row(session, session.scalar(sa.select(Officer).where(Officer.login == login)))
+                officer = session.scalar(sa.select(Officer).where(Officer.login == login))
+                row = _row(session, officer) if officer is not None else None
                 if row is None or row.subject is not None:
                     raise SignInRefused("unknown")
                 row.issuer, row.subject = issuer, subject
-            if not session.get_one(Officer, row.officer_id).active:
+            officer = session.get_one(Officer, row.officer_id, with_for_update=True)
+            if not officer.active:
                 raise SignInRefused("unknown")
-            return _open(session, row, now)
+            return officer.login, _open(session, row, now)
 
     def visitor(self, token: str, now: datetime, *, used: bool = True) -> Visitor | None:
         """Whose token this is; None where it is nobody's, too old, unused for too long, or not active any more.
@@ -114,16 +113,27 @@ class Accounts:
                 session.execute(sa.update(BrowserSession).where(this).values(seen=now))
         return Visitor(found.login, found.id, found.name, found.csrf, grants)
 
+    def holds(self, session: Session, token: str) -> bool:
+        """Whether a session that was open a moment ago still is, as the transaction of a change sees it."""
+        query = sa.select(Officer.active).join(BrowserSession, BrowserSession.officer_id == Officer.id)
+        return bool(session.scalar(query.where(BrowserSession.token_hash == _digest(token))))
+
     def sign_out(self, token: str) -> None:
         """End a session."""
         with self._database.writing() as session:
             session.execute(sa.delete(BrowserSession).where(BrowserSession.token_hash == _digest(token)))
 
 
-def _row(session: Session, officer: Officer | None) -> SignIn | None:
+def _still(session: Session, login: str, checked: str) -> Officer:
+    """The officer whose password was checked, as long as it is still his: it may have been reset meanwhile."""
+    officer = session.scalar(sa.select(Officer).where(Officer.login == login).with_for_update())
+    if officer is None or not officer.active or officer.password_hash != checked:
+        raise SignInRefused("wrong")
+    return officer
+
+
+def _row(session: Session, officer: Officer) -> SignIn:
     """How this officer signs in; made where it is the first time."""
-    if officer is None:
-        return None
     row = session.get(SignIn, officer.id)
     if row is None:
         row = SignIn(officer_id=officer.id, failures=0)

@@ -66,17 +66,17 @@ def look(guest: Guest) -> Response:
 
 
 def acknowledge(guest: Guest) -> Response:
-    """The tap: the link's officer has the case."""
-    wait = guest.parts.taps.wait(origin_of(guest.request), guest.now.timestamp())
-    if wait:
-        return too_many(guest, wait)
+    """The tap: the link's officer has the case. What is no link of ours costs its address; a good one nobody."""
     try:
         with guest.parts.database.writing() as session:
             invitation = _invited(guest, session)
             actor = actor_for(invitation.officer, origin_of(guest.request).replace("console:", "link:", 1))
             service.acknowledge(session, guest.parts.desk(), actor, guest.now, invitation.case.id)
             officer, case = invitation.officer.name, invitation.case.id
-    except (LinkRefused, NotForYou) as refused:
+    except LinkRefused as refused:
+        wait = guest.parts.taps.wait(origin_of(guest.request), guest.now.timestamp())
+        return too_many(guest, wait) if wait else _refusal(guest, refused.reason)
+    except NotForYou as refused:
         return _refusal(guest, refused.reason)
     except Refused as refused:
         if refused.status == 409:

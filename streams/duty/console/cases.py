@@ -210,7 +210,7 @@ def attach(visit: Visit, form: FormData) -> Response:
         if not isinstance(file, UploadFile) or not file.filename:
             raise Invalid("choose a file", "file")
         content = bytes_of(file, attachments.LARGEST)
-        with visit.parts.database.writing() as session:
+        with visit.writing() as session:
             attachments.attach(
                 session,
                 visit.parts.desk(),
@@ -232,7 +232,7 @@ def _doing(act: Act) -> Callable[[Visit, FormData], Response]:
     def handle(visit: Visit, form: FormData) -> Response:
         case, desk = visit.request.path_params["case"], visit.parts.desk()
         try:
-            with visit.parts.database.writing() as session:
+            with visit.writing() as session:
                 act(session, desk, visit, case, form)
         except Refused as refused:
             return _refused(visit, refused, form)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -23,11 +24,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from schemas.errors import Unavailable
+from streams.bounded import Crowded
 from streams.duty.console.accounts import Visitor
 from streams.duty.console.forms import MOST_FIELDS, check_length, form_of, is_large
 from streams.duty.console.i18n import LANGUAGES, Words, negotiate
+from streams.duty.console.lanes import lane_of
 from streams.duty.console.parts import Parts
-from streams.duty.refusals import Refused
+from streams.duty.officers import held_by
+from streams.duty.refusals import Conflict, Refused
 from streams.duty.rights import Actor
 
 log = logging.getLogger("liaowang.console")
@@ -36,6 +40,8 @@ LIVE = "X-Live"
 """The header by which a page that is open fetches itself (`live.js`)."""
 LANGUAGE_COOKIE = "liaowang_language"
 NOBODY = Actor("", "")
+CROWDED = 5.0
+"""Seconds after which to come again where too many send at once."""
 TYPED = ("done", "text", "question", "to", "into")
 """Fields of forms that people write in."""
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -80,6 +86,19 @@ class Visit(Guest):
     """A request of somebody who is signed in, with what he may do."""
 
     actor: Actor = NOBODY
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction that changes something, as long as he is signed in and may what he might a moment ago."""
+        with self.parts.database.writing() as session:
+            officer = self.actor.officer_id
+            if officer is None or not self.parts.accounts.holds(
+                session, self.request.cookies.get(self.parts.cookie, "")
+            ):
+                raise _SignInFirst
+            if held_by(session, officer) != self.actor.grants:
+                raise Conflict(f"the roles of {self.actor.who} have changed; try again")
+            yield session
 
 
 def origin_of(request: Request) -> str:
@@ -143,8 +162,18 @@ def action(parts: Parts, handler: Callable[[Visit, FormData], Response], most: i
 
     async def endpoint(request: Request) -> Response:
         check_length(request, most)
-        if is_large(request) and await run_in_threadpool(stranger, parts, request):
+        if not is_large(request):
+            return await taken(request)
+        sender = await run_in_threadpool(sender_of, parts, request)
+        if sender is None:
             raise HTTPException(403)
+        try:
+            async with parts.files.one(sender):
+                return await taken(request)
+        except Crowded:
+            return await run_in_threadpool(answer, parts, request, lambda guest: too_many(guest, CROWDED))
+
+    async def taken(request: Request) -> Response:
         async with form_of(request, max_files=1, max_fields=MOST_FIELDS) as form:
 
             def handle(guest: Guest) -> Response:
@@ -160,12 +189,13 @@ def action(parts: Parts, handler: Callable[[Visit, FormData], Response], most: i
     return endpoint
 
 
-def stranger(parts: Parts, request: Request) -> bool:
-    """Whether nobody is signed in. While the database is away nobody knows; what was typed is worth keeping."""
+def sender_of(parts: Parts, request: Request) -> str | None:
+    """Who sends it; None where nobody is signed in. While the database is away what was typed is worth keeping."""
     try:
-        return guest_of(parts, request).visitor is None
+        visitor = guest_of(parts, request).visitor
     except Unavailable:
-        return False
+        return origin_of(request)
+    return visitor.login if visitor else None
 
 
 def check_csrf(request: Request, given: str, wanted: str) -> None:
@@ -246,8 +276,9 @@ def admit(
         guest = guest_of(parts, request, used=used)
     except Unavailable as error:
         return _away(Guest(parts, request, parts.words[language_of(request)], parts.clock()), error, form)
-    key = guest.visitor.login if guest.visitor else origin_of(request)
-    wait = parts.requests.wait(key, guest.now.timestamp())
+    moment = guest.now.timestamp()
+    lane = guest.visitor.login if guest.visitor else lane_of(parts.key, request, origin_of(request), moment)
+    wait = parts.requests.wait(lane, moment)
     return too_many(guest, wait) if wait else guest
 
 

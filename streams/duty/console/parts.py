@@ -11,7 +11,7 @@ from jinja2 import Environment
 
 from schemas.contract import Contract
 from schemas.regions import Regions
-from streams.bounded import Places
+from streams.bounded import Places, Shares
 from streams.duty.console.accounts import Accounts
 from streams.duty.console.cached import Cached
 from streams.duty.console.facts import FeedState, Standing, Trust
@@ -34,7 +34,10 @@ class Parts:
     """The console's parts. `desk` gives the roster of the moment; `key` signs links and cookies.
 
     `lookers`: so many pages that only keep themselves up to date are made at once; who clicks goes before them.
-    `pauses`: what wrong passwords cost; `hashing`: places for looking at passwords, each of which takes memory.
+    `sign_ins`: tries of one login at one place; `places`: of all logins there; `taps`: of links that are not ours.
+    `pauses`: what wrong passwords cost; `hashing`: places for looking at passwords, each of which takes memory;
+    `known_hashing`: for browsers in which that officer has signed in before, so that no crowd keeps him out.
+    `files`: places for files that are sent, some of which each officer may take.
     `askers`: the same for those that ask the warehouse, which may take seconds and shall not hold up the others.
     """
 
@@ -59,9 +62,12 @@ class Parts:
     askers: asyncio.Semaphore
     requests: Limiter
     sign_ins: Limiter
+    places: Limiter
     taps: Limiter
     pauses: Pauses
     hashing: Places
+    known_hashing: Places
+    files: Shares
     clock: Callable[[], datetime]
     key: str
     cookie: str

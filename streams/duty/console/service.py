@@ -24,7 +24,7 @@ from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared, Unavailable
 from schemas.in_use import in_use
 from schemas.settings import HOST, Settings
-from streams.bounded import Places
+from streams.bounded import Bound, Places, Shares
 from streams.duty import queries
 from streams.duty.api.app import make_api
 from streams.duty.api.parts import Parts as ApiParts
@@ -32,6 +32,7 @@ from streams.duty.console import facts, meters
 from streams.duty.console.accounts import Accounts
 from streams.duty.console.app import make_console
 from streams.duty.console.cached import Cached
+from streams.duty.console.forms import FORM_SECONDS
 from streams.duty.console.i18n import load_words
 from streams.duty.console.live import Hub, Touched
 from streams.duty.console.oidc import Client, Provider
@@ -61,10 +62,15 @@ log = logging.getLogger("liaowang.console")
 
 ADMINISTRATOR = "admin"
 STANDINGS_SECONDS, FEEDS_SECONDS, TRUST_SECONDS, METERS_SECONDS = 30.0, 10.0, 30.0, 5.0
-REQUESTS, SIGN_INS, TAPS = Limit(300, 1200), Limit(10, 10), Limit(20, 20)
+REQUESTS, TAPS = Limit(300, 1200), Limit(20, 20)
+SIGN_INS, PLACE_SIGN_INS = Limit(10, 10), Limit(120, 120)
+"""Tries to sign in of one login from one place, and of all logins there."""
 STOP_SECONDS = 3
 HASHING, HASHING_WAIT, HASHING_SECONDS = 2, 20, 10.0
-"""Passwords that are looked at at once (each takes 64 MiB), sign-ins that wait for it, and for how long."""
+"""Passwords that are looked at at once (each takes 64 MiB), sign-ins that wait for it, and for how long. One more
+for browsers that are known."""
+FILES = Bound(2, 4, FORM_SECONDS), Bound(16, 32, FORM_SECONDS)
+"""Files that come at once, of one officer and of all."""
 LOOKERS, ASKERS = 2, 4
 SWITCH_SECONDS = 0.0005
 """How long a thread that computes keeps others waiting: a request waits so after each question to the database, at
@@ -118,9 +124,12 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         askers=asyncio.Semaphore(ASKERS),
         requests=Limiter(requests),
         sign_ins=Limiter(SIGN_INS),
+        places=Limiter(PLACE_SIGN_INS),
         taps=Limiter(TAPS),
         pauses=Pauses(),
         hashing=Places(HASHING, HASHING_WAIT, HASHING_SECONDS),
+        known_hashing=Places(1, HASHING_WAIT, HASHING_SECONDS),
+        files=Shares(*FILES),
         clock=clock,
         key=settings.console_key,
         cookie=f"liaowang_session_{settings.console_port}",

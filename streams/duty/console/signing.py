@@ -16,6 +16,7 @@ from starlette.routing import Route
 from streams.bounded import Crowded
 from streams.duty.console.accounts import LIFE, SignInRefused
 from streams.duty.console.door import (
+    CROWDED,
     LANGUAGE_COOKIE,
     Guest,
     Visit,
@@ -30,15 +31,14 @@ from streams.duty.console.door import (
 )
 from streams.duty.console.forms import check_length, form_of
 from streams.duty.console.i18n import LANGUAGES
+from streams.duty.console.lanes import DEVICE_COOKIE, Device, device_cookie, device_of
 from streams.duty.console.oidc import IdentityRefused, Pending
 from streams.duty.console.parts import Parts
 
 log = logging.getLogger("liaowang.console")
 
-FORM_COOKIE, OIDC_COOKIE, DEVICE_COOKIE = "liaowang_form", "liaowang_oidc", "liaowang_device"
+FORM_COOKIE, OIDC_COOKIE = "liaowang_form", "liaowang_oidc"
 LONGEST_LOGIN = 64
-CROWDED = 5.0
-"""Seconds after which to come again where too many sign in at once."""
 OIDC_SECONDS = 600
 YEAR = 365 * 86400
 
@@ -74,8 +74,9 @@ def _submit(parts: Parts) -> Any:
         check_length(request)
         async with form_of(request, max_files=0, max_fields=10) as form:
             check_csrf(request, str(form.get("csrf", "")), request.cookies.get(FORM_COOKIE, ""))
+            known = _own_device(parts, request, _login(form))
             try:
-                async with parts.hashing.one():
+                async with (parts.known_hashing if known else parts.hashing).one():
                     return await run_in_threadpool(answer, parts, request, lambda guest: sign_in(guest, form))
             except Crowded:
                 return await run_in_threadpool(answer, parts, request, lambda guest: too_many(guest, CROWDED))
@@ -84,10 +85,10 @@ def _submit(parts: Parts) -> Any:
 
 
 def sign_in(guest: Guest, form: FormData) -> Response:
-    """Sign in with a password. Tries are limited by where they come from; nobody's tries lock others out."""
-    login, password = str(form.get("login", "")).strip()[:LONGEST_LOGIN], str(form.get("password", ""))
+    """Sign in with a password. Tries are limited by login and place; nobody's tries lock others out."""
+    login, password = _login(form), str(form.get("password", ""))
     moment, place = guest.now.timestamp(), place_of(guest, login)
-    wait = guest.parts.pauses.wait(login, place, moment) or guest.parts.sign_ins.wait(place, moment)
+    wait = guest.parts.pauses.wait(login, place, moment) or _tries(guest.parts, login, place, moment)
     if wait:
         return too_many(guest, wait)
     try:
@@ -98,19 +99,28 @@ def sign_in(guest: Guest, form: FormData) -> Response:
         return show(guest, refused.reason, login, 403)
     guest.parts.pauses.succeeded(login, place)
     log.info("%s signed in from %s", login, origin_of(guest.request))
-    reply = _signed_in(guest, token, str(form.get("next", "/")))
-    known = _serializer(guest.parts, "device").dumps([login, secrets.token_urlsafe(12)])
-    _keep(guest, reply, DEVICE_COOKIE, known, max_age=YEAR, path="/sign-in", samesite="strict")
-    return reply
+    return _signed_in(guest, login, token, str(form.get("next", "/")))
+
+
+def _login(form: FormData) -> str:
+    return str(form.get("login", "")).strip()[:LONGEST_LOGIN]
+
+
+def _tries(parts: Parts, login: str, place: str, moment: float) -> float:
+    """Seconds until a try of this login may be made at this place, whose other logins have a wider bound."""
+    return parts.sign_ins.wait(f"{login} {place}", moment) or parts.places.wait(place, moment)
 
 
 def place_of(guest: Guest, login: str) -> str:
     """Where tries for this login are counted: the browser he has signed in with before, else the address."""
-    try:
-        owner, device = _serializer(guest.parts, "device").loads(guest.request.cookies.get(DEVICE_COOKIE, ""))
-    except (BadData, ValueError, TypeError):
-        return origin_of(guest.request)
-    return f"device:{device}" if owner == login else origin_of(guest.request)
+    known = _own_device(guest.parts, guest.request, login)
+    return known.lane if known else origin_of(guest.request)
+
+
+def _own_device(parts: Parts, request: Request, login: str) -> Device | None:
+    """The browser, where it is one in which this very officer has signed in before."""
+    device = device_of(parts.key, request)
+    return device if device and device.login == login else None
 
 
 def sign_out(visit: Visit, _: FormData) -> Response:
@@ -155,13 +165,13 @@ def finish(guest: Guest) -> Response:
             raise IdentityRefused("the sign-in took too long")
         pending = Pending(**fields)
         identity = provider.finish(pending, dict(guest.request.query_params), guest.now)
-        token = guest.parts.accounts.sign_in_outside(
+        login, token = guest.parts.accounts.sign_in_outside(
             identity.issuer, identity.subject, identity.login, guest.now
         )
     except (BadData, IdentityRefused, SignInRefused) as refused:
         return _not_by_oidc(guest, refused)
     log.info("%s signed in by %s from %s", identity.login, identity.issuer, origin_of(guest.request))
-    return _signed_in(guest, token, pending.next)
+    return _signed_in(guest, login, token, pending.next)
 
 
 def _not_by_oidc(guest: Guest, refused: Exception) -> Response:
@@ -172,9 +182,14 @@ def _not_by_oidc(guest: Guest, refused: Exception) -> Response:
     return reply
 
 
-def _signed_in(guest: Guest, token: str, path: str) -> Response:
+def _signed_in(guest: Guest, login: str, token: str, path: str) -> Response:
+    """Go on with a session, in a browser that is known from now on."""
     reply = go(local_path(path))
     _keep(guest, reply, guest.parts.cookie, token, max_age=int(LIFE.total_seconds()))
+    known = device_of(guest.parts.key, guest.request)
+    if known is None or known.login != login:
+        known = Device(login, secrets.token_urlsafe(12))
+    _keep(guest, reply, DEVICE_COOKIE, device_cookie(guest.parts.key, known), max_age=YEAR)
     reply.delete_cookie(FORM_COOKIE)
     reply.delete_cookie(OIDC_COOKIE, path="/oidc")
     return reply
@@ -187,5 +202,5 @@ def _keep(guest: Guest, reply: Response, name: str, value: str, **how: Any) -> N
     reply.set_cookie(name, value, **given)
 
 
-def _serializer(parts: Parts, what: str = "oidc") -> URLSafeSerializer:
-    return URLSafeSerializer(parts.key, salt=f"liaowang.{what}")
+def _serializer(parts: Parts) -> URLSafeSerializer:
+    return URLSafeSerializer(parts.key, salt="liaowang.oidc")

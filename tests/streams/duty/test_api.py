@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import select
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -14,14 +15,14 @@ import httpx
 import icalendar
 import pytest
 
-from streams.duty.api.front import FORM
+from streams.duty.api.front import FILES, FORM
 from streams.duty.api.front import MOST as MOST_BYTES
 from streams.duty.attachments import LARGEST, MOST
 from streams.duty.database import Database
 from streams.duty.limits import Limit
-from streams.duty.officers import revoke_token
+from streams.duty.officers import find, grants_of, revoke_token, set_password, take
 from tests.streams.duty.api import Api
-from tests.streams.duty.moments import NOW
+from tests.streams.duty.moments import NOW, root
 
 CASES = "/api/v1/cases"
 
@@ -290,6 +291,50 @@ def test_a_body_is_taken_up_to_its_length_and_not_a_byte_more(api: Api) -> None:
         assert status_of(heard) == 413
     said = api.as_("ecology-1").post(f"{CASES}/1/comments", json={"text": "x" * 20_000})
     assert said.status_code == 422
+
+
+def _promised(path: str, token: str, length: int) -> str:
+    """The head of a request whose body waits until it is asked for: by then it is known who sends it."""
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+    kind = "multipart/form-data; boundary=b" if path.endswith("attachments") else "application/json"
+    return f"{head}Content-Type: {kind}\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+
+
+@pytest.mark.parametrize("changed", ["token", "role"])
+def test_a_token_that_ended_while_the_body_came_changes_nothing(api: Api, changed: str) -> None:
+    api.warn("e1")
+    token, body = api.token("ecology-1"), b'{"text": "words that came slowly"}'
+    with speaking(api, _promised(f"{CASES}/1/comments", token, len(body))) as (spoken, heard):
+        assert status_of(heard) == 100 and heard.readline() == b"\r\n"
+        with api.database.writing() as session:
+            officer = find(session, "ecology-1")
+            if changed == "token":
+                set_password(session, officer, "a new password of his", NOW)
+            else:
+                grants = grants_of(officer)
+                take(session, root(api.desk.regions), NOW, api.desk.regions, officer, grants[0])
+        spoken.sendall(body)
+        assert status_of(heard) == (401 if changed == "token" else 409)
+    assert "slowly" not in str(api.as_("ecology-2").get(f"{CASES}/1").json())
+
+
+def test_one_accounts_files_take_nobody_else_the_place(api: Api) -> None:
+    api.warn("e1")
+    token, (each, _) = api.token("ecology-1"), FILES
+    promised = _promised(f"{CASES}/1/attachments", token, 5_000_000)
+    with ExitStack() as open_ones:
+        held = [open_ones.enter_context(speaking(api, promised)) for _ in range(each.at_once)]
+        assert [status_of(heard) for _, heard in held] == [100] * each.at_once
+        more = [open_ones.enter_context(speaking(api, promised)) for _ in range(each.waiting + 3)]
+        refused: dict[socket.socket, BinaryIO] = {}
+        while len(refused) < 3:
+            ready, _, _ = select.select([spoken for spoken, _ in more if spoken not in refused], [], [], 60)
+            assert ready, "nobody is refused"
+            refused |= {spoken: heard for spoken, heard in more if spoken in ready}
+        for heard in refused.values():
+            assert status_of(heard) == 429 and b"retry-after: 5" in heard.read().lower()
+        words = {"file": ("f.txt", b"words", "text/plain")}
+        assert api.as_("ecology-2").post(f"{CASES}/1/attachments", files=words).status_code == 201
 
 
 def test_a_case_is_given_only_to_who_answers_for_it(api: Api) -> None:
