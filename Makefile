@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 DATA ?=
+WORKERS ?= 2
 
 .PHONY: help setup demo up down test journeys check bench bench-year soak clean
 
@@ -32,7 +33,8 @@ down: ## stop the local stack; its data stay
 	@if [ -x $(BIN)/liaowang ]; then $(BIN)/liaowang down; else echo "nothing is installed, nothing runs"; fi
 
 test: setup ## run all tests against the real Kafka and the real warehouse
-	$(BIN)/python -m pytest -m "not journey"
+	$(BIN)/python -m pytest -m "not journey and not browser" -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -m "browser and not journey"
 
 journeys: setup ## run the long journeys: whole demos, workers killed in the middle
 	$(BIN)/python -m pytest -m journey

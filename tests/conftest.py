@@ -67,6 +67,13 @@ def warehouse(settings: Settings) -> Iterator[Settings]:
         yield settings
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests in a browser come last: its driver keeps an event loop running in this thread until the end."""
-    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+    """Mark the tests in a browser, and let them come last: its driver leaves an event loop running in its thread.
+
+    `make test` runs them in a process of their own, the others in two side by side.
+    """
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,11 +30,15 @@ PORTS = [port for service in SERVICES for port in service.ports]
 
 
 @pytest.fixture
-def fresh(settings: Settings, tmp_path: Path) -> Settings:
-    """Settings of a home that has never been up, as the environment gives them: without secrets."""
+def fresh(settings: Settings) -> Iterator[Settings]:
+    """Settings of a home that has never been up, as the environment gives them: without secrets.
+
+    Its path is short, as that of a socket must be; pytest's own grow with the name of the test.
+    """
     ports = {name: free_port() for name in PORTS}
-    bare = Settings(home=tmp_path, kafka_libs=settings.kafka_jars, tick_seconds=1.0)
-    return replace(bare, **ports)
+    with tempfile.TemporaryDirectory(prefix="lw-") as home:
+        bare = Settings(home=Path(home), kafka_libs=settings.kafka_jars, tick_seconds=1.0)
+        yield replace(bare, **ports)
 
 
 @contextmanager
