@@ -21,16 +21,20 @@ FROM landing.tick GROUP BY topic, timeline, epoch"""
 
 @dataclass
 class Clocks:
-    """By timeline: first tick (ms), the clock of each topic, (moment, epoch) in order; by topic: what ended."""
+    """By timeline: first tick (ms), the clock of each topic, (moment, epoch) in order; by topic: what ended.
+
+    `unknown` are epochs that ticks name and that were never published here: they change no rules.
+    """
 
     began: dict[str, int] = field(default_factory=dict)
     reached: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     ended: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     epochs: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    unknown: set[int] = field(default_factory=set)
 
 
-def clocks(open: Warehouse) -> Clocks:
-    """The clocks of everything landed.
+def clocks(open: Warehouse, newest: int) -> Clocks:
+    """The clocks of everything landed; `newest` is the latest epoch that was published.
 
     A set of rules is in force from its first tick on: in a replay from the tick's clock, live from its arrival,
     for the live clock of a feed stays behind now by its lateness.
@@ -43,15 +47,16 @@ def clocks(open: Warehouse) -> Clocks:
         reached[topic] = max(reached.get(topic, last), last)
         if final:
             found.ended[topic].add(timeline)
-        if epoch:
+        if epoch > newest:
+            found.unknown.add(epoch)
+        elif epoch:
             at = arrived if timeline == LIVE else first
             moments[timeline][epoch] = min(moments[timeline].get(epoch, at), at)
     for timeline, known in moments.items():
-        newest, epochs = 0, list[tuple[int, int]]()
+        epochs = list[tuple[int, int]]()
         for at, epoch in sorted((at, epoch) for epoch, at in known.items()):
-            if epoch > newest:
+            if not epochs or epoch > epochs[-1][1]:
                 epochs.append((at, epoch))
-                newest = epoch
         found.epochs[timeline] = epochs
     return found
 

@@ -59,11 +59,15 @@ class Asked:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was found, and how many events were judged for it."""
+    """What was found, and how many events were judged for it.
+
+    `unknown` are epochs that landed ticks name and that were never published here (their rules' topic is gone).
+    """
 
     days: tuple[RuleDay, ...]
     warnings: tuple[RuleWarning, ...]
     events: int
+    unknown: tuple[int, ...] = ()
 
 
 def review(
@@ -85,6 +89,7 @@ def review(
         tuple(row for part in parts for row in part.days),
         tuple(row for part in parts for row in part.warnings),
         sum(part.events for part in parts),
+        reviewer.unknown,
     )
 
 
@@ -106,7 +111,8 @@ class _Reviewer:
         self._book = RuleBook(history, lambda text, where: parse_rule(text, where, contracts))
         self._first_epoch = history.first
         self._sets: dict[int, RuleSet] = {}
-        self._clocks: Clocks = clocks(open)
+        self._clocks: Clocks = clocks(open, history.epoch)
+        self.unknown = tuple(sorted(self._clocks.unknown))
         self._total = 0
 
     def rule_set(self, epoch: int) -> RuleSet:

@@ -94,6 +94,13 @@ def _review(settings: Settings, asked: Asked) -> Outcome:
         found = reviewed(settings, load_contracts(), history, asked, datetime.now(UTC), told)
     with warehouse(settings) as open:
         store(open, found.days, found.warnings)
+    if found.unknown:
+        named = ", ".join(map(str, found.unknown[:5])) + (", …" if len(found.unknown) > 5 else "")
+        typer.echo(
+            f"note: landed ticks name rules of epoch {named}, and those were never published on this topic "
+            "of rules: they are passed over",
+            err=True,
+        )
     return found
 
 

@@ -12,8 +12,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.arithmetic import exact
 from schemas.arithmetic.elementary import (
     EXP,
+    GREATEST,
     LN2_HIGH,
     LN2_LOW,
     LOG,
@@ -44,14 +46,18 @@ def dot(left: Floats, right: Floats) -> float:
 
 
 def mean(values: Floats) -> float:
-    """The mean of a column, of its exact sum; not a number where there is none."""
-    return summed(values) / len(values) if len(values) else math.nan
+    """The mean of a column, rounded once; not a number where there is none, or infinite, as IEEE 754 has it."""
+    if not len(values):
+        return math.nan
+    if not np.isfinite(values).all():
+        return summed(values) / len(values)
+    return exact.mean(values.tolist())
 
 
 def summed(values: Floats) -> float:
     """The sum of a column, rounded once at the end; not a number or infinite as IEEE 754 has it."""
     try:
-        return math.fsum(values.tolist())
+        return exact.total(values.tolist())
     except (OverflowError, ValueError):  # beyond a double, or infinite ones of both signs
         with np.errstate(over="ignore", invalid="ignore"):
             return float(total(values))
@@ -97,14 +103,17 @@ def log1p(x: Floats) -> Floats:
 
 
 def power(x: Floats, y: float) -> Floats:
-    """x^y; 0 to a negative power is infinite, a root of a number below 0 is not a number."""
+    """x^y as IEEE 754 has it: 0 to a negative power is infinite, a root of a number below 0 is not a number."""
     if y == 0:
         return np.ones_like(x)
     if y == 1:
         return x.copy()
     if y == 0.5:
         with np.errstate(invalid="ignore"):
-            return np.sqrt(x)
+            return np.where(np.isinf(x), math.inf, np.sqrt(x) + 0.0)  # no root is -0
+    if math.isnan(y):
+        return np.where(x == 1, 1.0, math.nan)
+    y = min(max(y, -GREATEST), GREATEST)
     whole, odd = y == math.floor(y), y % 2 == 1
     size = np.abs(x)
     usual = np.isfinite(size) & (size > 0)
@@ -112,7 +121,7 @@ def power(x: Floats, y: float) -> Floats:
     over, under = _product(high, np.float64(y))
     found = np.where(usual, _exp(over, under + y * low), np.where((size == 0) == (y < 0), math.inf, 0.0))
     found = np.where(np.isnan(x) | ((x < 0) & usual & (not whole)), math.nan, found)
-    return np.where((x < 0) & odd, -found, found)
+    return np.where(np.signbit(x) & odd, -found, found)
 
 
 def _of_positive(x: Floats, function: Callable[[Floats], Floats]) -> Floats:

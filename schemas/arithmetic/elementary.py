@@ -25,6 +25,8 @@ SPLIT = 134_217_729.0
 """2^27 + 1: parts a double into two of half its length."""
 OVERFLOW, UNDERFLOW = 709.782712893384, -745.2
 """Beyond these e^x is infinite, or 0."""
+GREATEST = 1e25
+"""Beyond this exponent every power is 0, 1 or infinite already: no float but 1 is nearer to 1 than 2^-53."""
 
 
 def exp(x: float) -> float:
@@ -43,26 +45,23 @@ def power(x: float, y: float) -> float:
     """x^y as IEEE 754 has it, without errors: 0 to a negative power is infinite, a negative root not a number."""
     if y == 0 or x == 1:
         return 1.0
+    if y == 1:
+        return x
+    if math.isnan(x) or math.isnan(y):
+        return math.nan
+    y = min(max(y, -GREATEST), GREATEST)
+    if not 0 < abs(x) < math.inf:
+        made = math.inf if (x == 0) == (y < 0) else 0.0
+        return math.copysign(made, x) if y % 2 == 1 else made
     if y == 0.5:
-        return math.sqrt(x) if x >= 0 else math.nan
+        return math.sqrt(x) if x > 0 else math.nan
     whole, odd = y == math.floor(y), y % 2 == 1
-    if not 0 < abs(x) < math.inf or not math.isfinite(y):
-        return _power_at_the_ends(x, y, odd)
     if x < 0 and not whole:
         return math.nan
     high, low = log_parts(abs(x))
     over, under = product(y, high)
     made = _exp(over, under + y * low)
     return -made if x < 0 and odd else made
-
-
-def _power_at_the_ends(x: float, y: float, odd: bool) -> float:
-    if math.isnan(x) or math.isnan(y):
-        return math.nan
-    if math.isinf(y):
-        return 1.0 if abs(x) == 1 else math.inf if (abs(x) > 1) == (y > 0) else 0.0
-    made = math.inf if (x == 0) == (y < 0) else 0.0
-    return math.copysign(made, x) if odd else made
 
 
 def log_parts(x: float) -> tuple[float, float]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import fsum, isfinite, isnan
+from math import isfinite, isnan
 from sys import float_info
+
+from schemas.arithmetic import exact
 
 LARGEST = float_info.max
 
@@ -17,17 +19,14 @@ LARGEST = float_info.max
 def total(values: Sequence[float]) -> float:
     """The sum, rounded once; the largest float where it is beyond, so that it still compares right."""
     try:
-        return fsum(values)
-    except OverflowError:  # perhaps on the way only
-        return _rounded(sum(map(Fraction, values), Fraction()))
+        return exact.total(values)
+    except OverflowError:
+        return LARGEST if sum(map(Fraction, values)) > 0 else -LARGEST
 
 
 def mean(values: Sequence[float]) -> float:
-    """The mean of one or more values; it is between them, however large they are."""
-    try:
-        return fsum(values) / len(values)
-    except OverflowError:
-        return _rounded(sum(map(Fraction, values), Fraction()) / len(values))
+    """The mean of one or more values, rounded once; it is between them, however large or small they are."""
+    return exact.mean(values)
 
 
 def deviation(value: float, base: float, scale: float = 1.0) -> float:

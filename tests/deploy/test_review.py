@@ -45,8 +45,10 @@ MANY = rule({"kind": "count", "window": "PT1H"}, {"blue": 4}, subject=["{region}
             where={"averaging": "24h"})  # fmt: skip
 SILENT = rule({"kind": "absence"}, {"blue": "PT8H"}, rule="test.silent", where={"averaging": "1h"})
 RULES = {each.id: each for each in (HIGH, MANY, SILENT)}
+FIRST = 900_000
+"""Offset of the first rule: other tests land ticks with the epochs of a topic of their own."""
 HISTORY = History(
-    (number, Published(rule=each.id, version=1, text=each.text, at=NOW))
+    (FIRST + number, Published(rule=each.id, version=1, text=each.text, at=NOW))
     for number, each in enumerate(RULES.values())
 )
 EPOCH = HISTORY.epoch
@@ -223,6 +225,19 @@ def test_late_corrected_and_repeated_events(warehouse: Settings, house: Warehous
         == blue.events
         == sum(1 for each in day_of_readings() if each.id and each.time.date() == DAY)
     )
+
+
+def test_ticks_of_rules_that_were_never_published_here_change_none(
+    warehouse: Settings, house: Warehouse
+) -> None:
+    """As after the topic of rules was made anew: what is landed names epochs of the old one."""
+    tick = {
+        "log_epoch": LOG, "partition": 0, "offset": 20_000, "arrived": at(-9), "timeline": "", "final": False,
+        "topic": CONTRACTS[AIR].topic, "clock": at(-9), "epoch": EPOCH + 7,
+    }  # fmt: skip
+    insert(house, "tick", [tick])
+    found = reviewed(warehouse)
+    assert (told(found), found.unknown) == (EXPECTED, (EPOCH + 7,))
 
 
 def test_of_one_rule_alone_the_same(warehouse: Settings, house: Warehouse) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from decimal import Decimal, localcontext
+from fractions import Fraction
+from sys import float_info
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from schemas.arithmetic import columns, elementary, matrices
+from schemas.arithmetic import columns, elementary, exact, matrices
 
+LARGEST = float_info.max
 finite = st.floats(allow_nan=False, allow_infinity=False)
 above_0 = st.floats(min_value=0, exclude_min=True, allow_infinity=False, allow_nan=False)
 
@@ -54,7 +58,20 @@ def test_decimal_logarithms_of_powers_of_ten_are_whole() -> None:
     assert columns.log10(10.0 ** np.arange(-20, 23)).tolist() == list(range(-20, 23))
 
 
-@given(st.lists(finite, min_size=1, max_size=40), st.sampled_from([2 / 3, -1 / 6, 0.5, 2.0, 3.0, -1.0, 0.0]))
+ENDS = [0.0, -0.0, 5e-324, -5e-324, 1.0, -1.0, LARGEST, -LARGEST, math.inf, -math.inf, math.nan]
+any_float = st.floats() | st.sampled_from(ENDS)
+EXPONENTS = [2 / 3, -1 / 6, 0.5, -0.5, 2.0, 3.0, 1.0, -1.0, -2.0, -3.0, 0.0, math.inf, -math.inf, math.nan]
+
+
+def bits(values: Iterable[float]) -> list[str]:
+    """Numbers so that -0 is not 0; what is not a number is one."""
+    return [float(each).hex() for each in values]
+
+
+@given(st.lists(any_float, min_size=1, max_size=40), st.sampled_from(EXPONENTS) | st.floats())
+@example([-0.0], -1.0)
+@example([-0.0, -math.inf], 3.0)
+@example([-0.0, -math.inf, 1.0], 0.5)
 def test_arrays_have_the_bits_of_single_numbers(values: list[float], exponent: float) -> None:
     array = np.array(values)
     for found, each in (
@@ -62,7 +79,33 @@ def test_arrays_have_the_bits_of_single_numbers(values: list[float], exponent: f
         (columns.log(array), elementary.log),
         (columns.power(array, exponent), lambda x: elementary.power(x, exponent)),
     ):
-        assert np.array_equal(found, np.array([each(x) for x in values]), equal_nan=True)
+        assert bits(found) == bits(map(each, values))
+
+
+@pytest.mark.parametrize("exponent", EXPONENTS)
+@pytest.mark.parametrize("base", ENDS)
+def test_a_power_at_the_ends_is_that_of_ieee_754(base: float, exponent: float) -> None:
+    """Python's own has it so, too, but for raising where it is infinite or no number."""
+    try:
+        wanted = math.pow(base, exponent)
+    except OverflowError:
+        wanted = math.copysign(math.inf, base if exponent % 2 == 1 else 1)
+    except ValueError:  # 0 to a negative power, or a root of a negative number
+        wanted = math.copysign(math.inf, base if exponent % 2 == 1 else 1) if base == 0 else math.nan
+    found = elementary.power(base, exponent)
+    assert math.copysign(1, found) == math.copysign(1, wanted) or math.isnan(wanted)
+    assert found == pytest.approx(wanted, rel=1e-15, abs=0, nan_ok=True)
+
+
+@given(st.lists(finite | st.sampled_from(ENDS[:8]), min_size=1, max_size=30))
+@example([6.342768631990509e-260] * 3)
+@example([5e-324] * 3)
+@example([LARGEST, LARGEST, -1.0])
+@example([1e308, 5e-324, 1.0])
+def test_a_mean_is_the_float_nearest_to_the_exact_one(values: list[float]) -> None:
+    wanted = float(sum(map(Fraction, values), Fraction()) / len(values))
+    assert exact.mean(values) == wanted == columns.mean(np.array(values))
+    assert min(values) <= wanted <= max(values)
 
 
 @pytest.mark.parametrize("share", [1e-300, 1e-12, 0.001, 0.05, 0.3, 0.5, 0.7, 0.975, 0.9999])

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from schemas.arithmetic import exact
 from streams.watch.baseline import slot_of
 
 
@@ -46,7 +47,7 @@ def baselines(
 def usual(values: Sequence[float], quantiles: Sequence[float] = ()) -> Usual:
     """The figures of one slot's values (at least one)."""
     ordered, number = sorted(values), len(values)
-    mean = math.fsum(ordered) / number
+    mean = exact.mean(ordered)
     off = [value - mean for value in ordered]
     squares = math.fsum(each * each for each in off)
     return Usual(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple, Protocol
+
+from schemas.arithmetic import exact
 
 State = list[Any]
 """Plain lists of numbers, booleans and None: fit for any serializer, of bounded length, never changed in place."""
@@ -83,4 +85,12 @@ def sum_of(values: Iterable[float]) -> float:
     try:
         return math.fsum(values)
     except (OverflowError, ValueError):  # beyond a double on the way, or infinite both ways
+        return math.nan
+
+
+def mean_of(values: Sequence[float]) -> float:
+    """The mean of one or more, rounded once; not a number where one of them is not finite."""
+    try:
+        return exact.mean(values)
+    except (OverflowError, ValueError):
         return math.nan

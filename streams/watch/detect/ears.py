@@ -15,7 +15,7 @@ from operator import mul
 from typing import Any, ClassVar
 
 from schemas.arithmetic.elementary import normal_quantile
-from streams.watch.detect.detector import State, Verdict, When, defined, exceeds, ratio, sum_of
+from streams.watch.detect.detector import State, Verdict, When, defined, exceeds, mean_of, ratio, sum_of
 from streams.watch.detect.parameters import SAFE, SURVEILLANCE, WHEN_MISSING, option
 
 BASELINE: dict[str, Any] = {"kind": "whole number", "least": 3, "most": 10_000}
@@ -39,7 +39,7 @@ def baseline_of(window: State, size: int, min_sigma: float, safe: bool) -> tuple
         if len(values) < max(LEAST, size / 2):
             return math.nan, math.nan
     number = len(values)
-    mean = sum_of(values) / number
+    mean = mean_of(values)
     off = [value - mean for value in values]
     variance = sum_of(map(mul, off, off)) / (number - 1)
     return mean, max(math.sqrt(variance), min_sigma)

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
+from random import Random
 from statistics import fmean
 from sys import float_info
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.contract import load_contracts
@@ -159,11 +160,13 @@ def test_a_base_of_nothing_is_not_judged() -> None:
 
 
 @given(st.lists(ends, min_size=1, max_size=30), st.randoms(use_true_random=False))
+@example([6.342768631990509e-260] * 3, Random(1))
 def test_sums_and_means_are_exact_in_any_order(values: list[float], random: Any) -> None:
     shuffled = random.sample(values, len(values))
     assert total(values) == total(shuffled) and mean(values) == mean(shuffled)
     exact = sum(map(Fraction, values), Fraction())
     assert total(values) == within_float(exact)
+    assert mean(values) == float(exact / len(values))
     assert min(values) <= mean(values) <= max(values)
     assert total([1e308, 1e308, -1e308]) == 1e308 and mean([1e308, 1e308]) == 1e308
     assert fmean([1.0, 2.0]) == mean([1.0, 2.0])
