@@ -7,7 +7,9 @@ shown nor any excerpt of bytes that were not understood: what stands in them nob
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from traceback import extract_tb
 
 from schemas.contract_model import Contract
 from schemas.errors import Rejected
@@ -38,3 +40,20 @@ def blanked(contract: Contract, find: Callable[[bytes], Rejected]) -> Callable[[
         return said
 
     return found
+
+
+def fault(contracts: Iterable[Contract], error: Exception) -> str:
+    """An error over an event of these contracts in one line: its kind, where it was raised, and what it says.
+
+    What it says may quote a value, so it is left out where a contract has personal fields.
+    """
+    frames = extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}{quoted(contracts, str(error))}"
+
+
+def quoted(contracts: Iterable[Contract], said: str) -> str:
+    """What a program or a server says of an event, after a colon; withheld where it may quote a personal value."""
+    if said and any(map(personal_fields, contracts)):
+        return f" {WITHHELD}"
+    return f": {said}" if said else ""

@@ -36,6 +36,12 @@ RULES = {
     "region": "no such region, or a region of another level",
     "future": "the event's time is ahead of its arrival by more than the contract's skew (field `time`)",
 }
+REASONS = {
+    **RULES,
+    "unstorable": "the event keeps its contract, and the warehouse cannot hold it all the same (field `event`)",
+    "fault": "the platform failed over this event; its bytes are kept (field `event`)",
+}
+"""All reasons of a rejection: rules of contracts, and what landing finds."""
 
 
 @dataclass(frozen=True)

@@ -100,12 +100,18 @@ def _decode(contract: Contract, codes: frozenset[str], struct: type[Event]) -> C
     return decode
 
 
-def _known(field: Field) -> tuple[Callable[[Any], Any], set[str | None], Callable[[str], Any]]:
+def _known(field: Field) -> tuple[Callable[[Any], Any], set[str | None], Callable[[str], bool]]:
     """How to read a text with a pattern, texts known to match it, and what says whether another does.
 
-    Codes of stations, hospitals and the like come again and again, and a search costs ten times a look-up.
+    Codes of stations, hospitals and the like come again and again, and a search costs ten times a look-up. Blanks
+    are no value of a required field, even where the pattern lets them through.
     """
-    return attrgetter(field.name), {None}, re.compile(anchored(field.pattern)).search
+    search = re.compile(anchored(field.pattern)).search
+
+    def fits(value: str) -> bool:
+        return search(value) is not None and not (field.required and value.isspace())
+
+    return attrgetter(field.name), {None}, fits
 
 
 def _unfit(contract: Contract) -> Callable[[Event], bool]:

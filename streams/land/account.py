@@ -16,6 +16,7 @@ import msgspec
 from schemas.errors import Rejected
 from schemas.event import LIVE, Tick, decode_tick
 from schemas.skew import future
+from schemas.text import visible
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -23,6 +24,8 @@ TIMELINES = (
     256  # watermarks kept a partition; an invented timeline an event must not grow the ledger for ever
 )
 EXCERPT = 200  # characters of an attribute kept with a refusal
+ALL = 100
+FAULT = "fault"
 _NEVER = -(2**62)
 
 
@@ -77,6 +80,8 @@ class Feed:
     decode: Callable[[bytes], Any]
     lateness: int
     skew: int
+    shown: Callable[[Exception], str] = lambda error: type(error).__name__
+    """An error over one of its events in one line, without personal values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +113,14 @@ class Batch:
 def check(feed: Feed, position: Position, frame: Iterable[Record]) -> tuple[Position, Batch | None]:
     """Judge one frame from `position` on; records before it are replayed ones and are left out.
 
-    Offsets missing between the records are control. No batch comes of a frame that holds nothing new.
+    Offsets missing between the records are control. No batch comes of a frame that holds nothing new. A record
+    over which the program fails is refused as `fault`, with its bytes; where it fails over many and none is
+    accepted, no record is to blame: the error is raised.
     """
     accepted: list[Accepted] = []
     refused: list[Refused] = []
     ticks: list[Ticked] = []
+    faults: list[Exception] = []
     marks = dict(position.watermarks)
     decode, lateness, skew, following, arrived = feed.decode, feed.lateness, feed.skew, position.next, 0
     for record in frame:
@@ -128,17 +136,27 @@ def check(feed: Feed, position: Position, frame: Iterable[Record]) -> tuple[Posi
             if time > arrived and (ahead := future(event.time, arrived, skew)):
                 raise ahead
         except Rejected as error:
-            tick = decode_tick(raw) if raw else None
-            if tick is None:
-                refused.append(_refused(offset, arrived, error, raw or b""))
-            else:
-                ticks.append(_ticked(offset, arrived, tick, marks))
+            try:
+                tick = decode_tick(raw) if raw else None
+                if tick is None:
+                    refused.append(_refused(offset, arrived, error, raw or b""))
+                else:
+                    ticks.append(_ticked(offset, arrived, tick, marks))
+            except Exception as fault:
+                faults.append(fault)
+                refused.append(_refused(offset, arrived, _failed(feed, fault), raw or b""))
+            continue
+        except Exception as fault:  # the program's, over this one record
+            faults.append(fault)
+            refused.append(_refused(offset, arrived, _failed(feed, fault), raw or b""))
             continue
         timeline = event.timeline
         mark = marks.get(timeline, _NEVER)
         accepted.append(Accepted(offset, arrived, time < mark - lateness, time, event, raw))
         if time > mark:
             _advance(marks, timeline, mark, min(time, arrived))
+    if len(faults) > ALL and not accepted:
+        raise faults[-1]
     if following == position.next:
         return position, None
     batch = Batch(position.next, following - 1, accepted, refused, ticks, marks, arrived)
@@ -192,6 +210,12 @@ def _refused(offset: int, arrived: int, error: Rejected, raw: bytes) -> Refused:
         envelope = _Envelope()
     timeline, id, source = (_text(v) for v in (envelope.timeline, envelope.id, envelope.source))
     return Refused(offset, arrived, timeline, error.field, error.rule, error.value, id, source, raw)
+
+
+def _failed(feed: Feed, fault: Exception) -> Rejected:
+    if isinstance(fault, MemoryError):
+        raise fault
+    return Rejected("event", FAULT, visible(feed.shown(fault))[:EXCERPT])
 
 
 def _text(value: Any) -> str:

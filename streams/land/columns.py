@@ -34,6 +34,7 @@ class FeedColumns:
     """Makes the columns of one feed's landing table from accepted rows."""
 
     def __init__(self, contract: Contract, pseudonyms: Pseudonyms | None = None) -> None:
+        self.contract = contract
         self._fields = [
             (field.name, attrgetter(field.name), _converter(field, pseudonyms)) for field in contract.fields
         ]

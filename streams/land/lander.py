@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from schemas.blanking import fault
 from schemas.contract import Contract
 from schemas.decoder import Decoder
-from streams.land.account import MILLISECOND, Feed, Position, Record, check
+from streams.land.account import FAULT, MILLISECOND, Feed, Position, Record, check
 from streams.land.columns import Landed
 from streams.land.ledger import Epoch
 from streams.land.recovery import Incident
@@ -55,14 +56,21 @@ class Lander:
         knowledge: Knowledge,
         writer: Writer,
         rewind: Callable[[str, int, int], Awaitable[None]],
+        aside: Callable[[str, str], None] = lambda what, reason: None,
     ) -> None:
-        """`contracts` by topic; `rewind` reads a topic's partition again from an offset."""
+        """`contracts` by topic; `rewind` reads a topic's partition again from an offset.
+
+        `aside` is told of each record over which the program failed.
+        """
         self._contracts = contracts
         self._feeds = {
-            topic: Feed(Decoder(each).decode, each.lateness // MILLISECOND, each.skew_ms)
+            topic: Feed(
+                Decoder(each).decode, each.lateness // MILLISECOND, each.skew_ms, partial(fault, (each,))
+            )
             for topic, each in contracts.items()
         }
         self._knowledge, self._writer, self._rewind = knowledge, writer, rewind
+        self._aside = aside
         self._epochs: dict[str, Epoch] = {}
         self._positions: dict[Key, Position] = {}
         self._gaps: dict[Key, _Gap] = {}
@@ -111,6 +119,11 @@ class Lander:
         if batch is None:
             done()
             return
+        for row in batch.refused:
+            if row.rule == FAULT:
+                self._aside(
+                    f"{topic}/{partition} at {row.offset}", f"the program failed over it: {row.value}"
+                )
         feed, epoch = self._contracts[topic].feed, self._epochs[topic].number
         await self._writer.add(Landed(topic, feed, epoch, partition, batch), done)
 

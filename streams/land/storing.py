@@ -1,23 +1,28 @@
 """Stores rows; those that the warehouse can never take are told from their neighbours and become rejected.
 
 What is wrong with a peer is waited for elsewhere (`Unavailable`). `Unstorable` is a row's own fault: the rows of
-an insert are halved until the ones at fault are alone, and everything else is stored.
+an insert are halved until the ones at fault are alone, and everything else is stored. Inserts that fail cost time,
+so after some of them what is still together and does not fit is rejected together: its bytes are kept, to be sent
+again, and no feed waits for another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from schemas.blanking import quoted
+from schemas.contract_model import Contract
 from schemas.errors import Misdeclared
+from schemas.event import LIVE
 from streams.land.account import Accepted, Batch, Refused
-from streams.land.columns import Columns, FeedColumns, Landed, refused_columns, tick_columns
+from streams.land.columns import Columns, FeedColumns, Landed, ledger_columns, refused_columns, tick_columns
 from streams.land.warehouse import FAULTS, Unstorable
 
-ALL = 100
-"""Where more rows than these fail, and not one of them can be stored, it is the table that does not fit:
-nothing is refused then, and landing ends with that error."""
+TRIES = 128
+"""So many inserts of a flush into one table may fail before rows are halved no more: at most twice as many do."""
 UNSTORABLE = "unstorable"
 
 ACCEPTED, REFUSED, TICKS = "accepted", "refused", "ticks"
@@ -29,13 +34,17 @@ Insert = Callable[[str, Columns], Awaitable[None]]
 
 
 class Storing:
-    """Stores what was landed, table after table; `aside` is told of each row that could not be."""
+    """Stores what was landed, table after table; `aside` is told of each batch with rows that could not be."""
 
     def __init__(
-        self, tables: dict[str, tuple[str, FeedColumns]], insert: Insert, aside: Callable[[str, str], None]
+        self,
+        tables: dict[str, tuple[str, FeedColumns]],
+        insert: Insert,
+        aside: Callable[[str, str], None],
     ) -> None:
         """`tables` by topic: the feed's table, and what makes its columns."""
         self._tables, self._insert, self._aside = tables, insert, aside
+        self._contracts: dict[str, Contract] = {topic: make.contract for topic, (_, make) in tables.items()}
 
     async def __call__(self, landed: Sequence[Landed]) -> list[Landed]:
         """Store events, then refusals and ticks; gives what was landed as it is stored, to be accounted for.
@@ -46,52 +55,69 @@ class Storing:
         await self._refusals(stored)
         return await self._ticks(stored)
 
+    async def account(self, landed: Sequence[Landed]) -> None:
+        """Write the ledger. Watermarks that it cannot hold are left out: the offsets count all the same."""
+        try:
+            await self._insert("ledger", ledger_columns(landed))
+            return
+        except (*FAULTS, Unstorable):
+            pass  # whose it is shows below
+        for item in landed:
+            await self._account(item)
+
+    async def _account(self, item: Landed) -> None:
+        marks = item.batch.watermarks
+        error: Exception | None = None
+        for kept in (marks, {LIVE: marks[LIVE]} if LIVE in marks else {}, {}):
+            try:
+                await self._insert("ledger", ledger_columns([_bare(item, kept)]))
+            except (*FAULTS, Unstorable) as fault:
+                error = error or fault
+                continue
+            if error is not None:
+                self._note(item, [item.batch.first], f"watermarks of the ledger: {error}")
+            return
+        raise Misdeclared("landing.ledger", "columns", f"do not fit; run liaowang migrate; {error}")
+
     async def _events(self, topic: str, landed: Sequence[Landed]) -> list[Landed]:
         table, make = self._tables[topic]
         mine = [item for item in landed if item.topic == topic]
-        for (at, row), reason in await self._put(table, mine, ACCEPTED, make):
-            self._note(mine[at], row.offset, reason)
-            mine[at] = mine[at]._replace(batch=_refuse(mine[at].batch, row, reason))
+        for at, found in _by_batch(await self._put(table, mine, ACCEPTED, make)):
+            contract = self._contracts[topic]
+            reasons = [(row, _shown(contract, error)) for row, error in found]
+            self._note(mine[at], [row.offset for row, _ in reasons], reasons[0][1])
+            mine[at] = mine[at]._replace(batch=_refuse(mine[at].batch, reasons))
         return mine
 
     async def _refusals(self, landed: Sequence[Landed]) -> None:
         """A refusal of which a text cannot be stored is stored without its texts."""
-        for (at, row), reason in await self._put("rejected", landed, REFUSED, refused_columns):
-            self._note(landed[at], row.offset, reason)
-            bare = row._replace(timeline="", value="", id="", source="")
-            try:
-                await self._insert("rejected", refused_columns(_with(landed, [(at, bare)], REFUSED)))
-            except Unstorable as error:
-                self._note(landed[at], row.offset, f"not even without its texts: {error}")
+        found = await self._put("rejected", landed, REFUSED, refused_columns)
+        if not found:
+            return
+        self._tell(landed, found, "stored without its texts")
+        bare = [(at, row._replace(timeline="", value="", id="", source="")) for (at, row), _ in found]
+        without = _with(landed, bare, REFUSED)
+        self._tell(
+            landed, await self._put("rejected", without, REFUSED, refused_columns), "not stored at all"
+        )
 
     async def _ticks(self, landed: list[Landed]) -> list[Landed]:
-        for (at, row), reason in await self._put("tick", landed, TICKS, tick_columns):
-            self._note(landed[at], row.offset, f"tick: {reason}")
-            kept = [each for each in landed[at].batch.ticks if each is not row]
+        found = await self._put("tick", landed, TICKS, tick_columns)
+        self._tell(landed, found, "tick")
+        for at, some in _by_batch(found):
+            gone = {row.offset for row, _ in some}
+            kept = [each for each in landed[at].batch.ticks if each.offset not in gone]
             landed[at] = landed[at]._replace(batch=replace(landed[at].batch, ticks=kept))
         return landed
 
     async def _put(
         self, table: str, landed: Sequence[Landed], name: str, make: Callable[[Sequence[Landed]], Columns]
-    ) -> list[tuple[Row, str]]:
+    ) -> list[tuple[Row, Unstorable]]:
         """Store the rows of this name in all batches; gives those that cannot be, each with why."""
-        if not any(getattr(item.batch, name) for item in landed):
+        rows = [(at, row) for at, item in enumerate(landed) for row in getattr(item.batch, name)]
+        if not rows:
             return []
-        try:
-            await self._some(table, make, landed)
-            return []
-        except Unstorable as error:
-            rows = [(at, row) for at, item in enumerate(landed) for row in getattr(item.batch, name)]
-            if len(rows) == 1:
-                return [(rows[0], str(error))]
-        faults = await _halved(rows, lambda some: self._some(table, make, _with(landed, some, name)))
-        if len(faults) == len(rows) > ALL:
-            raise Misdeclared(
-                f"landing.{table}",
-                "columns",
-                f"none of {len(rows)} rows fits; run liaowang migrate; {faults[0][1]}",
-            )
-        return faults
+        return await _halved(rows, lambda some: self._some(table, make, _with(landed, some, name)))
 
     async def _some(
         self, table: str, make: Callable[[Sequence[Landed]], Columns], landed: Sequence[Landed]
@@ -99,25 +125,55 @@ class Storing:
         try:
             columns = make(landed)
         except FAULTS as error:
-            raise Unstorable(f"{type(error).__name__}: {error}") from error
+            raise Unstorable(str(error), type(error).__name__) from error
         await self._insert(table, columns)
 
-    def _note(self, item: Landed, offset: int, reason: str) -> None:
-        self._aside(f"{item.topic}/{item.partition} at {offset}", reason)
+    def _tell(self, landed: Sequence[Landed], found: Sequence[tuple[Row, Unstorable]], what: str) -> None:
+        for at, some in _by_batch(found):
+            reason = _shown(self._contracts[landed[at].topic], some[0][1])
+            self._note(landed[at], [row.offset for row, _ in some], f"{what}: {reason}")
+
+    def _note(self, item: Landed, offsets: Sequence[int], reason: str) -> None:
+        """Tell of some rows of a batch at once: a feed of which nothing fits must not bury all else."""
+        more = f" and {len(offsets) - 1} more" if len(offsets) > 1 else ""
+        self._aside(f"{item.topic}/{item.partition} at {offsets[0]}{more}", reason)
 
 
 async def _halved(
     rows: Sequence[Row], put: Callable[[Sequence[Row]], Awaitable[None]]
-) -> list[tuple[Row, str]]:
-    """Put the halves of the rows as far as can be; gives the rows at fault, each with why."""
-    faults: list[tuple[Row, str]] = []
-    middle = len(rows) // 2
-    for half in (rows[:middle], rows[middle:]):
+) -> list[tuple[Row, Unstorable]]:
+    """Put the rows, and of those that fail the halves, largest first, as far as can be; gives those at fault."""
+    faults: list[tuple[Row, Unstorable]] = []
+    waiting, failed = deque([rows]), 0
+    while waiting:
+        some = waiting.popleft()
         try:
-            await put(half)
+            await put(some)
         except Unstorable as error:
-            faults += [(half[0], str(error))] if len(half) == 1 else await _halved(half, put)
-    return faults
+            failed += 1
+            if len(some) == 1 or failed > TRIES:
+                faults += [(row, error) for row in some]
+            else:
+                middle = len(some) // 2
+                waiting += (some[:middle], some[middle:])
+    return sorted(faults, key=lambda fault: (fault[0][0], fault[0][1].offset))
+
+
+def _by_batch(found: Iterable[tuple[Row, Unstorable]]) -> list[tuple[int, list[tuple[Any, Unstorable]]]]:
+    """The rows at fault by the number of their batch."""
+    batches: dict[int, list[tuple[Any, Unstorable]]] = {}
+    for (at, row), error in found:
+        batches.setdefault(at, []).append((row, error))
+    return list(batches.items())
+
+
+def _shown(contract: Contract, error: Unstorable) -> str:
+    """Why a row does not fit, without what a driver or a server quotes of it where that may be personal."""
+    return f"{error.kind}{quoted((contract,), error.said)}".removeprefix(": ").strip()
+
+
+def _bare(item: Landed, watermarks: Any) -> Landed:
+    return item._replace(batch=replace(item.batch, watermarks=watermarks))
 
 
 def _with(landed: Sequence[Landed], rows: Sequence[Row], name: str) -> list[Landed]:
@@ -132,10 +188,14 @@ def _with(landed: Sequence[Landed], rows: Sequence[Row], name: str) -> list[Land
     ]
 
 
-def _refuse(batch: Batch, row: Accepted, reason: str) -> Batch:
-    event = row.event
-    refused = Refused(
-        row.offset, row.arrived, event.timeline, "event", UNSTORABLE, reason, event.id, event.source, row.raw
-    )
-    accepted = [each for each in batch.accepted if each is not row]
-    return replace(batch, accepted=accepted, refused=sorted([*batch.refused, refused]))
+def _refuse(batch: Batch, rows: Sequence[tuple[Accepted, str]]) -> Batch:
+    gone = {row.offset for row, _ in rows}
+    refused = [
+        Refused(
+            row.offset, row.arrived, row.event.timeline, "event", UNSTORABLE, reason, row.event.id,
+            row.event.source, row.raw,
+        )
+        for row, reason in rows
+    ]  # fmt: skip
+    accepted = [each for each in batch.accepted if each.offset not in gone]
+    return replace(batch, accepted=accepted, refused=sorted([*batch.refused, *refused]))

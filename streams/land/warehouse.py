@@ -55,7 +55,14 @@ _VALUES = " Column values:"
 
 
 class Unstorable(LiaowangError):
-    """A row of an insert can never be stored, through its own fault; says why."""
+    """A row of an insert can never be stored, through its own fault; says why.
+
+    `kind` is whose word it is, `said` what a driver or a server says: that may quote the row.
+    """
+
+    def __init__(self, said: str, kind: str = "") -> None:
+        super().__init__(f"{kind}: {said}" if kind else said)
+        self.said, self.kind = said, kind
 
 
 class Warehouse:
@@ -81,11 +88,12 @@ class Warehouse:
                 f"INSERT INTO landing.`{table}` ({names}) VALUES", list(columns.values()), columnar=True
             )
         except FAULTS as error:
-            raise Unstorable(f"{type(error).__name__}: {error}") from error
+            raise Unstorable(str(error), type(error).__name__) from error
         except Unavailable as error:
             cause = error.__cause__
             if isinstance(cause, ServerException) and cause.code in _FAULT_CODES:
-                raise Unstorable(str(error).partition(_VALUES)[0]) from error
+                kind, _, said = _reason(cause).partition(_VALUES)[0].partition(": ")
+                raise Unstorable(said, f"warehouse: {kind}") from error
             raise
 
     def standings(self, topic: str, epochs: Sequence[int]) -> dict[int, Standing]:

@@ -109,7 +109,9 @@ class Land:
             aside,
             self._work.moving,
         )
-        self.lander = Lander(contracts, Recovery(settings.kafka, self._warehouse), self.writer, self._rewind)
+        self.lander = Lander(
+            contracts, Recovery(settings.kafka, self._warehouse), self.writer, self._rewind, aside
+        )
         self._wire()
 
     def _wire(self) -> None:

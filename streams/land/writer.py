@@ -21,7 +21,7 @@ from schemas.contract import Contract
 from schemas.errors import Unavailable
 from schemas.pseudonyms import Pseudonyms
 from streams.land.account import Batch, join
-from streams.land.columns import Columns, FeedColumns, Landed, ledger_columns
+from streams.land.columns import Columns, FeedColumns, Landed
 from streams.land.storing import Storing
 from streams.land.warehouse import Warehouse
 
@@ -141,7 +141,7 @@ class Writer:
         landed = await self._store(_joined([item.landed for item in taken]))
         if any(item.batch.refused for item in landed):
             await self._insist(lambda: self._publish(landed), flushing=True)
-        await self._insert("ledger", ledger_columns(landed))
+        await self._store.account(landed)
         if self._held:
             log.warning("writing again after: %s", self._trouble)
             self._trouble, self._held = None, False
@@ -153,8 +153,10 @@ class Writer:
 
     async def _insert(self, table: str, columns: Columns) -> None:
         loop, insert = asyncio.get_running_loop(), partial(self._warehouse.insert, table, columns)
-        await self._insist(lambda: loop.run_in_executor(self._thread, insert), flushing=True)
-        self._lively()
+        try:
+            await self._insist(lambda: loop.run_in_executor(self._thread, insert), flushing=True)
+        finally:  # an insert that found a row that does not fit has got on, too
+            self._lively()
 
     async def _insist(self, attempt: Callable[[], Awaitable[T]], flushing: bool = False) -> T:
         """Repeat an attempt while a peer is away, with back-off; the log says when that begins and ends.

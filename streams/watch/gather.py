@@ -20,6 +20,7 @@ import msgspec
 from streams.watch.batches import BEGINNING, ROWS, Batch, Group, Portion, Shipped, cut_in_parts
 from streams.watch.conditions import Column, Row
 from streams.watch.episode import Transition
+from streams.watch.failing import Failing
 from streams.watch.rule import Rule
 from streams.watch.templates import names, reader
 
@@ -118,8 +119,17 @@ class Gather:
 class Gathering:
     """All gathers of one timeline of an input partition, and where it was last cut."""
 
-    def __init__(self, stream: str, number: int, timeline: str, targets: int, base: int = 0) -> None:
+    def __init__(
+        self,
+        stream: str,
+        number: int,
+        timeline: str,
+        targets: int,
+        base: int = 0,
+        failing: Failing | None = None,
+    ) -> None:
         """`base` is added to the offsets of cuts: so many came in earlier logs of the topic."""
+        self._failing = failing or Failing()
         self.gathers: dict[str, Gather] = {}
         self.composites: dict[str, list[Gather]] = {}
         self.watermark = BEGINNING
@@ -141,6 +151,8 @@ class Gathering:
             ):
                 continue
             kept = old.get(rule.id)
+            if not (kept and kept.rule is rule):
+                self._failing.rules.discard(rule.id)
             gather = (
                 kept
                 if kept and kept.rule is rule
@@ -187,10 +199,13 @@ class Gathering:
                 cuts.setdefault(offset, {}).setdefault(target, []).append(portion)
 
         for rule, gather in self.gathers.items():
-            if not gather.rule.members:
+            if not gather.rule.members and rule not in self._failing.rules:
                 before = gather.count
                 taken = counting if gather.rule.accumulates else rows
-                self.late += gather.add(taken, self.watermark - gather.rule.wait * 1000, full)
+                try:
+                    self.late += gather.add(taken, self.watermark - gather.rule.wait * 1000, full)
+                except Exception as error:
+                    self._failing.add(rule, error)
                 if gather.count != before or cuts:
                     self.dirty.add(rule)
         for offset, portions in sorted(cuts.items()):
@@ -209,8 +224,11 @@ class Gathering:
         for rule, gather in self.gathers.items():
             if gather.count:
                 self.dirty.add(rule)
-                for target, portion in gather.cut().items():
-                    portions[target].append(portion)
+                try:
+                    for target, portion in gather.cut().items():
+                        portions[target].append(portion)
+                except Exception as error:
+                    self._failing.add(rule, error)
         self.watermark = max(self.watermark, watermark)
         for target, each in portions.items():
             self._ship(target, offset, epoch, self.watermark, each, ship)

@@ -27,15 +27,18 @@ from streams.watch.batches import BEGINNING
 from streams.watch.conditions import Column, Condition, condition
 from streams.watch.corrected import SEPARATOR, key_of
 from streams.watch.episode import Emit, Moment, Transition
+from streams.watch.failing import Failing, Tell, ending
 from streams.watch.gather import Gathering, Ship, without
 from streams.watch.ids import Ids
 from streams.watch.log import LogRecord
-from streams.watch.published import RuleSet, UnknownEpoch, fixed
+from streams.watch.published import NeverPublished, RuleSet, UnknownEpoch, fixed
 from streams.watch.rule import Rule
 from streams.watch.spec import WindowSpec
-from streams.watch.switch import compare_with, switch
+from streams.watch.switch import compare_with, switched
 from streams.watch.timers import NEVER
 
+ALL = 100
+"""Where the program fails over more records than these of one frame, no record is to blame."""
 NO_TIME = datetime.min.replace(tzinfo=UTC)
 """No event's time: before the first event of a frame."""
 
@@ -54,6 +57,7 @@ class Lane:
     """
 
     gathering: Gathering
+    failing: Failing
     conditions: dict[str, Condition] = field(default_factory=dict)
     watermark: int = BEGINNING
     epoch: int = -1
@@ -122,18 +126,25 @@ class Partition:
         book: Book | None = None,
         furnish: Furnish = lambda condition: None,
         patience: int = 0,
+        failing: Tell = ending,
     ) -> None:
-        """`patience`: seconds of lateness that is borne at least; rules not given here might wait for them."""
+        """`patience`: seconds of lateness that is borne at least; rules not given here might wait for them.
+
+        `failing` is told of each rule that ends in an error; where it does not raise it, the rule is set aside.
+        """
         self.topic, self.partition = topic, partition
         self.offset = -1
         self.base = 0
         self.arrival = BEGINNING
         self.lanes: dict[str, Lane] = {}
         self.tally = Tally()
+        self.strange: list[tuple[int, Exception]] = []
+        """Records over which the program failed, that somebody has yet to be told of."""
         self._decode, self._contract, self._furnish = decode, contract, furnish
         self._targets, self._epoch = targets, epoch
         self._book = book or fixed(rules)
         self._switches = book is not None
+        self._failing = failing
         self._skew = contract.skew_ms
         self._lateness = max(int(contract.lateness.total_seconds()), patience)
 
@@ -160,7 +171,9 @@ class Partition:
             raw = record.value or b""
             try:
                 event = decode(raw)
-            except Rejected:
+            except Exception as error:
+                if not isinstance(error, Rejected):
+                    self._strange(place, error)
                 self.offset = offset
                 tally.events += events
                 events = 0
@@ -208,6 +221,14 @@ class Partition:
         self.offset = offset
         self._judge(rows, emit, ship)
 
+    def _strange(self, offset: int, error: Exception) -> None:
+        """Note a record over which the program fails; landing refuses it as well."""
+        if self._failing is ending or isinstance(error, MemoryError):
+            raise error
+        self.strange.append((offset, error))
+        if len(self.strange) > ALL:
+            raise error
+
     def _judge(self, rows: dict[str, Column], emit: Emit, ship: Ship) -> None:
         """Give every rule the rows so far, as columns."""
         seconds = self.tally.seconds
@@ -215,9 +236,14 @@ class Partition:
             lane = self.lanes[timeline]
             told: list[Transition] = []
             counting = Column(without(column, lane.repeats)) if lane.repeats else column
-            begun = perf_counter()
+            begun, failing = perf_counter(), lane.failing.rules
             for name, each in lane.conditions.items():
-                each.observe(counting if each.rule.accumulates else column, told.append)
+                if name in failing:
+                    continue
+                try:
+                    each.observe(counting if each.rule.accumulates else column, told.append)
+                except Exception as error:
+                    lane.failing.add(name, error)
                 ended = perf_counter()
                 seconds[name] = seconds.get(name, 0.0) + ended - begun
                 begun = ended
@@ -258,6 +284,8 @@ class Partition:
             return None
         try:
             return self._book(tick.data.epoch)
+        except NeverPublished:
+            return None
         except UnknownEpoch:
             self._judge(rows, emit, ship)
             raise
@@ -271,7 +299,9 @@ class Partition:
         return lane
 
     def _lane(self, timeline: str) -> Lane:
-        return Lane(Gathering(self.topic, self.partition, timeline, self._targets, self.base))
+        failing = Failing(self._failing)
+        place = (self.topic, self.partition, timeline)
+        return Lane(Gathering(*place, self._targets, self.base, failing), failing)
 
     def _set_rules(self, timeline: str, lane: Lane, rules: RuleSet, offset: int, emit: Emit) -> None:
         """Put rules in force: those that stay keep all they know, the others take over what they can."""
@@ -280,17 +310,18 @@ class Partition:
         now = Moment(self.topic, self.partition, timeline, offset, lane.watermark)
         names = [*own, *(lane.conditions.keys() - own.keys())]
         made = {
-            name: switch(
+            name: switched(
                 lane.conditions.get(name),
                 own.get(name),
                 lambda rule: self._condition(rule, timeline),
                 now,
                 emit,
+                lane.failing,
             )
             for name in names
         }
         lane.conditions = {name: each for name, each in made.items() if each is not None}
-        compare_with(rules.tables, lane.conditions.values())
+        compare_with(rules.tables, lane.conditions, lane.failing)
         lane.gathering.set_rules(rules.rules, feed, own)
         lane.epoch = rules.epoch
         self._epoch = max(self._epoch, rules.epoch)
@@ -319,6 +350,10 @@ class Partition:
         """(timeline, condition) of all rules."""
         for timeline, lane in self.lanes.items():
             yield from ((timeline, each) for each in lane.conditions.values())
+
+    def failed(self, timeline: str, rule: str, error: Exception) -> None:
+        """Set a rule aside whose records could not be put back."""
+        self.lanes[timeline].failing.add(rule, error)
 
     def head(self) -> bytes:
         """The small part of the state, as bytes."""

@@ -74,6 +74,10 @@ class UnknownEpoch(Exception):
         self.epoch = epoch
 
 
+class NeverPublished(Exception):
+    """A tick carries an epoch that the topic of rules does not have: it changes no rules, now or in a replay."""
+
+
 class History:
     """All records of the topic so far, in order."""
 
@@ -235,11 +239,11 @@ class RuleBook:
         self._sets: dict[int, RuleSet] = {}
 
     def rule_set(self, epoch: int) -> RuleSet:
-        """The rules of an epoch; UnknownEpoch where its record has not come yet."""
+        """The rules of an epoch; UnknownEpoch where its record is to come, NeverPublished where none is."""
         if epoch > self.history.epoch:
-            if epoch not in self._never and not self.complete:
-                raise UnknownEpoch(epoch)
-            epoch = self.history.epoch
+            if epoch in self._never or self.complete:
+                raise NeverPublished(epoch)
+            raise UnknownEpoch(epoch)
         if epoch not in self._sets:
             entries = self.history.in_force(epoch).values()
             rules = [found for entry in entries if (found := self._whole(entry, self._rule)) is not None]
@@ -252,9 +256,11 @@ class RuleBook:
         return self._sets[epoch]
 
     def pass_over(self, epoch: int) -> None:
-        """Take an epoch that was never published for the newest there is."""
+        """Know from now on that an epoch was never published."""
         self._never.add(epoch)
-        self._broken(f"epoch {epoch}", "a tick names it and no rules were ever published with it")
+        self._broken(
+            f"epoch {epoch}", "a tick names it and no rules were ever published with it: the rules stay"
+        )
 
     def _whole(self, entry: Entry, read: Callable[[Entry], Found]) -> Found | None:
         """What an entry stands for; None where it stands for nothing, which is told once."""

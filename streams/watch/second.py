@@ -11,7 +11,6 @@ when its tick said so. Rows before that are judged by the old version, rows afte
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,11 +26,12 @@ from streams.watch.batches import BEGINNING, Batch, Portion, cut_in_parts, decod
 from streams.watch.conditions import Column, Condition, condition
 from streams.watch.corrected import settled
 from streams.watch.episode import Emit, Moment, Transition
+from streams.watch.failing import Failing, Tell, ending
 from streams.watch.gather import TRANSITION, Gather, Ship, record_of
 from streams.watch.log import LogRecord
 from streams.watch.published import RuleSet
 from streams.watch.rule import Rule
-from streams.watch.switch import compare_with, switch
+from streams.watch.switch import compare_with, switched
 from streams.watch.templates import region_template
 
 Source = tuple[str, int]
@@ -73,6 +73,7 @@ class LaneHead(msgspec.Struct, array_like=True):
 class SecondLane:
     """One timeline: how far its sources and rules are, and the rows that wait, by rule."""
 
+    failing: Failing
     marks: dict[Source, Mark] = field(default_factory=dict)
     progress: dict[str, Progress] = field(default_factory=dict)
     conditions: dict[str, Condition] = field(default_factory=dict)
@@ -105,9 +106,11 @@ class SecondStage:
         targets: int,
         partitions: Mapping[str, int],
         furnish: Callable[[Condition], None] = lambda condition: None,
+        failing: Tell = ending,
     ) -> None:
         """`targets`: partitions of `partials`; `partitions`: those of each feed.
 
+        `failing` is told of each rule that ends in an error; where it does not raise it, the rule is set aside.
         `strange` gathers the offsets of messages that hold no batches and are passed over; somebody tells of them.
         """
         self.partition = partition
@@ -118,6 +121,7 @@ class SecondStage:
         self.strange: list[int] = []
         self._contracts, self._book, self._furnish = contracts, book, furnish
         self._targets, self._partitions = targets, partitions
+        self._failing = failing
         self._pages: dict[int, tuple[bytes, int]] = {}
         self._changed: set[int] = set()
 
@@ -154,7 +158,7 @@ class SecondStage:
 
     def _apply(self, batch: Batch) -> tuple[int, bool]:
         """Take one batch; gives its number of rows and whether it moved time. One that came before is skipped."""
-        lane = self.lanes.setdefault(batch.timeline, SecondLane())
+        lane = self._lane(batch.timeline)
         source = (batch.stream, batch.number)
         mark = lane.marks.get(source)
         if mark is None:
@@ -172,6 +176,12 @@ class SecondStage:
                 since = mark.watermark if batch.since is None else batch.since
                 mark.epochs.append((batch.epoch, since))
         return sum(portion.size for portion in batch.portions), batch.watermark is not None
+
+    def _lane(self, timeline: str) -> SecondLane:
+        lane = self.lanes.get(timeline)
+        if lane is None:
+            lane = self.lanes[timeline] = SecondLane(Failing(self._failing))
+        return lane
 
     def _advance(self, timeline: str, lane: SecondLane, emit: Emit, ship: Ship) -> None:
         """Bring every rule to the epochs its sources have come to, and judge it as far as they are."""
@@ -220,13 +230,13 @@ class SecondStage:
         if old is not None and (new is None or new.version != old.rule.version):
             self._run(lane, old, change, emit)
         now = Moment(PARTIALS, -1, timeline, -1, max(change, progress.watermark))
-        made = switch(old, new, lambda rule: self._condition(rule, timeline), now, emit)
+        made = switched(old, new, lambda rule: self._condition(rule, timeline), now, emit, lane.failing)
         if made is None:
             lane.conditions.pop(name, None)
             lane.progress[name] = Progress(0, epoch, change, progress.watermark)
             self._release(lane.waiting.pop(name, []))
         else:
-            compare_with(self._book(epoch).tables, [made])
+            compare_with(self._book(epoch).tables, {name: made}, lane.failing)
             lane.conditions[name] = made
             lane.progress[name] = Progress(made.rule.version, epoch, change, progress.watermark)
 
@@ -240,26 +250,37 @@ class SecondStage:
             self._run(lane, each, watermark, emit)
 
     def _run(self, lane: SecondLane, each: Condition, watermark: int, emit: Emit) -> None:
-        """Give a condition all rows before the watermark less `wait`, in order, then the watermark itself."""
-        wait, name = each.rule.wait * 1000, each.rule.id
-        progress = lane.progress[name]
-        rows = lane.waiting.get(name, [])
-        named = any(map(_KEY, rows))  # rows of which only the times matter come without source and id
-        rows.sort(key=_ORDER if named else self._unnamed_order(each.rule))
-        ripe = rows[: bisect_left(rows, watermark - wait, key=_TIME)]
-        del rows[: len(ripe)]
-        column = self._rows(each.rule, settled(ripe) if named else ripe, progress.watermark, wait)
-        column.append((None, watermark - wait, watermark, -1, "", each.rule.feed))
-        progress.watermark = watermark
+        """Give a condition all rows before the watermark less `wait`, in order, then the watermark itself.
 
-        def canonical(transition: Transition) -> None:
-            reached = transition.at + wait
-            emit(replace(transition, topic=PARTIALS, partition=-1, offset=-1, watermark=reached))
-
+        The rows of one that is set aside go by, so that they are not kept for ever and composites go on.
+        """
+        name, until = each.rule.id, watermark - each.rule.wait * 1000
+        rows, progress = lane.waiting.get(name, []), lane.progress[name]
+        ripe = [row for row in rows if row[0] < until]
+        if ripe:
+            rows[:] = [row for row in rows if row[0] >= until]
+        reached, progress.watermark = progress.watermark, watermark
         begun = perf_counter()
-        each.observe(column, canonical)
+        if name not in lane.failing.rules:
+            try:
+                self._give(each, ripe, reached, watermark, emit)
+            except Exception as error:
+                lane.failing.add(name, error)
         self.tally.seconds[name] = self.tally.seconds.get(name, 0.0) + perf_counter() - begun
         self._release(ripe)
+
+    def _give(self, each: Condition, ripe: list[Waiting], reached: int, watermark: int, emit: Emit) -> None:
+        wait = each.rule.wait * 1000
+        named = any(map(_KEY, ripe))  # rows of which only the times matter come without source and id
+        ripe.sort(key=_ORDER if named else self._unnamed_order(each.rule))
+        column = self._rows(each.rule, settled(ripe) if named else ripe, reached, wait)
+        column.append((None, watermark - wait, watermark, -1, "", each.rule.feed))
+
+        def canonical(transition: Transition) -> None:
+            at = transition.at + wait
+            emit(replace(transition, topic=PARTIALS, partition=-1, offset=-1, watermark=at))
+
+        each.observe(column, canonical)
 
     def _unnamed_order(self, rule: Rule) -> Callable[[Waiting], Any]:
         """The order of rows without source and id: by time, and by their fields where the first one is shown."""
@@ -358,6 +379,10 @@ class SecondStage:
         for timeline, lane in self.lanes.items():
             yield from ((timeline, each) for each in lane.conditions.values())
 
+    def failed(self, timeline: str, rule: str, error: Exception) -> None:
+        """Set a rule aside whose records could not be put back."""
+        self.lanes[timeline].failing.add(rule, error)
+
     def head(self) -> bytes:
         """The small part of the state, as bytes."""
         return msgspec.msgpack.encode({
@@ -370,13 +395,14 @@ class SecondStage:
     def restore_head(self, raw: bytes) -> None:
         """Put it back, with fresh conditions; raises UnknownEpoch where their rules are not known here yet."""
         for timeline, head in _heads.decode(raw).items():
-            lane = SecondLane({(stream, number): mark for stream, number, mark in head.marks}, head.progress)
+            marks = {(stream, number): mark for stream, number, mark in head.marks}
+            lane = SecondLane(Failing(self._failing), marks, head.progress)
             for name, progress in head.progress.items():
                 if not progress.version:
                     continue
                 rules = {rule.id: rule for rule in self._book(progress.epoch).rules}
                 made = lane.conditions[name] = self._condition(rules[name], timeline)
-                compare_with(self._book(progress.epoch).tables, [made])
+                compare_with(self._book(progress.epoch).tables, {name: made}, lane.failing)
             self.lanes[timeline] = lane
 
     def pages(self) -> Iterator[tuple[str, bytes | None]]:
@@ -393,7 +419,7 @@ class SecondStage:
         for name, raw in sorted(pages.items(), key=lambda item: int(item[0])):
             page, left = int(name), 0
             for batch in decode_batches(raw) or ():
-                lane = self.lanes.setdefault(batch.timeline, SecondLane())
+                lane = self._lane(batch.timeline)
                 for portion in batch.portions:
                     judged = self._judged(lane, portion.rule)
                     rows = [row for row in _waiting(portion, page) if row[0] >= judged]

@@ -46,6 +46,9 @@ class Kept(Protocol):
     def conditions(self) -> Iterator[tuple[str, Condition]]:
         """(timeline, condition) of all rules."""
 
+    def failed(self, timeline: str, rule: str, error: Exception) -> None:
+        """Go on without a rule whose records could not be put back."""
+
     def head(self) -> bytes:
         """The small part of its state."""
 
@@ -231,7 +234,7 @@ class StateKeeper(Generic[Stage]):
         self._stale = {key for key, bucket in found.items() if bucket.offset > header.offset}
         for timeline, each in self.partition.conditions():
             place = self._place(timeline, each)
-            self._restore_condition(place, each, header.sizes.get(place, LEAST), found)
+            self._restore_condition(timeline, place, each, header.sizes.get(place, LEAST), found)
         self.partition.restore_pages(dict(self._restored_pages(found)))
         return header.warned
 
@@ -254,7 +257,7 @@ class StateKeeper(Generic[Stage]):
         return key.startswith(self._prefix) and key != self._prefix
 
     def _restore_condition(
-        self, place: bytes, condition: Condition, size: int, found: Mapping[bytes, Bucket]
+        self, timeline: str, place: bytes, condition: Condition, size: int, found: Mapping[bytes, Bucket]
     ) -> None:
         self._sizes[place] = size
         for number in range(size):
@@ -268,7 +271,10 @@ class StateKeeper(Generic[Stage]):
             records = _records.decode(bucket.records)
             self._members[key] = set(records)
             condition.records.update(records)
-        condition.restored()
+        try:
+            condition.restored()
+        except Exception as error:
+            self.partition.failed(timeline, condition.rule.id, error)
 
 
 def _numbered(place: bytes, size: int) -> bytes:

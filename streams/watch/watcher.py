@@ -12,10 +12,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from faust.types import TP
 
+from schemas.blanking import fault
 from schemas.contract import Contract
 from schemas.decoder import Decoder
 from schemas.topics import PARTIALS, WARNINGS
@@ -69,6 +71,7 @@ class Watcher:
         self._pending: list[Any] = []
         self._shipped: list[Any] = []
         self._sending: set[TP] = set()
+        self._failing: set[str] = set()
         self._warned: dict[int, int] = {}
         self._sent: tuple[int, dict[int, int], set[str]] = (-1, {}, set())
         self.table: Any = app.Table("state", key_type=bytes, value_type=bytes)
@@ -112,6 +115,11 @@ class Watcher:
                 self._aside(
                     f"{PARTIALS}/{stage.partition} at {stage.strange.pop(0)}", "holds no batches of rows"
                 )
+        if isinstance(stage, Partition) and stage.strange:
+            contract = self._by_topic[stage.topic]
+            for offset, error in stage.strange:
+                self._aside(f"{stage.topic}/{stage.partition} at {offset}", fault((contract,), error))
+            stage.strange.clear()
         for target, batches in shipped.items():
             await self._ship(target, batches)
         for transition in decided:
@@ -174,20 +182,37 @@ class Watcher:
 
     def _stage(self, tp: TP) -> Stage:
         """A partition as it is before its first record: under the first rules that were published."""
-        rule_set = self.book.rule_set
+        rule_set, failing = self.book.rule_set, partial(self._failed, tp)
         if tp.topic == PARTIALS:
             partitions = dict.fromkeys(self._contracts, self._targets)
             return SecondStage(
-                self._contracts, rule_set, tp.partition, targets=self._targets, partitions=partitions
-            )
+                self._contracts, rule_set, tp.partition, targets=self._targets, partitions=partitions,
+                failing=failing,
+            )  # fmt: skip
         contract = self._by_topic[tp.topic]
         if tp.topic not in self._decoders:
             self._decoders[tp.topic] = Decoder(contract).decode
         first = self.book.history.first
         return Partition(
             contract, self._decoders[tp.topic], rule_set(first).rules, tp.topic, tp.partition,
-            targets=self._targets, epoch=first, book=rule_set,
+            targets=self._targets, epoch=first, book=rule_set, failing=failing,
         )  # fmt: skip
+
+    def _failed(self, tp: TP, rule: str, error: Exception) -> None:
+        """Go on without a rule that ended in an error, while there are others that do not; else raise it.
+
+        What takes every rule along is no fault of an item, and a watch without a rule must not look alive.
+        """
+        known = self.book.history.in_force()
+        self._failing.add(rule)
+        if len(known) > 1 and self._failing.issuperset(known):
+            raise error
+        feeds = self.book.rule(rule, known[rule].version).feeds if rule in known else self._contracts
+        why = fault((self._contracts[feed] for feed in feeds if feed in self._contracts), error)
+        self._aside(
+            f"rule {rule} in {tp.topic}/{tp.partition}",
+            f"{why}; not judged there until another version of it is published, or the worker starts again",
+        )
 
     async def _already_sent(self, since: dict[int, int]) -> set[str]:
         """Ids on `warnings` since then; what was read for another partition since the rebalance serves again."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,10 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.contract import RULES, Contract, Field, load_contracts
+from schemas.contract_model import REASONS
 from schemas.decoder import KNOWN, Decoder
 from schemas.errors import Rejected
 from schemas.fields import DATES, TIMES, TIMESTAMPS
 from schemas.text import control
+from streams.land.account import FAULT
+from streams.land.storing import UNSTORABLE
 
 CONTRACTS = load_contracts()
 DECODERS = {feed: Decoder(contract) for feed, contract in CONTRACTS.items()}
@@ -404,3 +409,20 @@ def test_a_missing_marker_inside_the_bounds_is_told_apart_from_a_value() -> None
     with pytest.raises(Rejected) as caught:
         decoder.decode(encoded(event(changed={"pm25": 999})))
     assert (caught.value.field, caught.value.rule) == ("pm25", "missing")
+
+
+def test_the_documents_have_every_reason_of_a_rejection_and_no_other() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "declarations.md").read_text(encoding="utf-8")
+    told = text.partition("**Reasons of rejection** (`rule`): ")[2].partition("A tick that no table")[0]
+    others = {"id", "source", "corrects", "timeline", "skew"}
+    assert set(re.findall(r"`([a-z]+)`", told)) - others == set(REASONS) == {*RULES, UNSTORABLE, FAULT}
+
+
+def test_blanks_are_no_value_of_a_required_field_even_where_its_pattern_has_them() -> None:
+    note = Field(name="note", kind="string", required=True, pattern="[ a-z]+")
+    decode = Decoder(replace(CONTRACTS[AIR], fields=(*CONTRACTS[AIR].fields, note))).decode
+    assert decode(encoded(event(changed={"note": "a b"}))).data.note == "a b"
+    for value, rule in (("  ", "required"), ("A", "pattern")):
+        with pytest.raises(Rejected) as found:
+            decode(encoded(event(changed={"note": value})))
+        assert (found.value.field, found.value.rule) == ("note", rule)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
 from streams.land.account import (
+    ALL,
+    FAULT,
     LIVE,
     MILLISECOND,
     TIMELINES,
@@ -189,3 +192,36 @@ def test_every_offset_is_counted_once(records: list[Record]) -> None:
     seen = [row.offset for rows in (batch.accepted, batch.refused, batch.ticks) for row in rows]
     assert sorted(seen) == [record.offset for record in records]
     assert len(batch.accepted) + len(batch.refused) + batch.control == batch.last + 1
+
+
+def fails(raw: bytes) -> Any:
+    """A decoder with a fault of its own over events of one kind."""
+    if b"poison" in raw:
+        raise KeyError("no such station")
+    return FEED.decode(raw)
+
+
+def test_a_record_over_which_the_program_fails_is_refused_with_its_bytes_and_the_others_go_on() -> None:
+    feed = replace(FEED, decode=fails, shown=lambda error: f"told\x1b {error}")
+    records = log(air("a"), air("poison"), tick(NOON), air("b"))
+    position, batch = check(feed, Position(0), records)
+    assert batch is not None and position.next == 4
+    assert [row.event.id for row in batch.accepted] == ["a", "b"]
+    (row,) = batch.refused
+    assert (row.offset, row.field, row.rule, row.id, row.raw) == (
+        1,
+        "event",
+        FAULT,
+        "poison",
+        records[1].value,
+    )
+    assert row.value == "told\\u001b 'no such station'"
+
+
+def test_where_the_program_fails_over_all_of_many_records_landing_ends() -> None:
+    feed = replace(FEED, decode=fails)
+    poison = [air("poison") for _ in range(ALL + 1)]
+    with pytest.raises(KeyError, match="no such station"):
+        check(feed, Position(0), log(*poison))
+    _, batch = check(feed, Position(0), log(*poison, air("good")))
+    assert batch is not None and len(batch.refused) == ALL + 1
