@@ -15,10 +15,11 @@ from schemas.regions import Regions, load_regions
 from schemas.roles import Roles, load_roles
 from schemas.settings import Settings
 from streams.duty.files import from_example
-from streams.duty.models import Officer, Override
+from streams.duty.models import Office, Officer, Override
+from streams.duty.officers import grants_of, taken_of
 from streams.duty.roster import Roster
 from streams.duty.roster_yaml import load_roster
-from streams.duty.who import Plan, Substitution
+from streams.duty.who import Grants, Plan, Substitution
 
 log = logging.getLogger("liaowang.duty")
 
@@ -86,4 +87,11 @@ def plan_of(session: Session, desk: Desk, since: datetime) -> Plan:
         for each in changes
     )
     able = frozenset(session.scalars(sa.select(Officer.login).where(Officer.active)))
-    return Plan(desk.roster, desk.regions, substitutions, able)
+    return Plan(desk.roster, desk.regions, substitutions, able, _who_lost_a_role(session))
+
+
+def _who_lost_a_role(session: Session) -> dict[str, Grants]:
+    """What each officer holds and lost, of those from whom a role was taken."""
+    lost = sa.select(Office.officer_id).where(Office.revoked.is_not(None))
+    officers = session.scalars(sa.select(Officer).where(Officer.id.in_(lost)).order_by(Officer.id))
+    return {each.login: Grants(grants_of(each), taken_of(each)) for each in officers}

@@ -19,6 +19,7 @@ from streams.duty.channels.config import Channel, Channels, Inhibition
 from streams.duty.channels.message import LEVEL_ZH, Message, Recipient
 from streams.duty.channels.quota import reserved, room
 from streams.duty.policy import FIRST_WAIT
+from streams.duty.told import ENDED
 from streams.duty.words import one_line
 
 RED = "red"
@@ -30,6 +31,7 @@ MOST_AGE = {"red": 300.0, "orange": 900.0, "yellow": 3600.0, "blue": 6 * 3600.0}
 """Seconds after which a notification that could not be delivered is dead and goes another way."""
 
 
+OVER = "the warning is over"
 NOBODY = Recipient()
 
 
@@ -38,8 +40,8 @@ class Notice:
     """One notification that waits. `message` names the message it was first tried in, empty before that.
 
     Times are seconds since 1970. `case` holds region, rule, subject, episode, title, runbook and the like; `waits`
-    says whether the case waits for somebody, `over` whether its warning is over, `absent` whether the account of
-    its officer was ended.
+    says whether the case waits for somebody, `over` whether its warning is over, `heard` whether its officer may
+    have been told of the case by this channel before, `unfit` why he is told no more (account ended, role taken).
     """
 
     id: int
@@ -58,7 +60,8 @@ class Notice:
     officer_id: int | None = None
     waits: bool = True
     over: bool = False
-    absent: bool = False
+    heard: bool = True
+    unfit: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,8 @@ def plan(notices: Iterable[Notice], world: World, now: float) -> Plan:
     """What goes out at `now`. `world.busy` are keys of messages under way; `world.slots` room by channel."""
     dropped, waiting, held = [], [], {}
     for notice in notices:
+        if notice.message in world.busy:  # it is under way: what it comes to is written down first
+            continue
         why = reason_not_to(notice, world, now)
         if why:
             dropped.append((notice, why))
@@ -150,13 +155,22 @@ def plan(notices: Iterable[Notice], world: World, now: float) -> Plan:
 
 
 def reason_not_to(notice: Notice, world: World, now: float) -> str:
-    """Why a notice that was never tried goes nowhere; empty where it goes."""
+    """Why a notice goes nowhere (any more); empty where it goes.
+
+    Before each try: whether its officer is to be told still, and whether there is something to be told. Nothing
+    else holds back what was tried once, as it may have arrived. An end is never held back: who was told of a
+    warning is told that it is over.
+    """
+    if notice.unfit:
+        return notice.unfit
+    if notice.kind in ASKING and not notice.waits:
+        return OVER if notice.over else "the case is taken"
+    if notice.kind == "raised" and notice.over:
+        return OVER
+    if notice.kind == ENDED:
+        return "" if notice.heard or notice.message else "its reader was not told of the warning"
     if notice.attempts or notice.message:
         return ""
-    if notice.absent:
-        return f"the account of {notice.to.login} was ended"
-    if notice.kind in ASKING and not notice.waits:
-        return "the warning is over" if notice.over else "the case is taken"
     channel = world.channels.channels.get(notice.channel)
     if channel is not None and not meant_for(channel, notice):
         return f"channel {channel.name} is for other regions or roles"
@@ -167,7 +181,12 @@ def reason_of(holder: Silence | Open | None) -> str:
     """What holds a notice back, in words; empty where nothing does."""
     if isinstance(holder, Silence):
         return f"silence {holder.id}: {holder.reason}"
-    return f"case {holder.id} is {holder.level}" if holder else ""
+    return str(said_of_case(str(holder.id), holder.level)) if holder else ""
+
+
+def said_of_case(id: Any, level: Any) -> Any:
+    """What a notification says that a graver case holds back; in Python as in SQL, by which it is let go."""
+    return "case " + id + " is " + level
 
 
 def held_by(notice: Notice, world: World, now: float) -> Silence | Open | None:
@@ -289,7 +308,7 @@ def _one(batch: Batch, notice: Notice, url: str) -> Message:
         to=notice.to,
         labels=_labels(notice),
         runbook=str(case.get("runbook") or ""),
-        ended=notice.kind == "ended",
+        ended=notice.kind == ENDED,
     )
 
 
@@ -302,7 +321,7 @@ _LINES = (
     ("处置", "runbook"),
 )
 _KINDS = {
-    **{"escalated": "升级", "last_resort": "升级", "overdue": "超时", "raised": "升高", "ended": "结束"},
+    **{"escalated": "升级", "last_resort": "升级", "overdue": "超时", "raised": "升高", ENDED: "结束"},
     **{STILL_OPEN: "仍未签收", "handed": "移交"},
 }
 

@@ -7,8 +7,9 @@ answers.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,6 +48,10 @@ def level_of(gap: Gap, now: datetime) -> str:
     return "red" if gap.starts - now <= SOON else "orange"
 
 
+Change = tuple[str, Callable[[Session], None]]
+"""One hole to be opened, changed or ended: what it is, and how it is written down."""
+
+
 class Holes:
     """Warns of holes; made once, since it compiles the contract of warnings."""
 
@@ -55,25 +60,43 @@ class Holes:
 
     def warn(self, session: Session, desk: Desk, roles: Collection[str], now: datetime) -> int:
         """Open, raise and end the warnings of holes as they are now; returns how many are open."""
+        number, changes = self.changes(session, desk, roles, now)
+        for _, change in changes:
+            change(session)
+        return number
+
+    def changes(
+        self, session: Session, desk: Desk, roles: Collection[str], now: datetime
+    ) -> tuple[int, list[Change]]:
+        """How many holes there are, and what is to be written down of them, each for itself."""
         known = list(session.scalars(sa.select(Hole).where(Hole.filled.is_(None)).order_by(Hole.id)))
-        found = holes(session, desk, roles, now, desk.roster.look_ahead)
+        found, changes = holes(session, desk, roles, now, desk.roster.look_ahead), list[Change]()
         for gap in found:
+            what = f"hole {gap.kind}, {gap.role} in {gap.region} from {_local(gap.starts)}"
             same = next((hole for hole in known if _same(hole, gap)), None)
             if same is None:
-                self._say(session, desk, _new(session, gap, now), "opened", now, why=gap.why)
-                continue
-            known.remove(same)
-            same.starts, same.ends = min(same.starts, gap.starts), gap.ends
-            level = level_of(gap, now)
-            if level != same.level:
-                before, same.level, same.ordinal = same.level, level, same.ordinal + 1
-                kind = "raised" if level == "red" else "lowered"
-                self._say(session, desk, same, kind, now, before, gap.why)
-        for hole in known:
-            hole.filled, hole.ordinal = now, hole.ordinal + 1
-            self._say(session, desk, hole, "recovered", now, hole.level)
-        session.flush()
-        return len(found)
+                changes.append((what, partial(self._open, desk=desk, gap=gap, now=now)))
+            else:
+                known.remove(same)
+                changes.append((what, partial(self._go_on, id=same.id, desk=desk, gap=gap, now=now)))
+        changes += [(f"hole {hole.id}", partial(self._end, id=hole.id, desk=desk, now=now)) for hole in known]
+        return len(found), changes
+
+    def _open(self, session: Session, *, desk: Desk, gap: Gap, now: datetime) -> None:
+        self._say(session, desk, _new(session, gap, now), "opened", now, why=gap.why)
+
+    def _go_on(self, session: Session, *, id: int, desk: Desk, gap: Gap, now: datetime) -> None:
+        hole = session.get_one(Hole, id)
+        hole.starts, hole.ends = min(hole.starts, gap.starts), gap.ends
+        level = level_of(gap, now)
+        if level != hole.level:
+            before, hole.level, hole.ordinal = hole.level, level, hole.ordinal + 1
+            self._say(session, desk, hole, "raised" if level == "red" else "lowered", now, before, gap.why)
+
+    def _end(self, session: Session, *, id: int, desk: Desk, now: datetime) -> None:
+        hole = session.get_one(Hole, id)
+        hole.filled, hole.ordinal = now, hole.ordinal + 1
+        self._say(session, desk, hole, "recovered", now, hole.level)
 
     def _say(
         self,
@@ -89,6 +112,7 @@ class Holes:
         event = self._decoder.decode(raw)
         session.add(Message(uid=event.id, topic=WARNINGS, key=event.data.subject, payload=raw, created=now))
         hear(session, desk, now, [event], ROSTER)
+        session.flush()
 
 
 def _same(hole: Hole, gap: Gap) -> bool:

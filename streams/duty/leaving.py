@@ -17,14 +17,14 @@ from sqlalchemy.orm import Session
 from streams.duty import officers
 from streams.duty.desk import Desk
 from streams.duty.lifecycle import CLOSED, NEW, after_reassigning
-from streams.duty.models import Case, Officer
+from streams.duty.models import Case, Office, Officer
+from streams.duty.officers import unfit
 from streams.duty.records import record
 from streams.duty.rights import Actor, Grant, may
 from streams.duty.waiting import Shift, chain_of, schedule, shift_of, tell_handed, wait
 
 log = logging.getLogger("liaowang.duty")
 
-ENDED = "the account was ended"
 CHECK = Actor("platform", "roster check")
 
 
@@ -34,7 +34,9 @@ def set_active(
     """Whether he may sign in and be on duty. One who may not keeps no case, no token and no session."""
     officers.set_active(session, officer, actor, now, desk.regions, active)
     session.flush()
-    return [] if active else hand_on(session, desk, actor, now, officer, ENDED)
+    if active:
+        return []
+    return hand_on(session, desk, actor, now, officer, f"the account of {officer.login} was ended")
 
 
 def take(
@@ -55,16 +57,29 @@ def take(
     return hand_on(session, desk, actor, now, officer, why, lost)
 
 
-def hand_on_of_the_absent(session: Session, desk: Desk, now: datetime) -> list[int]:
-    """Cases of officers whose account is not active, however that came about, go on; their numbers."""
+def left_behind(session: Session, desk: Desk) -> dict[int, str]:
+    """Open cases of officers who are to have them no more, however that came about, and why, by number."""
+    lost = sa.select(Office.officer_id).where(Office.revoked.is_not(None))
     query = (
-        sa.select(Officer)
-        .join(Case, Case.assignee_id == Officer.id)
-        .where(Case.state != CLOSED, Officer.active.is_(False))
-        .distinct()
+        sa.select(Case.id, Case.role, Case.region, Officer)
+        .join(Officer, Officer.id == Case.assignee_id)
+        .where(Case.state != CLOSED, sa.or_(Officer.active.is_(False), Officer.id.in_(lost)))
+        .order_by(Case.id)
     )
-    absent = list(session.scalars(query.order_by(Officer.id)))
-    return [case for each in absent for case in hand_on(session, desk, CHECK, now, each, ENDED)]
+    found = {
+        id: unfit(officer, role, region, desk.regions) for id, role, region, officer in session.execute(query)
+    }
+    return {id: why for id, why in found.items() if why}
+
+
+def hand_on_left_behind(session: Session, desk: Desk, now: datetime, case_id: int) -> list[int]:
+    """Hand this case on where its officer is to have it no more; its number, or nothing."""
+    case = session.get(Case, case_id)
+    officer = case.assignee if case is not None else None
+    if case is None or officer is None:
+        return []
+    why = unfit(officer, case.role, case.region, desk.regions)
+    return hand_on(session, desk, CHECK, now, officer, why, lambda each: each.id == case_id) if why else []
 
 
 def hand_on(

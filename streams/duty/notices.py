@@ -21,11 +21,12 @@ from streams.duty.lifecycle import CLOSED, LEVELS
 from streams.duty.links import make_link
 from streams.duty.models import Case, Notification, Officer
 from streams.duty.models import Silence as SilenceRow
+from streams.duty.officers import unfit
 from streams.duty.policy import Dead, Delivered, Late, Outcome, Retry
 from streams.duty.records import record
 from streams.duty.rights import Actor
+from streams.duty.told import DEAD, DELIVERED, PENDING, SUPPRESSED, heard_before
 
-PENDING, DELIVERED, DEAD, SUPPRESSED = "pending", "delivered", "dead", "suppressed"
 PUSH = Actor("platform", "push")
 MOST, FEW = 500, 100
 """So many notifications are looked at in a round: of a channel that gathers them, of one that takes each alone."""
@@ -59,7 +60,9 @@ class Links:
 def _pending() -> sa.Select[Any]:
     """Notifications that wait with what is to be known of them, the most urgent first."""
     return (
-        sa.select(Notification, Case.waiting_since, Case.region, Officer, Case.recovered)
+        sa.select(
+            Notification, Officer, heard_before(), Case.waiting_since, Case.recovered, Case.role, Case.region
+        )
         .join(Case, Case.id == Notification.case_id)
         .outerjoin(Officer, Officer.id == Notification.officer_id)
         .where(Notification.state == PENDING)
@@ -119,7 +122,7 @@ def _look(
         if row[0].id in without or row[0].id in looked.broken:
             continue
         try:
-            looked.notices.append(_notice(row[0], row[1], row[2], row[3], row[4], regions))
+            looked.notices.append(_notice(*row, regions=regions))
         except Exception as error:
             looked.broken[row[0].id] = error
 
@@ -165,10 +168,13 @@ def newest(session: Session) -> int:
 
 def _notice(
     row: Notification,
-    waiting_since: datetime | None,
-    region: str,
     officer: Officer | None,
+    heard: bool,
+    waiting_since: datetime | None,
     recovered: datetime | None,
+    role: str,
+    region: str,
+    *,
     regions: Regions,
 ) -> Notice:
     said: dict[str, Any] = json.loads(row.payload)
@@ -195,7 +201,8 @@ def _notice(
         officer_id=row.officer_id,
         waits=waiting_since is not None,
         over=recovered is not None,
-        absent=officer is not None and not officer.active,
+        heard=heard or INSTEAD in row.key,  # what goes another way was told by the first one
+        unfit=unfit(officer, role, region, regions) if officer is not None else "",
     )
 
 

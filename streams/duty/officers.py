@@ -21,7 +21,7 @@ from schemas.roles import load_roles
 from streams.duty.console.tables import BrowserSession
 from streams.duty.models import Office, Officer, Token
 from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
-from streams.duty.rights import ADMIN, SUPERVISOR, VIEWER, Actor, Grant, may
+from streams.duty.rights import ADMIN, SUPERVISOR, VIEWER, Actor, Grant, bereft, may
 
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 SPECIAL = (ADMIN, SUPERVISOR, VIEWER)
@@ -230,6 +230,24 @@ def find(session: Session, login: str, *, active: bool = False) -> Officer:
 def grants_of(officer: Officer) -> tuple[Grant, ...]:
     """The roles he holds now, of an officer who is read already."""
     return _sorted(Grant(each.role, each.region) for each in _held(officer))
+
+
+def taken_of(officer: Officer) -> tuple[Grant, ...]:
+    """The roles he held once and holds no more."""
+    gone = {Grant(each.role, each.region) for each in officer.offices if each.revoked is not None}
+    return _sorted(gone - set(grants_of(officer)))
+
+
+def unfit(officer: Officer, role: str, region: str, regions: Regions) -> str:
+    """Why an officer is told of a case of this role and region no more; empty where he may be.
+
+    A roster may name who holds no role at all: only whose role was taken away is told no more by its turns.
+    """
+    if not officer.active:
+        return f"the account of {officer.login} was ended"
+    if bereft(grants_of(officer), taken_of(officer), role, region, regions):
+        return f"{officer.login} holds no role of {role} in {region} any more"
+    return ""
 
 
 def _held(officer: Officer) -> list[Office]:

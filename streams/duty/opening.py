@@ -17,6 +17,7 @@ from streams.duty.lifecycle import CLOSED, CONFIRMED, DISPOSED, NEW, worse
 from streams.duty.models import Case, Heard, Notification, Replayed
 from streams.duty.records import notify, record
 from streams.duty.rights import Actor
+from streams.duty.told import ENDED, told
 from streams.duty.waiting import Shift, schedule, shift_of, taken, wait
 
 log = logging.getLogger("liaowang.duty")
@@ -292,19 +293,22 @@ def _tell_raised(session: Session, shift: Shift, case: Case, now: datetime, offi
 
 
 def _tell_ended(session: Session, case: Case, now: datetime) -> None:
-    """Who was told of the warning by a channel hears there that it is over; machines end their alert with it."""
-    query = (
-        sa.select(Notification.officer_id, Notification.channel)
-        .where(Notification.case_id == case.id, Notification.state.in_(("pending", "delivered")))
-        .distinct()
-    )
-    for officer_id, channel in session.execute(query).all():
+    """Who was told of the warning by a channel hears there once that it is over; machines end their alert with it.
+
+    What waits still to be sent is looked at again when the end is about to go: who was not told hears of no end.
+    """
+    of_case = sa.select(Notification.officer_id, Notification.channel).where(Notification.case_id == case.id)
+    knows = set(session.execute(of_case.where(Notification.kind == ENDED)).tuples())
+    query = of_case.where(Notification.kind != ENDED, told()).order_by(Notification.id)
+    for officer_id, channel in dict.fromkeys(session.execute(query).tuples()):
+        if (officer_id, channel) in knows:
+            continue
         part = f"ended/{case.entries}/{officer_id}"
         notify(
             session,
             case,
             now,
-            kind="ended",
+            kind=ENDED,
             step=case.step,
             officer_id=officer_id,
             channels=(channel,),

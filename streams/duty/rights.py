@@ -40,6 +40,11 @@ def may(grants: Iterable[Grant], verb: str, role: str, region: str, regions: Reg
     return any(verb in _verbs(grant.role, role) and covers(grant.region, region, regions) for grant in grants)
 
 
+def bereft(held: Iterable[Grant], taken: Iterable[Grant], role: str, region: str, regions: Regions) -> bool:
+    """Whether what let somebody handle cases of `role` in `region` was taken away, and nothing else lets him."""
+    return may(taken, "handle", role, region, regions) and not may(held, "handle", role, region, regions)
+
+
 def sees(actor: Actor, role: str, region: str, assignee: int | None, regions: Regions) -> bool:
     """Whether a case of this role and region, in the hands of `assignee`, is one that the actor may see."""
     own = actor.officer_id is not None and actor.officer_id == assignee

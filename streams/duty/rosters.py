@@ -39,7 +39,7 @@ def answer(session: Session, desk: Desk, role: str, region: str, at: datetime) -
             "hole": True,
             "officer": None,
             "name": None,
-            "last_resort": last_resort(session, shift),
+            "last_resort": last_resort(session, shift, role, region),
         }
     return {
         **asked,

@@ -27,6 +27,7 @@ from streams.duty.lifecycle import CLOSED, NEW
 from streams.duty.models import Case, Notification, Officer
 from streams.duty.records import notify, record
 from streams.duty.rights import ADMIN, Actor
+from streams.duty.told import told
 from streams.duty.who import Answer, Plan, who
 
 log = logging.getLogger("liaowang.duty")
@@ -35,7 +36,6 @@ CLOCK = Actor("platform", "escalation")
 BATCH = 200
 UNHELD = timedelta(minutes=1)
 """How often it is looked whether somebody is there now for a case nobody has."""
-DEAD = "dead"
 
 
 @dataclass(frozen=True)
@@ -110,16 +110,21 @@ def advance(
 
 
 def told_of(session: Session, shift: Shift, case: Case) -> frozenset[str]:
-    """Who was told since the case began to wait; a message that did not arrive by any way has told nobody."""
+    """Who was told since the case began to wait, or is about to be: what is dead or kept back has told nobody."""
     if case.step == 0:
         return frozenset()
     query = sa.select(Notification.officer_id).where(
         Notification.case_id == case.id,
-        Notification.key.startswith(f"{case.uid}/{case.round}/", autoescape=True),
-        Notification.state != DEAD,
+        of_round(case),
+        told(),
     )
     ids = set(session.scalars(query))
     return frozenset(login for login, id in shift.ids.items() if id in ids)
+
+
+def of_round(case: Case) -> sa.ColumnElement[bool]:
+    """Notifications that ask for somebody since the case began to wait."""
+    return Notification.key.startswith(f"{case.uid}/{case.round}/", autoescape=True)
 
 
 def advance_due(session: Session, desk: Desk, now: datetime, without: Collection[int] = ()) -> int:
@@ -154,28 +159,32 @@ def chain_of(session: Session, shift: Shift, case: Case, now: datetime) -> tuple
         return answer.login if answer else None
 
     steps = steps_of(shift.desk.roster, case.level)
-    last = last_resort(session, shift)
+    last = last_resort(session, shift, case.role, case.region)
     links = resolve(steps, case.role, case.region, on_duty, last, shift.desk.regions)
-    able = shift.plan.able
     return tuple(
-        link if link.login in able else Link(link.after, link.to, None, link.channels) for link in links
+        link
+        if link.login is not None and shift.plan.answers(link.login, case.role, case.region)
+        else Link(link.after, link.to, None, link.channels)
+        for link in links
     )
 
 
-def last_resort(session: Session, shift: Shift) -> str | None:
-    """Who gets what nobody takes: the first active one declared, else any active admin; None only without both."""
+def last_resort(session: Session, shift: Shift, role: str, region: str) -> str | None:
+    """Who gets what nobody takes: the first active one declared, else any active admin; None only without both.
+
+    One whose role was taken away is passed over here, too.
+    """
     for login in shift.desk.roster.last_resort.officers:
-        if login in shift.plan.able:
+        if shift.plan.answers(login, role, region):
             return login
     query = (
         sa.select(Officer)
         .join(Officer.offices)
         .where(Officer.active, sa.text("office.role = :role AND office.revoked IS NULL"))
         .order_by(Officer.id)
-        .limit(1)
     )
-    admin = session.scalars(query, {"role": ADMIN}).first()
-    return admin.login if admin else None
+    admins = (admin.login for admin in session.scalars(query, {"role": ADMIN}))
+    return next((login for login in admins if shift.plan.answers(login, role, region)), None)
 
 
 def _tell(

@@ -7,11 +7,11 @@ on duty answers. Within a team the latest override that covers the moment counts
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from schemas.regions import Regions
-from streams.duty.rights import path
+from streams.duty.rights import Grant, bereft, path
 from streams.duty.roster import ANY, Occurrence, Roster, Team
 
 MOMENT = timedelta(microseconds=1)
@@ -35,13 +35,29 @@ class Substitution:
 
 
 @dataclass(frozen=True)
+class Grants:
+    """The roles of somebody who lost one: what he still holds, and what was taken away."""
+
+    held: tuple[Grant, ...]
+    taken: tuple[Grant, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What `who` is answered from: the roster, what was changed about it, and who is able (active)."""
+    """What `who` is answered from: the roster, its changes, who is able (active), who lost a role."""
 
     roster: Roster
     regions: Regions
     substitutions: tuple[Substitution, ...]
     able: frozenset[str]
+    lost: Mapping[str, Grants] = field(default_factory=dict)
+
+    def answers(self, login: str, role: str, region: str) -> bool:
+        """Whether somebody may be told of a case: his account is active, and the role was not taken from him."""
+        lost = self.lost.get(login)
+        return login in self.able and (
+            lost is None or not bereft(lost.held, lost.taken, role, region, self.regions)
+        )
 
 
 @dataclass(frozen=True)
@@ -61,7 +77,7 @@ def who(plan: Plan, role: str, region: str, at: datetime) -> Answer | None:
     """The officer on duty; None is a hole. An unknown region is answered for by the province."""
     for team in teams_for(plan, role, region):
         turn = on_duty(plan, team, at)
-        if turn and turn.login in plan.able:
+        if turn and plan.answers(turn.login, role, region):
             fallback = team.region != region
             return Answer(turn.login, team.team, turn.shift, team.region, turn.starts, turn.ends, fallback)
     return None
@@ -168,11 +184,8 @@ def _judge(plan: Plan, role: str, region: str, at: datetime) -> tuple[str, str] 
         why = "no team"
     elif turn is None:
         why = f"no shift of {team.team}"
-    elif turn.login not in plan.able:
-        who_is_missing = (
-            f"{turn.login} has no active account" if turn.login else "an override takes the officer away"
-        )
-        why = f"{turn.shift} of {team.team}: {who_is_missing}"
+    elif not plan.answers(turn.login, role, region):
+        why = f"{turn.shift} of {team.team}: {_who_is_missing(plan, turn.login, role, region)}"
     if not why:
         return None
     answer = who(plan, role, region, at)
@@ -182,6 +195,14 @@ def _judge(plan: Plan, role: str, region: str, at: datetime) -> tuple[str, str] 
         return "unmanned", why
     at_the_top = region == plan.regions.province.code and team is not None
     return ("stand_in", why) if at_the_top and plan.roster.teams[answer.team].role == ANY != role else None
+
+
+def _who_is_missing(plan: Plan, login: str, role: str, region: str) -> str:
+    if not login:
+        return "an override takes the officer away"
+    if login not in plan.able:
+        return f"{login} has no active account"
+    return f"{login} holds no role of {role} in {region} any more"
 
 
 def _of_the_highest(found: list[Gap], plan: Plan) -> Iterator[Gap]:

@@ -9,8 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import datetime
 from random import Random
 
 import uvicorn
@@ -23,20 +22,18 @@ from schemas.settings import HOST, Settings
 from streams.aside import Aside
 from streams.duty.advancing import Advancing
 from streams.duty.api.app import make_api
-from streams.duty.api.parts import Parts, forget_replies, utc_now
+from streams.duty.api.parts import Parts, utc_now
 from streams.duty.case_inbox import CaseInbox
-from streams.duty.desk import plan_of
-from streams.duty.faults import Doubt, Fault, SetAside, fault_of
-from streams.duty.holes import Holes
+from streams.duty.faults import SetAside
 from streams.duty.home import open_home
 from streams.duty.known_rules import published_at
-from streams.duty.leaving import hand_on_of_the_absent
+from streams.duty.letting_go import LettingGo
 from streams.duty.liveness import Liveness, look_at
 from streams.duty.publisher import Publisher
 from streams.duty.pulse import Pulse
 from streams.duty.reader import Reader, sleep
 from streams.duty.roles import publisher_of
-from streams.duty.still_open import any_let_go, tell_still_open
+from streams.duty.roster_check import RosterCheck
 from streams.duty.stopping import stop_on_signals
 from streams.duty.together import together
 from streams.http_doors import Guarded
@@ -46,7 +43,6 @@ from streams.watch.rule import load_rules
 from streams.worker import heartbeat, start_logging
 
 TICK = 1.0
-ROSTER_CHECK = timedelta(hours=1)
 log = logging.getLogger("liaowang.duty")
 
 
@@ -147,29 +143,24 @@ async def tick(
     aside: SetAside,
     beat: Callable[[], None],
 ) -> None:
-    """Each second advance the cases whose time has come; look for holes in the roster when that changed.
+    """Each second advance the cases whose time has come, tell what is held back no more, and check the roster.
 
-    Accounts that begin or end, overrides and the roster's file change it, and so does time: each hour in any case.
     What cannot be done for one of them through its own fault is set aside, and the rest goes on.
     """
-    holes, checked, failures = Holes(), datetime.min.replace(tzinfo=parts.clock().tzinfo), 0
-    seen: object = None
-    advancing, doubt = Advancing(parts, aside), Doubt()
+    failures = 0
+    advancing, letting_go, checking = (
+        Advancing(parts, aside),
+        LettingGo(parts, aside),
+        RosterCheck(parts, roles, aside),
+    )
     while not stop.is_set():
         beat()
         try:
             while await asyncio.to_thread(advancing.once):
                 beat()
-            while await asyncio.to_thread(
-                _guarded, lambda: tell_once(parts), "what is still open", doubt, aside
-            ):
+            while await asyncio.to_thread(letting_go.once):
                 beat()
-            now = parts.clock()
-            here = await asyncio.to_thread(plan_now, parts, now)
-            if now - checked >= ROSTER_CHECK or here != seen:
-                check = partial(check_roster, parts, holes, roles, now)
-                await asyncio.to_thread(_guarded, check, "the check of the roster", doubt, aside)
-                checked, seen = now, here
+            await asyncio.to_thread(checking.once)
             if failures:
                 log.warning("escalation goes on")
             failures = 0
@@ -178,47 +169,6 @@ async def tick(
             if failures == 1:
                 log.warning("%s; escalation waits", error)
         await sleep(TICK, stop, beat)
-
-
-def plan_now(parts: Parts, now: datetime) -> object:
-    """What decides who is on duty: the roster, changes and accounts as they stand; equal while nothing changed."""
-    with parts.database.reading() as session:
-        plan = plan_of(session, parts.desks.now(), now)
-    return plan.roster, frozenset(plan.substitutions), plan.able
-
-
-def _guarded(work: Callable[[], int | None], what: str, doubt: Doubt, aside: SetAside) -> int:
-    """What the work gives; 0 where it fails by what it works on, which is set aside."""
-    try:
-        number = work() or 0
-    except Exception as error:
-        if fault_of(error) is Fault.peer:
-            raise
-        aside(what, doubt.blame(error))
-        return 0
-    doubt.good()
-    return number
-
-
-def tell_once(parts: Parts) -> int:
-    """One batch of what was held back and is not any more; how many notifications these were."""
-    with parts.database.reading() as session:
-        if not any_let_go(session, parts.clock()):
-            return 0
-    with parts.database.writing() as session:
-        return tell_still_open(session, parts.clock())
-
-
-def check_roster(parts: Parts, holes: Holes, roles: Collection[str], now: datetime) -> None:
-    """Warn of holes as they are now; hand on what ended accounts hold; forget old answers to repeated posts."""
-    with parts.database.writing() as session:
-        forget_replies(session, now)
-        moved = hand_on_of_the_absent(session, parts.desks.now(), now)
-        found = holes.warn(session, parts.desks.now(), roles, now)
-    if moved:
-        log.warning("%d open cases were those of ended accounts and went on to others", len(moved))
-    if found:
-        log.warning("the roster has %d holes ahead; see liaowang duty holes", found)
 
 
 def _nothing() -> None:

@@ -7,7 +7,7 @@ resort after 30; a yellow one to duty, the city after 60, the province after 120
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,15 +24,16 @@ from streams.duty import leaving, service, substitutes
 from streams.duty.channels.config import GATHER, Channel, Channels, Inhibition
 from streams.duty.database import Database
 from streams.duty.desk import Desk
-from streams.duty.dispatch import World, plan
+from streams.duty.dispatch import Batch, World, plan
 from streams.duty.escalation import Link, next_steps
 from streams.duty.models import Case, Entry, Notification, Officer
-from streams.duty.notices import delivered, open_cases, silences, suppress, waiting
+from streams.duty.notices import begin, delivered, open_cases, settle, silences, suppress, waiting
 from streams.duty.officers import find
 from streams.duty.opening import hear
+from streams.duty.policy import Retry
 from streams.duty.rights import Actor, Grant
 from streams.duty.silencing import add_silence, end_silence
-from streams.duty.still_open import any_let_go, tell_still_open
+from streams.duty.still_open import any_let_go, let_go, tell_still_open
 from streams.duty.waiting import advance_due, any_due
 from tests.streams.duty.moments import NOW, actor_named, at, root, warning
 from tests.streams.duty.test_escalation import Waits, chains
@@ -53,6 +54,7 @@ class Room:
     desk: Desk
     minute: float = 0
     told: list[Told] = field(default_factory=list)
+    away: bool = False
 
     @property
     def now(self) -> datetime:
@@ -74,7 +76,7 @@ class Room:
             while any_due(session, self.now) and advance_due(session, self.desk, self.now):
                 pass
             while any_let_go(session, self.now):
-                tell_still_open(session, self.now)
+                tell_still_open(session, self.desk.regions, self.now, let_go(session, self.now))
             channels = Channels({"webhook": WEBHOOK}, (RED_SILENCES_BLUE,), GATHER)
             room = {"webhook": 9}
             looked = waiting(session, self.desk.regions, self.now, room, channels.channels)
@@ -88,10 +90,22 @@ class Room:
             )
             decided = plan(due, world, self.now.timestamp())
             suppress(session, decided)
+            if self.away:
+                self.tried(session, decided.batches, channels)
+                return
             delivered(session, decided.batches, self.now)
             for batch in sorted(decided.batches, key=lambda batch: batch.notices[0].id):
                 for notice in batch.notices:
                     self.told.append((self.minute, notice.to.login, notice.kind))
+
+    def tried(self, session: Session, batches: Sequence[Batch], channels: Channels) -> None:
+        """The channel is away: what was tried is tried again a minute later."""
+        begin(session, batches, self.now)
+        for batch in batches:
+            settle(session, batch, Retry(at(self.minute + 1).timestamp(), "away"), channels, self.now)
+
+    def channel(self, *, away: bool) -> None:
+        self.away = away
 
     def warn(self, kind: str = "opened", level: str = "red", episode: str = "e1", **how: Any) -> None:
         with self.session() as session:
@@ -461,6 +475,176 @@ SITUATIONS: dict[str, tuple[Script, float, list[Told]]] = {
         30,
         [(0, E2, "assigned")],
     ),
+    "a graver case beside it is only lowered: told of what the new level holds back no more": (
+        [
+            (0, lambda r: r.warn(episode="grave")),
+            (1, lambda r: r.by(H2, "acknowledge")),
+            (2, lambda r: r.warn(level="blue", episode="small")),
+            (9, lambda r: r.warn("lowered", level="orange", episode="grave")),
+        ],
+        30,
+        [(0, H2, "assigned"), (9, H2, "still_open")],
+    ),
+    "a graver case is lowered and rises again: told once, and not again at its end": (
+        [
+            (0, lambda r: r.warn(episode="grave")),
+            (1, lambda r: r.by(H2, "acknowledge")),
+            (2, lambda r: r.warn(level="blue", episode="small")),
+            (9, lambda r: r.warn("lowered", level="orange", episode="grave")),
+            (12, lambda r: r.warn("raised", level="red", episode="grave")),
+            (15, lambda r: r.warn("recovered", episode="grave")),
+        ],
+        30,
+        [(0, H2, "assigned"), (9, H2, "still_open"), (12, H2, "raised"), (15, H2, "ended")],
+    ),
+    "a graver case is closed: the same as its end": (
+        [
+            (0, lambda r: r.warn(episode="grave")),
+            (1, lambda r: r.by(H2, "acknowledge")),
+            (2, lambda r: r.warn(level="blue", episode="small")),
+            (3, lambda r: r.by(H2, "dispose", done="x")),
+            (4, lambda r: r.by(H2, "confirm", verdict="true")),
+            (9, lambda r: r.by(H2, "close")),
+        ],
+        30,
+        [(0, H2, "assigned"), (9, H2, "still_open")],
+    ),
+    "told before a silence: the end is told in it": (
+        [
+            (0, lambda r: r.warn(level="yellow")),
+            (1, lambda r: r.silence(60)),
+            (9, lambda r: r.warn("recovered", "yellow")),
+        ],
+        90,
+        [(0, H2, "assigned"), (9, H2, "ended")],
+    ),
+    "told before a graver case began: the end is told beside it": (
+        [
+            (0, lambda r: r.warn(level="blue", episode="small")),
+            (1, lambda r: r.warn(episode="grave")),
+            (2, lambda r: r.by(H2, "acknowledge", 2)),
+            (9, lambda r: r.warn("recovered", level="blue", episode="small")),
+        ],
+        30,
+        [(0, H2, "assigned"), (1, H2, "assigned"), (9, H2, "ended")],
+    ),
+    "the end of what was kept back from everybody is told to nobody": (
+        [
+            (0, lambda r: r.silence(5)),
+            (1, lambda r: r.warn(level="yellow")),
+            (3, lambda r: r.warn("recovered", "yellow")),
+        ],
+        60,
+        [],
+    ),
+    "told of one and not of the next: the end goes to who was told": (
+        [
+            (0, lambda r: r.warn()),
+            (4, lambda r: r.silence(30)),
+            (12, lambda r: r.warn("recovered")),
+        ],
+        60,
+        [(0, H2, "assigned"), (12, H2, "ended")],
+    ),
+    "the end before the message about the beginning went: nobody": (
+        [(0, lambda r: (r.warn(level="yellow"), r.warn("recovered", "yellow"))[0])],
+        30,
+        [],
+    ),
+    "an end that comes twice is told once": (
+        [
+            (0, lambda r: r.warn()),
+            (2, lambda r: r.warn("recovered")),
+            (4, lambda r: r.warn("cancelled")),
+        ],
+        30,
+        [(0, H2, "assigned"), (2, H2, "ended")],
+    ),
+    "what is kept back from him has told nobody: his next step counts when the silence is over": (
+        [(EVENING, lambda r: (r.silence(3), r.warn())[0])],
+        EVENING + 30,
+        [(EVENING + 3, E2, "still_open"), (EVENING + 5, D1, "escalated")],
+    ),
+    "reassigned in a silence: its end tells who has it now": (
+        [
+            (0, lambda r: r.silence(30)),
+            (1, lambda r: r.warn(level="yellow")),
+            (5, lambda r: r.by(H2, "reassign", to=E1)),
+        ],
+        60,
+        [(30, E1, "still_open")],
+    ),
+    "two silences that overlap and end together: once": (
+        [
+            (0, lambda r: r.silence(30)),
+            (1, lambda r: r.warn(level="yellow")),
+            (2, lambda r: r.silence(28)),
+        ],
+        59,
+        [(30, H2, "still_open")],
+    ),
+    "two silences of which the first is ended by hand: at the end of the other, once": (
+        [
+            (0, lambda r: r.silence(50)),
+            (1, lambda r: r.warn(level="yellow")),
+            (2, lambda r: r.silence(28)),
+            (5, lambda r: r.end_silence(1)),
+        ],
+        59,
+        [(30, H2, "still_open")],
+    ),
+    "a message on its way while the channel was away arrives once": (
+        [
+            (0, lambda r: (r.channel(away=True), r.warn(level="yellow"))[0]),
+            (3, lambda r: r.channel(away=False)),
+        ],
+        30,
+        [(4, H2, "assigned")],
+    ),
+    "an account is ended between two tries: who has the case now, not he": (
+        [
+            (0, lambda r: (r.channel(away=True), r.warn(level="yellow"))[0]),
+            (2, lambda r: r.deactivate(H2)),
+            (5, lambda r: r.channel(away=False)),
+        ],
+        30,
+        [(6, E2, "assigned")],
+    ),
+    "a role is taken away between two tries: who holds it, not he": (
+        [
+            (0, lambda r: (r.channel(away=True), r.warn(level="yellow"))[0]),
+            (2, lambda r: r.revoke(H2, "ecology-duty", "330100")),
+            (5, lambda r: r.channel(away=False)),
+        ],
+        30,
+        [(6, E2, "assigned")],
+    ),
+    "a role is taken away: the next case is told to who holds it, whatever the roster says": (
+        [
+            (0, lambda r: r.revoke(H2, "ecology-duty", "330100")),
+            (1, lambda r: r.warn(level="yellow")),
+        ],
+        30,
+        [(1, E2, "assigned")],
+    ),
+    "taken between two tries: he is not woken any more": (
+        [
+            (0, lambda r: (r.channel(away=True), r.warn(level="yellow"))[0]),
+            (2, lambda r: r.by(E1, "acknowledge")),
+            (5, lambda r: r.channel(away=False)),
+        ],
+        30,
+        [],
+    ),
+    "over between two tries, of which one may have arrived: he hears of the end": (
+        [
+            (0, lambda r: (r.channel(away=True), r.warn(level="yellow"))[0]),
+            (2, lambda r: r.warn("recovered", "yellow")),
+            (5, lambda r: r.channel(away=False)),
+        ],
+        30,
+        [(6, H2, "ended")],
+    ),
     "nobody at all: told as soon as somebody is there": (
         [
             (0, lambda r: r.deactivate(*everybody(r))),
@@ -528,7 +712,9 @@ def test_an_account_that_was_ended_keeps_no_case_and_no_token(database: Database
             case.assignee.login for case in session.scalars(sa.select(Case)).unique() if case.assignee
         } == {E2}
         reassigned = session.scalars(sa.select(Entry).where(Entry.kind == "reassigned")).all()
-        assert [(each.who, each.text) for each in reassigned] == [("operator:test", leaving.ENDED)] * 2
+        assert [(each.who, each.text) for each in reassigned] == [
+            ("operator:test", f"the account of {H2} was ended")
+        ] * 2
         assert all('"from": "hangzhou-ecology-2"' in each.detail for each in reassigned)
 
 
@@ -538,8 +724,10 @@ def test_what_an_older_release_left_with_an_ended_account_goes_on(database: Data
     with room.session() as session:
         session.execute(sa.update(Officer).where(Officer.login == H2).values(active=False))
     with room.session() as session:
-        assert leaving.hand_on_of_the_absent(session, desk, room.now) == [1]
-        assert leaving.hand_on_of_the_absent(session, desk, room.now) == []
+        assert leaving.left_behind(session, desk) == {1: f"the account of {H2} was ended"}
+        assert leaving.hand_on_left_behind(session, desk, room.now, 1) == [1]
+        assert leaving.hand_on_left_behind(session, desk, room.now, 1) == []
+        assert leaving.left_behind(session, desk) == {}
 
 
 @given(chains(), st.lists(st.integers(0, 800), min_size=1, max_size=6).map(sorted))

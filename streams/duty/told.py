@@ -1,0 +1,37 @@
+"""Who was told of a case: one meaning of the word for the chain, the end of a warning, and what is let go.
+
+Told is whom a message has reached, or still may: delivered, or on its way. One that is dead, or was kept back, has
+told nobody.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from streams.duty.models import Notification
+
+PENDING, DELIVERED, DEAD, SUPPRESSED = "pending", "delivered", "dead", "suppressed"
+ENDED = "ended"
+"""The kind of message that says a warning is over."""
+
+
+def told() -> sa.ColumnElement[bool]:
+    """Whether a notification has told its officer, or is on its way to him."""
+    return Notification.state.in_((PENDING, DELIVERED))
+
+
+def heard_before() -> sa.ColumnElement[bool]:
+    """Of a notification: whether its reader may have heard of the case by the same channel before.
+
+    Delivered, or tried: a try that was not answered may have arrived.
+    """
+    other = aliased(Notification)
+    tried = sa.and_(other.message != "", other.state.in_((PENDING, SUPPRESSED)))
+    return sa.exists().where(
+        other.case_id == Notification.case_id,
+        other.channel == Notification.channel,
+        other.officer_id.is_not_distinct_from(Notification.officer_id),
+        other.kind != ENDED,
+        sa.or_(other.state == DELIVERED, tried),
+    )
