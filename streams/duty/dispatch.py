@@ -73,6 +73,7 @@ class Open:
     rule: str
     region: str
     subject: str
+    timeline: str = ""
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,8 @@ def meant_for(channel: Channel, notice: Notice) -> bool:
 def _inhibits(rule: Inhibition, source: Open, notice: Notice) -> bool:
     if source.level not in rule.source or notice.level not in rule.target or source.id == notice.case_id:
         return False
+    if source.timeline != (notice.case.get("timeline") or ""):  # a drill holds back nothing real
+        return False
     theirs = {"rule": source.rule, "region": source.region, "subject": source.subject}
     theirs["domain"] = source.rule.partition(".")[0]
     ours = {name: str(notice.case.get(name) or "") for name in ("rule", "region", "subject")}
@@ -342,7 +345,7 @@ def _words(notice: Notice, title: str) -> str:
 
 
 def _labels(notice: Notice) -> dict[str, str]:
-    names = ("rule", "region", "subject", "episode")
+    names = ("rule", "region", "subject", "episode", "timeline")
     return {name: str(notice.case[name]) for name in names if notice.case.get(name)}
 
 
@@ -366,7 +369,7 @@ def _many(batch: Batch, first: Notice, url: str) -> Message:
     )
     single = _one(batch, first, url)
     title = f"{single.title}：{len(batch.notices)} 起（{said}）"
-    labels = {"rule": str(first.case.get("rule") or "")}
+    labels = {name: said for name, said in single.labels.items() if name in ("rule", "timeline")}
     return replace(single, title=title, lines=places, labels=labels)
 
 

@@ -208,7 +208,7 @@ def _notice(
 
 def open_cases(session: Session, levels: Iterable[str]) -> list[Open]:
     """Open cases of these levels, which may silence others."""
-    query = sa.select(Case.id, Case.level, Case.rule, Case.region, Case.subject).where(
+    query = sa.select(Case.id, Case.level, Case.rule, Case.region, Case.subject, Case.timeline).where(
         Case.state != CLOSED, Case.recovered.is_(None), Case.level.in_(tuple(levels))
     )
     return [Open(*row) for row in session.execute(query)]

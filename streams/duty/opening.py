@@ -16,6 +16,7 @@ from streams.duty.escalation import steps_of
 from streams.duty.lifecycle import CLOSED, CONFIRMED, DISPOSED, NEW, worse
 from streams.duty.models import Case, Heard, Notification, Replayed
 from streams.duty.records import notify, record
+from streams.duty.refusals import Invalid
 from streams.duty.rights import Actor
 from streams.duty.told import ENDED, told
 from streams.duty.waiting import Shift, schedule, shift_of, taken, wait
@@ -71,15 +72,25 @@ def _with_cases(
 ) -> list[tuple[Any, Case | None, bool]]:
     """Each warning with its case, and whether the case begins with it.
 
-    The end of what was never a case has none, nor has a replay that is not live.
+    The end of what was never a case has none, nor has a replay that is not live. No warning touches the case of
+    another timeline, whatever its episode is called: one of a replay is listed, any other is refused.
 
     The cases are read in one query and the new ones stored in one go, else a burst costs twice as much.
     """
-    cases, found = _cases(session, [warning.data.episode for warning in warnings]), []
+    cases = _cases(session, [warning.data.episode for warning in warnings])
+    found: list[tuple[Any, Case | None, bool]] = []
     _say_unknown_roles(desk, warnings)
     for warning in warnings:
         episode = warning.data.episode
-        new = episode not in cases and warning.data.kind not in ENDS and warning.timeline not in dry
+        there = cases.get(episode)
+        if there is not None and there.timeline != warning.timeline:
+            if warning.timeline in dry:
+                found.append((warning, None, False))
+                continue
+            raise Invalid(
+                f"its episode is one of {there.timeline or 'now'}, not of {warning.timeline or 'now'}"
+            )
+        new = there is None and warning.data.kind not in ENDS and warning.timeline not in dry
         if new:
             cases[episode] = _case_of(desk, warning, now)
             session.add(cases[episode])

@@ -32,7 +32,8 @@ class Page:
 class Filters:
     """What is looked for; what is empty does not narrow. `region` includes all below it.
 
-    `overdue`: cases that were not acknowledged, or not closed, in time at this moment.
+    `overdue`: cases that were not acknowledged, or not closed, in time at this moment. `drill`: only those for
+    practice, or only the others.
     """
 
     states: tuple[str, ...] = ()
@@ -47,6 +48,12 @@ class Filters:
     text: str = ""
     verdict: str = ""
     overdue: datetime | None = None
+    drill: bool | None = None
+
+
+def is_drill() -> sa.ColumnElement[bool]:
+    """The condition that a case is for practice: it comes of a replay, or was found to be a drill."""
+    return sa.or_(Case.timeline != "", sa.func.coalesce(Case.verdict, "") == "drill")
 
 
 def seen_by(actor: Actor, regions: Regions) -> sa.ColumnElement[bool]:
@@ -127,6 +134,8 @@ def _conditions(filters: Filters, regions: Regions, *, own: bool) -> list[sa.Col
     if filters.overdue is not None:
         late = sa.and_(Case.state == NEW, Case.acknowledge_by < filters.overdue)
         found.append(sa.and_(Case.state != CLOSED, sa.or_(late, Case.close_by < filters.overdue)))
+    if filters.drill is not None:
+        found.append(is_drill() if filters.drill else sa.not_(is_drill()))
     if filters.origin is not None:
         found.append(Case.origin_id == filters.origin)
     return found
@@ -161,10 +170,11 @@ class Count:
     number: int
 
 
-def open_counts(session: Session, actor: Actor, regions: Regions) -> list[Count]:
-    """Cases that are not closed, by region, level and state; what the actor may see."""
+def open_counts(session: Session, actor: Actor, regions: Regions, *, drill: bool = False) -> list[Count]:
+    """Cases that are not closed, by region, level and state; what the actor may see. Drills are counted apart."""
     columns = (Case.region, Case.level, Case.state)
-    where = sa.and_(seen_by(actor, regions), Case.state != CLOSED)
+    kind = is_drill() if drill else sa.not_(is_drill())
+    where = sa.and_(seen_by(actor, regions), Case.state != CLOSED, kind)
     query = sa.select(*columns, sa.func.count()).where(where).group_by(*columns).order_by(*columns)
     return [Count(*row) for row in session.execute(query)]
 
@@ -181,25 +191,27 @@ def changes_since(session: Session, seq: int, limit: int = 1000) -> tuple[int, l
 
 
 def rule_quality(session: Session, actor: Actor, regions: Regions) -> list[dict[str, Any]]:
-    """For each rule: cases in all, open ones, verdicts, and when the last was opened."""
+    """For each rule: real cases in all, open ones, verdicts, and when the last was opened; drills apart."""
+    real = sa.not_(is_drill())
 
     def number(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-        return sa.func.count().filter(condition)
+        return sa.func.count().filter(sa.and_(real, condition))
 
-    verdicts = ("true", "false", "drill", "duplicate")
+    verdicts = ("true", "false", "duplicate")
     query = (
         sa.select(
             Case.rule,
-            sa.func.count(),
+            number(sa.true()),
             number(Case.state != CLOSED),
             *(number(Case.verdict == verdict) for verdict in verdicts),
-            sa.func.max(Case.opened),
+            sa.func.count().filter(is_drill()),
+            sa.func.max(sa.case((real, Case.opened))),
         )
         .where(seen_by(actor, regions), Case.kind == "warning")
         .group_by(Case.rule)
         .order_by(Case.rule)
     )
-    names = ("rule", "cases", "open", *verdicts, "last_opened")
+    names = ("rule", "cases", "open", *verdicts, "drill", "last_opened")
     return [dict(zip(names, row, strict=True)) for row in session.execute(query)]
 
 

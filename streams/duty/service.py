@@ -226,6 +226,10 @@ def merge(
     other = visible(session, desk, actor, into, "handle", lock=True)
     if other.merged_into_id is not None or other.state == CLOSED:
         raise Conflict(f"case {into} is closed; merge into an open one")
+    if case.timeline != other.timeline:
+        raise Conflict(
+            f"a case of a replay and another one are not the same: {_whence(case)}, {_whence(other)}"
+        )
     _demand_answers(session, case)
     case.merged_into_id, case.verdict = other.id, "duplicate"
     case.confirmed = case.confirmed or now
@@ -288,7 +292,7 @@ def require_feedback(
             level=case.level,
             origin_id=case.id,
             evidence="{}",
-            timeline="",
+            timeline=case.timeline,
             occurred=now,
         )
         made.append(follow_up)
@@ -360,6 +364,10 @@ def _last(session: Session, case: Case) -> str:
     )
     entry = session.scalars(query).first()
     return f" ({entry.kind} by {entry.who})" if entry else ""
+
+
+def _whence(case: Case) -> str:
+    return f"case {case.id} is of {f'the replay {case.timeline}' if case.timeline else 'now'}"
 
 
 def _start(session: Session, case: Case, actor: Actor, now: datetime, text: str) -> None:

@@ -113,6 +113,7 @@ def list_cases(
     kind: Literal["warning", "follow_up"] | None = None,
     open: bool | None = None,
     origin: Annotated[int | None, Query(ge=1, le=2**53 - 1)] = None,
+    drill: Annotated[bool | None, Query(description="Only cases for practice, or only real ones.")] = None,
     q: Annotated[str, Query(max_length=200, description="Part of the title.")] = "",
     limit: Limit = 50,
     offset: Offset = 0,
@@ -129,6 +130,7 @@ def list_cases(
         open=open,
         origin=origin,
         text=q,
+        drill=drill,
     )
     with who.parts.database.reading() as session:
         page = find_cases(session, who.actor, who.desk.regions, filters, limit, offset)
@@ -269,12 +271,12 @@ def feedback(who: Who, request: Request, case_id: Id, body: Feedback, key: Idemp
 
 @router.get("/counts", summary="Open cases by region, level and state")
 def counts(who: Who) -> dict[str, Any]:
-    """What the bearer may see of it."""
+    """What the bearer may see of it; cases of replays and drills stand apart."""
     with who.parts.database.reading() as session:
-        found = open_counts(session, who.actor, who.desk.regions)
-    return {
-        "items": [{"region": c.region, "level": c.level, "state": c.state, "number": c.number} for c in found]
-    }
+        found, drills = (
+            open_counts(session, who.actor, who.desk.regions, drill=drill) for drill in (False, True)
+        )
+    return {"items": [vars(count) for count in found], "drills": [vars(count) for count in drills]}
 
 
 @router.get("/rules", summary="What became of each rule's warnings")

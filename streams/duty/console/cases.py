@@ -48,6 +48,7 @@ class Wish:
     region: str = ""
     rule: str = ""
     verdict: str = ""
+    drill: str = ""
 
     def filters(self, login: str, now: datetime) -> queries.Filters:
         """The same for the service layer."""
@@ -60,6 +61,7 @@ class Wish:
             open=True if self.state == "open" else None,
             overdue=now if self.state == "overdue" else None,
             verdict=self.verdict,
+            drill=self.drill == "yes" if self.drill else None,
         )
 
 
@@ -76,6 +78,7 @@ def wish_of(given: Mapping[str, str]) -> Wish:
         region=given.get("region", "")[:6],
         rule=given.get("rule", "")[:200],
         verdict=one("verdict", VERDICTS, ""),
+        drill=one("drill", ("yes", "no"), ""),
     )
 
 

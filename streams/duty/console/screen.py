@@ -94,11 +94,15 @@ def routes(parts: Parts) -> list[Route]:
 
 
 def show_screen(visit: Visit) -> Response:
-    """The one screen."""
-    parts = visit.parts
+    """The one screen: what is real, or with `drill=yes` what is for practice; the other is one number on it."""
+    parts, drill = visit.parts, visit.request.query_params.get("drill") == "yes"
     with parts.database.reading() as session:
-        counts = queries.open_counts(session, visit.actor, parts.regions)
-        newest = queries.newest_cases(session, visit.actor, parts.regions, queries.Filters(open=True), NEWEST)
+        counts, others = (
+            queries.open_counts(session, visit.actor, parts.regions, drill=which)
+            for which in (drill, not drill)
+        )
+        shown = queries.Filters(open=True, drill=drill)
+        newest = queries.newest_cases(session, visit.actor, parts.regions, shown, NEWEST)
     levels, states = totals(counts)
     known = parts.standings.get()
     naming = naming_of(visit)
@@ -109,6 +113,8 @@ def show_screen(visit: Visit) -> Response:
         tiles=tile_views(parts.tiles, counts, parts.regions, visit.words.language == "en"),
         levels=levels,
         states=states,
+        drill="yes" if drill else "no",
+        others=sum(count.number for count in others),
         newest=[case_view(case, naming, visit.now) for case in newest],
         standings=known.value or (),
         trouble=known.trouble,

@@ -11,19 +11,23 @@ import sqlalchemy as sa
 
 from schemas.regions import Regions
 from schemas.settings import Settings
+from streams.duty import service
 from streams.duty.api.parts import Parts
 from streams.duty.cap_index import Publisher, current
 from streams.duty.case_inbox import CaseInbox
+from streams.duty.channels.config import GATHER, Channels, Inhibition
 from streams.duty.database import Database
 from streams.duty.desk import Desk, Desks
-from streams.duty.dispatch import message_of, plan
+from streams.duty.dispatch import Open, message_of, plan
 from streams.duty.liveness import Liveness
 from streams.duty.models import Case, Notification, Replayed
+from streams.duty.notices import open_cases
 from streams.duty.opening import hear
 from streams.duty.push import push_of
-from streams.duty.queries import Filters, find_cases, open_counts
+from streams.duty.queries import Filters, find_cases, open_counts, rule_quality
 from streams.duty.reached import Reached
 from streams.duty.read import Read
+from streams.duty.refusals import Conflict, Invalid
 from streams.duty.replayed import find_replays, warnings_of
 from streams.duty.rights import Actor, Grant
 from streams.intake.replays import Begun, Done, Replays
@@ -31,7 +35,7 @@ from tests.streams.duty.api import Clock
 from tests.streams.duty.moments import NOW, at, officer, opened, root, warning
 from tests.streams.duty.parts import Aside
 from tests.streams.duty.test_dispatch import NOW as MOMENT
-from tests.streams.duty.test_dispatch import notice, world
+from tests.streams.duty.test_dispatch import ROBOT, notice, world
 
 OLD = "winter-2014"
 BEGUN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -165,6 +169,109 @@ def test_the_service_decides_by_the_log_of_replays(database: Database, tmp_path:
     with database.reading() as session:
         assert sorted(str(each) for each in session.scalars(sa.select(Case.episode))) == ["drill1", "drill2"]
         assert sorted(session.scalars(sa.select(Replayed.episode))) == ["winter1", "winter2"]
+
+
+def test_a_replay_touches_no_case_of_now_whatever_its_episode_is_called(
+    database: Database, desk: Desk
+) -> None:
+    """Another program may name the episodes of its replays as it likes."""
+    said = [
+        warning("e1", 1, "raised", "red", timeline=OLD, id="r1"),
+        warning("e1", 2, "recovered", "red", timeline=OLD, id="r2"),
+    ]
+    with database.writing() as session:
+        opened(session, desk)
+        assert hear(session, desk, at(1), said, dry={OLD}) == 2
+    with database.reading() as session:
+        (case,) = session.scalars(sa.select(Case)).unique()
+        assert (case.level, case.recovered, case.entries) == ("yellow", None, 2)
+        assert sorted(session.scalars(sa.select(Replayed.id))) == ["r1", "r2"]
+    with (
+        pytest.raises(Invalid, match=f"its episode is one of now, not of {OLD}"),
+        database.writing() as session,
+    ):
+        hear(session, desk, at(2), [warning("e1", 3, "recovered", timeline=OLD)])
+    with pytest.raises(Invalid, match="one of drill, not of now"), database.writing() as session:
+        opened(session, desk, episode="e2", timeline="drill")
+        hear(session, desk, at(2), [warning("e2", 1, "recovered")])
+
+
+def test_what_happens_now_opens_its_case_after_a_replay_of_the_same_subject(
+    database: Database, desk: Desk
+) -> None:
+    with database.writing() as session:
+        hear(session, desk, NOW, [warning("old", subject="s", timeline=OLD, level="red")], dry={OLD})
+        hear(session, desk, at(1), [warning("now", subject="s")])
+        (case,) = session.scalars(sa.select(Case)).unique()
+        assert (case.episode, case.timeline, case.level) == ("now", "", "yellow")
+        assert len(session.scalars(sa.select(Notification)).all()) == 1
+
+
+def test_a_drill_holds_back_nothing_real_and_is_merged_into_nothing_real(
+    database: Database, desk: Desk, regions: Regions
+) -> None:
+    grave = Open(7, "red", "r", "330110", "s", "drill")
+    with database.writing() as session:
+        drill = opened(session, desk, episode="d", level="red", timeline="drill")
+        opened(session, desk, episode="now", level="blue")
+        assert open_cases(session, ["red"]) == [
+            Open(drill.id, "red", drill.rule, drill.region, drill.subject, "drill")
+        ]
+        for case, into in ((1, 2), (2, 1)):
+            with pytest.raises(Conflict, match="are not the same: case"):
+                service.merge(session, desk, root(regions), at(1), case, into=into)
+    rules = (Inhibition(("red",), ("blue",), ("region",)),)
+    here = {"title": "t", "rule": "r", "region": "330110"}
+    for timeline, held in (("", False), ("drill", True), ("other", False)):
+        told = notice(1, level="blue", case={**here, "timeline": timeline})
+        decided = plan(
+            [told], world(channels=Channels({"robot": ROBOT}, rules, GATHER), open=[grave]), MOMENT
+        )
+        assert bool(decided.held) is held, timeline
+
+
+def test_what_a_drill_asks_for_elsewhere_is_of_the_drill(
+    database: Database, desk: Desk, regions: Regions
+) -> None:
+    with database.writing() as session:
+        actor = root(regions)
+        case = opened(session, desk, timeline="drill")
+        service.acknowledge(session, desk, actor, at(1), case.id)
+        service.dispose(session, desk, actor, at(2), case.id, done="x")
+        (made,) = service.require_feedback(
+            session, desk, actor, at(3), case.id, question="also there?", regions=["330203"]
+        )
+        assert made.timeline == "drill"
+
+
+def test_drills_and_replays_are_counted_apart(database: Database, desk: Desk, regions: Regions) -> None:
+    with database.writing() as session:
+        actor = root(regions)
+        for episode, timeline in (("d1", "drill"), ("now1", ""), ("now2", ""), ("now3", "")):
+            opened(session, desk, episode=episode, timeline=timeline)
+        for case, verdict in ((2, "drill"), (3, "true")):
+            service.acknowledge(session, desk, actor, at(1), case)
+            service.dispose(session, desk, actor, at(2), case, done="x")
+            service.confirm(session, desk, actor, at(3), case, verdict=verdict)
+        real, drills = (open_counts(session, actor, regions, drill=drill) for drill in (False, True))
+        assert [(c.state, c.number) for c in real] == [("confirmed", 1), ("new", 1)]
+        assert [(c.state, c.number) for c in drills] == [("confirmed", 1), ("new", 1)]
+        for drill, ids in ((True, {1, 2}), (False, {3, 4}), (None, {1, 2, 3, 4})):
+            assert {
+                case.id for case in find_cases(session, actor, regions, Filters(drill=drill)).items
+            } == ids
+        (row,) = rule_quality(session, actor, regions)
+        assert {name: row[name] for name in ("cases", "open", "true", "false", "drill")} == {
+            **{"cases": 2, "open": 2, "true": 1, "false": 0, "drill": 2}
+        }
+
+
+def test_a_machine_sees_by_its_labels_that_an_alert_is_of_a_replay() -> None:
+    drill = notice(1, case={"title": "t", "rule": "r", "timeline": "drill"})
+    (batch,) = plan([drill], world(), MOMENT).batches
+    assert message_of(batch).labels["timeline"] == "drill"
+    (batch,) = plan([notice(1, case={"title": "t", "rule": "r"})], world(), MOMENT).batches
+    assert "timeline" not in message_of(batch).labels
 
 
 def test_a_drill_is_found_among_the_cases_as_one(database: Database, desk: Desk, regions: Regions) -> None:

@@ -66,6 +66,21 @@ def test_no_case_comes_of_it_and_a_drills_case_is_marked(house: House) -> None:
         assert screen.count("2014") == 0
 
 
+def test_a_drill_does_not_count_on_the_screen_and_has_one_of_its_own(house: House) -> None:
+    with house.visitor("hangzhou") as client:
+
+        def reds(address: str) -> str:
+            page = client.get(address).text
+            return page.split("state=open&amp;level=red")[1].split("<b>")[1].split("</b>")[0]
+
+        assert (reds("/screen"), reds("/screen?drill=yes")) == ("0", "1")
+        screen, drills = client.get("/screen").text, client.get("/screen?drill=yes").text
+        assert "另有演练和回放 1 件，未计入" in screen and 'href="/screen?drill=yes"' in screen
+        assert "当前显示演练和回放" in drills and "实际案件：0 件" in drills
+        assert "共 1 件" in client.get("/cases?whose=all&state=open&level=red&drill=yes").text
+        assert "共 0 件" in client.get("/cases?whose=all&state=open&level=red&drill=no").text
+
+
 @pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
 def test_nothing_is_clipped_from_phone_to_desk(
     browser: Browser, house: House, tmp_path: Path, language: str
