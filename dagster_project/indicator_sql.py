@@ -10,6 +10,7 @@ from dagster_project.feed_sql import content_hash
 from dagster_project.indicator import Indicator
 from dagster_project.periods import last_day
 from quality.rows import quote
+from schemas.arithmetic.exact_sql import exact_sum
 from schemas.tables import NAME
 
 PROVINCE = "330000"
@@ -108,17 +109,6 @@ def _present(table: str) -> str:
         for (before, *_), (name, kind, _) in pairwise(FIGURE)
     )
     return f"ALTER TABLE {table} {added}"
-
-
-def exact_sum(column: str) -> str:
-    """SQL: a sum that is the same in whatever order parts and threads bring the values.
-
-    Floats are added as whole numbers of 10^-12; where one is not finite, or too large for that, as they are.
-    """
-    value = f"toFloat64({column})"
-    usual = f"(isFinite({value}) AND abs({value}) < 1e60)"
-    whole = f"toInt256(round(if({usual}, {value}, 0) * 1e12))"
-    return f"if(countIf(NOT {usual}) = 0, toFloat64(sum({whole})) / 1e12, sum({value}))"
 
 
 def counts(indicator: Indicator, query: str = "", narrow: Mapping[str, str] | None = None) -> str:

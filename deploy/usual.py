@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 
 from quality.rows import quote
+from schemas.arithmetic.exact_sql import MOST_SQUARED, PARTS, fits, whole
 from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from streams.land.warehouse import Warehouse
 from streams.watch.rule import Rule
 from streams.watch.spec import BaselineSpec, Scalar
+from streams.watch.templates import names, reader
 
 SLOTS = {
     "none": "0",
@@ -25,50 +27,64 @@ SLOTS = {
 }
 """SQL of a moment's slot; `time` is in Asia/Shanghai."""
 
-PARTS = 10**9
-"""Values are added as whole parts, so many to one."""
-MOST = "1e25"
-"""Values as great as this are left out: the sum of their squares might not fit."""
 COLUMNS = ("subject", "slot", "mean", "sd", "points")
-_HOLE = re.compile(r"\{([a-z][a-z0-9_]*)(?::([a-z]+))?\}")
-_ROLL_UPS = {
-    "": "{}",
-    "city": "concat(substring({}, 1, 4), '00')",
-    "province": "concat(substring({}, 1, 2), '0000')",
-}
 
 
 def usual_sql(contract: Contract, rule: Rule) -> str:
-    """Sum, sum of squares and number of values by subject and slot, from day %(first)s to %(last)s.
+    """Sum, sum of squares and number of values by the subject's fields and slot, from day %(first)s to %(last)s.
 
     Each event counts once, as its last correction says; live events and replays alike. Sums are of whole parts
-    (`PARTS` to one), exact in whatever order threads bring them; values that are not finite are left out.
+    (`PARTS` to one), exact in whatever order threads bring them; values that are not finite, or whose squares do
+    not fit, are left out.
     """
     spec = _spec(rule)
     field = f"_e.`{spec.field}`"
-    whole = f"toInt256(round({field} * {PARTS}))"
+    parts = whole(field)
     where = "".join(f" AND _e.`{name}` = {_literal(value)}" for name, value in rule.inputs[0].where)
+    read = fields_of(rule)
+    subject = "".join(f"_e.`{name}` AS _f{number}, " for number, name in enumerate(read))
+    groups = ", ".join([*(f"_f{number}" for number in range(len(read))), "_slot"])
     return (
-        f"SELECT {_subject(rule.inputs[0].subject)} AS _subject, toUInt16({SLOTS[spec.slot]}) AS _slot,"
-        f" sum({whole}), sum({whole} * {whole}), count()"
+        f"SELECT {subject}toUInt16({SLOTS[spec.slot]}) AS _slot,"
+        f" sum({parts}), sum({parts} * {parts}), count()"
         f" FROM (SELECT * FROM landing.{contract.table} FINAL WHERE event_day BETWEEN %(first)s AND %(last)s"
         f" AND time <= arrived + toIntervalMillisecond({contract.skew_ms})"
         " ORDER BY corrects != '' DESC, log_epoch DESC, arrived DESC, partition, offset DESC"
         " LIMIT 1 BY source, if(corrects != '', corrects, id)) AS _e"
-        f" WHERE isFinite({field}) AND abs({field}) < {MOST}{where}"
-        " GROUP BY _subject, _slot ORDER BY _subject, _slot"
+        f" WHERE {fits(field, MOST_SQUARED)}{where}"
+        f" GROUP BY {groups}"
     )
+
+
+def fields_of(rule: Rule) -> tuple[str, ...]:
+    """The fields that the subject is made of."""
+    return tuple(dict.fromkeys(name for template in rule.inputs[0].subject for name in names(template)))
 
 
 def usual(
     warehouse: Warehouse, contract: Contract, rule: Rule, first: date, last: date
 ) -> list[dict[str, Any]]:
-    """The rows of a rule's baseline; Misdeclared where there are no events to tell it from."""
+    """The rows of a rule's baseline; Misdeclared where there are no events to tell it from.
+
+    Subjects are put together here, by what `watch` puts them together with, so that they are the same text.
+    """
     found = warehouse.rows(usual_sql(contract, rule), {"first": first, "last": last})
     if not found:
         raise Misdeclared(rule.id, "baseline", f"{rule.feed} has no landed events from {first} to {last}")
+    read, text = fields_of(rule), reader(rule.inputs[0].subject)
+    flags = {field.name for field in contract.fields if field.kind == "boolean"}
+    sums: dict[tuple[str, int], tuple[int, int, int]] = {}
+    for row in found:
+        values, (slot, *some) = row[: len(read)], row[len(read) :]
+        data = {
+            name: bool(value) if name in flags else value for name, value in zip(read, values, strict=True)
+        }
+        key = (text(SimpleNamespace(**data)), slot)
+        total, squares, number = (a + b for a, b in zip(sums.get(key, (0, 0, 0)), some, strict=True))
+        sums[key] = (total, squares, number)
     return [
-        dict(zip(COLUMNS, (subject, slot, *_figures(*sums)), strict=True)) for subject, slot, *sums in found
+        dict(zip(COLUMNS, (subject, slot, *_figures(*some)), strict=True))
+        for (subject, slot), some in sorted(sums.items())
     ]
 
 
@@ -102,23 +118,6 @@ def _spec(rule: Rule) -> BaselineSpec:
             rule.id, "condition.kind", f"{rule.kind} compares with no baseline; name a baseline rule"
         )
     return rule.spec
-
-
-def _subject(templates: Sequence[str]) -> str:
-    """The subject's text, as `streams/watch/templates.py` reads it of an event."""
-    parts = ", '|', ".join(_template(each) for each in templates)
-    return f"concat({parts}, '')"
-
-
-def _template(template: str) -> str:
-    if not _HOLE.search(template):
-        return f"toString(_e.`{template}`)"
-    parts, at = [], 0
-    for hole in _HOLE.finditer(template):
-        column = f"toString(_e.`{hole[1]}`)"
-        parts += [_literal(template[at : hole.start()]), _ROLL_UPS[hole[2] or ""].format(column)]
-        at = hole.end()
-    return ", ".join([*parts, _literal(template[at:])])
 
 
 def _literal(value: Scalar) -> str:

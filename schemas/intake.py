@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, timezone
+from itertools import pairwise
 
 from schemas.declaration import Entry
 from schemas.increase import Increase, read_increase
@@ -98,6 +99,12 @@ def _template(entry: Entry, header: Collection[str]) -> Template:
     found = read_template(entry, header, "column")
     if not found.names:
         raise entry.wrong("must name at least one column in braces, or every row would have one id")
+    for (_, name), (between, following) in pairwise(found.pieces):
+        if not between:
+            raise entry.wrong(
+                f"nothing stands between {{{name}}} and {{{following}}}, so two rows could have one id (1 and 23, "
+                f"12 and 3); write {{{name}}}-{{{following}}}"
+            )
     return found
 
 

@@ -27,3 +27,24 @@ def joined(parts: Sequence[str]) -> str:
     if _ESCAPE not in text and text.count(SEPARATOR) == len(parts) - 1:
         return text
     return SEPARATOR.join([*(before(part, SEPARATOR) for part in parts[:-1]), *parts[-1:]])
+
+
+def split(text: str, parts: int | None = None) -> list[str]:
+    """The values of a joined text, of which there are so many; where that is not known, as many as there can be.
+
+    As the last value stands as it is, a separator in it is told from one before it by the number of values alone.
+    """
+    found: list[str] = []
+    value, start, at = "", 0, 0
+    while at < len(text) and (parts is None or len(found) + 1 < parts):
+        each = text[at]
+        at += 1
+        if each == SEPARATOR:
+            found.append(value)
+            value, start = "", at
+        elif each == _ESCAPE:
+            value += text[at : at + 1]
+            at += 1
+        else:
+            value += each
+    return [*found, text[start:]]

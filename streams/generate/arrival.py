@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from random import Random
 
+from schemas.subject import joined
 from streams.generate.dirt import Fault, Recipe, encode, spoil, tear
 from streams.generate.model import Dirt, Event, Kind, Line, Span
 
@@ -81,4 +82,4 @@ def _known(event: Event, kind: Kind, outcome: str) -> Dirt:
 
 def subject(event: Event, kind: Kind) -> str:
     """What the warning rules of the feed call the event's subject."""
-    return "|".join(str(event.data[name]) for name in kind.subject)
+    return joined([str(event.data[name]) for name in kind.subject])

@@ -28,7 +28,7 @@ from streams.watch.spec import (
     Where,
     WindowSpec,
 )
-from streams.watch.templates import keeps, names
+from streams.watch.templates import keeps, names, touch
 
 DAY = 86_400_000
 BACK = {"yesterday": DAY, "last-week": 7 * DAY}
@@ -107,6 +107,11 @@ def templates(entry: Entry, contract: Contract) -> tuple[str, ...]:
             read = names(template)
         except ValueError as error:
             raise entry.wrong(str(error)) from None
+        if touching := touch(template):
+            raise entry.wrong(
+                f"{template!r}: nothing stands between {touching[0]} and {touching[1]}, so two subjects could "
+                f"have one text; write {touching[0]}-{touching[1]}, or a list of fields"
+            )
         known = [field.name for field in contract.fields]
         for name in read:
             if name not in known:

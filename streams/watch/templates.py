@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from operator import attrgetter
 from typing import Any
 
@@ -36,6 +37,12 @@ def names(template: str) -> tuple[str, ...]:
         if roll_up and roll_up not in ROLL_UPS:
             raise ValueError(f"{template!r}: after the colon stands one of {', '.join(ROLL_UPS)}")
     return tuple(name for name, _ in found)
+
+
+def touch(template: str) -> tuple[str, str] | None:
+    """Two holes of a template with nothing between them: 1 and 23 would be 12 and 3; None where there are none."""
+    holes = list(_HOLE.finditer(template))
+    return next(((one[0], other[0]) for one, other in pairwise(holes) if one.end() == other.start()), None)
 
 
 def keeps(template: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from schemas.settings import Settings
 from streams.land.warehouse import Warehouse
 from streams.watch.baseline import read_table, slot_of
 from streams.watch.rule import Rule
+from streams.watch.templates import reader
 from tests.streams.watch.trying import AIR, CONTRACTS, rule
 
 pytestmark = pytest.mark.stack
@@ -105,3 +107,31 @@ def test_without_events_there_is_nothing_usual(house: Warehouse) -> None:
 def test_a_rule_of_another_kind_compares_with_nothing(house: Warehouse) -> None:
     with pytest.raises(Misdeclared, match="name a baseline rule"):
         usual(house, CONTRACTS[AIR], rule({"kind": "count", "window": "PT1H"}, {"blue": 3}), *DAYS)
+
+
+def test_subjects_are_the_texts_watch_gives_them_and_roll_ups_are_added_up(house: Warehouse) -> None:
+    """A separator in a value is escaped; counties of one city are one subject; whole numbers do not overflow."""
+    day = datetime(2031, 6, 2, tzinfo=SHANGHAI)
+    days = (date(2031, 6, 2), date(2031, 6, 2))
+    stations = [("a|b", "330106", 10.0), ("a", "330106", 20.0), ("a\\", "330108", 60.0), ("b", "330203", 5.0)]
+    land(
+        house,
+        [
+            {"id": f"s{n}", "station": station, "region": region, "time": day + timedelta(hours=n), "pm25": value,
+             "aqi": 2**62}
+            for n, (station, region, value) in enumerate(stations)
+        ],
+    )  # fmt: skip
+
+    def means(subject: Any, field: str = "pm25") -> dict[str, float]:
+        condition = {"kind": "baseline", "field": field, "slot": "none"}
+        asked = rule(condition, {"blue": 3}, subject=subject, where={"averaging": "1h"})
+        return {row["subject"]: row["mean"] for row in usual(house, CONTRACTS[AIR], asked, *days)}
+
+    pairs = means(["station", "region"])
+    watched_as = reader(("station", "region"))
+    assert set(pairs) == {watched_as(SimpleNamespace(station=s, region=r)) for s, r, _ in stations}
+    assert pairs["a\\|b|330106"] == 10.0
+    assert means("{region:city}") == {"330100": 30.0, "330200": 5.0}
+    assert means("in {region:city}") == {"in 330100": 30.0, "in 330200": 5.0}
+    assert means("{region:city}", "aqi") == {"330100": 2.0**62, "330200": 2.0**62}

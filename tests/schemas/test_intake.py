@@ -73,6 +73,11 @@ WRONG: list[tuple[str, Edit, str]] = [
     ("id of an unknown column", lambda m: m.update(id="{code}"), "intake[0].id: no column 'code'"),
     ("id of a derived column", lambda m: m.update(id="{fresh}"), "intake[0].id: no column 'fresh'"),
     ("constant id", lambda m: m.update(id="a"), "intake[0].id: must name at least one column"),
+    (
+        "columns that touch",
+        lambda m: m.update(id="a{year}{day}"),
+        "intake[0].id: nothing stands between {year} and {day}",
+    ),
     ("broken template", lambda m: m.update(id="{a"), "intake[0].id: '{a': { stands alone at 1"),
     ("time without format", lambda m: m["time"].pop("format"), "intake[0].time.format: must be given"),
     ("time without offset", lambda m: m["time"].pop("offset"), "intake[0].time.offset: must be given"),

@@ -13,6 +13,7 @@ from typing import Any
 
 from schemas.contract import Contract
 from schemas.fields import SHANGHAI
+from schemas.subject import split
 from streams.duty.console.chart import Series
 from streams.duty.console.reading import Reading
 from streams.watch.rule import LEVELS, Rule
@@ -151,7 +152,8 @@ def _condition(wanted: Wanted, first: datetime, last: datetime) -> tuple[str, di
     given: dict[str, Any] = {"timeline": wanted.timeline}
     for name, at in (("first", first), ("last", last)):
         given[name], given[f"{name}_day"] = int(at.timestamp() * 1000), at.astimezone(SHANGHAI).date()
-    named = dict(zip(wanted.rule.subject, wanted.subject.split("|"), strict=False))
+    subject = wanted.rule.subject
+    named = dict(zip(subject, split(wanted.subject, len(subject)), strict=False))
     known = {field.name for field in wanted.contract.fields}
     wished = {name: value for name, value in {**dict(wanted.rule.where), **named}.items() if name in known}
     for number, (name, value) in enumerate(wished.items()):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.regions import Regions
+from schemas.subject import split
 from streams.duty.console.chart import number
 from streams.duty.console.i18n import Words
 from streams.duty.escalation import NOBODY_ELSE
@@ -42,7 +43,7 @@ class Naming:
 
     def subject(self, subject: str) -> str:
         """A subject with names for the region codes in it."""
-        return " · ".join(self.region(part) if part else "–" for part in subject.split("|"))
+        return " · ".join(self.region(part) if part else "–" for part in split(subject))
 
     def title(self, case: Case) -> str:
         """A case's title; in English where its rule has one."""

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.subject import joined
+from schemas.errors import Misdeclared
+from schemas.subject import joined, split
 from streams.intake.mapping import subject_key
 from streams.watch.templates import reader
+from tests.streams.watch.trying import rule
 
 parts = st.text(alphabet="ab|\\-·", max_size=4)
 three = st.tuples(parts, parts, parts)
@@ -48,3 +50,19 @@ def test_the_kafka_key_is_the_subject(values: tuple[str, str, str]) -> None:
     data = dict(zip("xyz", values, strict=True))
     key = subject_key(("x", "y", "z"), data)
     assert key == (None if "" in values else text(("x", "y", "z"), values).encode())
+
+
+@given(st.lists(parts, min_size=1, max_size=5))
+def test_a_joined_text_is_split_into_its_values(values: list[str]) -> None:
+    assert split(joined(values), len(values)) == values
+    if "|" not in values[-1]:
+        assert split(joined(values)) == values, "the last value alone stands as it is"
+
+
+@pytest.mark.parametrize("template", ["{station}{region}", "a-{station}{region:city}"])
+def test_two_fields_with_nothing_between_them_are_refused(template: str) -> None:
+    with pytest.raises(
+        Misdeclared, match=r"test\.yaml: subject: .* nothing stands between \{station\} and \{region"
+    ):
+        rule({"kind": "count", "window": "PT1H"}, {"blue": 1}, subject=template)
+    rule({"kind": "count", "window": "PT1H"}, {"blue": 1}, subject=template.replace("}{", "}-{"))
