@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+from schemas import fields
 from schemas.fields import SHANGHAI, midnight
 
 
 def milliseconds(day: date) -> int:
     """When a day begins."""
-    return int(midnight(day).timestamp() * 1000)
+    return fields.milliseconds(midnight(day))
 
 
 def moment(at: int) -> datetime:

@@ -26,6 +26,15 @@ DATES = (date(1900, 1, 1), date(2299, 12, 31))
 """Dates of data: what Date32 can hold."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+def milliseconds(time: datetime) -> int:
+    """A moment as whole milliseconds since 1970, rounded down: by whole numbers, so that all count the same.
+
+    As a float of seconds, 1000 times as much can be a millisecond less.
+    """
+    return (time - EPOCH) // MILLISECOND
 
 
 def midnight(day: date) -> datetime:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from schemas.errors import Rejected
-from schemas.fields import EPOCH
-
-MILLISECOND = timedelta(milliseconds=1)
+from schemas.fields import milliseconds
 
 
 def future(time: datetime, arrived: int, skew: int) -> Rejected | None:
@@ -15,5 +13,5 @@ def future(time: datetime, arrived: int, skew: int) -> Rejected | None:
 
     Nothing occurs after it arrives. Up to `skew` (ms) ahead is a clock somewhat fast; more is a wrong one.
     """
-    ahead = (time - EPOCH) // MILLISECOND - arrived
+    ahead = milliseconds(time) - arrived
     return Rejected("time", "future", time.isoformat()) if ahead > skew else None

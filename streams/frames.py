@@ -248,6 +248,11 @@ class FrameApp(faust.App):  # type: ignore[misc]
         end: int | None = self.monitor.tp_end_offsets.get(tp)
         return end
 
+    def committed_of(self, tp: TP) -> int | None:
+        """The offset a partition goes on from, as it was committed; None where it is not known (yet)."""
+        committed: int | None = self.consumer._committed_offset.get(tp)
+        return committed
+
     async def rewind(self, tp: TP, offset: int) -> None:
         """Read a framed partition again from `offset`; frames already on their way still arrive."""
         await self.consumer.rewind(tp, offset)

@@ -22,9 +22,9 @@ from schemas.blanking import personal_fields
 from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared, Rejected
-from schemas.fields import EPOCH
+from schemas.fields import milliseconds
 from schemas.settings import Settings
-from schemas.skew import MILLISECOND, future
+from schemas.skew import future
 from schemas.text import visible
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.mapping import subject_key
@@ -227,7 +227,7 @@ def _prepare(
     open: Warehouse, pairs: Sequence[Pair], changes: Mapping[str, str]
 ) -> tuple[list[Resend], list[tuple[Rejection, Rejected]]]:
     contracts: Mapping[str, Contract] = load_contracts()
-    now = (datetime.now(UTC) - EPOCH) // MILLISECOND
+    now = milliseconds(datetime.now(UTC))
     ready: list[Resend] = []
     broken: list[tuple[Rejection, Rejected]] = []
     for feed in dict.fromkeys(item.feed for item, _ in pairs):

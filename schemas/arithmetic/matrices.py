@@ -20,6 +20,10 @@ SETTLED = 2.0**-51
 """The power method ends when no share moves by more."""
 
 
+class Singular(ArithmeticError, ValueError):
+    """Linear equations without one answer."""
+
+
 @dataclass(frozen=True, eq=False)
 class Factored:
     """A matrix as Q R by Householder's reflections: `half` is R, `rest` is Q' times what stood beside the matrix.
@@ -96,7 +100,7 @@ def solved(matrix: Floats, right: Floats) -> Floats:
     for at in range(size):
         column = matrix[at:, at] - total(lower[at:, :at] * lower[at, :at], axis=1)
         if not column[0] > SINGULAR * matrix[at, at]:
-            raise ValueError("the matrix is not positive definite")
+            raise Singular("the matrix is not positive definite")
         lower[at:, at] = column / math.sqrt(column[0])
     upper = lower[::-1, ::-1]  # turned about, a lower triangle is an upper one
     half = back_substituted(upper, right[::-1])[::-1]

@@ -11,6 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from schemas.errors import Unavailable
+from schemas.fields import milliseconds
 
 TIMEOUT_MS = 10_000
 BATCH = 500
@@ -56,7 +57,7 @@ def _go_to(
     if since is None:
         consumer.seek_to_beginning(*partitions)
         return
-    places = consumer.offsets_for_times(dict.fromkeys(partitions, int(since.timestamp() * 1000)))
+    places = consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds(since)))
     for partition in partitions:
         place = places.get(partition)
         consumer.seek(partition, place.offset if place else ends[partition])

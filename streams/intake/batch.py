@@ -14,8 +14,8 @@ from schemas.contract import Contract
 from schemas.decoder import Decoder
 from schemas.errors import Rejected
 from schemas.event import LIVE
-from schemas.fields import EPOCH
-from schemas.skew import MILLISECOND, future
+from schemas.fields import milliseconds
+from schemas.skew import future
 from streams.intake.lines import decode_object
 from streams.intake.mapping import LONGEST, subject_key
 
@@ -105,7 +105,7 @@ def check_batch(
     contract: Contract, decoder: Decoder, items: Sequence[bytes], arrived: datetime
 ) -> tuple[list[Record], list[Fault]]:
     """Return records to send and what is wrong; with any fault nothing of the batch may be sent."""
-    moment = (arrived - EPOCH) // MILLISECOND
+    moment = milliseconds(arrived)
     records: list[Record] = []
     faults: list[Fault] = []
     for index, raw in enumerate(items):

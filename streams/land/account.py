@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from schemas.errors import Rejected
 from schemas.event import LIVE, Tick, decode_tick
+from schemas.fields import milliseconds
 from schemas.skew import future
 from schemas.text import visible
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MILLISECOND = timedelta(milliseconds=1)
 TIMELINES = (
     256  # watermarks kept a partition; an invented timeline an event must not grow the ledger for ever
 )
@@ -132,7 +130,7 @@ def check(feed: Feed, position: Position, frame: Iterable[Record]) -> tuple[Posi
             if raw is None:
                 raise Rejected("event", "json", "")
             event = decode(raw)
-            time = (event.time - EPOCH) // MILLISECOND
+            time = milliseconds(event.time)
             if time > arrived and (ahead := future(event.time, arrived, skew)):
                 raise ahead
         except Rejected as error:
@@ -187,7 +185,7 @@ def _advance(marks: dict[str, int], timeline: str, mark: int, seen: int) -> None
 
 
 def _ticked(offset: int, arrived: int, tick: Tick, marks: dict[str, int]) -> Ticked:
-    clock = (tick.data.clock - EPOCH) // MILLISECOND
+    clock = milliseconds(tick.data.clock)
     _advance(marks, tick.timeline, marks.get(tick.timeline, _NEVER), min(clock, arrived))
     return Ticked(offset, arrived, tick.timeline, clock, tick.data.final, tick.data.epoch)
 

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from schemas.contract import Contract, Field
 from schemas.errors import Misdeclared
+from schemas.fields import milliseconds
 from schemas.pseudonyms import Pseudonyms
-from streams.land.account import EPOCH, MILLISECOND, Batch
+from streams.land.account import Batch
 
 Columns = dict[str, list[Any]]
 
@@ -138,5 +139,5 @@ def _converter(field: Field, pseudonyms: Pseudonyms | None) -> Callable[[Any], A
             )
         return pseudonyms.of
     if field.kind == "timestamp":
-        return lambda moment: (moment - EPOCH) // MILLISECOND
+        return milliseconds
     return None

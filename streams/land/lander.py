@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 from schemas.blanking import fault
 from schemas.contract import Contract
 from schemas.decoder import Decoder
-from streams.land.account import FAULT, MILLISECOND, Feed, Position, Record, check
+from schemas.fields import MILLISECOND
+from streams.land.account import FAULT, Feed, Position, Record, check
 from streams.land.columns import Landed
 from streams.land.ledger import Epoch
 from streams.land.recovery import Incident

@@ -24,7 +24,7 @@ from schemas.contract import Contract
 from schemas.decoder import Decoder
 from schemas.errors import Rejected
 from schemas.event import LIVE, TICK_TYPE, encode_event, encode_tick
-from schemas.fields import SHANGHAI
+from schemas.fields import SHANGHAI, milliseconds
 from schemas.skew import future
 
 SOURCE = "/liaowang/rules/run"
@@ -210,7 +210,7 @@ def _arrival(document: Mapping[str, Any]) -> int | None:
 
 
 def _ms(time: datetime) -> int:
-    return int(time.timestamp() * 1000 // 1)
+    return milliseconds(time)
 
 
 def moment(value: Any, name: str) -> datetime:

@@ -85,7 +85,9 @@ class WatchMetrics(Collector):
         )
         size = GaugeMetricFamily("liaowang_watch_state_bytes", "Size of the state that is kept", labels=where)
         for tp, position in self._watched.positions().items():
-            lag.add_metric([tp.topic, str(tp.partition)], max(0, (self._end(tp) or 0) - (position or 0)))
+            end = self._end(tp)
+            if end is not None:  # before the first fetch nobody knows, and 0 would say that all is well
+                lag.add_metric([tp.topic, str(tp.partition)], max(0, end - (position or 0)))
         for tp, keeper in keepers.items():
             place, stage = [tp.topic, str(tp.partition)], keeper.partition
             if isinstance(stage, Partition) and LIVE in stage.lanes:

@@ -12,6 +12,7 @@ from schemas.declaration import parse_duration
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared, Rejected
 from schemas.event import encode_event
+from schemas.fields import milliseconds
 from streams.watch.baseline import BaselineTable, read_table
 from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
@@ -114,7 +115,7 @@ class Offline:
 
         Returns where they stand then, in ms; None where there was nothing and no `until`.
         """
-        ends = [] if until is None else [int(until.timestamp() * 1000)]
+        ends = [] if until is None else [milliseconds(until)]
         if self._newest is not None:
             ends.append(self._newest + max(rule.wait for rule in self.rules) * 1000 + 1)
         if not ends:
@@ -229,4 +230,4 @@ def _example_events(contracts: Mapping[str, Contract], feed: str, example: Examp
                 time=at,
                 data=event["data"],
             )
-            yield Happening(contract.feed, int(at.timestamp() * 1000 // 1), raw)
+            yield Happening(contract.feed, milliseconds(at), raw)

@@ -22,6 +22,7 @@ import msgspec
 from schemas.contract import Contract
 from schemas.errors import Rejected
 from schemas.event import Tick, decode_tick
+from schemas.fields import milliseconds
 from schemas.skew import future
 from streams.watch.batches import BEGINNING
 from streams.watch.conditions import Column, Condition, condition
@@ -183,7 +184,7 @@ class Partition:
             offset = place
             if event.time != moment:  # many feeds speak on the hour: the last one again is quickly known
                 moment = event.time
-                at = int(moment.timestamp() * 1000)
+                at = milliseconds(moment)
             time = at
             if time > arrived:
                 if future(moment, arrived, skew):
@@ -414,8 +415,3 @@ def _correction(lane: Lane, event: Any, time: int, offset: int) -> str:
     else:
         lane.repeats.add(offset)
     return f"{original}{SEPARATOR}{event.id}"
-
-
-def milliseconds(time: datetime) -> int:
-    """Milliseconds since the Unix epoch, rounded down."""
-    return int(time.timestamp() * 1000 // 1)

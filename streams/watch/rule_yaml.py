@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from schemas import fields
 from schemas.contract import Contract
 from schemas.declaration import Entry, parse_yaml, read_text
+from schemas.fields import MILLISECOND
 from schemas.names import LONGEST_ID
 from streams.watch.calendar import WEEKDAYS, Maintenance, Quiet
 from streams.watch.levels import LEVELS, NAMES, RANKS
@@ -186,7 +188,7 @@ def _dwell(entry: Entry, kind: str) -> int:
 
 def _span(entry: Entry) -> int:
     """A duration in ms that may be nothing."""
-    return int(entry.duration() / timedelta(milliseconds=1)) if entry.value is not None else 0
+    return entry.duration() // MILLISECOND if entry.value is not None else 0
 
 
 def _recovery(entry: Entry, read: Read, bounds: tuple[tuple[int, float], ...]) -> tuple[float, int]:
@@ -260,7 +262,7 @@ def _moment(entry: Entry) -> int:
         raise entry.wrong(
             f"{entry.value!r} must be ISO 8601 with an offset, such as 2026-03-01T09:00:00+08:00"
         )
-    return int(found.timestamp() * 1000)
+    return fields.milliseconds(found)
 
 
 def _list(entry: Entry) -> tuple[Entry, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from schemas.contract import Contract
 from schemas.declaration import Entry
 from schemas.errors import Misdeclared
+from schemas.fields import MILLISECOND
 from schemas.text import control
 from streams.watch.levels import LEVELS
 from streams.watch.rule_form import AGGREGATE_KEYS, FORMS
@@ -89,7 +89,7 @@ LONGEST_MONTH = 31 * 86_400_000
 
 def milliseconds(entry: Entry) -> int:
     """A duration in ms, longer than nothing."""
-    found = int(entry.duration() / timedelta(milliseconds=1))
+    found = entry.duration() // MILLISECOND
     if found <= 0:
         raise entry.wrong("must be longer than nothing, such as PT1H")
     return found

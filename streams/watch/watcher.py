@@ -269,10 +269,16 @@ class Watcher:
         await self.table.send_changelog(tp.partition, key, value)
 
     def positions(self) -> dict[TP, int | None]:
-        """The next record to apply in each watched partition of this worker; None where none was applied yet."""
+        """The next record to apply in each watched partition of this worker; None where none was applied ever.
+
+        A partition is opened at its first frame; until then it stands where it was committed.
+        """
         mine = [tp for tp in self.app.consumer.assignment() if tp.topic in self.app.framed]
         found = {tp: self.keepers.get(tp) for tp in mine}
-        return {tp: keeper.partition.offset + 1 if keeper else None for tp, keeper in found.items()}
+        return {
+            tp: keeper.partition.offset + 1 if keeper else self.app.committed_of(tp)
+            for tp, keeper in found.items()
+        }
 
     def feeds(self) -> list[Partition]:
         """The feed partitions open now."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from schemas.contract import Contract
-from schemas.fields import SHANGHAI
+from schemas.fields import SHANGHAI, milliseconds
 from schemas.subject import split
 from streams.duty.console.chart import Series
 from streams.duty.console.reading import Reading
@@ -151,7 +151,7 @@ def _condition(wanted: Wanted, first: datetime, last: datetime) -> tuple[str, di
     parts.append(f"time BETWEEN {_MOMENT.format('first')} AND {_MOMENT.format('last')}")
     given: dict[str, Any] = {"timeline": wanted.timeline}
     for name, at in (("first", first), ("last", last)):
-        given[name], given[f"{name}_day"] = int(at.timestamp() * 1000), at.astimezone(SHANGHAI).date()
+        given[name], given[f"{name}_day"] = milliseconds(at), at.astimezone(SHANGHAI).date()
     subject = wanted.rule.subject
     named = dict(zip(subject, split(wanted.subject, len(subject)), strict=False))
     known = {field.name for field in wanted.contract.fields}

@@ -25,6 +25,9 @@ LINGERS = 64
 MOST = 1e75
 """Figures count up to so many in a surge: their fourth powers are still numbers."""
 
+NO_ANSWER = ("math domain error", "math range error", "-inf + inf in fsum")
+"""What Python's arithmetic says of figures without an answer; any other ValueError is a fault of the program."""
+
 _EPOCH = date(1970, 1, 1)
 
 
@@ -222,7 +225,7 @@ def _bounded(step: Step) -> Step:
     """The same step, for figures of any size: no method can tell figures beyond MOST apart.
 
     Where its arithmetic has no answer all the same (such as the root of a mean below 0), it says nothing of the
-    point, which then counts as missing.
+    point, which then counts as missing. Every other error is the program's, and is raised.
     """
 
     def bounded(state: State, t: When, observed: float | None) -> Verdict:
@@ -230,8 +233,11 @@ def _bounded(step: Step) -> Step:
         for tried in (seen, None):
             try:
                 return step(state, t, tried)
-            except (ArithmeticError, ValueError):
+            except ArithmeticError:
                 continue
+            except ValueError as error:
+                if str(error) not in NO_ANSWER:
+                    raise
         return state, None, None, None
 
     return bounded

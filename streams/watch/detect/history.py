@@ -7,6 +7,7 @@ and refvalIdxByDate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,6 +16,7 @@ from itertools import pairwise
 from streams.watch.detect.detector import State, When
 
 MONTHLY, WEEKLY, DAILY = 12, 52, 365
+REACHED = 2
 NEWEST = 8
 """So many of the newest days say how far points are apart (some may be missing)."""
 
@@ -46,14 +48,16 @@ class History:
         """Whether there were so many cases in the newest points.
 
         With a missing one among them nobody can say (None), as in R; the `safe` way counts the newest points that
-        are not missing, so that a missing report never mutes an alarm.
+        are not missing, so that a missing report never mutes an alarm; of a longer gap, as far as REACHED times as
+        many points back, for cases before it are no recent ones.
         """
         if safe:
-            known = [each for each in reversed(self.observed) if each is not None][:points]
-            return sum(known) >= cases
+            near = self.observed[-REACHED * points :]
+            known = [each for each in near if each is not None][-points:]
+            return math.fsum(known) >= cases
         newest = self.observed[-points:]
         known = [each for each in newest if each is not None]
-        return None if len(known) < len(newest) else sum(known) >= cases
+        return None if len(known) < len(newest) else math.fsum(known) >= cases
 
 
 def remember(state: State, t: When, observed: float | None, population: float | None, keep: int) -> State:

@@ -12,18 +12,8 @@ from hypothesis import strategies as st
 
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
-from streams.land.account import (
-    ALL,
-    FAULT,
-    LIVE,
-    MILLISECOND,
-    TIMELINES,
-    Batch,
-    Feed,
-    Position,
-    check,
-    join,
-)
+from schemas.fields import MILLISECOND
+from streams.land.account import ALL, FAULT, LIVE, TIMELINES, Batch, Feed, Position, check, join
 from tests.streams.land.records import NOON, NOON_MS, Record, air, log, minutes, tick
 
 CONTRACT = load_contracts()["ecology.air-quality"]

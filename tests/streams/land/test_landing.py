@@ -14,10 +14,11 @@ from kafka import TopicPartition as AdminPartition
 
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared
+from schemas.fields import MILLISECOND
 from schemas.settings import Settings
 from schemas.tables import landing_columns
 from schemas.topics import REJECTED
-from streams.land.account import MILLISECOND, Feed, Position, check
+from streams.land.account import Feed, Position, check
 from streams.land.reckoning import lose, reckon
 from streams.land.warehouse import Warehouse
 from tests.streams.land.records import AIR, NOON, air, tick

@@ -19,10 +19,11 @@ from schemas.contract_model import Field
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared, Rejected
 from schemas.event import CLOCKS, LIVE, decode_tick, encode_event, encode_tick
+from schemas.fields import EPOCH, MILLISECOND
 from schemas.settings import Settings
 from schemas.tables import contract_statements
 from streams import aside
-from streams.land.account import EPOCH, MILLISECOND, Batch, Feed, Position, check
+from streams.land.account import Batch, Feed, Position, check
 from streams.land.columns import Columns, FeedColumns, Landed
 from streams.land.storing import TRIES, Storing
 from streams.land.warehouse import Unstorable, Warehouse

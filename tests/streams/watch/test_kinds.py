@@ -5,14 +5,17 @@ from __future__ import annotations
 import statistics
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.arithmetic.matrices import Singular
 from schemas.fields import SHANGHAI
 from streams.watch.baseline import BaselineTable, slot_of
 from streams.watch.conditions.figures import quantile
+from streams.watch.conditions.surge import _bounded
 from streams.watch.detect import Point, detect, make
 from tests.streams.watch.trying import (
     CASES,
@@ -393,3 +396,19 @@ def test_a_tick_alone_moves_time() -> None:
     watched = rule({"kind": "threshold", "field": "pm25"}, {"blue": 100}, for_="PT10M")
     found = transitions(watched, [air(START, 150), clock(START + 10 * MINUTE), clock(START + 11 * MINUTE)])
     assert steps(found) == [("opened", "blue", 10)]
+
+
+def test_a_detector_without_an_answer_misses_the_point_and_a_fault_of_the_program_is_none() -> None:
+    def raising(error: Exception) -> Any:
+        def step(state: list[Any], t: Any, observed: float | None, population: float | None = None) -> Any:
+            if observed is not None:
+                raise error
+            return state, None, None, None
+
+        return _bounded(step)
+
+    for error in (ValueError("math domain error"), ZeroDivisionError(), OverflowError(), Singular("none")):
+        assert raising(error)([], 1, 5.0) == ([], None, None, None)
+    for fault in (ValueError("shapes do not fit"), TypeError("a bug"), IndexError("a bug")):
+        with pytest.raises(type(fault)):
+            raising(fault)([], 1, 5.0)

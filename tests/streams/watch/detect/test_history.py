@@ -95,3 +95,15 @@ def test_enough_cases_are_not_known_where_one_is_missing() -> None:
     asked = [known.enough(5, 2, False), known.enough(6, 2, False), unknown.enough(1, 2, False)]
     assert [*asked, unknown.enough(3, 1, False)] == [True, False, None, True]
     assert [unknown.enough(4, 2, True), unknown.enough(5, 2, True)] == [True, False], "those that are known"
+
+
+def test_cases_before_a_long_gap_are_no_recent_ones() -> None:
+    """Safe: missing points are passed over, and no further back than twice as many points."""
+
+    def enough(*observed: float | None) -> bool | None:
+        return History(len(observed), (), observed, [None] * len(observed)).enough(5, 4, safe=True)
+
+    assert enough(2, 2, None, None, None, None, 1) is True
+    assert enough(9, 9, *[None] * 7, 4) is False
+    assert enough(9, 9, *[None] * 7, 5) is True
+    assert enough() is False
