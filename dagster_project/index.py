@@ -26,7 +26,7 @@ from dagster_project.figures import Count
 from dagster_project.indicator import DECIMALS, Indicator, load_indicators, whole_number
 from dagster_project.periods import parse, whole
 from dagster_project.warehouse import Warehouse
-from schemas.declaration import Entry, parse_yaml, read_text
+from schemas.declaration import Entry, parse_yaml, read_all, read_text
 from schemas.in_use import FILES, Roots
 from schemas.names import check_id, check_table
 from schemas.regions import Regions, load_regions
@@ -73,8 +73,8 @@ def load_indexes(
     """All indices under a folder by id, sorted; they are made of these indicators. `tables` are those of feeds."""
     found = {}
     taken = dict.fromkeys(tables, "a feed") | {item.table: item.id for item in indicators.values()}
-    for path in sorted(root.glob("*/*.yaml")):
-        index = load_index(path, indicators)
+    paths = sorted(root.glob("*/*.yaml"))
+    for path, index in zip(paths, read_all(lambda path: load_index(path, indicators), paths), strict=True):
         check_table(taken, str(path), index.indicator.id)
         found[index.indicator.id] = index
     return found

@@ -17,7 +17,7 @@ from typing import Any
 from dagster_project.dependencies import dependencies
 from dagster_project.periods import PERIODS, parse, whole
 from schemas.contract_model import LICENCE
-from schemas.declaration import Entry, read_yaml
+from schemas.declaration import Entry, read_all, read_yaml
 from schemas.gate import Gate, read_gate
 from schemas.names import check_id, check_table, table_of
 
@@ -128,8 +128,10 @@ def load_indicators(tables: Collection[str], root: Path = INDICATORS) -> dict[st
     """All indicators under a folder by id, sorted; `tables` are those of the feeds, which they may read."""
     found: dict[str, Indicator] = {}
     taken = dict.fromkeys(tables, "a feed")
-    for path in sorted(root.glob("*/*.yaml")):
-        indicator = load_indicator(path, tables)
+    paths = sorted(root.glob("*/*.yaml"))
+    for path, indicator in zip(
+        paths, read_all(lambda path: load_indicator(path, tables), paths), strict=True
+    ):
         check_table(taken, str(path), indicator.id)
         found[indicator.id] = indicator
     return found

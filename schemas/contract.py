@@ -16,7 +16,7 @@ from open_data_contract_standard.model import OpenDataContractStandard
 from pydantic import ValidationError
 
 from schemas.contract_model import LEVELS, LICENCE, RULES, SKEW, Contract, Example, Field
-from schemas.declaration import Entry, parse_yaml, read_text
+from schemas.declaration import Entry, parse_yaml, read_all, read_text
 from schemas.errors import Misdeclared
 from schemas.field_yaml import custom_properties, read_field
 from schemas.gate import Gate, read_gate
@@ -62,7 +62,7 @@ _STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
 
 def load_contracts(root: Path = FEEDS) -> dict[str, Contract]:
     """All contracts under a folder by feed, sorted; two that share a topic or table are Misdeclared."""
-    contracts = [load_contract(path) for path in sorted(root.glob("*/*.yaml"))]
+    contracts = read_all(load_contract, sorted(root.glob("*/*.yaml")))
     if not contracts:
         raise Misdeclared(str(root), "feeds", "holds no <domain>/<feed>.yaml")
     for key in ("topic", "table"):

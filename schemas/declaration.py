@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from sys import float_info
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from schemas import strict_yaml
-from schemas.errors import Misdeclared
+from schemas.errors import Misdeclared, together
 from schemas.text import control
 
+Found = TypeVar("Found")
 LARGEST = float_info.max
 LARGEST_FILE = 4 * strict_yaml.LONGEST
 LARGEST_WHOLE = 2**63 - 1
@@ -48,6 +49,20 @@ def read_text(path: Path, where: str = "") -> str:
 def read_yaml(path: Path) -> Entry:
     """The one document of a YAML file; anything unreadable is Misdeclared naming the file."""
     return parse_yaml(read_text(path), str(path))
+
+
+def read_all(read: Callable[[Path], Found], paths: Iterable[Path]) -> list[Found]:
+    """What is read of these files; one Misdeclared says of all that are wrong what is wrong with them."""
+    found: list[Found] = []
+    wrong: list[Misdeclared] = []
+    for path in paths:
+        try:
+            found.append(read(path))
+        except Misdeclared as error:
+            wrong.append(error)
+    if wrong:
+        raise together(wrong)
+    return found
 
 
 def parse_yaml(text: str, where: str) -> Entry:
@@ -167,4 +182,6 @@ class Entry:
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"the truth value {str(value).lower()} (so are yes, no, on and off; put text in quotes)"
     return "nothing" if value is None or value == "" else f"{value!r:.60}"

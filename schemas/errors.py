@@ -9,6 +9,8 @@ LiaowangError
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 
 class LiaowangError(Exception):
     """Any error of the platform that a caller is expected to handle."""
@@ -20,6 +22,29 @@ class Misdeclared(LiaowangError):
     def __init__(self, where: str, key: str, problem: str) -> None:
         super().__init__(f"{where}: {key}: {problem}")
         self.where, self.key, self.problem = where, key, problem
+
+
+class SeveralMisdeclared(Misdeclared):
+    """Several declarations are wrong: each in a line of its own, the first SHOWN of them."""
+
+    SHOWN = 10
+
+    def __init__(self, errors: Sequence[Misdeclared]) -> None:
+        first = errors[0]
+        super().__init__(first.where, first.key, first.problem)
+        self.errors = tuple(errors)
+        more = len(errors) - self.SHOWN
+        lines = [*map(str, errors[: self.SHOWN]), *([f"and {more} more"] if more > 0 else [])]
+        self.args = ("\n".join(lines),)
+
+
+def together(errors: Iterable[Misdeclared]) -> Misdeclared:
+    """One error that says all of these (one or more), none of them twice."""
+    flat = [
+        one for each in errors for one in (each.errors if isinstance(each, SeveralMisdeclared) else (each,))
+    ]
+    known = list({str(each): each for each in flat}.values())
+    return known[0] if len(known) == 1 else SeveralMisdeclared(known)
 
 
 class Rejected(LiaowangError):

@@ -7,15 +7,18 @@ rejects it with a reason.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta, timezone
+from datetime import UTC, datetime, time, timedelta, timezone
 from itertools import pairwise
 
 from schemas.declaration import Entry
 from schemas.increase import Increase, read_increase
 from schemas.template import Template, read_template
 
+_PARSE = datetime.strptime  # only whether it can be read; the offset may be the mapping's
+_TRIED = datetime(2024, 12, 31, 23, 59, 58, tzinfo=UTC)
 KINDS = ("string", "integer", "number", "boolean")
 
 
@@ -116,10 +119,22 @@ def _time(entry: Entry, header: Collection[str]) -> TimeOf:
     else:
         parts = entry.mapping(["format", "columns", "offset"], ["at"])
         columns = tuple(_known(parts["columns"], name, header) for name in parts["columns"].texts())
-        form = parts["format"].text()
+        form = _format(parts["format"])
     offset = _offset(parts["offset"]) if "offset" in parts else None
     at = _clock(parts["at"]) if "at" in parts else None
     return TimeOf(columns, form, offset, at)
+
+
+def _format(entry: Entry) -> str:
+    """A format of strptime, tried on a moment: what it cannot read would be found at the first row of a file."""
+    form = entry.text()
+    try:
+        _PARSE(_TRIED.strftime(form), form)
+    except (ValueError, LookupError, re.error) as error:
+        raise entry.wrong(
+            f"{form!r:.60} is no format of a time: {error}; write one such as %Y-%m-%d %H:%M"
+        ) from None
+    return form
 
 
 def _offset(entry: Entry) -> timezone:

@@ -1,5 +1,8 @@
 """YAML as declarations may use it: bounded in size and depth, without dates, tags, repeated keys, cycles.
 
+Numbers are those of YAML 1.2: `1e308` is one, `12:30` is text (not 750 by counting in sixties), and `010`, which
+is 8 to some and 10 or a code to others, is refused.
+
 Whatever is wrong with a text is a `yaml.YAMLError` that names the line; nothing else is raised.
 """
 
@@ -10,6 +13,7 @@ from collections.abc import Hashable
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 LONGEST = 1_000_000
 """Characters of one document."""
@@ -28,6 +32,8 @@ def load(text: str) -> Any:
         raise yaml.YAMLError(f"{len(text):,} characters; a declaration has at most {LONGEST:,}")
     try:
         return yaml.load(text, Loader=_Loader)
+    except ReaderError as error:
+        raise yaml.YAMLError(_unread(text, error)) from None
     except yaml.MarkedYAMLError as error:
         raise yaml.YAMLError(_told(error)) from None
     except (ValueError, ArithmeticError, LookupError, TypeError, RecursionError) as error:
@@ -88,6 +94,10 @@ class _Loader(yaml.SafeLoader):
         text = super().construct_scalar(node)
         if found := _CONTROL.search(text):
             raise _wrong(node, f"the text has the control character {found[0]!a}; leave it out")
+        if node.tag.endswith(":int") and _CODE.fullmatch(text):
+            raise _wrong(
+                node, f"{text:.60} begins with 0: put a code in quotes, write a number without the 0"
+            )
         if len(text) > LONGEST_NUMBER and node.tag.endswith((":int", ":float")):
             raise _wrong(node, f"a number of {len(text):,} characters; there may be {LONGEST_NUMBER}")
         return text
@@ -117,11 +127,25 @@ def _told(error: yaml.MarkedYAMLError) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem}{within}" if mark else problem
 
 
+def _unread(text: str, error: ReaderError) -> str:
+    line = text.count("\n", 0, error.position) + 1
+    return f"line {line}: unacceptable character #x{ord(text[error.position]):04x}; leave it out"
+
+
 def _wrong(at: Any, problem: str) -> yaml.YAMLError:
     return yaml.YAMLError(f"line {at.start_mark.line + 1}: {problem}")
 
 
+_INT = re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)$")
+_FLOAT = re.compile(
+    r"[-+]?(?:(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+)$"
+    r"|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
+)
+_CODE = re.compile(r"[-+]?0[0-9_]+")
+_OWN = {"tag:yaml.org,2002:int": _INT, "tag:yaml.org,2002:float": _FLOAT}
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    first: [
+        (tag, _OWN.get(tag, pattern)) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }

@@ -33,7 +33,7 @@ from deploy.migrate import migrate
 from deploy.rules import publish_files
 from deploy.topics import ensure_topics
 from schemas.contract import Contract, load_contracts
-from schemas.errors import LiaowangError, Misdeclared
+from schemas.errors import LiaowangError, Misdeclared, together
 from schemas.in_use import FILES, Roots, take, taken
 from schemas.settings import PREFIX, Settings
 from streams import aside
@@ -182,7 +182,8 @@ def bring_to_form(settings: Settings, say: Say, files: Roots = FILES) -> None:
         kept = taken(settings.home)
         if kept is None:
             raise
-        say(f"{error}")
+        for line in str(error).splitlines():
+            say(line)
         say(
             "set aside: all goes on with the declarations of before; mend the file and run `liaowang up` again"
         )
@@ -204,10 +205,19 @@ def _unreadable(settings: Settings, say: Say) -> Callable[[Misdeclared], None]:
 
 
 def demand_right(roots: Roots) -> dict[str, Contract]:
-    """Read all declarations before anything is touched; Misdeclared names the first that is wrong."""
+    """Read all declarations before anything is touched; Misdeclared names every file that is wrong.
+
+    Where contracts are, rules and figures made of their feeds are not judged.
+    """
     contracts = load_contracts(roots.feeds)
-    load_rules(contracts, roots.rules)
-    statements((), roots)
+    wrong: list[Misdeclared] = []
+    for read in (lambda: load_rules(contracts, roots.rules), lambda: statements((), roots)):
+        try:
+            read()
+        except Misdeclared as error:
+            wrong.append(error)
+    if wrong:
+        raise together(wrong)
     return contracts
 
 

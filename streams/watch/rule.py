@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.contract import Contract
+from schemas.declaration import read_all
 from streams.watch.calendar import Maintenance, Quiet
 from streams.watch.levels import LEVELS
 from streams.watch.spec import Input, Spec
@@ -152,7 +153,7 @@ def load_rules(
     from streams.watch.rule_set import check_members
 
     paths = sorted(root.glob("*/*.yaml"))
-    rules = tuple(load_rule(path, contracts, root) for path in paths)
+    rules = tuple(read_all(lambda path: load_rule(path, contracts, root), paths))
     places = (f"{path.parent.name}/{path.name}" for path in paths)
     check_members(rules, {rule.id: place for rule, place in zip(rules, places, strict=True)})
     return tuple(rule for rule in rules if drafts or rule.status == "active")

@@ -15,7 +15,7 @@ from deploy.local.secrets import departments
 from deploy.local.supervisor import TELLER, bring_to_form, demand_right
 from deploy.migrate import demand_types
 from schemas.contract import load_contracts
-from schemas.errors import Misdeclared
+from schemas.errors import Misdeclared, SeveralMisdeclared
 from schemas.in_use import FILES, Roots, in_use, take, taken
 from schemas.settings import Settings
 from streams import aside
@@ -133,6 +133,31 @@ def test_all_kinds_are_read_before_anything_is_touched(
     with pytest.raises(Misdeclared) as caught:
         demand_right(files)
     assert said in str(caught.value)
+
+
+def test_every_file_that_is_wrong_is_named_each_in_a_line(files: Roots) -> None:
+    root = files.feeds.parent
+    rule = root / "rules/ecology/pm25-high.yaml"
+    edit(rule, "kind: threshold", "kind: treshold")
+    edit(root / "indicators/ecology/good-air-days.yaml", "direction:", "directon:")
+    for number in range(12):
+        (rule.parent / f"wrong-{number:02}.yaml").write_text("rule: 1\n", encoding="utf-8")
+    with pytest.raises(Misdeclared) as caught:
+        demand_right(files)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == SeveralMisdeclared.SHOWN + 1 and lines[-1] == "and 4 more"
+    assert lines[0].startswith("ecology/pm25-high.yaml: condition.kind: ") and "wrong-00.yaml: " in lines[1]
+    for number in range(12):
+        (rule.parent / f"wrong-{number:02}.yaml").unlink()
+    with pytest.raises(Misdeclared) as caught:
+        demand_right(files)
+    first, second = str(caught.value).splitlines()
+    assert "pm25-high.yaml: condition.kind: " in first and "good-air-days.yaml: directon: " in second
+    for feed in sorted(files.feeds.glob("*/*.yaml")):
+        edit(feed, "kind: DataContract", "kind: DataContrac")
+    with pytest.raises(Misdeclared) as caught:
+        demand_right(files)
+    assert len(str(caught.value).splitlines()) == len(list(files.feeds.glob("*/*.yaml")))
 
 
 @pytest.mark.stack

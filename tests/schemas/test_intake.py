@@ -186,3 +186,21 @@ def test_what_a_fall_cannot_mean(more: dict[str, Any], said: str) -> None:
     with pytest.raises(Misdeclared) as caught:
         read_increase("fresh", entry, ("total", "city"))
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["%Y %Y", "%Y-%m-%d %Q", "%s", "%Y %", "%-d/%m/%Y", "%G-%m"])
+def test_a_format_that_no_row_could_be_read_with_is_refused(form: str) -> None:
+    time = {"format": form, "columns": ["year", "day"], "offset": "+08:00"}
+    with pytest.raises(
+        Misdeclared, match=r"intake\[0\]\.time\.format: .* is no format of a time: "
+    ) as caught:
+        read({**MAPPING, "time": time})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "form", ["%Y %j", "%Y-%m-%d %H:%M:%S", "%d.%m.%y", "%Y/%m/%d %I:%M %p", "%Y-%m-%dT%H:%M%z", "%c"]
+)
+def test_usual_formats_are_taken(form: str) -> None:
+    (mapping,) = read({**MAPPING, "time": {"format": form, "columns": ["year", "day"], "offset": "+08:00"}})
+    assert mapping.time.format == form

@@ -42,6 +42,9 @@ BAD = [
     ("half a character", 'a: "\\ud800"', "the control character '\\ud800'"),
     ("no character", 'a: "\\Uffffffff"', "file.yaml: yaml: "),
     ("raw NUL", "a: \x00", "unacceptable character"),
+    ("a code without quotes", "\na: 0571", "line 2: 0571 begins with 0: put a code in quotes"),
+    ("a list of codes", "a: [01, 02]", "line 1: 01 begins with 0"),
+    ("raw NUL below", "a: 1\nb: \x00", "line 2: unacceptable character #x0000; leave it out"),
     ("a list as key", "? [1]\n: 2", "unhashable key"),
     ("a tab", "a:\n\tb: 1", "a tab; YAML indents with spaces"),
     ("two documents", "a: 1\n---\nb: 1", "expected a single document"),
@@ -121,3 +124,23 @@ def test_what_cannot_be_read_is_told_by_line_and_column(text: str, said: str) ->
     with pytest.raises(Misdeclared) as caught:
         parse_yaml(text, "file.yaml")
     assert str(caught.value) == f"file.yaml: yaml: {said}"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("12:30", "12:30"), ("190:20:30.15", "190:20:30.15"), ("1:60", "1:60"), ("1e308", 1e308), ("1E3", 1000.0),
+        ("-2e-5", -2e-5), ("1.5e3", 1500.0), ("1.", 1.0), (".5", 0.5), ("0", 0), ("-0", 0), ("0.5", 0.5),
+        ("1_000", 1000), ("0x1f", 31), ("2026-03-01", "2026-03-01"), ("330106", 330106),
+        ("1e", "1e"), ("e5", "e5"),
+    ],
+)  # fmt: skip
+def test_numbers_are_what_an_author_takes_for_one(text: str, value: object) -> None:
+    found = parse_yaml(f"a: {text}", "f").value["a"]
+    assert (type(found), found) == (type(value), value)
+
+
+@pytest.mark.parametrize("word", ["yes", "no", "on", "off", "true"])
+def test_a_truth_value_where_a_text_is_wanted_says_so(word: str) -> None:
+    with pytest.raises(Misdeclared, match=r"a: must be text, not the truth value .* put text in quotes"):
+        parse_yaml(f"a: {word}", "f").at("a").text()
