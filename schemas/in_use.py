@@ -64,6 +64,17 @@ def take(home: Path, files: Roots = FILES) -> None:
         raise LiaowangError(f"{folder} cannot be written: {error.strerror}") from error
 
 
+def contents(roots: Roots) -> dict[str, dict[str, bytes]]:
+    """What the declarations say, a kind each: to see which of them another set changes."""
+    return {
+        kind: {
+            f"{path.parent.name}/{path.name}": path.read_bytes()
+            for path in sorted(getattr(roots, kind).glob("*/*.yaml"))
+        }
+        for kind in _KINDS
+    }
+
+
 def _folders(home: Path) -> tuple[Path, Path, Path]:
     """Where the declarations in use are, where they are between two renames, and where new ones are made."""
     return home / FOLDER, home / f"{FOLDER}.old", home / f"{FOLDER}.new"

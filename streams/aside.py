@@ -63,7 +63,7 @@ class Aside:
     def _add(self, what: str, reason: str) -> None:
         now = self._clock()
         item = Item(
-            datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"), _line(what), _line(reason)
+            datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"), one_line(what), one_line(reason)
         )
         before = _read(self._path)
         kept = before.newest if before else ()
@@ -119,7 +119,7 @@ def _write(path: Path, record: Record) -> None:
     fresh.replace(path)
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """A text as one printable line of bounded length."""
     cut = " ".join(text[: SHOWN * 4].split())
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in cut)[:SHOWN]

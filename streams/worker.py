@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,8 @@ import faust
 from schemas.settings import Settings
 
 STOP_SECONDS = 15
+STUCK_SECONDS = 120.0
+"""A piece of work that takes longer is no progress, though others are finished meanwhile."""
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -56,23 +59,33 @@ def heartbeat(settings: Settings, worker: str) -> Callable[[], None]:
 class Work:
     """What a worker has begun and finished; its heart beats while it finishes something, or has nothing to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds that never go back."""
+        self._clock = clock
         self._begun = self._finished = self._before = 0
+        self._open: dict[int, float] = {}
 
     @contextmanager
     def one(self) -> Iterator[None]:
         """One piece of work; what is cancelled, as around a rebalance, is done with too."""
         self._begun += 1
+        piece, self._open[self._begun] = self._begun, self._clock()
         try:
             yield
         finally:
             self._finished += 1
+            del self._open[piece]
 
     def moving(self) -> bool:
-        """Whether something was finished since the last call, or nothing waits to be."""
-        moved = self._finished != self._before or self._finished >= self._begun
+        """Whether something was finished since the last call, or nothing waits to be, and nothing is stuck."""
+        moved = self._finished != self._before or not self._open
         self._before = self._finished
-        return moved
+        return moved and not self.stuck()
+
+    def stuck(self) -> bool:
+        """Whether some piece was begun too long ago, whatever the others do."""
+        oldest = next(iter(self._open.values()), None)  # in the order in which they were begun
+        return oldest is not None and self._clock() - oldest > STUCK_SECONDS
 
 
 class WorkerProcess(faust.Worker):  # type: ignore[misc]

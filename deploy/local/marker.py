@@ -31,8 +31,30 @@ def clear_marker(home: Path) -> None:
     _path(home).unlink(missing_ok=True)
 
 
+def owe(home: Path, why: str) -> None:
+    """The parts of the home should have been compared and could not be: that stays due, whatever comes."""
+    path = _due(home)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.write_text(why)
+    fresh.replace(path)
+
+
+def settle(home: Path) -> None:
+    """They were compared."""
+    _due(home).unlink(missing_ok=True)
+
+
 def left(home: Path) -> str:
-    """What a marker that is still there says before an `up`, in words; empty after a clean `down`."""
+    """Why the parts of a home must be compared before an `up`, in words; empty where they need not be.
+
+    What an earlier `up` could not compare counts first: a marker that is there since says less.
+    """
+    due = _due(home)
+    return (due.read_text(errors="replace").strip() if due.exists() else "") or _of_marker(home)
+
+
+def _of_marker(home: Path) -> str:
     try:
         marker = msgspec.json.decode(_path(home).read_bytes(), type=Marker)
     except FileNotFoundError:
@@ -45,6 +67,10 @@ def left(home: Path) -> str:
             "its parts may be of different moments"
         )
     return f"this home was not stopped cleanly (it was up since {marker.since})"
+
+
+def _due(home: Path) -> Path:
+    return home / "run" / "compare.due"
 
 
 def _path(home: Path) -> Path:

@@ -7,18 +7,22 @@ parts are of different moments. What can be read or published again is mended he
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from deploy.local.torn import AGAIN, EXAMPLES, Said, Tear, beyond, ledger_beyond, tears
 from schemas.contract import load_contracts
-from schemas.errors import Unavailable
+from schemas.decoder import Decoder
+from schemas.errors import Rejected, Unavailable
+from schemas.event import decode_tick
+from schemas.in_use import in_use
 from schemas.settings import Settings
 from schemas.topics import DISPOSITIONS, WARNINGS
 from streams.aside import Aside
@@ -35,17 +39,25 @@ from streams.land.warehouse import Warehouse
 
 SECONDS = 60.0
 """How long ids are compared at most; a home with more of them is told so."""
-_TICK = "liaowang.tick.v1"
 _REACHED: sa.Table = models.Reached.__table__  # type: ignore[assignment]
 
 
 class _Head(msgspec.Struct):
     id: str = ""
-    type: str = ""
 
 
 _HEAD = msgspec.json.Decoder(_Head)
-Place = tuple[int, int]
+IdOf = Callable[[bytes], str]
+"""The id of a record's event; empty for what is none of these."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where on its topic an event stands, and when it arrived there (ms since 1970)."""
+
+    partition: int
+    offset: int
+    arrived: int
 
 
 def reconcile(settings: Settings, *, mend: bool, seconds: float = SECONDS) -> list[Tear]:
@@ -72,13 +84,15 @@ def offsets_beyond(settings: Settings) -> list[Tear]:
                 {
                     f"{tp.topic}/{tp.partition}": at.offset
                     for tp, at in admin.list_group_offsets(group)[group].items()
+                    if tp.topic in topics
                 },
                 ends,
             )
             for group in groups
         ]
     with closing(Warehouse(settings.warehouse("service"))) as warehouse:
-        feeds = sorted(contract.topic for contract in load_contracts().values() if contract.topic in topics)
+        known = load_contracts(in_use(settings.home).feeds).values()
+        feeds = sorted(contract.topic for contract in known if contract.topic in topics)
         balances = reckoning.reckon(settings.kafka, warehouse, feeds)
     found.append(ledger_beyond([f"{each.topic}/{each.partition}" for each in balances if each.open < 0]))
     return [tear for tear in found if tear is not None]
@@ -111,11 +125,14 @@ def _compared(
     heard = _heard(database) if database else {}
     published = _messages(database, published=True) if database else set()
     pushes = outbox.ids() if outbox else set()
-    warnings, since = _on_topic(settings.kafka, WARNINGS, until)
-    dispositions, _ = _on_topic(settings.kafka, DISPOSITIONS, until)
+    warnings, since = _on_topic(settings.kafka, WARNINGS, until, _warning_ids(settings))
+    dispositions, kept = _on_topic(settings.kafka, DISPOSITIONS, until, _id_of)
     if since:  # retention has begun to remove: what is older may rightly have no record
-        pushes = outbox.ids(since) if outbox else set()
-        heard = _heard(database, since) if database else {}
+        pushes &= outbox.ids(since) if outbox else set()
+        recent = _heard(database, since) if database else {}
+        heard = {id: case for id, case in heard.items() if id in recent}
+    if kept and database:
+        published &= _messages(database, published=True, since=kept)
     known = _messages(database, published=False) if database else set()
     found = tears(Said(warnings, pushes, heard, dispositions, published, known))
     if mend and database:
@@ -132,30 +149,60 @@ def _unread(
 ) -> list[Tear]:
     """Warnings that `push` or `duty` have read past and do not have; mended, they begin at the beginning again."""
     log = log_of(settings.kafka)
-    begin = Reached(log.id, {partition: start for partition, (start, _) in log.offsets.items()})
+    begins = {partition: start for partition, (start, _) in log.offsets.items()}
     found = []
     if outbox:
-        lost = _passed(outbox.reached(), log.id, outbox.missing(warnings), warnings)
-        if lost and mend:
-            outbox.add([], time.time(), reached=begin)
+        here = outbox.reached().get(log.id)
+        lost = _passed(here, outbox.missing(warnings), warnings)
+        if here and lost and mend:
+            outbox.add([], time.time(), reached=_again(here, begins))
         found.append(_lost("push", lost, mend))
     if database:
         with database.reading() as session:
-            reached = rows_of(session, _REACHED)
-        lost = _passed(reached, log.id, set(warnings) - set(_heard(database)), warnings)
-        if lost and mend:
+            here = rows_of(session, _REACHED).get(log.id)
+            over = _passed_over(session, log.id)
+        missing = set(warnings) - set(_heard(database))
+        lost = _passed(here, missing, warnings, over)
+        if here and lost and mend:
             with database.writing() as session:
-                write_down(session, _REACHED, begin)
+                write_down(session, _REACHED, _again(here, begins))
         found.append(_lost("duty", lost, mend))
     return [tear for tear in found if tear is not None]
 
 
 def _passed(
-    known: Mapping[str, Reached], log: str, missing: set[str], warnings: Mapping[str, Place]
+    here: Reached | None,
+    missing: Iterable[str],
+    warnings: Mapping[str, Place],
+    over: Collection[tuple[int, int]] = (),
 ) -> list[str]:
-    """Those of the missing that stand before where a reader of this log has come to."""
-    here = known[log].next if log in known else {}
-    return sorted(id for id in missing if warnings[id][1] < here.get(warnings[id][0], 0))
+    """Those of the missing that stand before where a reader of this log has come to.
+
+    What it set aside (`over`) is not lost, nor what a filling left out on purpose: older than its floor.
+    """
+    if here is None:
+        return []
+    floor = here.floor or 0
+    return sorted(
+        id
+        for id, place in ((id, warnings[id]) for id in missing)
+        if place.offset < here.next.get(place.partition, 0)
+        and place.arrived >= floor
+        and (place.partition, place.offset) not in over
+    )
+
+
+def _passed_over(session: Session, log: str) -> set[tuple[int, int]]:
+    """Where the warnings stand that duty set aside; a database that is yet to be brought to form says nothing."""
+    if not sa.inspect(session.connection()).has_table(models.Passed.__tablename__):
+        return set()
+    query = sa.select(models.Passed.partition, models.Passed.offset).where(models.Passed.log == log)
+    return {(partition, offset) for partition, offset in session.execute(query)}
+
+
+def _again(here: Reached, begins: Mapping[int, int]) -> Reached:
+    """From the beginning; where a filling has left out what had ended, that is left out again."""
+    return Reached(here.log, begins, filling=here.filling if here.floor is None else here.floor)
 
 
 def _lost(reader: str, lost: list[str], mend: bool) -> Tear | None:
@@ -176,36 +223,73 @@ def _published_again(database: Database, tear: Tear, ids: set[str]) -> Tear:
     return replace(tear, remedy="they are published again", mended=True)
 
 
-def _on_topic(broker: str, topic: str, until: float) -> tuple[dict[str, Place], datetime | None]:
-    """The ids of the events on a topic with their places; since when all are there, if retention removed some."""
+def _warning_ids(settings: Settings) -> IdOf:
+    """Gives the id of what the readers of warnings take for one: by the contract, and no tick."""
+    decoder = Decoder(load_contracts(in_use(settings.home).feeds)["duty.warning"])
+
+    def id_of(raw: bytes) -> str:
+        try:
+            return "" if decode_tick(raw) is not None else str(decoder.decode(raw).id)
+        except Rejected:
+            return ""
+
+    return id_of
+
+
+def _id_of(raw: bytes) -> str:
+    try:
+        return _HEAD.decode(raw).id
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return ""
+
+
+def _on_topic(broker: str, topic: str, until: float, id_of: IdOf) -> tuple[dict[str, Place], datetime | None]:
+    """The ids of the events on a topic with their places; since when all are there, if retention removed some.
+
+    Of a partition of which nothing is left that is from now on.
+    """
     found: dict[str, Place] = {}
-    firsts: dict[int, tuple[int, int]] = {}
+    firsts = _emptied(broker, topic)
     for record in records_of(broker, topic):
         firsts.setdefault(record.partition, (record.offset, record.timestamp))
         if time.monotonic() > until:
             raise Unavailable(
                 f"{topic} has more messages than are compared in the time; liaowang reconcile --seconds"
             )
-        try:
-            head = _HEAD.decode(record.value or b"{}")
-        except msgspec.MsgspecError:
-            continue
-        if head.id and head.type != _TICK:
-            found[head.id] = (record.partition, record.offset)
+        if id := id_of(record.value or b"{}"):
+            found.setdefault(id, Place(record.partition, record.offset, record.timestamp))
     cut = [arrived for first, arrived in firsts.values() if first > 0]
     return found, datetime.fromtimestamp(max(cut) / 1000, UTC) if cut else None
 
 
+def _emptied(broker: str, topic: str) -> dict[int, tuple[int, int]]:
+    """Partitions of which retention has left nothing: their first offset and now (ms), as of a first record."""
+    with administration(broker) as admin:
+        if topic not in admin.list_topics():
+            return {}
+        offsets = describe(admin, [topic])[0].offsets
+    now = int(time.time() * 1000)
+    return {partition: (start, now) for partition, (start, end) in offsets.items() if start == end}
+
+
 def _heard(database: Database, since: datetime | None = None) -> dict[str, str]:
-    """Transitions that were heard -> the number of their case, empty where there is none."""
+    """Transitions that were heard -> the number of their case, empty where there is none.
+
+    `since`: those of cases only that began, and were heard, since that moment.
+    """
     query = sa.select(models.Heard.id, models.Heard.case_id)
+    if since:
+        query = query.join(models.Case).where(models.Heard.at >= since, models.Case.occurred >= since)
     with database.reading() as session:
-        rows = session.execute(query.where(models.Heard.at >= since) if since else query)
+        rows = session.execute(query)
         return {id: "" if case is None else f"case {case}" for id, case in rows}
 
 
-def _messages(database: Database, *, published: bool) -> set[str]:
+def _messages(database: Database, *, published: bool, since: datetime | None = None) -> set[str]:
+    """The changes there are for `dispositions`, or of them those that were published; made since a moment."""
     query = sa.select(models.Message.uid).where(models.Message.topic == DISPOSITIONS)
+    if since:
+        query = query.where(models.Message.created >= since)
     with database.reading() as session:
         return set(
             session.scalars(query.where(models.Message.published.is_not(None)) if published else query)

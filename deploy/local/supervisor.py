@@ -1,4 +1,4 @@
-"""The stack of one home as a whole: up, down, status."""
+"""The stack of one home as a whole: up and down."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from dagster_project.tables import statements
 from deploy.environment import inherited, load_settings
 from deploy.local.clear import clear_away
 from deploy.local.control import Control, Process
-from deploy.local.crashes import WINDOW, crash_loops, why
+from deploy.local.crashes import crash_loops, why
 from deploy.local.health import BUSY_SECONDS, look
 from deploy.local.home_folder import OWN, close_home
 from deploy.local.jars import fetch_jars, find_java
-from deploy.local.marker import clear_marker, left, set_marker
-from deploy.local.probe import Finding, Health
+from deploy.local.marker import clear_marker, left, owe, set_marker, settle
+from deploy.local.probe import Finding
 from deploy.local.proc import worked
 from deploy.local.process import CannotStart, demand_port
 from deploy.local.reconcile import offsets_beyond, reconcile, tell
 from deploy.local.secrets import ensure_secrets
 from deploy.local.services import SERVERS, SERVICES, WORKERS, Service
+from deploy.local.status import READY
+from deploy.local.status import State as State
+from deploy.local.status import all_well as all_well
+from deploy.local.status import status as status
 from deploy.local.supervisor_conf import socket_path, supervisor_config
 from deploy.migrate import migrate
 from deploy.rules import publish_files
 from deploy.topics import ensure_topics
 from schemas.contract import Contract, load_contracts
 from schemas.errors import LiaowangError, Misdeclared, together
-from schemas.in_use import FILES, Roots, take, taken
+from schemas.in_use import FILES, Roots, contents, in_use, take, taken
 from schemas.settings import PREFIX, Settings
 from streams import aside
 from streams.watch.rule import load_rules
@@ -43,23 +45,25 @@ SOCKET_LENGTH = 100
 START_SECONDS, LONGEST_START = 180.0, 900.0
 """So long may a start take without any work being done, and in all."""
 STOP_SECONDS = 180.0
+READERS = {
+    "feeds": (
+        "warehouse",
+        "gateway",
+        "land",
+        "watch",
+        "duty",
+        "console",
+        "dagster-webserver",
+        "dagster-daemon",
+    ),
+    "rules": ("duty", "console"),
+    "indicators": ("warehouse", "dagster-webserver", "dagster-daemon"),
+    "indexes": ("warehouse", "dagster-webserver", "dagster-daemon"),
+}
+"""Which programs read a kind of declaration when they start; rules in force come to `watch` by their topic."""
 TELLER = "health"
 """The service under which `status` tells of declarations that were set aside."""
-_READY = (Health.ok, Health.unknown)
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class State:
-    """One service as `liaowang status` tells it."""
-
-    name: str
-    port: int | None
-    state: str
-    pid: int | None
-    since: str | None
-    health: str
-    detail: str
 
 
 def up(settings: Settings, say: Say) -> bool:
@@ -80,7 +84,9 @@ def up(settings: Settings, say: Say) -> bool:
             before = left(home)
             _launch(settings, control)
         elif all(process.up for process in running.values()):
+            known = contents(in_use(home))
             bring_to_form(load_settings(), say)
+            _tell_readers(known, contents(in_use(home)), say)
             return False
         try:
             _start_servers(load_settings(), control, say)
@@ -102,31 +108,6 @@ def down(settings: Settings, say: Say) -> bool:
         _stop_all(control, say)
         clear_marker(settings.home)
     return True
-
-
-def status(settings: Settings) -> list[State]:
-    """Every service: its port, state, process, since when, and how it does; also when the stack is down.
-
-    One that does well but has set items aside is unwell until somebody has looked (`liaowang aside`).
-    """
-    processes = Control(settings.home).processes()
-    findings = look(settings, processes or {})
-    ended = _ended_at(settings.home) if processes is None else None
-    loops = crash_loops(settings.home / "logs" / "supervisor.log", time.time()) if processes else {}
-    for name, times in loops.items():
-        said = (
-            f"restarted {times} times in {WINDOW / 60:.0f} min: {why(settings.home / 'logs' / f'{name}.log')}"
-        )
-        findings[name] = Finding(Health.unwell, said)
-    return [
-        _state(service, settings, (processes or {}).get(service.name), findings.get(service.name), ended)
-        for service in SERVICES
-    ]
-
-
-def all_well(services: Sequence[State]) -> bool:
-    """Whether every service runs and none that can be asked says otherwise."""
-    return all(s.state == "running" and s.health in _READY for s in services)
 
 
 def _start_servers(settings: Settings, control: Control, say: Say) -> None:
@@ -166,9 +147,14 @@ def _reconcile(settings: Settings, before: str, say: Say) -> None:
             found = reconcile(settings, mend=True)
             say("they are torn:" if found else "they agree")
         tell(settings, found, before, say)
+        settle(settings.home)
     except Exception as error:  # that it could not be compared keeps no stack down
         said = str(error) if isinstance(error, LiaowangError) else f"{type(error).__name__}: {error}"
-        say(f"not compared: {said}; see `liaowang reconcile`")
+        say(f"not compared: {said}; the next `liaowang up` does it, `liaowang reconcile` at any time")
+        owe(settings.home, before or "whether the parts of this home are of one moment is not known")
+        aside.Aside(settings.home, "duty", time.time).add(
+            f"the home was not compared: {before or 'at up'}", said
+        )
 
 
 def bring_to_form(settings: Settings, say: Say, files: Roots = FILES) -> None:
@@ -182,16 +168,31 @@ def bring_to_form(settings: Settings, say: Say, files: Roots = FILES) -> None:
         kept = taken(settings.home)
         if kept is None:
             raise
+        later: list[str] = []  # what is a setting's fault, or the warehouse's, fails with these as well
+        _form(settings, kept, later.append, _unreadable(settings, later.append))
         for line in str(error).splitlines():
             say(line)
         say(
             "set aside: all goes on with the declarations of before; mend the file and run `liaowang up` again"
         )
         aside.Aside(settings.home, TELLER, time.time).add("declarations", str(error))
-        _form(settings, kept, say, _unreadable(settings, say))
+        for line in later:
+            say(line)
     else:
         take(settings.home, files)
         aside.clear(settings.home, TELLER)
+
+
+def _tell_readers(before: dict[str, dict[str, bytes]], now: dict[str, dict[str, bytes]], say: Say) -> None:
+    """Name the programs that run with declarations of before: they read them when they start."""
+    changed = [kind for kind in before if before[kind] != now[kind]]
+    readers = {name for kind in changed for name in READERS[kind]}
+    named = ", ".join(service.name for service in SERVICES if service.name in readers)
+    if named:
+        say(
+            f"{', '.join(changed)} changed: {named} have what they read at their start; "
+            "`liaowang down`, then `up` gives them the new ones"
+        )
 
 
 def _unreadable(settings: Settings, say: Say) -> Callable[[Misdeclared], None]:
@@ -251,7 +252,7 @@ def _await(settings: Settings, control: Control, services: Sequence[Service]) ->
                 f"the supervisor that runs does not know {', '.join(missing)}; `liaowang down`, then `up` again"
             )
         loops = crash_loops(settings.home / "logs" / "supervisor.log", time.time(), time.time() - begun)
-        waiting = [name for name in names if name not in found or found[name].health not in _READY]
+        waiting = [name for name in names if name not in found or found[name].health not in READY]
         alive |= {name: _alive(alive[name], worked(processes[name].pid)) for name in waiting}
         for name in waiting:
             late = time.monotonic() - alive[name][1] > START_SECONDS or time.time() - begun > LONGEST_START
@@ -347,33 +348,3 @@ def _alone(home: Path) -> Iterator[None]:
     with (home / "run" / "stack.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _ended_at(home: Path) -> str | None:
-    log = home / "logs" / "supervisor.log"
-    return _moment(log.stat().st_mtime) if log.exists() else None
-
-
-def _state(
-    service: Service,
-    settings: Settings,
-    process: Process | None,
-    finding: Finding | None,
-    ended: str | None,
-) -> State:
-    found = finding or Finding(Health.unknown)
-    left = aside.read(settings.home, service.name)
-    if left is not None and found.health in _READY:
-        found = Finding(Health.unwell, str(left))
-    if process is None:
-        return State(
-            service.name, service.port(settings), "stopped", None, ended, found.health.value, found.detail
-        )
-    since = _moment(process.since) if process.since else ended
-    detail = found.detail or process.said
-    pid = process.pid or None
-    return State(service.name, service.port(settings), process.state, pid, since, found.health.value, detail)
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -61,15 +61,22 @@ class CaseInbox:
                 if len(some) > 1 and fault_of(error) in (Fault.value, Fault.item):
                     alone = done + len(some)
                     continue
-                self._pass_over(some[0], self._doubt.blame(error))
+                self._pass_over(some[0], self._doubt.blame(error), reached.log)
                 done += 1
         if not told:
             with self._parts.database.writing() as session:
                 write_down(session, _REACHED, reached)
         return new
 
-    def _pass_over(self, read: Read, why: str) -> None:
-        """Say which warning becomes no case; a name too long for the database is not one for the log either."""
+    def _pass_over(self, read: Read, why: str, log: str) -> None:
+        """Say which warning becomes no case; a name too long for the database is not one for the log either.
+
+        Its place is kept, so that nobody takes it for one that was lost.
+        """
+        if read.at is not None:
+            with self._parts.database.writing() as session:
+                session.execute(sa.delete(models.Passed).where(models.Passed.log != log))
+                session.merge(models.Passed(log=log, partition=read.at[0], offset=read.at[1]))
         episode = one_line(read.warning.data.episode)
         self._aside(f"{read.place}: the warning of episode {episode:.200}", f"it becomes no case: {why}")
 

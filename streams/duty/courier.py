@@ -15,10 +15,11 @@ from random import Random
 from schemas.errors import Unavailable
 from streams.duty.faults import Doubt, Fault, SetAside, fault_of, told
 from streams.duty.outbox import Due, Outbox
-from streams.duty.policy import GATHER_SECONDS, Answer, Dead, Line, Outcome, backoff, outcome
+from streams.duty.policy import GATHER_SECONDS, Answer, Dead, Line, Outcome, Retry, backoff, outcome
 from streams.duty.reader import sleep
 from streams.duty.webhook import Webhook
 from streams.duty.words import one_line
+from streams.waits import Held, unheld
 
 log = logging.getLogger("liaowang.push")
 
@@ -45,10 +46,14 @@ class Courier:
         *,
         aside: SetAside,
         beat: Callable[[], None],
+        held: Held = unheld,
+        answered: Held = unheld,
     ) -> None:
+        """`held` is told what the outbox does not give or take, `answered` what the receiver does not."""
         self._outbox, self._webhook, self._clock, self._rng = outbox, webhook, clock, rng
         self._concurrency, self._aside, self._beat = concurrency, aside, beat
         self._doubt, self._failures, self._probed = Doubt(), 0, False
+        self._held, self._answered = held, answered
         self._outcomes: dict[asyncio.Task[Answer], Outcome] = {}
         self._line = Line()
         self._under_way: dict[asyncio.Task[Answer], Due] = {}
@@ -90,6 +95,7 @@ class Courier:
                 log.warning("the outbox %s takes pushes again", self._outbox.path)
         await self._start_due()
         self._failures = 0
+        self._held("")
         await self._wait()
 
     async def _pause(self, error: Unavailable, stop: asyncio.Event) -> None:
@@ -99,6 +105,7 @@ class Courier:
         self._failures, self._probed = self._failures + 1, False
         if self._failures == 1:
             log.warning("%s; pushes wait", error)
+        self._held(str(error))
         await sleep(min(LONGEST_PAUSE, backoff(self._failures, self._rng)), stop, self._beat)
 
     async def _finish(self) -> None:
@@ -138,6 +145,7 @@ class Courier:
         """Seconds until something may be due."""
         due = await asyncio.to_thread(self._outbox.next_due)
         if due is None:
+            self._answered("")
             return LONGEST_NAP
         return min(LONGEST_NAP, max(0.0, max(due, self._line.closed_until) - self._clock()))
 
@@ -175,6 +183,7 @@ class Courier:
                 return Dead(f"it cannot be sent: {reason}")
         self._doubt.good()
         self._learn(answer, now)
+        self._answered(f"receiver {self._webhook.url}: {found.reason}" if isinstance(found, Retry) else "")
         return found
 
     def _learn(self, answer: Answer, now: float) -> None:

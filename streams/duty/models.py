@@ -240,6 +240,15 @@ class Reached(Base):
     filling: Mapped[int | None] = mapped_column(sa.BigInteger())
 
 
+class Passed(Base):
+    """A warning of the log with this id that became no case, through its own fault: it is not missing."""
+
+    __tablename__ = "passed"
+    log: Mapped[str] = mapped_column(primary_key=True)
+    partition: Mapped[int] = mapped_column(primary_key=True)
+    offset: Mapped[int] = mapped_column(sa.BigInteger(), primary_key=True)
+
+
 class Message(Base):
     """A message for Kafka, written with the change it tells of; published at least once, by its id.
 

@@ -57,6 +57,7 @@ from streams.duty.policy import (
     Retry,
     outcome,
 )
+from streams.waits import Held, unheld
 
 log = logging.getLogger("liaowang.push")
 
@@ -100,8 +101,9 @@ class Notifier:
         *,
         aside: SetAside,
         beat: Callable[[], None],
+        held: Held = unheld,
     ) -> None:
-        self._aside, self._beat, self._doubt = aside, beat, Doubt()
+        self._aside, self._beat, self._held, self._doubt = aside, beat, held, Doubt()
         self._unread: set[int] = set()
         self._database, self._regions, self._channels = database, regions, channels
         self._sender, self._links, self._clock, self._rng = sender, links, clock, rng
@@ -120,10 +122,12 @@ class Notifier:
                 if failures:
                     log.warning("the duty database is back")
                 failures = 0
+                self._held("")
             except Unavailable as error:
                 failures += 1
                 if failures == 1:
                     log.warning("%s; notifications wait", error)
+                self._held(str(error))
             await self._pause(min(LONGEST_PAUSE, LOOK_SECONDS * 2.0**failures), stop)
 
     def _under_way(self) -> dict[asyncio.Task[Answer], Batch]:

@@ -86,9 +86,13 @@ class Outbox:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._engine = open_sqlite(path, synchronous="FULL")
-        with self._away():
-            make_tables(self._engine, _push, _reached, _mark)
-        self._file = os.stat(path).st_ino
+        try:
+            with self._away():
+                make_tables(self._engine, _push, _reached, _mark)
+            self._file = os.stat(path).st_ino
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     def close(self) -> None:
         """Let go of the file."""
@@ -160,10 +164,12 @@ class Outbox:
         return found
 
     def ids(self, since: datetime | None = None) -> set[str]:
-        """The ids of all pushes, or of those that were written since a moment."""
+        """The ids of all pushes, or of those whose warnings were made, and they written, since a moment."""
         query = sa.select(_push.c.id)
         if since is not None:
-            query = query.where(_push.c.created >= since.timestamp())
+            made = sa.func.json_extract(sa.cast(_push.c.payload, sa.Text), "$.at")
+            seconds = sa.cast(sa.func.strftime("%s", made), sa.Integer)
+            query = query.where(_push.c.created >= since.timestamp(), seconds >= since.timestamp())
         with self._reading() as connection:
             return set(connection.scalars(query))
 
@@ -229,7 +235,7 @@ class Outbox:
         """Make dead pushes pending again, after the receiver was mended; what never was one stays as it is."""
         change = (
             sa.update(_push)
-            .where(_push.c.state == DEAD, _push.c.rank < len(LEVELS))
+            .where(_push.c.state == DEAD, _push.c.level.in_(LEVELS))
             .values(state=PENDING, next_attempt=now)
         )
         with self._writing() as connection:

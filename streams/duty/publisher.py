@@ -26,6 +26,7 @@ from streams.duty.faults import Doubt, Fault, SetAside, fault_of, told
 from streams.duty.models import Message
 from streams.duty.policy import backoff
 from streams.duty.reader import sleep
+from streams.waits import Held, unheld
 
 BATCH = 500
 NAP = 0.25
@@ -57,9 +58,10 @@ class Publisher:
         *,
         aside: SetAside,
         beat: Callable[[], None],
+        held: Held = unheld,
     ) -> None:
         self._settings, self._database, self._clock, self._rng = settings, database, clock, rng
-        self._aside, self._beat, self._doubt = aside, beat, Doubt()
+        self._aside, self._beat, self._held, self._doubt = aside, beat, held, Doubt()
         self._stored: tuple[int, ...] = ()
         self._failures, self._away = 0, False
 
@@ -92,6 +94,7 @@ class Publisher:
                 continue
             self._failures = 0
             self._mark(away=False)
+            self._held("")
             if not some:
                 await sleep(NAP, stop, self._beat)
 
@@ -123,6 +126,7 @@ class Publisher:
     async def _pause(self, error: Exception, stop: asyncio.Event) -> None:
         self._failures += 1
         self._mark(away=True, why=str(error) or repr(error))
+        self._held(f"publishing dispositions: {error or type(error).__name__}")
         await sleep(min(LONGEST_PAUSE, backoff(self._failures, self._rng)), stop, self._beat)
 
     def _mark(self, *, away: bool, why: str = "") -> None:

@@ -37,6 +37,7 @@ from streams.duty.reader import Reader, sleep
 from streams.duty.stopping import stop_on_signals
 from streams.duty.together import together
 from streams.duty.webhook import Webhook
+from streams.waits import Held, Waits
 from streams.worker import heartbeat, start_logging
 
 
@@ -59,10 +60,14 @@ async def _run(settings: Settings, clock: Callable[[], float], rng: Random) -> N
     stop = stop_on_signals()
     aside = Aside(settings.home, "push", clock).add
     pulse = Pulse(heartbeat(settings, "push"), time.monotonic, ("reader", "courier", "notifier"))
+    waits = Waits(settings.home, "push", clock)
     outbox = open_outbox(outbox_path(settings), clock, lambda said: aside("the outbox", said))
     try:
         async with Webhook(settings.webhook, settings.webhook_key, CONCURRENCY) as webhook:
-            courier = Courier(outbox, webhook, clock, rng, aside=aside, beat=pulse.of("courier"))
+            courier = Courier(
+                outbox, webhook, clock, rng,
+                aside=aside, beat=pulse.of("courier"), held=waits.of("courier"), answered=waits.of("webhook"),
+            )  # fmt: skip
             reader = Reader(
                 settings,
                 "push",
@@ -74,11 +79,14 @@ async def _run(settings: Settings, clock: Callable[[], float], rng: Random) -> N
                 now=clock,
                 aside=aside,
                 beat=pulse.of("reader"),
+                held=waits.of("reader"),
             )
             await together(
                 courier=courier.run(stop),
                 reader=reader.run(stop),
-                notifier=_notify(settings, clock, rng, stop, aside, pulse.of("notifier")),
+                notifier=_notify(
+                    settings, clock, rng, stop, aside, pulse.of("notifier"), waits.of("notifier")
+                ),
             )
     finally:
         outbox.close()
@@ -91,18 +99,19 @@ async def _notify(
     stop: asyncio.Event,
     aside: SetAside,
     beat: Callable[[], None],
+    held: Held,
 ) -> None:
     """Tell officers what there is to tell until `stop`; a database that is away at the start is waited for."""
     regions = load_regions()
     channels, secrets = open_channels(settings)
-    database = await _opened(settings, clock, regions, rng, stop, beat)
+    database = await _opened(settings, clock, regions, rng, stop, beat, held)
     if database is None:
         return
     links = Links(settings.console, settings.console_key)
     try:
         async with Sender(secrets, lambda: token_hex(16)) as sender:
             await Notifier(
-                database, regions, channels, sender, links, clock, rng, aside=aside, beat=beat
+                database, regions, channels, sender, links, clock, rng, aside=aside, beat=beat, held=held
             ).run(stop)
     finally:
         database.close()
@@ -115,6 +124,7 @@ async def _opened(
     rng: Random,
     stop: asyncio.Event,
     beat: Callable[[], None],
+    held: Held,
 ) -> Database | None:
     """The duty database; None where it is stopped before it came."""
     failures = 0
@@ -126,6 +136,7 @@ async def _opened(
             failures += 1
             if failures == 1:
                 logging.getLogger("liaowang.push").warning("%s; notifications wait", error)
+            held(str(error))
             await sleep(backoff(failures, rng), stop, beat)
     return None
 

@@ -17,13 +17,21 @@ AGAIN = timedelta(days=7)
 """Of a database that was gone, warnings not older than this are taken again, of older ones the open episodes."""
 
 
+FLOOR = -1
+"""The partition under which the floor of a log is kept."""
+
+
 @dataclass(frozen=True)
 class Reached:
-    """The next offset by partition of the log with this id. `filling`: see `Start`."""
+    """The next offset by partition of the log with this id. `filling`: see `Start`.
+
+    `floor`: of what arrived before it (ms since 1970) a filling that is over has left out what had ended.
+    """
 
     log: str
     next: Mapping[int, int]
     filling: int | None = None
+    floor: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,9 +70,7 @@ def start_of(known: Mapping[str, Reached], empty: bool, log: Log, now_ms: int) -
     }
     here = known.get(log.id)
     if here is not None and here.filling is not None:
-        return Start(
-            begins, "nothing was written down any more, filling it again was interrupted", here.filling, until
-        )
+        return Start(begins, "what is not written down is filled again", here.filling, until)
     if here is not None:
         return _on(here, log, begins)
     if known:
@@ -100,14 +106,17 @@ def rows_of(connection: Any, table: sa.Table) -> dict[str, Reached]:
         sa.select(table.c.log, table.c.partition, table.c.next, table.c.filling)
     ):
         found.setdefault(log, {})[partition] = offset
-        filling[log] = since
-    return {log: Reached(log, offsets, filling[log]) for log, offsets in found.items()}
+        if partition != FLOOR:
+            filling[log] = since
+    floors = {log: offsets.pop(FLOOR, None) for log, offsets in found.items()}
+    return {log: Reached(log, offsets, filling.get(log), floors[log]) for log, offsets in found.items()}
 
 
 def write_down(connection: Any, table: sa.Table, reached: Reached) -> None:
     """Write how far a log was read, in the transaction that is under way; other logs are forgotten."""
     connection.execute(sa.delete(table).where(table.c.log != reached.log))
-    for partition, offset in reached.next.items():
+    floor = {} if reached.floor is None else {FLOOR: reached.floor}
+    for partition, offset in {**reached.next, **floor}.items():
         given = {"next": offset, "filling": reached.filling}
         here = (table.c.log == reached.log, table.c.partition == partition)
         if not connection.execute(sa.update(table).where(*here).values(**given)).rowcount:

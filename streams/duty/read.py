@@ -11,11 +11,15 @@ from streams.duty.reached import Reached
 
 @dataclass(frozen=True)
 class Read:
-    """A decoded warning, where on its topic it stands, and when it arrived there (ms since 1970)."""
+    """A decoded warning, where on its topic it stands, and when it arrived there (ms since 1970).
+
+    `at`: the same place as (partition, offset), where it is known.
+    """
 
     warning: Any
     place: str
     arrived: int = 0
+    at: tuple[int, int] | None = None
 
 
 class Inbox(Protocol):

@@ -29,6 +29,7 @@ from streams.duty.policy import backoff
 from streams.duty.reached import Log, Reached, Start, start_of
 from streams.duty.read import Inbox, Read
 from streams.duty.warning_log import log_of
+from streams.waits import Held, unheld
 
 BATCH = 500
 POLL_MS, COMMIT_MS = 500, 200
@@ -37,6 +38,8 @@ MANY, GATHER_SECONDS = 4, 0.05
 """After a reading of so many the next are gathered: in a burst a few at a time cost nearly twice as much each."""
 PROBE_SECONDS = 5.0
 PROBE_PATIENCE = 10.0
+VERIFY_SECONDS = 30.0
+"""How often it is asked whether the topic is still there, and still the same."""
 METADATA_MS = 10_000
 STOP_COMMIT_SECONDS, STOP_SECONDS = 2.0, 5.0
 """What the last commit and the farewell to the broker may take. With a question under way at the stop it is
@@ -72,16 +75,18 @@ class Reader:
         now: Callable[[], float],
         aside: SetAside,
         beat: Callable[[], None],
+        held: Held = unheld,
     ) -> None:
         self._settings, self._name, self._inbox, self._wake = settings, name, inbox, wake
         self._clock, self._rng, self._now, self._aside, self._beat = clock, rng, now, aside, beat
-        self._keeps = keeps
+        self._keeps, self._held = keeps, held
         self._decoder = Decoder(load_contract(FEEDS / "duty" / "warning.yaml"))
         self._doubt = Doubt()
         self._log = logging.getLogger(f"liaowang.{name}")
         self._broker_away = False
         self._id, self._start, self._next = "", Start({}), dict[int, int]()
         self._again: Again | None = None
+        self._floor: int | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read until `stop`; after an error of the broker, connect anew with back-off."""
@@ -97,11 +102,13 @@ class Reader:
             except (KafkaError, BrokerAway) as error:
                 failures += 1
                 self._mark_broker(away=True, why=str(error) or repr(error))
+                self._held(f"broker {self._settings.kafka}: {error or type(error).__name__}")
                 await sleep(backoff(failures, self._rng), stop, self._beat)
             except Unavailable as error:
                 failures += 1
                 if failures == 1:
                     self._log.warning("%s; warnings wait", error)
+                self._held(str(error))
                 await sleep(min(LONGEST_PAUSE, backoff(failures, self._rng)), stop, self._beat)
             finally:
                 if consumer is not None:
@@ -115,6 +122,9 @@ class Reader:
         start = start_of(known, empty, log, int(self._now() * 1000))
         self._id, self._start, self._next = log.id, start, dict(start.next)
         self._again = None if start.filling is None else Again(start.filling)
+        self._floor = start.filling
+        if self._floor is None and log.id in known:
+            self._floor = known[log.id].floor
         if start.why:
             self._log.warning("%s, topic %s: %s", self._keeps, WARNINGS, start.why)
         await asyncio.to_thread(self._inbox.take, [], self._reached())
@@ -125,8 +135,9 @@ class Reader:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._settings.kafka,
             group_id=self._name,
-            # Known to the group by its home: started again after a crash, it need not wait to be missed.
-            group_instance_id=_member(self._name, self._settings),
+            # Known to the group by its home: started again after a crash, it need not wait to be missed. And by
+            # the log and its partitions: a member that is known gets what it had, if that was nothing.
+            group_instance_id=_member(self._name, self._settings, f"{self._id}/{len(self._next)}"),
             client_id=f"liaowang-{self._name}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -139,13 +150,17 @@ class Reader:
         """How far was read; while what is gone is filled again it is not said to be read."""
         if self._again is not None:
             return Reached(self._id, self._start.next, self._start.filling)
-        return Reached(self._id, dict(self._next))
+        return Reached(self._id, dict(self._next), floor=self._floor)
 
     async def _read(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         """Read with one consumer: it finds an absent broker again by itself."""
         asked, committed, uncommitted, ticks = self._clock(), 0.0, False, self._clock()
+        verified = self._clock()
         while not stop.is_set():
             self._beat()
+            if self._clock() - verified >= VERIFY_SECONDS:
+                await self._verify()
+                verified = self._clock()
             patience = COMMIT_MS if uncommitted else POLL_MS
             records = await consumer.getmany(timeout_ms=patience, max_records=BATCH)
             found = [record for batch in records.values() for record in batch]
@@ -174,6 +189,12 @@ class Reader:
         if uncommitted and not self._broker_away:
             await self._answered(consumer.commit(), STOP_COMMIT_SECONDS)
 
+    async def _verify(self) -> None:
+        """BrokerAway where the topic is gone, or another of its name: then it is decided anew where to go on."""
+        log = await asyncio.to_thread(_log_of, self._settings.kafka, "")
+        if log.id != self._id:
+            raise BrokerAway(f"the topic {WARNINGS} was made anew while it was read")
+
     async def _look_where(self, consumer: AIOKafkaConsumer) -> None:
         """Take the position of each partition from the consumer: the last offsets may be no records."""
         for partition in consumer.assignment():
@@ -193,10 +214,12 @@ class Reader:
                 failures += 1
                 if failures == 1:
                     self._log.warning("%s; warnings wait", error)
+                self._held(str(error))
                 await sleep(min(LONGEST_PAUSE, backoff(failures, self._rng)), stop, self._beat)
                 continue
             if failures:
                 self._log.warning("warnings are written down again")
+            self._held("")
             return True
         return False
 
@@ -206,7 +229,8 @@ class Reader:
         if again is None or any(self._next.get(p, 0) < end for p, end in self._start.until.items()):
             return
         rest = again.rest()
-        new = await asyncio.to_thread(self._inbox.take, rest, Reached(self._id, dict(self._next)))
+        here = Reached(self._id, dict(self._next), floor=self._floor)
+        new = await asyncio.to_thread(self._inbox.take, rest, here)
         if new:
             self._wake()
         self._again = None
@@ -226,8 +250,10 @@ class Reader:
             return True
         except (TimeoutError, KafkaError) as error:
             self._mark_broker(away=True, why=repr(error))
+            self._held(f"broker {self._settings.kafka}: {error!r}")
             return False
         self._mark_broker(away=False, why="")
+        self._held("")
         return True
 
     def _warnings(self, records: Iterable[ConsumerRecord[Any, Any]]) -> Iterator[Read]:
@@ -237,7 +263,8 @@ class Reader:
             try:
                 if record.value is None or decode_tick(record.value) is not None:
                     continue
-                read = Read(self._decoder.decode(record.value), place, record.timestamp)
+                at = (record.partition, record.offset)
+                read = Read(self._decoder.decode(record.value), place, record.timestamp, at)
             except Exception as error:
                 self._aside(place, f"it is no warning: {self._doubt.blame(error)}")
             else:
@@ -299,6 +326,7 @@ async def sleep(seconds: float, stop: asyncio.Event, beat: Callable[[], None]) -
             continue
 
 
-def _member(name: str, settings: Settings) -> str:
-    """A name in the group that stays the same from start to start and differs from home to home."""
-    return f"{name}-{blake2b(str(settings.home.absolute()).encode(), digest_size=8).hexdigest()}"
+def _member(name: str, settings: Settings, log: str) -> str:
+    """A name in the group that stays the same from start to start and differs by home and by log."""
+    told = f"{settings.home.absolute()}\n{log}"
+    return f"{name}-{blake2b(told.encode(), digest_size=8).hexdigest()}"

@@ -39,6 +39,7 @@ from streams.duty.together import together
 from streams.http_doors import Guarded
 from streams.http_guard import guard_of
 from streams.patient_http import CONNECTIONS, PatientProtocol
+from streams.waits import Held, Waits, unheld
 from streams.watch.rule import load_rules
 from streams.worker import heartbeat, start_logging
 
@@ -71,6 +72,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     rules = load_rules(load_contracts(roots.feeds), roots.rules)
     aside = Aside(settings.home, "duty", time.time).add
     pulse = Pulse(heartbeat(settings, "duty"), time.monotonic, ("reader", "publisher", "escalation"))
+    waits = Waits(settings.home, "duty", time.time)
     published = published_at(settings.kafka)
     parts = Parts(database, desks, clock, publisher_of(settings, rules), published, still=pulse.still)
     reader = Reader(
@@ -84,15 +86,26 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
         now=time.time,
         aside=aside,
         beat=pulse.of("reader"),
+        held=waits.of("reader"),
     )
-    publisher = Publisher(settings, database, clock, rng, aside=aside, beat=pulse.of("publisher"))
+    publisher = Publisher(
+        settings, database, clock, rng,
+        aside=aside, beat=pulse.of("publisher"), held=waits.of("publisher"),
+    )  # fmt: skip
     roles = {rule.duty_role for rule in rules}
     try:
         await together(
             api=serve(Guarded(make_api(parts), guard_of(settings)), listener, stop, settings.trusted_proxy),
             reader=reader.run(stop),
             publisher=publisher.run(stop),
-            escalation=tick(parts, roles, stop, aside=aside, beat=pulse.of("escalation")),
+            escalation=tick(
+                parts,
+                roles,
+                stop,
+                aside=aside,
+                beat=pulse.of("escalation"),
+                held=waits.of("escalation"),
+            ),
         )
     finally:
         database.close()
@@ -142,6 +155,7 @@ async def tick(
     *,
     aside: SetAside,
     beat: Callable[[], None],
+    held: Held = unheld,
 ) -> None:
     """Each second advance the cases whose time has come, tell what is held back no more, and check the roster.
 
@@ -164,10 +178,12 @@ async def tick(
             if failures:
                 log.warning("escalation goes on")
             failures = 0
+            held("")
         except Unavailable as error:
             failures += 1
             if failures == 1:
                 log.warning("%s; escalation waits", error)
+            held(str(error))
         await sleep(TICK, stop, beat)
 
 

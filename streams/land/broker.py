@@ -11,6 +11,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, Of
 from kafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
 from schemas.errors import Unavailable
+from streams.knock import knock
 from streams.land.ledger import topic_id
 
 TIMEOUT = 10_000  # milliseconds to wait for the broker in one call
@@ -29,6 +30,7 @@ class Topic:
 def administration(address: str) -> Iterator[KafkaAdminClient]:
     """A client of the broker inside the block; whatever goes wrong with it is Unavailable."""
     try:
+        knock(address, TIMEOUT / 1000)  # a client that finds nobody leaves its sockets open
         admin = KafkaAdminClient(
             bootstrap_servers=address, request_timeout_ms=TIMEOUT, bootstrap_timeout_ms=TIMEOUT
         )

@@ -30,6 +30,7 @@ from streams.land.recovery import Incident, Recovery
 from streams.land.refusals import Refusals
 from streams.land.warehouse import Warehouse
 from streams.land.writer import Limits, Writer
+from streams.waits import Waits
 from streams.worker import Work, heartbeat, run_worker, start_logging
 
 log = logging.getLogger("liaowang.land")
@@ -108,6 +109,8 @@ class Land:
             key,
             aside,
             self._work.moving,
+            self._work.stuck,
+            Waits(settings.home, "land", time.time).of("landing"),
         )
         self.lander = Lander(
             contracts, Recovery(settings.kafka, self._warehouse), self.writer, self._rewind, aside
@@ -184,6 +187,7 @@ class Land:
 def _wait_for_peers(settings: Settings, topics: Sequence[str]) -> list[Topic]:
     """Return the topics when they and the warehouse are there; Misdeclared when nothing stamps arrival."""
     beat, delay, said = heartbeat(settings, "land"), 0.5, ""
+    held = Waits(settings.home, "land", time.time).of("landing")
     while True:
         try:
             return _greet(settings, topics)
@@ -191,6 +195,7 @@ def _wait_for_peers(settings: Settings, topics: Sequence[str]) -> list[Topic]:
             if str(error) != said:
                 log.warning("%s; waiting for it", error)
             said = str(error)
+            held(said)
             beat()
             time.sleep(delay)
             delay = min(delay * 2, PATIENCE)

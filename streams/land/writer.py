@@ -24,6 +24,7 @@ from streams.land.account import Batch, join
 from streams.land.columns import Columns, FeedColumns, Landed
 from streams.land.storing import Storing
 from streams.land.warehouse import Warehouse
+from streams.waits import Held, unheld
 
 log = logging.getLogger("liaowang.land")
 
@@ -77,16 +78,19 @@ class Writer:
         pseudonyms: Pseudonyms | None = None,
         aside: Callable[[str, str], None] = lambda what, reason: None,
         moving: Callable[[], bool] = lambda: True,
+        stuck: Callable[[], bool] = lambda: False,
+        held: Held = unheld,
     ) -> None:
         """`contracts` by topic; `publish` sends refusals to the broker and returns when it has them.
 
         `aside` is told of each row that could not be stored: where it stands and why. `moving` says, where nothing
-        is there to be flushed, whether what was handed to this worker is taken.
+        is there to be flushed, whether what was handed to this worker is taken; `stuck` whether some of it has
+        waited too long to be. `held` is told what is waited for.
         """
         tables = {topic: (c.table, FeedColumns(c, pseudonyms)) for topic, c in contracts.items()}
         self._store = Storing(tables, self._insert, aside)
         self._warehouse, self._publish, self._lively, self._limits = warehouse, publish, lively, limits
-        self._moving = moving
+        self._moving, self._stuck, self._wait = moving, stuck, held
         self._gathered = _Gathered()
         self._room = asyncio.Event()
         self._room.set()
@@ -131,7 +135,7 @@ class Writer:
             if gathered.taken:
                 await self._flush(gathered.taken)
             if self._moving() or gathered.taken:
-                self._lively()
+                self._alive()
 
     async def _wait_for_flush(self) -> None:
         with suppress(TimeoutError):
@@ -145,6 +149,7 @@ class Writer:
         if self._held:
             log.warning("writing again after: %s", self._trouble)
             self._trouble, self._held = None, False
+            self._wait("")
         for _, done in taken:
             done()
         for item in landed:
@@ -156,6 +161,10 @@ class Writer:
         try:
             await self._insist(lambda: loop.run_in_executor(self._thread, insert), flushing=True)
         finally:  # an insert that found a row that does not fit has got on, too
+            self._alive()
+
+    def _alive(self) -> None:
+        if not self._stuck():
             self._lively()
 
     async def _insist(self, attempt: Callable[[], Awaitable[T]], flushing: bool = False) -> T:
@@ -171,6 +180,7 @@ class Writer:
                 if self._trouble is None:
                     log.error("%s; waiting and trying again, nothing is acknowledged meanwhile", error)
                 self._trouble, self._held = str(error), self._held or flushing
+                self._wait(str(error))
                 self._lively()
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, self._limits.patience)
@@ -178,6 +188,7 @@ class Writer:
                 if self._trouble is not None and not self._held:
                     log.warning("answered again after: %s", self._trouble)
                     self._trouble = None
+                    self._wait("")
                 return result
 
 

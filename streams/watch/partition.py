@@ -32,7 +32,7 @@ from streams.watch.failing import Failing, Tell, ending
 from streams.watch.gather import Gathering, Ship, without
 from streams.watch.ids import Ids
 from streams.watch.log import LogRecord
-from streams.watch.published import NeverPublished, RuleSet, UnknownEpoch, fixed
+from streams.watch.published import NeverPublished, RuleSet, UnknownEpoch, fixed, standing
 from streams.watch.rule import Rule
 from streams.watch.spec import WindowSpec
 from streams.watch.switch import compare_with, switched
@@ -367,11 +367,11 @@ class Partition:
     def restore_head(self, raw: bytes) -> None:
         """Put it back, with fresh conditions; raises UnknownEpoch where their rules are not known here yet."""
         head = _heads.decode(raw)
-        self.arrival, self._epoch = head.arrival, head.epoch
+        self.arrival, self._epoch = head.arrival, standing(self._book, head.epoch).epoch
         for timeline, kept in head.lanes.items():
             lane = self.lanes[timeline] = self._lane(timeline)
             lane.watermark, lane.gathering.watermark, lane.ticked = kept.watermark, kept.cut, kept.ticked
-            self._set_rules(timeline, lane, self._book(kept.epoch), -1, lambda transition: None)
+            self._set_rules(timeline, lane, standing(self._book, kept.epoch), -1, lambda transition: None)
 
     def pages(self) -> Iterator[tuple[str, bytes | None]]:
         """Remembered ids and rows gathered since the last cut; what changed since the last call, None: gone."""

@@ -75,14 +75,22 @@ class UnknownEpoch(Exception):
 
 
 class NeverPublished(Exception):
-    """A tick carries an epoch that the topic of rules does not have: it changes no rules, now or in a replay."""
+    """A tick carries an epoch that the topic of rules does not have: it changes no rules, now or in a replay.
+
+    `newest`: the last one that the topic has.
+    """
+
+    def __init__(self, epoch: int, newest: int = 0) -> None:
+        super().__init__(f"no rules were ever published with epoch {epoch}")
+        self.newest = newest
 
 
 class History:
     """All records of the topic so far, in order."""
 
-    def __init__(self, records: Iterable[tuple[int, Entry]] = ()) -> None:
-        self._records = list(records)
+    def __init__(self, records: Iterable[tuple[int, Entry]] = (), log: str = "") -> None:
+        """`log`: the broker's id of the log they are of, where it is known."""
+        self._records, self.log = list(records), log
 
     def add(self, offset: int, raw: bytes | None) -> bool:
         """Take one record; one that came already is left out. False where it is no publication: left out too."""
@@ -242,7 +250,7 @@ class RuleBook:
         """The rules of an epoch; UnknownEpoch where its record is to come, NeverPublished where none is."""
         if epoch > self.history.epoch:
             if epoch in self._never or self.complete:
-                raise NeverPublished(epoch)
+                raise NeverPublished(epoch, self.history.epoch)
             raise UnknownEpoch(epoch)
         if epoch not in self._sets:
             entries = self.history.in_force(epoch).values()
@@ -292,6 +300,14 @@ class RuleBook:
 
     def _rule(self, entry: Entry) -> Rule:
         return self.rule(entry.rule, entry.version)
+
+
+def standing(book: Callable[[int], RuleSet], epoch: int) -> RuleSet:
+    """The rules for an epoch that was in force here: the newest where the topic, made anew, has it no more."""
+    try:
+        return book(epoch)
+    except NeverPublished as gone:
+        return book(gone.newest)
 
 
 def fixed(rules: Sequence[Rule]) -> Callable[[int], RuleSet]:

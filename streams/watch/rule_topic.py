@@ -15,6 +15,8 @@ from aiokafka.errors import KafkaError
 from schemas.errors import Unavailable
 from schemas.topics import RULES
 from streams.knock import knock
+from streams.waits import Held, unheld
+from streams.watch.logs import log_ids
 from streams.watch.published import Entry, History, encode_entry
 
 log = logging.getLogger("liaowang.rules")
@@ -31,15 +33,19 @@ async def read_history(bootstrap: str) -> History:
     async with _reader(bootstrap) as consumer:
         if RULES not in await consumer.topics():
             return History()
+        log_id = (await log_ids(bootstrap, [RULES])).get(RULES, "")
         await _begin(consumer)
-        history, end = History(), (await consumer.end_offsets([PLACE]))[PLACE]
+        history, end = History(log=log_id), (await consumer.end_offsets([PLACE]))[PLACE]
         while await consumer.position(PLACE) < end:
             await _take(consumer, history)
         return history
 
 
-async def follow(bootstrap: str, history: History, changed: asyncio.Event) -> None:
-    """Add to a history whatever is published, for ever; sets `changed` each time. Waits for a broker away."""
+async def follow(bootstrap: str, history: History, changed: asyncio.Event, held: Held = unheld) -> None:
+    """Add to a history whatever is published, for ever; sets `changed` each time. Waits for a broker away.
+
+    It follows one log: whether the topic is still that one, the worker asks (`_verify_logs`).
+    """
     while True:
         try:
             async with _reader(bootstrap) as consumer:
@@ -48,11 +54,13 @@ async def follow(bootstrap: str, history: History, changed: asyncio.Event) -> No
                         f"{bootstrap}: the topic {RULES} does not exist yet; `liaowang up` makes it"
                     )
                 await _begin(consumer)
+                held("")
                 while True:
                     if await _take(consumer, history):
                         changed.set()
         except Unavailable as error:
             log.warning("%s; trying again", error)
+            held(str(error))
         await asyncio.sleep(AGAIN_SECONDS)
 
 
@@ -107,7 +115,7 @@ class EpochReader:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._consumer: kafka.KafkaConsumer | None = None
-        self._history = History()
+        self._history, self._end = History(), 0
 
     def latest(self) -> int:
         """The epoch now; Unavailable where the broker or the topic is away."""
@@ -118,6 +126,11 @@ class EpochReader:
                 return self._history.epoch
             end = consumer.end_offsets([place], timeout_ms=LOOK_MS)[place]
             until = time.monotonic() + LOOK_MS / 1000
+            if end < self._end:
+                log.warning("%s was made anew (it ends at %d, before %d): read anew", RULES, end, self._end)
+                self._history = History()
+                consumer.seek_to_beginning(place)
+            self._end = end
             while consumer.position(place, timeout_ms=LOOK_MS) < end:
                 for records in consumer.poll(timeout_ms=500).values():
                     for record in records:

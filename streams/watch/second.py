@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import itemgetter
 from time import perf_counter
 from typing import Any
@@ -29,7 +30,7 @@ from streams.watch.episode import Emit, Moment, Transition
 from streams.watch.failing import Failing, Tell, ending
 from streams.watch.gather import TRANSITION, Gather, Ship, record_of
 from streams.watch.log import LogRecord
-from streams.watch.published import RuleSet
+from streams.watch.published import RuleSet, standing
 from streams.watch.rule import Rule
 from streams.watch.switch import compare_with, switched
 from streams.watch.templates import region_template
@@ -119,7 +120,8 @@ class SecondStage:
         self.lanes: dict[str, SecondLane] = {}
         self.tally = SecondTally()
         self.strange: list[int] = []
-        self._contracts, self._book, self._furnish = contracts, book, furnish
+        self._contracts, self._furnish = contracts, furnish
+        self._book = partial(standing, book)
         self._targets, self._partitions = targets, partitions
         self._failing = failing
         self._pages: dict[int, tuple[bytes, int]] = {}
@@ -159,10 +161,10 @@ class SecondStage:
     def _apply(self, batch: Batch) -> tuple[int, bool]:
         """Take one batch; gives its number of rows and whether it moved time. One that came before is skipped."""
         lane = self._lane(batch.timeline)
-        source = (batch.stream, batch.number)
+        source, epoch = (batch.stream, batch.number), self._book(batch.epoch).epoch
         mark = lane.marks.get(source)
         if mark is None:
-            mark = lane.marks[source] = Mark((-1, 0), BEGINNING, [(batch.epoch, BEGINNING)])
+            mark = lane.marks[source] = Mark((-1, 0), BEGINNING, [(epoch, BEGINNING)])
         elif (batch.offset, batch.part) <= mark.place:
             self.tally.repeated += 1
             return 0, False
@@ -172,9 +174,9 @@ class SecondStage:
             lane.waiting.setdefault(portion.rule, []).extend(_waiting(portion, self.offset))
         if batch.watermark is not None:
             mark.watermark = max(mark.watermark, batch.watermark)
-            if batch.epoch > mark.epochs[-1][0]:
+            if epoch > mark.epochs[-1][0]:
                 since = mark.watermark if batch.since is None else batch.since
-                mark.epochs.append((batch.epoch, since))
+                mark.epochs.append((epoch, since))
         return sum(portion.size for portion in batch.portions), batch.watermark is not None
 
     def _lane(self, timeline: str) -> SecondLane:
@@ -395,15 +397,22 @@ class SecondStage:
     def restore_head(self, raw: bytes) -> None:
         """Put it back, with fresh conditions; raises UnknownEpoch where their rules are not known here yet."""
         for timeline, head in _heads.decode(raw).items():
-            marks = {(stream, number): mark for stream, number, mark in head.marks}
-            lane = SecondLane(Failing(self._failing), marks, head.progress)
+            marks = {(stream, number): self._now(mark) for stream, number, mark in head.marks}
+            lane = SecondLane(Failing(self._failing), marks)
             for name, progress in head.progress.items():
-                if not progress.version:
-                    continue
-                rules = {rule.id: rule for rule in self._book(progress.epoch).rules}
-                made = lane.conditions[name] = self._condition(rules[name], timeline)
-                compare_with(self._book(progress.epoch).tables, {name: made}, lane.failing)
+                known = self._book(progress.epoch)
+                rule = {rule.id: rule for rule in known.rules}.get(name) if progress.version else None
+                version = progress.version if rule is not None else 0
+                lane.progress[name] = Progress(version, known.epoch, progress.since, progress.watermark)
+                if rule is not None:
+                    made = lane.conditions[name] = self._condition(rule, timeline)
+                    compare_with(known.tables, {name: made}, lane.failing)
             self.lanes[timeline] = lane
+
+    def _now(self, mark: Mark) -> Mark:
+        """A mark by the epochs there are: where `rules` was made anew, those after its end are its last."""
+        epochs = [(self._book(epoch).epoch, since) for epoch, since in mark.epochs]
+        return Mark(mark.place, mark.watermark, epochs)
 
     def pages(self) -> Iterator[tuple[str, bytes | None]]:
         """Batches whose rows wait, as they came; None for those done with. What changed since the last call."""

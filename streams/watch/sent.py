@@ -54,12 +54,13 @@ async def ends(broker: str) -> dict[int, int]:
 async def already_sent(broker: str, since: Mapping[int, int]) -> set[str]:
     """Ids of the transitions on `warnings` from these offsets (partition -> offset) to its end.
 
-    A partition not named is read from its start.
+    A partition not named is read from its start; so is one that ends before, since it is another log then.
     """
     async with _reader(broker) as (consumer, partitions):
         end = await consumer.end_offsets(partitions)
         start = await consumer.beginning_offsets(partitions)
         at = {tp: max(start[tp], since.get(tp.partition, 0)) for tp in partitions}
+        at = {tp: start[tp] if offset > end[tp] else offset for tp, offset in at.items()}
         for tp, offset in at.items():
             consumer.seek(tp, offset)
         found: set[str] = set()

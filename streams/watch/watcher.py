@@ -86,7 +86,7 @@ class Watcher:
         tp, generation = event.message.tp, event.message.generation_id
         if not self.keepers:
             self._warned = await ends(self.app.bootstrap)
-            self.logs = await log_ids(self.app.bootstrap, self.app.framed)
+            self.logs = await log_ids(self.app.bootstrap, [*self.app.framed, WARNINGS])
         keeper = self.keepers.get(tp) or await self._open(tp)
         if generation != self.app.consumer_generation_id:  # revoked meanwhile; it will be read again
             return

@@ -17,10 +17,11 @@ from schemas.contract import Contract, load_contracts
 from schemas.errors import Unavailable
 from schemas.in_use import in_use
 from schemas.settings import Settings
-from schemas.topics import PARTIALS, WARNINGS
+from schemas.topics import PARTIALS, RULES, WARNINGS
 from streams.aside import Aside
 from streams.frames import FrameApp
 from streams.http_guard import guard_of
+from streams.waits import Held, Waits, unheld
 from streams.watch.episode import GC_THRESHOLD
 from streams.watch.logs import log_ids
 from streams.watch.metrics import WatchMetrics, serve
@@ -56,6 +57,7 @@ def make_app(
         topic_replication_factor=1,
     )
     aside = Aside(settings.home, "watch", time.time).add
+    waits, beat = Waits(settings.home, "watch", time.time), heartbeat(settings, "watch")
     book = RuleBook(history, lambda text, where: parse_rule(text, where, contracts), aside)
     news = asyncio.Event()
     watcher = Watcher(app, contracts, book, news, settings.partitions, aside)
@@ -68,33 +70,41 @@ def make_app(
 
     @app.task  # type: ignore[untyped-decorator]
     async def follow_rules() -> None:
-        await _vital(app, follow(settings.kafka, history, news))
+        await _vital(app, follow(settings.kafka, history, news, waits.of("rules")))
 
     @app.task  # type: ignore[untyped-decorator]
     async def keep_checkpoints() -> None:
-        await _vital(app, _keep_checkpoints(app, watcher, heartbeat(settings, "watch")))
+        await _vital(app, _keep_checkpoints(app, watcher, beat))
 
     @app.task  # type: ignore[untyped-decorator]
     async def verify_logs() -> None:
-        await _vital(app, _verify_logs(app, watcher))
+        await _vital(app, _verify_logs(app, watcher, beat, waits.of("topics")))
 
     return app, watcher
 
 
-async def _verify_logs(app: FrameApp, watcher: Watcher) -> None:
-    """Check now and then that the topics are those that are watched; an error where one was made anew."""
+async def _verify_logs(app: FrameApp, watcher: Watcher, beat: Callable[[], None], held: Held) -> None:
+    """Check now and then that the topics are those that are watched; an error where one was made anew.
+
+    One that is gone is waited for, alive, though nothing that goes there can be sent meanwhile.
+    """
     while not app.should_stop:
         await asyncio.sleep(VERIFY_SECONDS)
-        known = dict(watcher.logs)
+        known = {**watcher.logs, RULES: watcher.book.history.log}
         try:
             found = await log_ids(app.bootstrap, known)
-        except Unavailable:
-            continue  # it is waited for elsewhere
-        anew = sorted(topic for topic, log in known.items() if found.get(topic, log) != log)
+        except Unavailable as error:
+            held(str(error))
+            continue
+        anew = sorted(topic for topic, log in known.items() if log and found.get(topic, log) != log)
         if anew:
             raise Unavailable(
                 f"{', '.join(anew)}: the topic was made anew; the worker starts again on its new log"
             )
+        gone = ", ".join(sorted(known.keys() - found.keys()))
+        held(f"{gone}: no such topic at the broker; `liaowang up` makes it" if gone else "")
+        if gone:
+            beat()
 
 
 async def _vital(app: FrameApp, work: Awaitable[Any]) -> None:
@@ -140,7 +150,7 @@ def _watch(app: FrameApp, watcher: Watcher, topic: str) -> None:
             await _vital(app, watcher.observe(event))
 
 
-async def first_rules(broker: str, beat: Callable[[], None]) -> History:
+async def first_rules(broker: str, beat: Callable[[], None], held: Held = unheld) -> History:
     """What has been published, once there is a broker and a publication; Faust itself would end in an error."""
     said = ""
     while True:
@@ -155,6 +165,7 @@ async def first_rules(broker: str, beat: Callable[[], None]) -> History:
         if reason != said:
             log.warning("%s; waiting", reason)
         said = reason
+        held(reason)
         beat()
         await asyncio.sleep(WAIT_SECONDS)
 
@@ -162,7 +173,8 @@ async def first_rules(broker: str, beat: Callable[[], None]) -> History:
 def main(settings: Settings) -> None:
     """Watch all feeds under the published rules until SIGTERM. Waits for a broker that is away."""
     start_logging()
-    history = asyncio.run(first_rules(settings.kafka, heartbeat(settings, "watch")))
+    held = Waits(settings.home, "watch", time.time).of("rules")
+    history = asyncio.run(first_rules(settings.kafka, heartbeat(settings, "watch"), held))
     app, watcher = make_app(settings, history, load_contracts(in_use(settings.home).feeds))
     guard = guard_of(settings, password=True)
     serve(WatchMetrics(watcher, app.end_of), settings.metrics_port, guard)

@@ -12,11 +12,11 @@ from dagster_project.tables import visible
 from deploy.local.kafka import kafka_running
 from deploy.local.process import free_port
 from deploy.local.secrets import departments
-from deploy.local.supervisor import TELLER, bring_to_form, demand_right
+from deploy.local.supervisor import TELLER, _tell_readers, bring_to_form, demand_right
 from deploy.migrate import demand_types
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared, SeveralMisdeclared
-from schemas.in_use import FILES, Roots, in_use, take, taken
+from schemas.in_use import FILES, Roots, contents, in_use, take, taken
 from schemas.settings import Settings
 from streams import aside
 from streams.watch.rule import load_rules
@@ -201,3 +201,25 @@ def goes_on(settings: Settings, tmp_path: Path, files: Roots) -> None:
         edit(bad, new, old)
     bring_to_form(settings, said.append, files)
     assert aside.read(tmp_path, TELLER) is None
+
+    said.clear()
+    with pytest.raises(Misdeclared, match="the settings say"):
+        bring_to_form(replace(settings, partitions=settings.partitions + 1), said.append, files)
+    assert aside.read(tmp_path, TELLER) is None and not any("set aside" in each for each in said), (
+        "a setting is no declaration"
+    )
+
+
+def test_who_runs_with_declarations_of_before_is_named_with_what_to_do(files: Roots) -> None:
+    before, said = contents(files), list[str]()
+    _tell_readers(before, contents(files), said.append)
+    assert said == [], "nothing changed"
+    edit(files.feeds / AIR, "name: station", "name: site")
+    _tell_readers(before, contents(files), said.append)
+    assert said[0].startswith("feeds changed: warehouse, gateway, land, watch, duty, console, dagster")
+    assert "`liaowang down`, then `up`" in said[0]
+    (files.rules / "ecology" / "new.yaml").parent.mkdir(exist_ok=True)
+    edit(files.feeds / AIR, "name: site", "name: station")
+    (files.rules / "ecology" / "new.yaml").write_text("rule: new\n")
+    _tell_readers(before, contents(files), said.append)
+    assert said[1].startswith("rules changed: duty, console have"), "watch follows its topic"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.crashes import MANY, crash_loops, why
+from deploy.local.crashes import MANY, crash_loops, restarts, why
 
 NOW = datetime(2026, 3, 1, 12, 0, 0).astimezone()
 
@@ -53,3 +53,44 @@ def test_the_reason_is_the_last_error_in_the_log(tmp_path: Path) -> None:
     assert why(path) == "CRITICAL liaowang.watch: watching stops: KeyError('x')"
     path.write_text("the duty database is malformed\n")
     assert why(path) == "the duty database is malformed"
+
+
+ENDED, RESTARTED = (
+    "WARN exited: watch (exit status 1; not expected)",
+    "WARNING liaowang.health: watch does not come to itself (no heartbeat for 61 s): it is restarted",
+)
+UP = "INFO supervisord started with pid 7"
+
+
+@pytest.mark.parametrize(
+    ("ends", "restarted", "loop"),
+    [
+        pytest.param((500, 300, 20), (), (3, 600.0), id="three in ten minutes"),
+        pytest.param((2700, 1800, 900, 10), (), (4, 3600.0), id="every quarter of an hour"),
+        pytest.param((2700, 1800, 900), (), None, id="three in an hour"),
+        pytest.param((9000, 8000, 7000, 6000, 10), (), None, id="long ago"),
+        pytest.param((), (500, 300, 20), (3, 600.0), id="restarted as hung"),
+        pytest.param((500,), (300, 20), (3, 600.0), id="of both kinds"),
+    ],
+)
+def test_slow_loops_and_restarts_by_the_health_program_count(
+    tmp_path: Path, ends: tuple[int, ...], restarted: tuple[int, ...], loop: tuple[int, float] | None
+) -> None:
+    log(tmp_path / "supervisor.log", (9500, UP), *((ago, ENDED) for ago in ends))
+    log(tmp_path / "health.log", *((ago, RESTARTED) for ago in restarted))
+    assert restarts(tmp_path, NOW.timestamp()) == ({} if loop is None else {"watch": loop})
+
+
+def test_what_was_before_the_last_start_is_over(tmp_path: Path) -> None:
+    log(
+        tmp_path / "supervisor.log",
+        (590, UP),
+        *((ago, ENDED) for ago in (500, 400, 300)),
+        (200, UP),
+        (90, ENDED),
+    )
+    log(tmp_path / "health.log", (450, RESTARTED), (350, RESTARTED), (80, RESTARTED))
+    assert restarts(tmp_path, NOW.timestamp()) == {}
+    log(tmp_path / "health.log", (450, RESTARTED), (80, RESTARTED), (20, RESTARTED))
+    assert restarts(tmp_path, NOW.timestamp()) == {"watch": (3, 600.0)}
+    assert restarts(tmp_path / "nowhere", NOW.timestamp()) == {}

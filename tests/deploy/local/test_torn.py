@@ -5,8 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from deploy.local.marker import clear_marker, left, set_marker
+from deploy.local.marker import clear_marker, left, owe, set_marker, settle
+from deploy.local.process import free_port
+from deploy.local.supervisor import _reconcile
 from deploy.local.torn import AGAIN, Said, beyond, ledger_beyond, tears
+from schemas.settings import Settings
+from streams.aside import read
 
 WHOLE = Said(
     warnings={"w1", "w2", "w3"},
@@ -74,3 +78,26 @@ def test_a_copy_of_a_home_that_was_up_says_so(tmp_path: Path) -> None:
     )
     (copy / "run" / "up.json").write_text("{")
     assert left(copy) == "this home was not stopped cleanly"
+
+
+def test_a_comparison_that_is_due_stays_due_whatever_comes_between(tmp_path: Path) -> None:
+    owe(tmp_path, "this home is a copy of another")
+    set_marker(tmp_path, 1_800_000_000.0)
+    assert left(tmp_path) == "this home is a copy of another", "what is newer says less"
+    clear_marker(tmp_path)
+    assert left(tmp_path) == "this home is a copy of another", "a clean end compares nothing"
+    settle(tmp_path)
+    settle(tmp_path)
+    assert left(tmp_path) == ""
+
+
+def test_a_comparison_that_fails_is_set_aside_and_due_at_the_next_start(tmp_path: Path) -> None:
+    home = Settings(home=tmp_path, kafka_port=free_port())
+    said: list[str] = []
+    _reconcile(home, "this home is a copy of another", said.append)
+    set_marker(tmp_path, 1_800_000_000.0)
+    assert said[0] == "this home is a copy of another" and said[-1].startswith("not compared: ")
+    assert left(tmp_path) == "this home is a copy of another"
+    record = read(tmp_path, "duty")
+    assert record is not None and "was not compared: this home is a copy" in record.newest[0].what
+    assert str(home.kafka_port) in record.newest[0].reason, "with the reason"

@@ -18,6 +18,7 @@ from streams.duty.courier import Courier
 from streams.duty.outbox import Outbox
 from streams.duty.push import LEVELS, Push
 from streams.duty.webhook import Webhook
+from streams.waits import Held, unheld
 
 KEY = "a key for tests"
 SPEED = 20.0
@@ -110,6 +111,8 @@ async def delivering(
     timeout: float = 10.0,
     concurrency: int = 8,
     aside: Aside | None = None,
+    held: Held = unheld,
+    answered: Held = unheld,
 ) -> AsyncIterator[Courier]:
     """A courier at work on the outbox for as long as the block lasts; what it sets aside goes to `aside`."""
     stop = asyncio.Event()
@@ -123,6 +126,8 @@ async def delivering(
             concurrency,
             aside=lambda what, why: aside.append((what, why)),
             beat=lambda: None,
+            held=held,
+            answered=answered,
         )
         running = asyncio.create_task(courier.run(stop))
         try:

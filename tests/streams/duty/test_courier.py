@@ -229,16 +229,23 @@ def test_a_push_that_cannot_be_sent_is_dead_and_set_aside_and_stops_no_other(
 def test_on_a_full_disk_nothing_goes_out_twice_and_afterwards_everything_is_delivered(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    waits: list[str] = []
+
     async def work(outbox: Outbox) -> None:
         desk = Desk()
         outbox.add([push(n) for n in range(400)], time.time())
         with full_disk(outbox._engine) as room:
-            async with desk_open(desk) as port, delivering(outbox, port, time.time, concurrency=4):
+            async with (
+                desk_open(desk) as port,
+                delivering(outbox, port, time.time, concurrency=4, held=waits.append),
+            ):
                 await until(lambda: "database or disk is full; pushes wait" in caplog.text)
                 await asyncio.sleep(2)
                 assert len(desk.keys) < 100, "what cannot be marked is not followed by more"
+                assert "disk is full" in waits[-1], "and it is said for what is waited, as long as it is"
                 room()
                 await until(lambda: outbox.counts()["delivered"] == 400)
+                await until(lambda: waits[-1] == "")
         assert len(desk.keys) == len(set(desk.keys)) == 400, "none was sent twice"
 
     in_outbox(tmp_path, work)
@@ -246,6 +253,22 @@ def test_on_a_full_disk_nothing_goes_out_twice_and_afterwards_everything_is_deli
         record.getMessage().rpartition("; ")[2] for record in caplog.records if record.name == "liaowang.push"
     ]
     assert said[0] == "pushes wait" and len(said) == 2 and "takes pushes again" in said[1]
+
+
+def test_a_receiver_that_refuses_is_waited_for_until_it_takes_something(tmp_path: Path) -> None:
+    waits: list[str] = []
+
+    async def work(outbox: Outbox) -> None:
+        clock, store = fast_clock(), Store(tmp_path / "receiver.sqlite")
+        outbox.add([push(1)], clock())
+        receiver = Receiver(store, KEY, clock, trouble=Trouble(fail_share=1.0), rng=Random(3))
+        async with serving(receiver, 0) as port, delivering(outbox, port, clock, answered=waits.append):
+            await until(lambda: bool(waits) and "receiver http" in waits[-1])
+        assert "HTTP 500" in waits[-1], "with what it said"
+        async with desk_open(Desk()) as port, delivering(outbox, port, clock, answered=waits.append):
+            await until(lambda: outbox.counts()["delivered"] == 1 and waits[-1] == "")
+
+    in_outbox(tmp_path, work)
 
 
 def test_an_outbox_that_is_removed_under_way_ends_the_courier_with_what_to_do(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import Unavailable
+from streams.duty.faults import BrokenFile
 from streams.duty.outbox import Outbox, Refused, open_outbox
 from streams.duty.policy import Dead, Delivered, Retry
 from streams.duty.push import LEVELS
@@ -81,6 +84,22 @@ def test_a_dead_push_stays_with_its_reason_until_it_is_revived(outbox: Outbox) -
     assert outbox.counts()["dead"] == 1 and outbox.last(1)[0]["last_error"] == "HTTP 404 no"
     assert outbox.revive(3.0) == 1
     assert _due(outbox) == ["w-1"]
+
+
+def test_dead_pushes_of_replays_are_revived_like_the_others(outbox: Outbox) -> None:
+    replayed = [replace(push(n, level), replay=True) for n, level in enumerate(LEVELS)]
+    outbox.add(replayed, 1.0, [Refused("w-9", "no level")])
+    outbox.settle({each.id: Dead("HTTP 404") for each in replayed}, 2.0)
+    assert outbox.revive(3.0) == len(LEVELS) and outbox.counts()["dead"] == 1
+
+
+def test_an_outbox_that_cannot_be_opened_keeps_no_file_open(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    _garbage(path)
+    with pytest.raises(BrokenFile):
+        Outbox(path)
+    held = [os.readlink(each) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    assert not any(str(path) in each for each in held)
 
 
 def test_delivery_is_recorded(outbox: Outbox) -> None:

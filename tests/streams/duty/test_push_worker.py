@@ -9,7 +9,7 @@ import signal
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -208,6 +208,9 @@ def test_an_outbox_that_is_gone_is_filled_again_and_that_is_said(beside: Setting
         until(lambda: _settled(beside, 70), "and what comes then")
     said = aside(beside)
     assert any("60 transitions were taken again from warnings" in each for each in said), said
+    with closing(Outbox(path)) as outbox:
+        (reached,) = outbox.reached().values()
+    assert reached.filling is None and reached.floor, "what was left out, if anything, is not missed later"
     assert any("was moved to outbox.sqlite.broken-" in each for each in said) == (how == "garbage")
 
 

@@ -83,6 +83,13 @@ def test_how_far_was_read_is_kept_and_other_logs_are_forgotten(connection: sa.Co
     for each in (Reached("a", {0: 1, 1: 2}), Reached("a", {0: 5, 1: 2}, 77)):
         write_down(connection, table, each)
         assert rows_of(connection, table) == {"a": each}
+    write_down(connection, table, Reached("a", {0: 5, 1: 2}, floor=99))
+    write_down(connection, table, Reached("a", {0: 6}))
+    assert rows_of(connection, table) == {"a": Reached("a", {0: 6, 1: 2}, floor=99)}, "a floor stays"
+    write_down(connection, table, Reached("a", {0: 0, 1: 0}, 99))
+    assert rows_of(connection, table) == {"a": Reached("a", {0: 0, 1: 0}, 99, 99)}, (
+        "also while it is filled again"
+    )
     write_down(connection, table, Reached("b", {0: 1}))
     assert rows_of(connection, table) == {"b": Reached("b", {0: 1})}
 

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -19,11 +20,13 @@ from deploy.local.process import free_port
 from deploy.local.services import SERVICES
 from schemas.settings import Settings
 from schemas.topics import WARNINGS
+from streams.duty import reader
 from streams.duty.reached import Reached
 from streams.duty.read import Inbox, Read
 from streams.duty.reader import Reader
+from streams.waits import PATIENCE, Held, Waits, read, told, unheld
 from tests.streams.duty.moments import warning_bytes
-from tests.streams.duty.parts import Aside
+from tests.streams.duty.parts import Aside, until
 from tests.streams.duty.test_push_worker import produce
 
 pytestmark = pytest.mark.stack
@@ -48,7 +51,7 @@ class Kept:
         return not self.taken
 
 
-def reading_into(settings: Settings, inbox: Inbox, aside: Aside | None = None) -> Reader:
+def reading_into(settings: Settings, inbox: Inbox, aside: Aside | None = None, held: Held = unheld) -> Reader:
     """A reader of the group `push`."""
     aside = [] if aside is None else aside
     return Reader(
@@ -62,6 +65,7 @@ def reading_into(settings: Settings, inbox: Inbox, aside: Aside | None = None) -
         now=time.time,
         aside=lambda what, why: aside.append((what, why)),
         beat=lambda: None,
+        held=held,
     )
 
 
@@ -93,8 +97,7 @@ def test_a_stop_is_over_before_the_supervisor_kills_though_the_broker_is_frozen(
 
         async def run() -> None:
             stop = asyncio.Event()
-            reader = reading_into(settings, inbox)
-            reading = asyncio.create_task(reader.run(stop))
+            reading = asyncio.create_task(reading_into(settings, inbox).run(stop))
             while not any("is away" in record.getMessage() for record in caplog.records):
                 await asyncio.sleep(0.05)
             stop.set()
@@ -107,3 +110,51 @@ def test_a_stop_is_over_before_the_supervisor_kills_though_the_broker_is_frozen(
     assert [(each.warning.data.episode, each.place) for each in inbox.taken] == [
         ("e1", f"{WARNINGS}, partition 0, offset 0")
     ]
+
+
+def test_a_topic_that_is_gone_is_waited_for_and_one_made_anew_is_read_from_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker answers all the time, and gives nothing: an idle topic looks the same."""
+    monkeypatch.setattr(reader, "VERIFY_SECONDS", 0.5)
+    settings = Settings(
+        home=tmp_path,
+        kafka_libs=load_settings().kafka_jars,
+        kafka_port=free_port(),
+        kafka_controller_port=free_port(),
+    )
+    waits, inbox = Waits(tmp_path, "push", time.time), Kept()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        reading = asyncio.create_task(reading_into(settings, inbox, held=waits.of("reader")).run(stop))
+        await until(lambda: len(inbox.taken) == 1)
+        await asyncio.to_thread(topic, settings, there=False)
+        await until(lambda: WARNINGS in told(read(tmp_path, "push"), time.time() + PATIENCE))
+        await asyncio.to_thread(topic, settings, there=True)
+        await asyncio.to_thread(produce, settings, [warning_bytes("e2")])
+        await until(lambda: len(inbox.taken) == 2)
+        await until(lambda: not read(tmp_path, "push"))
+        await asyncio.to_thread(topic, settings, there=False)
+        await asyncio.to_thread(topic, settings, there=True)
+        await asyncio.to_thread(produce, settings, [warning_bytes("e3"), warning_bytes("e4")])
+        await until(lambda: len(inbox.taken) == 4)
+        stop.set()
+        await reading
+
+    with kafka_running(settings):
+        topic(settings, there=True)
+        produce(settings, [warning_bytes("e1")])
+        asyncio.run(run())
+    assert [each.warning.data.episode for each in inbox.taken] == ["e1", "e2", "e3", "e4"]
+
+
+def topic(settings: Settings, *, there: bool) -> None:
+    """Make the topic of warnings, or delete it."""
+    with closing(KafkaAdminClient(bootstrap_servers=settings.kafka)) as admin:
+        if there:
+            admin.create_topics({WARNINGS: {"num_partitions": 1}}, wait_for_metadata=True)
+            return
+        admin.delete_topics([WARNINGS])
+        while WARNINGS in admin.list_topics():
+            time.sleep(0.1)

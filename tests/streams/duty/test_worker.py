@@ -17,7 +17,7 @@ from streams.duty.cap_index import Publisher
 from streams.duty.case_inbox import AT_ONCE, CaseInbox
 from streams.duty.database import Database
 from streams.duty.desk import Desks
-from streams.duty.models import Case
+from streams.duty.models import Case, Passed
 from streams.duty.reached import Reached
 from streams.duty.read import Read
 from tests.streams.duty.api import Clock
@@ -48,12 +48,17 @@ def test_a_warning_that_the_database_cannot_hold_is_named_and_passed_over(
     parts = Parts(database, Desks(Settings(home=tmp_path)), Clock(), Publisher())
     aside: Aside = []
     inbox = CaseInbox(parts, lambda what, why: aside.append((what, why)))
-    found = [Read(changed(warning(f"e{n}"), bad if n == BAD else {}), f"offset {n}") for n in range(MANY)]
+    found = [
+        Read(changed(warning(f"e{n}"), bad if n == BAD else {}), f"offset {n}", at=(0, n))
+        for n in range(MANY)
+    ]
     lost = 0 if database.sqlite and "level" not in bad else 1
     assert inbox.take(found, HERE) == MANY - lost
     assert inbox.reached() == {"log": HERE}, "how far was read is written down beside them"
     with database.reading() as session:
         episodes = set(session.scalars(sa.select(Case.episode)))
+        passed = session.execute(sa.select(Passed.log, Passed.partition, Passed.offset)).all()
+    assert [tuple(each) for each in passed] == [("log", 0, BAD)] * lost, "where it stands is known"
     assert episodes >= {f"e{n}" for n in range(MANY) if n != BAD}, "its neighbours are written"
     assert len(aside) == lost
     for what, why in aside:

@@ -15,6 +15,7 @@ from deploy.local.secrets import ensure_secrets
 from deploy.local.warehouse import warehouse_running
 from deploy.migrate import migrate
 from schemas.settings import Settings
+from streams import waits
 from tests.streams.land.rig import Rig
 from tests.streams.land.test_landing import mixed
 
@@ -67,8 +68,10 @@ def test_a_server_that_refuses_inserts_is_waited_for_with_its_reason(rig: Rig) -
         assert rig.contract.table in rig.said()
         ledger = "SELECT count() FROM landing.ledger WHERE topic = %(topic)s"
         assert rig.query(ledger, topic=rig.topic) == [(0,)]
+        assert rig.contract.table in waits.read(rig.settings.home, "land")["landing"].why
         rig.query(f"RENAME TABLE {table}_away TO {table}")
         rig.settle()
+        rig.until(lambda: not waits.read(rig.settings.home, "land"))
 
 
 def test_landing_waits_for_a_warehouse_that_is_not_up_yet(own: Settings, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from streams.watch.episode import Transition
 from streams.watch.flow import Flow
 from streams.watch.logs import log_ids
 from streams.watch.published import Entry, RuleBook, encode_entry
+from streams.watch.rule_topic import EpochReader
 from streams.watch.rule_yaml import parse_rule
 from streams.watch.warning import encode_warning
 from streams.watch.worker import pause_after
@@ -365,6 +366,38 @@ def test_a_topic_made_anew_is_watched_from_its_beginning(broker: Settings) -> No
     told = [json.loads(json.loads(raw)["data"]["evidence"]) for raw in (*before, *anew)]
     assert {each.get("log") for each in told} == {first, second, None}, "the second stage names no place"
     assert any(b'"trial.county"' in raw for raw in anew), "nor are its batches taken for old ones"
+
+
+def test_rules_made_anew_end_the_worker_and_are_in_force_from_its_next_start(broker: Settings) -> None:
+    """Epochs begin anew, below those that were kept: what is published then comes into force all the same."""
+    epochs = EpochReader(broker.kafka)
+    before = epochs.latest()
+    with worker(broker) as process:
+        asyncio.run(produce(broker, air_log(hours=40, stations=8, seed=5), START + timedelta(hours=60)))
+        settle(broker)
+        with closing(KafkaAdminClient(bootstrap_servers=broker.kafka)) as admin:
+            admin.delete_topics([RULES])
+            time.sleep(1)
+        shutil.rmtree(broker.home / "rules")
+        ensure_topics(broker, CONTRACTS)
+        first = publish_trial(broker, {"high": HIGH})
+        assert epochs.latest() == first < before, "who ticks sees it at once"
+        assert process.wait(180) != 0
+    epochs.close()
+    assert "rules: the topic was made anew" in (broker.home / "watch.log").read_text()
+    later = START + timedelta(days=30)
+    with worker(broker):
+        awaken(broker)
+        second = publish_trial(broker, {"high": HIGH.replace("115", "200")}, 2)
+        assert second < before
+        tick = encode_tick(id="change", clock=later, epoch=second)
+        log = air_log(hours=40, stations=8, seed=6, start=later)
+        asyncio.run(produce(broker, [("", tick), *log], later + timedelta(hours=60)))
+        settle(broker)
+    told = [json.loads(value)["data"] for value in warned(broker)]
+    assert {each["rule_version"] for each in told if each["rule"] == "trial.high"} == {1, 2}
+    late = {each["rule"] for each in told if each["at"] >= f"{later:%Y-%m-%d}"}
+    assert "trial.high" in late and "trial.county" not in late, "what is not published any more is not judged"
 
 
 def test_an_agent_that_cannot_go_on_ends_the_worker(broker: Settings) -> None:
