@@ -14,16 +14,14 @@ from numpy.typing import NDArray
 
 from schemas.arithmetic import exact
 from schemas.arithmetic.elementary import (
-    EXP,
     GREATEST,
-    LN2_HIGH,
-    LN2_LOW,
-    LOG,
     OVERFLOW,
     PER_LN2,
-    SPLIT,
     SQRT_HALF,
     UNDERFLOW,
+    logarithm,
+    near_one,
+    product,
 )
 
 Floats = NDArray[np.float64]
@@ -86,7 +84,7 @@ def log10(x: Floats) -> Floats:
 
     def found(there: Floats) -> Floats:
         high, low = _log_parts(there)
-        over, under = _product(high, np.float64(PER_LN10[0]))
+        over, under = product(high, np.asarray(PER_LN10[0]))
         made: Floats = over + (under + (high * PER_LN10[1] + low * PER_LN10[0]))
         return made
 
@@ -118,7 +116,7 @@ def power(x: Floats, y: float) -> Floats:
     size = np.abs(x)
     usual = np.isfinite(size) & (size > 0)
     high, low = _log_parts(np.where(usual, size, 1.0))
-    over, under = _product(high, np.float64(y))
+    over, under = product(high, np.asarray(y, dtype=np.float64))
     found = np.where(usual, _exp(over, under + y * low), np.where((size == 0) == (y < 0), math.inf, 0.0))
     found = np.where(np.isnan(x) | ((x < 0) & usual & (not whole)), math.nan, found)
     return np.where(np.signbit(x) & odd, -found, found)
@@ -138,43 +136,14 @@ def _exp(x: Floats, rest: Floats | float) -> Floats:
         found = _exp(np.where(inside, x, 0.0), np.where(inside, rest, 0.0))
         outside = np.where(x >= OVERFLOW, math.inf, np.where(x <= UNDERFLOW, 0.0, math.nan))
         return np.where(inside, found, outside)
-    count = np.rint(x * PER_LN2)
-    high, low = x - count * LN2_HIGH, count * LN2_LOW - rest
-    r = high - low
-    t = r * r
-    a, b, c, d, e = EXP
-    tail = r - t * (a + t * (b + t * (c + t * (d + t * e))))
+    count: Floats = np.rint(x * PER_LN2)
     with np.errstate(over="ignore", under="ignore"):
-        found = np.ldexp(1 - ((low - (r * tail) / (2 - tail)) - high), count.astype(np.int32))
-    return found
+        made: Floats = np.ldexp(near_one(x, count, np.asarray(rest)), count.astype(np.int32))
+    return made
 
 
 def _log_parts(x: Floats) -> tuple[Floats, Floats]:
     fraction, exponent = np.frexp(x)
     small = fraction < SQRT_HALF
     fraction, exponent = np.where(small, fraction * 2, fraction), exponent - small
-    f = fraction - 1
-    t = f + 2
-    s = f / t
-    over, under = _product(s, t)
-    rest = ((f - over) - under - s * (f - (t - 2))) / t
-    z = s * s
-    a, b, c, d, e, g, h = LOG
-    series = z * (a + z * (b + z * (c + z * (d + z * (e + z * (g + z * h))))))
-    big, first = exponent * LN2_HIGH, 2 * s
-    whole = big + first
-    back = whole - big
-    low = ((big - (whole - back)) + (first - back)) + ((2 * rest + s * series) + exponent * LN2_LOW)
-    value = whole + low
-    return value, low - (value - whole)
-
-
-def _product(x: Floats, y: Floats | np.float64) -> tuple[Floats, Floats]:
-    over = x * y
-    split = SPLIT * x
-    x_high = split - (split - x)
-    x_low = x - x_high
-    other = SPLIT * y
-    y_high = other - (other - y)
-    y_low = y - y_high
-    return over, ((x_high * y_high - over) + x_high * y_low + x_low * y_high) + x_low * y_low
+    return logarithm(fraction, exponent.astype(np.float64))

@@ -8,7 +8,14 @@ powers are as exact as it is.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, TypeVar
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Number = TypeVar("Number", float, "NDArray[np.float64]")
+"""One number, or an array of them (`columns`): what follows is written once, for both."""
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 """Their sum is ln 2; the first times any exponent of a double is exact."""
 PER_LN2 = 1.44269504088896338700e00
@@ -69,6 +76,11 @@ def log_parts(x: float) -> tuple[float, float]:
     fraction, exponent = math.frexp(x)
     if fraction < SQRT_HALF:
         fraction, exponent = fraction * 2, exponent - 1
+    return logarithm(fraction, float(exponent))
+
+
+def logarithm(fraction: Number, exponent: Number) -> tuple[Number, Number]:
+    """The natural logarithm of fraction x 2^exponent, in two parts; the fraction is SQRT_HALF to twice as much."""
     f = fraction - 1
     t = f + 2
     s = f / t
@@ -85,7 +97,7 @@ def log_parts(x: float) -> tuple[float, float]:
     return value, low - (value - total)
 
 
-def product(x: float, y: float) -> tuple[float, float]:
+def product(x: Number, y: Number) -> tuple[Number, Number]:
     """X times y as (rounded, what was rounded off), exactly."""
     over = x * y
     split = SPLIT * x
@@ -102,12 +114,17 @@ def _exp(x: float, rest: float) -> float:
     if not UNDERFLOW < x < OVERFLOW:
         return math.inf if x >= OVERFLOW else 0.0 if x <= UNDERFLOW else math.nan
     count = round(x * PER_LN2)
+    return _scaled(near_one(x, float(count), rest), count)
+
+
+def near_one(x: Number, count: Number, rest: Number) -> Number:
+    """e^(x + rest) / 2^count, for the count that is nearest to x / ln 2."""
     high, low = x - count * LN2_HIGH, count * LN2_LOW - rest
     r = high - low
     t = r * r
     a, b, c, d, e = EXP
     tail = r - t * (a + t * (b + t * (c + t * (d + t * e))))
-    return _scaled(1 - ((low - (r * tail) / (2 - tail)) - high), count)
+    return 1 - ((low - (r * tail) / (2 - tail)) - high)
 
 
 def _scaled(x: float, exponent: int) -> float:

@@ -71,7 +71,7 @@ class Watcher:
         self._pending: list[Any] = []
         self._shipped: list[Any] = []
         self._sending: set[TP] = set()
-        self._failing: set[str] = set()
+        self._failing: set[tuple[str, int]] = set()
         self._warned: dict[int, int] = {}
         self._sent: tuple[int, dict[int, int], set[str]] = (-1, {}, set())
         self.table: Any = app.Table("state", key_type=bytes, value_type=bytes)
@@ -204,8 +204,9 @@ class Watcher:
         What takes every rule along is no fault of an item, and a watch without a rule must not look alive.
         """
         known = self.book.history.in_force()
-        self._failing.add(rule)
-        if len(known) > 1 and self._failing.issuperset(known):
+        if rule in known:
+            self._failing.add((rule, known[rule].version))
+        if len(known) > 1 and self._failing.issuperset((name, each.version) for name, each in known.items()):
             raise error
         feeds = self.book.rule(rule, known[rule].version).feeds if rule in known else self._contracts
         why = fault((self._contracts[feed] for feed in feeds if feed in self._contracts), error)
