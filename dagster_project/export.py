@@ -23,6 +23,7 @@ from dagster_project.spans import Span, chunks
 from dagster_project.warehouse import Warehouse
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
+from schemas.text import cell
 
 FORMATS = ("csv", "parquet")
 CHUNK_ROWS = 200_000
@@ -149,7 +150,10 @@ def _file(folder: Path, path: str, format: str, rows: int) -> File:
 
 
 class _Csv:
-    """RFC 4180 in UTF-8 with a header; moments in ISO 8601, truth as true and false, nothing as empty."""
+    """RFC 4180 in UTF-8 with a header; moments in ISO 8601, truth as true and false, nothing as empty.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
 
     def __init__(self, path: Path, columns: Sequence[Column]) -> None:
         self._texts = [_text(column) for column in columns]
@@ -205,7 +209,7 @@ def _text(column: Column) -> Callable[[Any], str]:
         return lambda value: value.astimezone(SHANGHAI).isoformat(timespec="milliseconds")
     if column.kind == "number":
         return lambda value: repr(float(value))
-    return str
+    return lambda value: cell(str(value))
 
 
 def read_package(folder: Path) -> dict[str, Any]:

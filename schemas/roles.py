@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.declaration import Entry, read_yaml
+from schemas.nearest import nearest
 
 ROLES = Path(__file__).parent / "roles.yaml"
 RESERVED = ("admin", "supervisor", "viewer", "any")
@@ -27,8 +28,9 @@ class Roles:
 
     def unknown(self, role: str) -> str:
         """What is said of a role that is none."""
-        there = ", ".join(self.titles)
-        return f"no such duty role: {role!r}; there are {there} (schemas/roles.yaml declares them)"
+        there, meant = ", ".join(self.titles), nearest(role, self.titles)
+        said = f"no such duty role: {role!r}; there are {there} (schemas/roles.yaml declares them)"
+        return f"{said}; did you mean {meant}?" if meant else said
 
     def check(self, entry: Entry) -> str:
         """The role in an entry; Misdeclared where there is none of this name."""

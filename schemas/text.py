@@ -10,6 +10,7 @@ import re
 
 _TURNS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _REST = f"\x7f-\x9f\u2028\u2029{_TURNS}\ud800-\udfff"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LINE = re.compile(f"[\x00-\x1f{_REST}]")
 _LINES = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_REST}]")
 
@@ -25,6 +26,17 @@ def control(text: str, lines: bool = False) -> str:
 def visible(text: str) -> str:
     """The text with such characters written out, as in JSON: safe on a terminal and in a log."""
     return text if text.isprintable() else _LINE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def cell(text: str) -> str:
+    """A text as a cell of CSV: with an apostrophe before what a spreadsheet would take for a formula."""
+    if not text.startswith(_FORMULA):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
 
 
 def suspect(raw: bytes) -> bool:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.text import cell
+
 Array = NDArray[np.float64]
 
 
@@ -59,7 +61,7 @@ def show(figure: float) -> str:
 
 
 def csv_text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Rows as CSV (RFC 4180, line feeds); floats as `show` writes them, None as an empty cell."""
+    """Rows as CSV (RFC 4180, line feeds); floats as `show` writes them, None is empty, a formula is a text."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
@@ -80,4 +82,4 @@ def table_csv(table: Table) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return show(value) if isinstance(value, float) else str(value)
+    return show(value) if isinstance(value, float) else cell(str(value))

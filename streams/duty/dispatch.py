@@ -40,8 +40,9 @@ class Notice:
     """One notification that waits. `message` names the message it was first tried in, empty before that.
 
     Times are seconds since 1970. `case` holds region, rule, subject, episode, title, runbook and the like; `waits`
-    says whether the case waits for somebody, `over` whether its warning is over, `heard` whether its officer may
-    have been told of the case by this channel before, `unfit` why he is told no more (account ended, role taken).
+    says whether the case waits for somebody, `asked_anew` whether it began to wait again since this one was
+    written, `over` whether its warning is over, `heard` whether its officer may have been told of the case by this
+    channel before, `unfit` why he is told no more (account ended, role taken).
     """
 
     id: int
@@ -59,6 +60,7 @@ class Notice:
     to: Recipient = NOBODY
     officer_id: int | None = None
     waits: bool = True
+    asked_anew: bool = False
     over: bool = False
     heard: bool = True
     unfit: str = ""
@@ -166,6 +168,8 @@ def reason_not_to(notice: Notice, world: World, now: float) -> str:
         return notice.unfit
     if notice.kind in ASKING and not notice.waits:
         return OVER if notice.over else "the case is taken"
+    if notice.kind in ASKING and notice.asked_anew:
+        return "somebody was asked anew since"
     if notice.kind == "raised" and notice.over:
         return OVER
     if notice.kind == ENDED:

@@ -25,7 +25,7 @@ from streams.duty.officers import unfit
 from streams.duty.policy import Dead, Delivered, Late, Outcome, Retry
 from streams.duty.records import record
 from streams.duty.rights import Actor
-from streams.duty.told import DEAD, DELIVERED, PENDING, SUPPRESSED, heard_before
+from streams.duty.told import DEAD, DELIVERED, PENDING, SUPPRESSED, heard_before, of_round
 
 PUSH = Actor("platform", "push")
 MOST, FEW = 500, 100
@@ -61,7 +61,14 @@ def _pending() -> sa.Select[Any]:
     """Notifications that wait with what is to be known of them, the most urgent first."""
     return (
         sa.select(
-            Notification, Officer, heard_before(), Case.waiting_since, Case.recovered, Case.role, Case.region
+            Notification,
+            Officer,
+            heard_before(),
+            of_round(Case),
+            Case.waiting_since,
+            Case.recovered,
+            Case.role,
+            Case.region,
         )
         .join(Case, Case.id == Notification.case_id)
         .outerjoin(Officer, Officer.id == Notification.officer_id)
@@ -170,6 +177,7 @@ def _notice(
     row: Notification,
     officer: Officer | None,
     heard: bool,
+    asked_now: bool,
     waiting_since: datetime | None,
     recovered: datetime | None,
     role: str,
@@ -200,6 +208,7 @@ def _notice(
         else Recipient(officer.login, officer.name, officer.phone, officer.email),
         officer_id=row.officer_id,
         waits=waiting_since is not None,
+        asked_anew=not asked_now,
         over=recovered is not None,
         heard=heard or INSTEAD in row.key,  # what goes another way was told by the first one
         unfit=unfit(officer, role, region, regions) if officer is not None else "",

@@ -22,6 +22,7 @@ from streams.duty.console.tables import BrowserSession
 from streams.duty.models import Office, Officer, Token
 from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
 from streams.duty.rights import ADMIN, SUPERVISOR, VIEWER, Actor, Grant, bereft, may
+from streams.duty.wording import EMAIL, NAME_LENGTH, PHONE, address, wording
 
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 SPECIAL = (ADMIN, SUPERVISOR, VIEWER)
@@ -50,11 +51,12 @@ def add_officer(
         raise Invalid(f"{login!r} must be lower-case letters, digits, dots, hyphens, underscores", "login")
     if session.scalars(sa.select(Officer.id).where(Officer.login == login)).first() is not None:
         raise Conflict(f"there is an officer {login} already")
-    if not name.strip():
-        raise Invalid("must be given", "name")
+    name = wording(name, "name", most=NAME_LENGTH, lines=False)
+    phone = address(phone, "phone", PHONE, 30, "a number of digits, spaces, + and -")
+    email = address(email, "email", EMAIL, 200, "an address such as name@example.org")
     officer = Officer(
         login=login,
-        name=name.strip(),
+        name=name,
         phone=phone,
         email=email,
         active=True,
@@ -157,6 +159,7 @@ def add_token(
     """A new token of an officer, to be told once: `secret` is at least 256 random bits as text."""
     if scope not in SCOPES:
         raise Invalid(f"{scope!r} must be one of {', '.join(SCOPES)}", "scope")
+    label = wording(label, "label", most=NAME_LENGTH, lines=False, optional=True)
     text = PREFIX + secret
     session.add(
         Token(

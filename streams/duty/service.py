@@ -42,8 +42,8 @@ from streams.duty.waiting import (
     told_of,
     wait,
 )
-
-TEXT_LENGTH = 10_000
+from streams.duty.wording import wording
+from streams.duty.words import one_line
 
 
 def acknowledge(
@@ -71,7 +71,7 @@ def start(
 ) -> Case:
     """Disposal begins."""
     case = _take(session, desk, actor, case_id, "start", version)
-    _start(session, case, actor, now, _text(text, "text", optional=True))
+    _start(session, case, actor, now, wording(text, "text", optional=True))
     return _done(session, case)
 
 
@@ -87,7 +87,7 @@ def dispose(
 ) -> Case:
     """What was done is written down; a case whose disposal was never said to begin begins and ends it at once."""
     case = _take(session, desk, actor, case_id, "dispose", version)
-    text = _text(done, "done")
+    text = wording(done, "done")
     if case.state == ACKNOWLEDGED:
         _start(session, case, actor, now, "")
     case.disposed = now
@@ -111,7 +111,7 @@ def confirm(
     if verdict not in VERDICTS:
         raise Invalid(f"{verdict!r} must be one of {', '.join(VERDICTS)}", "verdict")
     case.verdict, case.confirmed = verdict, now
-    said = _text(text, "text", optional=True)
+    said = wording(text, "text", optional=True)
     record(session, case, "confirmed", actor, now, state=CONFIRMED, text=said, detail={"verdict": verdict})
     return _done(session, case)
 
@@ -129,7 +129,7 @@ def close(
     """Nothing is left to do. A case that required a feedback is closed after its follow-up cases."""
     case = _take(session, desk, actor, case_id, "close", version)
     _demand_answers(session, case)
-    _close(session, desk, case, actor, now, "closed", _text(text, "text", optional=True))
+    _close(session, desk, case, actor, now, "closed", wording(text, "text", optional=True))
     return _done(session, case)
 
 
@@ -147,7 +147,7 @@ def reopen(
     case = _take(session, desk, actor, case_id, "reopen", version)
     if case.merged_into_id is not None:
         raise Conflict(f"it was merged into case {case.merged_into_id}; reopen that one")
-    opening.reopen(session, case, now, actor, _text(text, "text"), desk)
+    opening.reopen(session, case, now, actor, wording(text, "text"), desk)
     wait(session, shift_of(session, desk, now), case, now)
     return _done(session, case)
 
@@ -173,7 +173,7 @@ def reassign(
     case.assignee = officer
     case.assignee_id = officer.id
     state = after_reassigning(case.state)
-    said = _text(text, "text", optional=True)
+    said = wording(text, "text", optional=True)
     record(session, case, "reassigned", actor, now, state=state, text=said, detail={"from": before, "to": to})
     if state == NEW:
         _wait_for(session, desk, case, officer, now)
@@ -201,7 +201,7 @@ def escalate(
     above = [at for at in range(max(1, case.step), len(chain)) if chain[at].login not in knows]
     if not above:
         raise Conflict("it has reached the last resort; there is nobody above who was not told yet")
-    said = _text(text, "text", optional=True)
+    said = wording(text, "text", optional=True)
     case.step = above[0]
     case.waiting_since = now - chain[above[0]].after
     advance(session, shift, case, now, actor, said)
@@ -233,7 +233,7 @@ def merge(
     _demand_answers(session, case)
     case.merged_into_id, case.verdict = other.id, "duplicate"
     case.confirmed = case.confirmed or now
-    said = _text(text, "text", optional=True)
+    said = wording(text, "text", optional=True)
     _close(session, desk, case, actor, now, "merged", said, {"into": other.id})
     record(session, other, "absorbed", actor, now, detail={"case": case.id})
     return _done(session, case)
@@ -251,7 +251,7 @@ def comment(
 ) -> Case:
     """A remark, in any state."""
     case = _take(session, desk, actor, case_id, "comment", version)
-    record(session, case, "commented", actor, now, text=_text(text, "text"))
+    record(session, case, "commented", actor, now, text=wording(text, "text"))
     return _done(session, case)
 
 
@@ -268,7 +268,7 @@ def require_feedback(
 ) -> list[Case]:
     """举一反三: look for the same elsewhere. A follow-up case a region; the origin closes after them."""
     case = _take(session, desk, actor, case_id, "require_feedback", version)
-    text, places = _text(question, "question"), list(dict.fromkeys(regions))
+    text, places = wording(question, "question"), list(dict.fromkeys(regions))
     if not places:
         raise Invalid("must name at least one region", "regions")
     for place in places:
@@ -284,7 +284,7 @@ def require_feedback(
             kind="follow_up",
             rule=case.rule,
             rule_version=case.rule_version,
-            title=f"举一反三: {text}"[:200],
+            title=f"举一反三: {one_line(text)}"[:200],
             runbook=case.runbook,
             subject=case.subject,
             region=place,
@@ -423,12 +423,3 @@ def _done(session: Session, case: Case) -> Case:
     session.flush()
     session.refresh(case, ["assignee"])
     return case
-
-
-def _text(text: str, key: str, *, optional: bool = False) -> str:
-    said = text.strip()
-    if not said and not optional:
-        raise Invalid("must say something", key)
-    if len(said) > TEXT_LENGTH or "\x00" in said:
-        raise Invalid(f"must be at most {TEXT_LENGTH} characters of text", key)
-    return said

@@ -9,13 +9,13 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from schemas.nearest import unknown_names
 from schemas.regions import Regions
 from streams.duty.lifecycle import LEVELS
 from streams.duty.models import Silence
 from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
 from streams.duty.rights import Actor, may
-
-REASON_LENGTH = 500
+from streams.duty.wording import REASON_LENGTH, wording
 
 
 def add_silence(
@@ -36,13 +36,14 @@ def add_silence(
     if not (rules or where):
         raise Invalid("name a rule or a region: a silence of everything would hide everything")
     if unknown := [rule for rule in rules if rule not in known]:
-        raise Invalid(f"no such rule: {', '.join(unknown)}")
+        raise Invalid(f"no such rule: {unknown_names(unknown, known)}")
     if unknown := [code for code in where if regions.get(code) is None]:
         raise Invalid(f"no such region: {', '.join(unknown)}")
     if unknown := [level for level in levels if level not in LEVELS]:
-        raise Invalid(f"no such level: {', '.join(unknown)}; there are {', '.join(LEVELS)}")
+        raise Invalid(f"no such level: {unknown_names(unknown, LEVELS)}; there are {', '.join(LEVELS)}")
     if not reason.strip() or len(reason) > REASON_LENGTH:
-        raise Invalid(f"say why, in at most {REASON_LENGTH} characters")
+        raise Invalid(f"say why, in at most {REASON_LENGTH} characters", "reason")
+    said = wording(reason, "reason", most=REASON_LENGTH)
     if ends <= max(starts, now):
         raise Invalid("it must end after it starts, and not have ended already")
     _demand(actor, where, regions)
@@ -52,7 +53,7 @@ def add_silence(
         levels=json.dumps(list(levels)),
         starts=starts,
         ends=ends,
-        reason=reason.strip(),
+        reason=said,
         created=now,
         created_by=actor.who,
         origin=actor.where,

@@ -19,8 +19,7 @@ from streams.duty.lifecycle import CLOSED
 from streams.duty.models import Case, Notification, Officer, Silence
 from streams.duty.officers import unfit
 from streams.duty.records import notify
-from streams.duty.told import told
-from streams.duty.waiting import of_round
+from streams.duty.told import of_round, told
 
 BATCH = 200
 

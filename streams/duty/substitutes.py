@@ -18,6 +18,7 @@ from streams.duty.rights import Actor, may
 from streams.duty.roster import ANY, Occurrence, Team
 from streams.duty.service import officer_named
 from streams.duty.who import on_duty
+from streams.duty.wording import REASON_LENGTH, TEXT_LENGTH, wording
 
 LONGEST = timedelta(days=366)
 
@@ -102,7 +103,7 @@ def handover(
     Where the giver's turn is not over, the next one takes the rest of it. `giver` is the actor himself, or
     somebody of a team whose roster the actor may change.
     """
-    known = team_named(desk, team)
+    known, said = team_named(desk, team), wording(note, "note", optional=True)
     giving = officer_named(session, giver or actor.who)
     if giving.login != actor.who:
         _check_roster(actor, known, desk)
@@ -117,13 +118,15 @@ def handover(
     query = sa.select(Case.id).where(Case.assignee_id == giving.id, Case.state != CLOSED).order_by(Case.id)
     cases = list(session.scalars(query if known.role == ANY else query.where(Case.role == known.role)))
     for case_id in cases:
-        service.reassign(session, desk, actor, now, case_id, to=to, text=f"handover: {note}".strip())
+        service.reassign(
+            session, desk, actor, now, case_id, to=to, text=f"handover: {said}".strip()[:TEXT_LENGTH]
+        )
     done = Handover(
         team=team,
         giver_id=giving.id,
         taker_id=taking.id,
         at=now,
-        note=note,
+        note=said,
         cases=json.dumps(cases),
         origin=f"{actor.who}, {actor.where}",
     )
@@ -179,7 +182,7 @@ def _add(
         officer=officer_named(session, officer) if officer else None,
         starts=starts,
         ends=ends,
-        reason=reason,
+        reason=wording(reason, "reason", most=REASON_LENGTH, optional=True),
         swap=swap,
         created=now,
         created_by=actor.who,

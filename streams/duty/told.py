@@ -6,6 +6,8 @@ told nobody.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
@@ -19,6 +21,13 @@ ENDED = "ended"
 def told() -> sa.ColumnElement[bool]:
     """Whether a notification has told its officer, or is on its way to him."""
     return Notification.state.in_((PENDING, DELIVERED))
+
+
+def of_round(case: Any) -> sa.ColumnElement[bool]:
+    """Notifications that ask for somebody since the case began to wait; `case` may be one, or the table of all."""
+    begins = case.uid + "/" + sa.cast(case.round, sa.Text) + "/"
+    found: sa.ColumnElement[bool] = sa.func.substr(Notification.key, 1, sa.func.length(begins)) == begins
+    return found
 
 
 def heard_before() -> sa.ColumnElement[bool]:

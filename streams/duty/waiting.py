@@ -27,7 +27,7 @@ from streams.duty.lifecycle import CLOSED, NEW
 from streams.duty.models import Case, Notification, Officer
 from streams.duty.records import notify, record
 from streams.duty.rights import ADMIN, Actor
-from streams.duty.told import told
+from streams.duty.told import of_round, told
 from streams.duty.who import Answer, Plan, who
 
 log = logging.getLogger("liaowang.duty")
@@ -120,11 +120,6 @@ def told_of(session: Session, shift: Shift, case: Case) -> frozenset[str]:
     )
     ids = set(session.scalars(query))
     return frozenset(login for login, id in shift.ids.items() if id in ids)
-
-
-def of_round(case: Case) -> sa.ColumnElement[bool]:
-    """Notifications that ask for somebody since the case began to wait."""
-    return Notification.key.startswith(f"{case.uid}/{case.round}/", autoescape=True)
 
 
 def advance_due(session: Session, desk: Desk, now: datetime, without: Collection[int] = ()) -> int:

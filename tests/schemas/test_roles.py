@@ -8,6 +8,7 @@ import pytest
 
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
+from schemas.nearest import unknown_names
 from schemas.regions import load_regions
 from schemas.roles import RESERVED, load_roles
 from streams.duty.channels.config import parse_channels
@@ -74,3 +75,10 @@ def test_a_channel_for_an_unknown_role_is_refused() -> None:
     text = "channels:\n  hook: {kind: webhook, roles: [health-duty, helth-duty]}\n"
     with pytest.raises(Misdeclared, match=r"channels\.hook\.roles\[1\]: no such duty role: 'helth-duty'"):
         parse_channels(text, "channels.yaml")
+
+
+def test_the_role_that_was_probably_meant_is_named() -> None:
+    roles = load_roles()
+    assert roles.unknown("helth-duty").endswith("; did you mean health-duty?")
+    assert "did you mean" not in roles.unknown("zzz")
+    assert unknown_names(["helth-duty", "zzz"], roles.titles) == "helth-duty (did you mean health-duty?), zzz"

@@ -28,17 +28,16 @@ from streams.duty.queries import (
     rule_quality,
 )
 from streams.duty.refusals import NotFound
-from streams.duty.service import TEXT_LENGTH, visible
+from streams.duty.service import visible
+from streams.duty.wording import LINES, SAID, TEXT_LENGTH
 
 router = APIRouter(prefix="/api/v1", tags=["cases"], responses=responses(400, 401, 422, 429, 503))
 CHANGED = responses(403, 404, 409)
 
 State = Literal["new", "acknowledged", "in_disposal", "disposed", "confirmed", "closed"]
 Level = Literal["red", "orange", "yellow", "blue"]
-Text = Annotated[str, Field(max_length=TEXT_LENGTH, pattern=r"^[^\x00]*$")]
-Words = Annotated[
-    str, Field(min_length=1, max_length=TEXT_LENGTH, pattern=r"^[^\x00]*[^\s\x00-\x1f][^\x00]*$")
-]
+Text = Annotated[str, Field(max_length=TEXT_LENGTH, pattern=LINES)]
+Words = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH, pattern=SAID)]
 Login = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Region = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
 Version = Annotated[

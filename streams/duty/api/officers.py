@@ -17,6 +17,7 @@ from streams.duty.api.problems import responses
 from streams.duty.models import Officer
 from streams.duty.refusals import Forbidden
 from streams.duty.rights import ADMIN, Grant, may
+from streams.duty.wording import EMAIL, NAME_LENGTH, PHONE, SAID_IN_LINE
 
 router = APIRouter(prefix="/api/v1", tags=["officers"], responses=responses(400, 401, 403, 422, 429, 503))
 CHANGED = responses(404, 409)
@@ -36,9 +37,9 @@ class OfficerAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     login: Login
-    name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*[^\s\x00-\x1f][^\x00-\x1f]*$")]
-    phone: Annotated[str, Field(max_length=30, pattern=r"^[-+0-9 ]*$")] = ""
-    email: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f ]*$")] = ""
+    name: Annotated[str, Field(max_length=NAME_LENGTH, pattern=SAID_IN_LINE)]
+    phone: Annotated[str, Field(max_length=30, pattern=PHONE)] = ""
+    email: Annotated[str, Field(max_length=200, pattern=EMAIL)] = ""
     grants: Annotated[list[GrantAsked], Field(min_length=1, max_length=50)]
 
 

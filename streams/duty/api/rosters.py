@@ -19,6 +19,7 @@ from streams.duty.holes import holes, views
 from streams.duty.officers import find
 from streams.duty.refusals import Forbidden, NotFound
 from streams.duty.roles import roles_of_rules
+from streams.duty.wording import LINES, REASON_LENGTH
 from streams.duty.workdays import days
 
 router = APIRouter(prefix="/api/v1", tags=["roster"], responses=responses(400, 401, 403, 404, 422, 429, 503))
@@ -40,7 +41,7 @@ def read_time(value: Any) -> Any:
 
 Time = Annotated[AwareDatetime, BeforeValidator(read_time)]
 Team = Login
-Reason = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
+Reason = Annotated[str, Field(max_length=REASON_LENGTH, pattern=LINES)]
 Role = Annotated[str, Query(min_length=1, max_length=64, examples=["ecology-duty"])]
 RegionCode = Annotated[str, Query(min_length=6, max_length=6, examples=["330110"])]
 

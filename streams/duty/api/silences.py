@@ -20,6 +20,7 @@ from streams.duty.known_rules import Published, known_rules
 from streams.duty.models import Silence
 from streams.duty.queries import moment
 from streams.duty.refusals import Forbidden, NotNow
+from streams.duty.wording import LINES, REASON_LENGTH
 
 router = APIRouter(
     prefix="/api/v1", tags=["silences"], responses=responses(400, 401, 403, 404, 422, 429, 503)
@@ -38,7 +39,7 @@ class SilenceAsked(BaseModel):
     levels: list[Literal["red", "orange", "yellow", "blue"]] = []
     starts: AwareDatetime
     ends: AwareDatetime
-    reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")]
+    reason: Annotated[str, Field(max_length=REASON_LENGTH, pattern=LINES)]
 
 
 @router.get("/silences", summary="Silences that hold now or later")

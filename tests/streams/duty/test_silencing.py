@@ -51,6 +51,10 @@ def test_a_silence_holds_until_it_ends_and_stays_in_the_record(database: Databas
     [
         ({"rules": [], "where": []}, "name a rule or a region"),
         ({"rules": ["ecology.pm25"]}, "no such rule: ecology.pm25"),
+        (
+            {"rules": ["ecology.pm25-hgh"]},
+            r"no such rule: ecology.pm25-hgh \(did you mean ecology.pm25-high\?\)",
+        ),
         ({"where": ["339900"]}, "no such region: 339900"),
         ({"levels": ["pink"]}, "no such level: pink"),
         ({"reason": "  "}, "say why"),

@@ -24,7 +24,7 @@ from streams.duty import leaving, service, substitutes
 from streams.duty.channels.config import GATHER, Channel, Channels, Inhibition
 from streams.duty.database import Database
 from streams.duty.desk import Desk
-from streams.duty.dispatch import Batch, World, plan
+from streams.duty.dispatch import Batch, Notice, World, plan
 from streams.duty.escalation import Link, next_steps
 from streams.duty.models import Case, Entry, Notification, Officer
 from streams.duty.notices import begin, delivered, open_cases, settle, silences, suppress, waiting
@@ -96,7 +96,11 @@ class Room:
             delivered(session, decided.batches, self.now)
             for batch in sorted(decided.batches, key=lambda batch: batch.notices[0].id):
                 for notice in batch.notices:
-                    self.told.append((self.minute, notice.to.login, notice.kind))
+                    self.arrived(session, notice)
+
+    def arrived(self, session: Session, notice: Notice) -> None:
+        """A message is there."""
+        self.told.append((self.minute, notice.to.login, notice.kind))
 
     def tried(self, session: Session, batches: Sequence[Batch], channels: Channels) -> None:
         """The channel is away: what was tried is tried again a minute later."""
@@ -627,6 +631,24 @@ SITUATIONS: dict[str, tuple[Script, float, list[Told]]] = {
         30,
         [(1, E2, "assigned")],
     ),
+    "reassigned between two tries: the new officer, not he": (
+        [
+            (0, lambda r: (r.channel(away=True), r.warn(level="yellow"))[0]),
+            (2, lambda r: r.by(H2, "reassign", to=E1)),
+            (5, lambda r: r.channel(away=False)),
+        ],
+        30,
+        [(6, E1, "assigned")],
+    ),
+    "raised between two tries: asked once, at the level it has now": (
+        [
+            (0, lambda r: (r.channel(away=True), r.warn(level="yellow"))[0]),
+            (2, lambda r: r.warn("raised", "red")),
+            (4, lambda r: r.channel(away=False)),
+        ],
+        6,
+        [(5, H2, "assigned")],
+    ),
     "taken between two tries: he is not woken any more": (
         [
             (0, lambda r: (r.channel(away=True), r.warn(level="yellow"))[0]),
@@ -688,6 +710,19 @@ def test_who_is_told(situation: str, database: Database, desk: Desk) -> None:
                 act(room)
         room.look()
     assert sorted(room.told) == sorted(expected)
+
+
+def test_an_address_that_changed_between_two_tries_is_the_one_that_counts(
+    database: Database, desk: Desk
+) -> None:
+    room = Room(database, desk, away=True)
+    room.warn(level="yellow")
+    room.look()
+    with room.session() as session:
+        find(session, H2).phone = "13900000000"
+    with database.reading() as session:
+        looked = waiting(session, desk.regions, at(5), {"webhook": 9}, {"webhook": WEBHOOK})
+        assert [(each.to.phone, each.attempts) for each in looked.notices] == [("13900000000", 1)]
 
 
 def test_that_nobody_is_left_stands_in_the_audit(database: Database, desk: Desk) -> None:
