@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from streams.duty.desk import Desk, plan_of
 from streams.duty.models import Officer
-from streams.duty.officers import grants_of
+from streams.duty.officers import grants_of, unfit
 from streams.duty.refusals import Invalid
 from streams.duty.rights import covers, may
 from streams.duty.roster import ANY, Team
@@ -19,6 +19,8 @@ def demand_receiver(
     session: Session, desk: Desk, officer: Officer, role: str, region: str, now: datetime, key: str = "to"
 ) -> None:
     """Invalid where this officer answers for nothing of that role and region: who is given it could see it."""
+    if why := unfit(officer, role, region, desk.regions):
+        raise Invalid(why, key)
     if may(grants_of(officer), "handle", role, region, desk.regions):
         return
     teams = (team for team in desk.roster.teams.values() if team.role in (ANY, role))

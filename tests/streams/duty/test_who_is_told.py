@@ -31,6 +31,7 @@ from streams.duty.notices import begin, delivered, open_cases, settle, silences,
 from streams.duty.officers import find
 from streams.duty.opening import hear
 from streams.duty.policy import Retry
+from streams.duty.refusals import Invalid
 from streams.duty.rights import Actor, Grant
 from streams.duty.silencing import add_silence, end_silence
 from streams.duty.still_open import any_let_go, let_go, tell_still_open
@@ -723,6 +724,21 @@ def test_an_address_that_changed_between_two_tries_is_the_one_that_counts(
     with database.reading() as session:
         looked = waiting(session, desk.regions, at(5), {"webhook": 9}, {"webhook": WEBHOOK})
         assert [(each.to.phone, each.attempts) for each in looked.notices] == [("13900000000", 1)]
+
+
+def test_who_lost_the_role_is_given_no_case_and_no_turn_of_it(database: Database, desk: Desk) -> None:
+    room = Room(database, desk)
+    room.warn(level="yellow")
+    room.revoke(H1, "ecology-duty", "330100")
+    said = f"{H1} holds no role of ecology-duty in 330110 any more"
+    with pytest.raises(Invalid, match=said):
+        room.by(H2, "reassign", to=H1)
+    with pytest.raises(Invalid, match=f"{H1} holds no role"):
+        room.override("ecology-hangzhou", H1)
+    with pytest.raises(Invalid, match=f"{H1} holds no role"):
+        room.handover("ecology-hangzhou", H2, H1)
+    with database.reading() as session:
+        assert session.get_one(Case, 1).assignee_id == find(session, H2).id
 
 
 def test_that_nobody_is_left_stands_in_the_audit(database: Database, desk: Desk) -> None:
