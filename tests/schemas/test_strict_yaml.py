@@ -7,9 +7,13 @@ import socket
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import assume, given, settings
 
 from schemas.declaration import parse_yaml, read_text, read_yaml
 from schemas.errors import Misdeclared
+from schemas.strict_yaml import _Quick, _told_of
+from tests.fuzz.broken import broken_bytes, broken_document
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 8)}]\n" for at in range(1, 12)
@@ -144,3 +148,33 @@ def test_numbers_are_what_an_author_takes_for_one(text: str, value: object) -> N
 def test_a_truth_value_where_a_text_is_wanted_says_so(word: str) -> None:
     with pytest.raises(Misdeclared, match=r"a: must be text, not the truth value .* put text in quotes"):
         parse_yaml(f"a: {word}", "f").at("a").text()
+
+
+DOCUMENT = """# a rule
+id: a.high
+title: {zh: 偏高, en: "high, \\"so\\""}
+levels: &levels
+  - {over: 35.5, clear: -3, since: 2024-01-01}
+  - {over: .5e1, clear: ~, since: "12:30"}
+again: *levels
+text: |
+  two
+  lines
+folded: >-
+  one
+  line
+empty:
+"""
+PLAIN = {"id": "a.high", "levels": [{"over": 35.5, "role": None}, {"over": -1e300}], "yes": [True, "no", ""]}
+
+
+@settings(max_examples=300)
+@given(broken_document(PLAIN) | broken_bytes(DOCUMENT.encode()).map(lambda raw: raw.decode(errors="replace")))
+def test_the_quick_parser_reads_what_the_telling_one_reads(text: str) -> None:
+    """Where the quick one ends in an error, `load` asks the other; where not, its value is the other's."""
+    assume("\t" not in text)
+    try:
+        quick = yaml.load(text, Loader=_Quick)
+    except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError, RecursionError):
+        return
+    assert repr(_told_of(text)) == repr(quick)
