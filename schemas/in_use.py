@@ -1,8 +1,8 @@
 """Declarations in use: the files as `liaowang up` or `migrate` last took them, not as they happen to stand now.
 
-All four kinds are kept together under `<home>/declarations`, so what runs always has one consistent set. A file
-that is edited, or broken, while the stack runs concerns nobody until the next `up`; and a process that starts
-again after a crash finds what it had.
+All four kinds, and the list of roles, are kept together under `<home>/declarations`, so what runs always has one
+consistent set. A file that is edited, or broken, while the stack runs concerns nobody until the next `up`; and a
+process that starts again after a crash finds what it had.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import LiaowangError
+from schemas.roles import ROLES
 
 _ROOT = Path(__file__).parents[1]
 FOLDER = "declarations"
@@ -25,12 +26,13 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Roots:
-    """Folders of `<domain>/<name>.yaml`, one a kind of declaration."""
+    """Folders of `<domain>/<name>.yaml`, one a kind of declaration; and the file of duty roles."""
 
     feeds: Path
     rules: Path
     indicators: Path
     indexes: Path
+    roles: Path = ROLES
 
 
 FILES = Roots(**{kind: _ROOT / place for kind, place in _KINDS.items()})
@@ -45,7 +47,11 @@ def in_use(home: Path) -> Roots:
 def taken(home: Path) -> Roots | None:
     """What a home has taken, or None before its first `up` or `migrate`."""
     found = next((each for each in _folders(home)[:2] if each.is_dir()), None)
-    return Roots(**{kind: found / kind for kind in _KINDS}) if found else None
+    if found is None:
+        return None
+    roles = found / ROLES.name  # a home that took declarations before roles were among them has none
+    folders = {kind: found / kind for kind in _KINDS}
+    return Roots(**folders, roles=roles if roles.is_file() else ROLES)
 
 
 def take(home: Path, files: Roots = FILES) -> None:
@@ -55,6 +61,7 @@ def take(home: Path, files: Roots = FILES) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
         for kind in _KINDS:
             _copy(getattr(files, kind), fresh / kind)
+        shutil.copyfile(files.roles, fresh / ROLES.name)
         if folder.is_dir():
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)

@@ -21,6 +21,8 @@ from schemas.settings import HOST, Settings
 USER = "admin"
 """Who signs in by HTTP Basic where a port has no accounts of its own; the password is that of the secrets file."""
 HEALTH = "/healthz"
+OK, UNWELL = {"status": "ok"}, {"status": "unwell"}
+"""What `/healthz` says to everybody, with 200 or 503; the reason is for those who give a password or token."""
 READING = frozenset(("GET", "HEAD"))
 METHODS = READING | {"POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 """The others (TRACE, CONNECT, invented ones) are refused everywhere."""
@@ -68,6 +70,10 @@ class Guard:
         if said is not None or self.password is None or self._is_open(asked):
             return said
         return _stranger(self.password, asked.headers.get("authorization", ""))
+
+    def knows(self, authorization: str) -> bool:
+        """Whether somebody gives the password, where one is demanded."""
+        return self.password is not None and _stranger(self.password, authorization) is None
 
     def _is_open(self, asked: Asked) -> bool:
         paths = self.open if asked.method in READING else self.signed

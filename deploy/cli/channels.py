@@ -30,6 +30,7 @@ from streams.duty.known_rules import known_rules, published_at
 from streams.duty.models import Notification, Officer, Silence
 from streams.duty.notices import counts
 from streams.duty.policy import Answer
+from streams.duty.roles import rules_in_use
 from streams.duty.silencing import add_silence, end_silence, list_silences
 
 silence = typer.Typer(no_args_is_help=True, help="Times in which notifications are not sent.")
@@ -68,7 +69,9 @@ def add(
         raise Misdeclared("arguments", "--for", f"{lasting!r} must be a duration such as PT2H")
     begin = _moment(start, "--from") if start else now
     database = _database(settings)
-    known = known_rules(database, published_at(settings.kafka), rule or [])
+    known = known_rules(
+        database, published_at(settings.kafka), rule or [], [each.id for each in rules_in_use(settings.home)]
+    )
     with database.writing() as session:
         made = add_silence(
             session,
@@ -167,7 +170,7 @@ def channels(
 ) -> None:
     """Show the declared channels; with --try send a test message and say what the service answers."""
     settings = load_settings()
-    found, secrets = open_channels(settings)
+    found, secrets = open_channels(settings, strict=True)
     if try_:
         _try(settings, found, secrets, try_, to)
         return

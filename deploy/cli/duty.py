@@ -21,6 +21,7 @@ from deploy.cli.duty_desk import read_moment
 from deploy.cli.screen import screen
 from deploy.environment import load_settings
 from schemas.errors import LiaowangError
+from schemas.in_use import in_use
 from schemas.topics import DISPOSITIONS
 from streams.duty.database import Database
 from streams.duty.outbox import Outbox
@@ -98,7 +99,7 @@ def refill_(
     settings = load_settings()
     moment = read_moment(since) if since else None
     with _told(), closing(Outbox(outbox_path(settings))) as outbox:
-        done = refill(settings.kafka, outbox, moment, time.time())
+        done = refill(settings.kafka, outbox, moment, time.time(), in_use(settings.home).feeds)
     typer.echo(
         f"{done.read} transitions read, {done.added} of them were not in the outbox and are pending now"
     )

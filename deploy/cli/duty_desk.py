@@ -48,7 +48,7 @@ class Work:
 def at_work(login: str = "") -> Iterator[Work]:
     """The home's duty, opened; the actor is an officer, or the operator: whoever may read the home's files."""
     settings, now = load_settings(), datetime.now(UTC)
-    database, desks = open_home(settings, now)
+    database, desks = open_home(settings, now, strict=True)
     desk, where = desks.now(), f"cli {socket.gethostname()}"
     try:
         if login:

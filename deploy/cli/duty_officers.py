@@ -57,6 +57,7 @@ def add(
             grants=grants,
             phone=phone,
             email=email,
+            roles=work.desk.roles,
         )
         if password:
             officers.set_password(session, made, password, work.now)
@@ -97,7 +98,9 @@ def grant(login: Login, role: Role, region: Region, acting: As = "", as_json: As
     """Give one more role."""
     with at_work(acting) as work, work.database.writing() as session:
         found = officers.find(session, login)
-        officers.give(session, work.actor, work.now, work.desk.regions, found, Grant(role, region))
+        officers.give(
+            session, work.actor, work.now, work.desk.regions, found, Grant(role, region), work.desk.roles
+        )
         view = _view(found)
     _say(view, "", as_json)
 

@@ -14,7 +14,7 @@ from streams.duty import rosters, substitutes
 from streams.duty.holes import holes as find_holes
 from streams.duty.holes import views
 from streams.duty.refusals import Invalid
-from streams.duty.roles import roles_of_rules
+from streams.duty.roles import roles_of, rules_in_use
 
 HOLE = 3
 """Exit code where nobody is on duty."""
@@ -63,7 +63,10 @@ def holes(
     """Show the times without anybody on duty in the coming days. 3: there are some."""
     with at_work() as work, work.database.reading() as session:
         span = days or work.desk.roster.look_ahead
-        found = views(find_holes(session, work.desk, roles_of_rules(), work.now, span), work.now)
+        found = views(
+            find_holes(session, work.desk, roles_of(rules_in_use(work.settings.home)), work.now, span),
+            work.now,
+        )
     if as_json:
         say_json({"items": found, "days": span})
     elif found:
@@ -157,10 +160,8 @@ def withdraw(
 def overrides(team: Annotated[str, typer.Option(help="Of one team.")] = "", as_json: AsJson = False) -> None:
     """Show overrides that are not over, the withdrawn included."""
     with at_work() as work, work.database.reading() as session:
-        _say(
-            [rosters.override_view(each) for each in substitutes.overrides_of(session, work.now, team)],
-            as_json,
-        )
+        found = substitutes.overrides_of(session, work.desk, work.actor, work.now, team)
+        _say([rosters.override_view(each) for each in found], as_json)
 
 
 def swap(

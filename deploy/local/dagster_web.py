@@ -16,16 +16,16 @@ from dagster._core.workspace.load_target import ModuleTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
 from dagster_webserver.version import __version__
 from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.environment import load_settings
 from deploy.local.dagster import MODULE
 from schemas.settings import HOST, Settings
 from streams.http_doors import Guarded, answer
-from streams.http_guard import Refusal, guard_of
-from streams.patient_http import PatientProtocol
+from streams.http_guard import HEALTH, OK, Refusal, guard_of
+from streams.patient_http import CONNECTIONS, PatientProtocol
 
-INFO = "/server_info"
 GRAPHQL = "/graphql"
 POLL_MILLISECONDS = 2000
 STATEMENT_MILLISECONDS, RECYCLE_SECONDS, OVERFLOW = 15_000, 3600, 20
@@ -60,9 +60,21 @@ def posted(scope: Scope) -> Refusal | None:
     return Refusal(405, "send GraphQL by POST", (("Allow", "POST"),))
 
 
+class Healthy:
+    """Says that the server is up, to everybody; Dagster's own answer to that tells its versions."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass the request on."""
+        app = JSONResponse(OK) if scope["type"] == "http" and scope["path"] == HEALTH else self._app
+        await app(scope, receive, send)
+
+
 def guarded(app: ASGIApp, settings: Settings) -> ASGIApp:
     """Dagster's application behind the guard; whether it is up may be asked by everybody."""
-    return Guarded(Posted(app), guard_of(settings, password=True, open=(INFO,)))
+    return Guarded(Healthy(Posted(app)), guard_of(settings, password=True))
 
 
 def main(settings: Settings) -> None:
@@ -79,6 +91,7 @@ def main(settings: Settings) -> None:
                 host=HOST,
                 port=settings.dagster_port,
                 http=PatientProtocol,
+                limit_concurrency=CONNECTIONS,
                 log_level=logging.WARNING,
                 proxy_headers=False,
                 server_header=False,

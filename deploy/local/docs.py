@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
-from socket import socket
-from threading import BoundedSemaphore
 from typing import Any
 
 from deploy.local.process import demand_port
 from schemas.settings import HOST, Settings
 from streams.http_doors import taken
-from streams.http_guard import HEALTH, Guard, guard_of
+from streams.http_guard import HEALTH, OK, Guard, guard_of
+from streams.patient_threads import PatientThreads
 
 POLICY = (
     "default-src 'self' 'unsafe-inline' data:; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 )
 """What a page may load: only what is served here. The pages name style sheets elsewhere and do without."""
-CONNECTIONS = 64
 SECONDS = 20
 
 
@@ -56,32 +55,17 @@ class Handler(SimpleHTTPRequestHandler):
             return
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", "2")
+        said = json.dumps(OK).encode()
+        self.send_header("Content-Length", str(len(said)))
         self.end_headers()
-        self.wfile.write(b"{}" if self.command == "GET" else b"")
+        self.wfile.write(said if self.command == "GET" else b"")
 
 
-class Server(ThreadingHTTPServer):
-    """A thread a connection, and only so many: more wait until one ends."""
-
-    def __init__(self, address: tuple[str, int], handler: Any) -> None:
-        self._places = BoundedSemaphore(CONNECTIONS)
-        super().__init__(address, handler)
-
-    def process_request(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
-        """Begin once there is a place."""
-        self._places.acquire()
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
-        """Give the place back at the end."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._places.release()
+class Server(PatientThreads, HTTPServer):
+    """A thread a connection, and only so many, each for only so long."""
 
 
-def server(settings: Settings) -> ThreadingHTTPServer:
+def server(settings: Settings) -> Server:
     """The server, bound to its port and not yet serving."""
     folder: Path = settings.home / "docs"
     folder.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 from schemas.settings import HOST
+from streams.patient_threads import PatientThreads
 
 
 class Door:
@@ -40,20 +41,33 @@ class Door:
         threading.Thread(target=self._server.serve_forever, name="door", daemon=True).start()
 
 
-class _Server(HTTPServer):
+class _Server(PatientThreads, HTTPServer):
+    """Nobody holds the door: whoever is slow is ended, and who came first makes room."""
+
     allow_reuse_address = False
+    connections, seconds = 32, 5.0
     path = ""
     used = False
 
+    def __init__(self, *given: Any) -> None:
+        self._one = threading.Lock()
+        super().__init__(*given)
+
+    def welcome(self, path: str) -> bool:
+        """Whether this is the one who may come in: the first who asks by the path."""
+        with self._one:
+            first = path == self.path and not self.used
+            self.used = self.used or first
+            return first
+
 
 class _Answer(BaseHTTPRequestHandler):
-    timeout = 2.0  # one connection at a time: nobody holds it
+    timeout = 2.0
 
     def do_GET(self) -> None:
         server = self.server
         assert isinstance(server, _Server)
-        welcome = self.path == server.path and not server.used
-        server.used = server.used or welcome
+        welcome = server.welcome(self.path)
         self.send_response(HTTPStatus.OK if welcome else HTTPStatus.FORBIDDEN)
         self.send_header("Content-Length", "0")
         self.send_header("Connection", "close")

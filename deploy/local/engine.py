@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from deploy.local.no_python import blind
 from deploy.local.process import CannotStart
 from deploy.local.warehouse_config import START_STATEMENTS
 
@@ -63,11 +64,15 @@ def load_module() -> Any:
 
 
 class Engine:
-    """One server in this process, in a thread of its own, with the working directory as its configuration."""
+    """One server in this process, in a thread of its own, with the working directory as its configuration.
+
+    `blind`: whether it looks for no Python object of this process, for which it would die (`no_python.py`).
+    """
 
     def __init__(self, folder: Path) -> None:
         self._data, self._fifo = folder / "data", folder / "stop"
         self._module = load_module()
+        self.blind = blind(library())
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._hold: int | None = None
         self.ended = ""

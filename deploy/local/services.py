@@ -66,7 +66,6 @@ WORKERS = (
         "deploy.local.dagster:webserver",
         "http",
         ("dagster_port",),
-        path="/server_info",
         awaited=False,
         nice=BUILD,
     ),

@@ -37,8 +37,14 @@ from deploy.topics import ensure_topics
 from schemas.contract import Contract, load_contracts
 from schemas.errors import LiaowangError, Misdeclared, together
 from schemas.in_use import FILES, Roots, contents, in_use, take, taken
+from schemas.regions import load_regions
+from schemas.roles import load_roles
 from schemas.settings import PREFIX, Settings
 from streams import aside
+from streams.duty.channels.config import load_channels
+from streams.duty.channels.home import channels_path
+from streams.duty.desk import roster_path
+from streams.duty.roster_yaml import load_roster
 from streams.watch.rule import load_rules
 
 SOCKET_LENGTH = 100
@@ -163,6 +169,7 @@ def bring_to_form(settings: Settings, say: Say, files: Roots = FILES) -> None:
     Where one of them is wrong, a stack that has taken declarations before goes on with those, and says so.
     """
     try:
+        demand_home(settings, files)
         _form(settings, files, say)
     except Misdeclared as error:
         kept = taken(settings.home)
@@ -203,6 +210,14 @@ def _unreadable(settings: Settings, say: Say) -> Callable[[Misdeclared], None]:
         aside.Aside(settings.home, TELLER, time.time).add("a rule in force", str(error))
 
     return tell
+
+
+def demand_home(settings: Settings, roots: Roots) -> None:
+    """Read what a home declares for duty, with the roles that are to be taken; Misdeclared where it is wrong."""
+    roles = load_roles(roots.roles)
+    if (roster := roster_path(settings)).exists():
+        load_roster(roster, load_regions(), roles)
+    load_channels(channels_path(settings), roles)
 
 
 def demand_right(roots: Roots) -> dict[str, Contract]:

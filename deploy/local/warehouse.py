@@ -31,7 +31,7 @@ SYSTEM = "ATTACH DATABASE _ UUID '00000000-0000-4000-8000-000000000001' ENGINE =
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 _AUTHENTICATION_FAILED = 516  # not among clickhouse_driver's ErrorCodes
-_ACCESS_DENIED, _THROWN = 497, 395
+_ACCESS_DENIED, _THROWN, _NO_OBJECT = 497, 395, 801
 _REFUSALS = {
     *(
         _AUTHENTICATION_FAILED,
@@ -39,7 +39,7 @@ _REFUSALS = {
         ErrorCodes.WRONG_PASSWORD,
         ErrorCodes.REQUIRED_PASSWORD,
     ),
-    *(_ACCESS_DENIED, _THROWN, ErrorCodes.READONLY, ErrorCodes.QUOTA_EXPIRED),
+    *(_ACCESS_DENIED, _THROWN, _NO_OBJECT, ErrorCodes.READONLY, ErrorCodes.QUOTA_EXPIRED),
 }
 REFUSED_HTTP = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 WITHOUT_PASSWORD = (
@@ -80,6 +80,17 @@ UNCONFINED = (
 )
 
 
+SEEING = (
+    "warehouse: WARNING: this build of the engine is not known, so whoever may ask it anything can end it by "
+    "SELECT * FROM python('x')"
+)
+PYTHON = (
+    "SELECT * FROM python('os')",
+    "DESCRIBE TABLE PYTHON('os')",
+)
+"""What a blind engine says that there is no such object to."""
+
+
 def prepare(settings: Settings, door: str) -> Path:
     """Write the server's files; the folder it runs in. `door` is the address of its own user's door."""
     if not (settings.admin_password and settings.service_password and settings.bi_password):
@@ -116,6 +127,10 @@ def main(settings: Settings) -> None:
         if not _await(engine, settings):
             return
         self_test(settings, confined)
+        if engine.blind:
+            test_blind(settings)
+        else:
+            print(SEEING, file=sys.stderr, flush=True)
         print("warehouse: ready", flush=True)
         while engine.alive and signal.sigtimedwait(_STOP_SIGNALS, 0.5) is None:
             pass
@@ -161,6 +176,13 @@ def self_test(settings: Settings, confined: bool) -> None:
     for path in (settings.home.absolute() / SECRETS, Path("/etc/passwd"), Path("/proc/self/environ")):
         if confined and _reads(settings.warehouse("admin"), path):
             raise changed(f"it can read {path}")
+
+
+def test_blind(settings: Settings) -> None:
+    """Check that the engine finds no Python object, and lives on; CannotStart otherwise."""
+    for attempt in PYTHON:
+        if _admits(settings.warehouse("bi"), attempt) is not False:
+            raise changed(f"bi may run {attempt}, or the engine ends by it")
 
 
 def open_doors(settings: Settings) -> Iterator[str]:

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from schemas.errors import Misdeclared
+from schemas.in_use import in_use
 from schemas.regions import Regions, load_regions
 from schemas.roles import Roles, load_roles
 from schemas.settings import Settings
-from streams.duty.files import from_example
+from streams.duty.files import from_example, keep, kept
 from streams.duty.models import Office, Officer, Override
 from streams.duty.officers import grants_of, taken_of
 from streams.duty.roster import Roster
@@ -45,17 +46,22 @@ def ensure_roster(settings: Settings) -> Path:
     return from_example(roster_path(settings), EXAMPLE / "roster.yaml")
 
 
-def open_desk(settings: Settings) -> Desk:
-    """The desk of a home as its files say now; a wrong roster is Misdeclared."""
-    regions = load_regions()
-    return Desk(load_roster(ensure_roster(settings), regions), regions)
+def open_desk(settings: Settings, *, strict: bool = False) -> Desk:
+    """The desk of a home as its files say now; of a wrong roster what it said before, if not `strict`."""
+    regions, roles = load_regions(), load_roles(in_use(settings.home).roles)
+    path = ensure_roster(settings)
+
+    def load(each: Path) -> Roster:
+        return load_roster(each, regions, roles)
+
+    return Desk(load(path) if strict else kept(path, load), regions, roles)
 
 
 class Desks:
     """The desk of a home, read again when the roster's file changes; a wrong new one is not taken."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._desk = open_desk(settings)
+    def __init__(self, settings: Settings, *, strict: bool = False) -> None:
+        self._desk = open_desk(settings, strict=strict)
         self._path = roster_path(settings)
         self._seen = self._stamp()
 
@@ -65,11 +71,16 @@ class Desks:
         if stamp != self._seen:
             self._seen = stamp
             try:
-                self._desk = Desk(load_roster(self._path, self._desk.regions), self._desk.regions)
+                self._desk = self._again(self._desk)
                 log.info("read %s again", self._path)
             except Misdeclared as error:
                 log.error("the roster stays as it was: %s", error)
         return self._desk
+
+    def _again(self, before: Desk) -> Desk:
+        roster = load_roster(self._path, before.regions, before.roles)
+        keep(self._path)
+        return Desk(roster, before.regions, before.roles)
 
     def _stamp(self) -> tuple[int, int]:
         try:

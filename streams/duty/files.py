@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+from schemas.errors import Misdeclared
+
+log = logging.getLogger("liaowang.duty")
+
+KEPT = "in-use"
+"""The folder, beside such a file, with the last form of it that was right."""
+T = TypeVar("T")
 
 
 def from_example(path: Path, example: Path) -> Path:
@@ -14,3 +25,33 @@ def from_example(path: Path, example: Path) -> Path:
         fresh.write_bytes(example.read_bytes())
         fresh.replace(path)
     return path
+
+
+def kept(path: Path, load: Callable[[Path], T]) -> T:
+    """What a file says; where it is wrong now, what it said when it was right last. Never right: Misdeclared."""
+    try:
+        found = load(path)
+    except Misdeclared as error:
+        before = kept_path(path)
+        if not before.exists():
+            raise
+        log.error("%s; what it said before is in use until it is mended", error)
+        return load(before)
+    keep(path)
+    return found
+
+
+def keep(path: Path) -> None:
+    """Remember a file that is right, as it stands now, whole or not at all."""
+    copy, content = kept_path(path), path.read_bytes()
+    if copy.exists() and copy.read_bytes() == content:
+        return
+    copy.parent.mkdir(exist_ok=True)
+    fresh = copy.with_name(f"{copy.name}.{os.getpid()}")
+    fresh.write_bytes(content)
+    fresh.replace(copy)
+
+
+def kept_path(path: Path) -> Path:
+    """Where the last right form of a file is."""
+    return path.parent / KEPT / path.name

@@ -10,19 +10,20 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from schemas.contract import FEEDS, load_contract
-from schemas.decoder import Decoder
+from schemas.contract import FEEDS
 from schemas.event import encode_event
 from schemas.fields import SHANGHAI, midnight
 from schemas.topics import WARNINGS
 from streams.duty.desk import Desk, plan_of
 from streams.duty.models import Hole, Message
 from streams.duty.opening import hear
+from streams.duty.read import warning_decoder
 from streams.duty.rights import Actor
 from streams.duty.who import KINDS, Gap, gaps
 
@@ -55,8 +56,8 @@ Change = tuple[str, Callable[[Session], None]]
 class Holes:
     """Warns of holes; made once, since it compiles the contract of warnings."""
 
-    def __init__(self) -> None:
-        self._decoder = Decoder(load_contract(FEEDS / "duty" / "warning.yaml"))
+    def __init__(self, feeds: Path = FEEDS) -> None:
+        self._decoder = warning_decoder(feeds)
 
     def warn(self, session: Session, desk: Desk, roles: Collection[str], now: datetime) -> int:
         """Open, raise and end the warnings of holes as they are now; returns how many are open."""

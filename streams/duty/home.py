@@ -30,10 +30,10 @@ def open_database(settings: Settings, now: datetime, regions: Regions) -> Databa
     return database
 
 
-def open_home(settings: Settings, now: datetime) -> tuple[Database, Desks]:
-    """Database and desk of a home, made where they are missing."""
+def open_home(settings: Settings, now: datetime, *, strict: bool = False) -> tuple[Database, Desks]:
+    """Database and desk of a home, made where they are missing; `strict`: a wrong roster is Misdeclared."""
     ensure_roster(settings)
-    desks = Desks(settings)
+    desks = Desks(settings, strict=strict)
     return open_database(settings, now, desks.now().regions), desks
 
 

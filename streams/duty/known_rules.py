@@ -7,13 +7,11 @@ from collections.abc import Callable, Collection
 
 import sqlalchemy as sa
 
-from schemas.contract import load_contracts
 from schemas.errors import Unavailable
 from streams.duty.database import Database
 from streams.duty.holes import RULE
 from streams.duty.models import Case
 from streams.watch.published import RULE as KIND
-from streams.watch.rule import load_rules
 from streams.watch.rule_topic import read_history
 
 Published = Callable[[], Collection[str]]
@@ -30,11 +28,13 @@ def published_at(bootstrap: str) -> Published:
     return read
 
 
-def known_rules(database: Database, published: Published, asked: Collection[str]) -> frozenset[str]:
-    """The rules there are; the broker is asked only for one that neither a file nor a case knows."""
+def known_rules(
+    database: Database, published: Published, asked: Collection[str], declared: Collection[str]
+) -> frozenset[str]:
+    """The rules there are; the broker is asked only for one that is not declared and that no case knows."""
     if not asked:
         return frozenset()
-    known = {RULE, *(rule.id for rule in load_rules(load_contracts()))}
+    known = {RULE, *declared}
     if set(asked) <= known:
         return frozenset(known)
     with database.reading() as session:

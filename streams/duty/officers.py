@@ -17,7 +17,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy.orm import Session
 
 from schemas.regions import Regions
-from schemas.roles import load_roles
+from schemas.roles import Roles, load_roles
 from streams.duty.console.tables import BrowserSession
 from streams.duty.models import Office, Officer, Token
 from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
@@ -45,8 +45,12 @@ def add_officer(
     grants: list[Grant],
     phone: str = "",
     email: str = "",
+    roles: Roles | None = None,
 ) -> Officer:
-    """A new officer with his roles; the actor must administer every region they are held in."""
+    """A new officer with his roles; the actor must administer every region they are held in.
+
+    `roles`: those there are; of the file where not given.
+    """
     if not LOGIN.fullmatch(login):
         raise Invalid(f"{login!r} must be lower-case letters, digits, dots, hyphens, underscores", "login")
     if session.scalars(sa.select(Officer.id).where(Officer.login == login)).first() is not None:
@@ -67,16 +71,22 @@ def add_officer(
     session.add(officer)
     session.flush()
     for grant in grants:
-        give(session, actor, now, regions, officer, grant)
+        give(session, actor, now, regions, officer, grant, roles)
     return officer
 
 
 def give(
-    session: Session, actor: Actor, now: datetime, regions: Regions, officer: Officer, grant: Grant
+    session: Session,
+    actor: Actor,
+    now: datetime,
+    regions: Regions,
+    officer: Officer,
+    grant: Grant,
+    roles: Roles | None = None,
 ) -> None:
     """One more role of an officer; harmless where he holds it. A role that is none is Invalid."""
     _check(grant, actor, regions)
-    roles = load_roles()
+    roles = roles or load_roles()
     if grant.role not in SPECIAL and grant.role not in roles:
         raise Invalid(f"{roles.unknown(grant.role)}; or {', '.join(SPECIAL)}", "role")
     if grant in grants_of(officer):

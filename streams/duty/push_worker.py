@@ -34,9 +34,9 @@ from streams.duty.policy import backoff
 from streams.duty.pulse import Pulse
 from streams.duty.push_inbox import PushInbox
 from streams.duty.reader import Reader, sleep
-from streams.duty.stopping import stop_on_signals
 from streams.duty.together import together
 from streams.duty.webhook import Webhook
+from streams.stopping import stop_on_signals
 from streams.waits import Held, Waits
 from streams.worker import heartbeat, start_logging
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
+from schemas.contract import FEEDS, load_contract
+from schemas.decoder import Decoder
 from streams.duty.reached import Reached
 
 
@@ -20,6 +23,11 @@ class Read:
     place: str
     arrived: int = 0
     at: tuple[int, int] | None = None
+
+
+def warning_decoder(feeds: Path = FEEDS) -> Decoder:
+    """The decoder of warnings, by their contract among these."""
+    return Decoder(load_contract(feeds / "duty" / "warning.yaml"))
 
 
 class Inbox(Protocol):

@@ -17,17 +17,16 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
-from schemas.contract import FEEDS, load_contract
-from schemas.decoder import Decoder
 from schemas.errors import Unavailable
 from schemas.event import decode_tick
+from schemas.in_use import in_use
 from schemas.settings import Settings
 from schemas.topics import WARNINGS
 from streams.duty.again import Again
 from streams.duty.faults import Doubt, SetAside
 from streams.duty.policy import backoff
 from streams.duty.reached import Log, Reached, Start, start_of
-from streams.duty.read import Inbox, Read
+from streams.duty.read import Inbox, Read, warning_decoder
 from streams.duty.warning_log import log_of
 from streams.waits import Held, unheld
 
@@ -80,7 +79,7 @@ class Reader:
         self._settings, self._name, self._inbox, self._wake = settings, name, inbox, wake
         self._clock, self._rng, self._now, self._aside, self._beat = clock, rng, now, aside, beat
         self._keeps, self._held = keeps, held
-        self._decoder = Decoder(load_contract(FEEDS / "duty" / "warning.yaml"))
+        self._decoder = warning_decoder(in_use(settings.home).feeds)
         self._doubt = Doubt()
         self._log = logging.getLogger(f"liaowang.{name}")
         self._broker_away = False

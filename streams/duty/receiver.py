@@ -19,21 +19,23 @@ from typing import Any
 from aiohttp import web
 
 from schemas.errors import Misdeclared, Unavailable
-from schemas.settings import HOST, Settings
+from schemas.settings import Settings
+from streams import patient_aiohttp
 from streams.duty.channels.home import NOTICES
 from streams.duty.links import without_links
 from streams.duty.page import page
 from streams.duty.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, complaint
-from streams.duty.stopping import stop_on_signals
 from streams.duty.store import Store
 from streams.duty.words import header_text
 from streams.http_doors import guarding
-from streams.http_guard import Guard, guard_of, hosts_of
+from streams.http_guard import OK, Guard, guard_of, hosts_of
+from streams.stopping import stop_on_signals
 from streams.worker import start_logging
 
 KEY_LENGTH = 512
 WARNINGS = "/warnings"
 SIGNED = (WARNINGS, NOTICES)
+BODY_SECONDS = 20.0
 MOST_SHOWN = 10_000
 PAGE_ROWS = 200
 
@@ -98,7 +100,11 @@ class Receiver:
             await asyncio.sleep(self._trouble.delay)
         if self.posts <= self._trouble.fail_first:
             return web.json_response({"error": "out of order, on purpose"}, status=500)
-        body = await request.read()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await request.read()
+        except TimeoutError:
+            return web.json_response({"error": f"the body did not come in {BODY_SECONDS:.0f} s"}, status=408)
         status, error = self._refusal(request, body)
         if error:
             return web.json_response({"error": error}, status=status)
@@ -145,8 +151,10 @@ class Receiver:
         return self._notices if request.path == NOTICES else self._store
 
     async def _health(self, request: web.Request) -> web.Response:
+        if not self._guard.knows(request.headers.get("Authorization", "")):
+            return web.json_response(OK)
         pushes, copies = self._store.count()
-        return web.json_response({"status": "ok", "pushes": pushes, "copies": copies})
+        return web.json_response({**OK, "pushes": pushes, "copies": copies})
 
     async def _page(self, request: web.Request) -> web.Response:
         pushes, copies = self._store.count()
@@ -166,20 +174,14 @@ def _is_text(key: str) -> bool:
 @asynccontextmanager
 async def serving(receiver: Receiver, port: int) -> AsyncIterator[int]:
     """Serve on 127.0.0.1 (port 0: a free one) and give the port; a taken port is Unavailable."""
-    runner = web.AppRunner(receiver.app(), access_log=None, shutdown_timeout=5.0)
-    await runner.setup()
     try:
-        site = web.TCPSite(runner, HOST, port)
-        try:
-            await site.start()
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            message = f"port {port} is taken; stop what uses it or set LIAOWANG_RECEIVER_PORT"
-            raise Unavailable(message) from None
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
+        async with patient_aiohttp.serving(receiver.app(), port, shutdown=5.0) as found:
+            yield found
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        message = f"port {port} is taken; stop what uses it or set LIAOWANG_RECEIVER_PORT"
+        raise Unavailable(message) from None
 
 
 def store_path(settings: Settings) -> Path:

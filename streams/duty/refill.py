@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
-from schemas.contract import load_contracts
-from schemas.decoder import Decoder
+from schemas.contract import FEEDS
 from schemas.errors import Rejected
 from schemas.event import decode_tick
 from schemas.topics import WARNINGS
 from streams.duty.faults import Fault, fault_of
 from streams.duty.outbox import Outbox
 from streams.duty.push import Push, push_of
-from streams.duty.read import Read
+from streams.duty.read import Read, warning_decoder
 from streams.duty.topic_records import records_of
 
 BATCH = 500
@@ -29,11 +29,11 @@ class Refilled:
     unfit: int
 
 
-def refill(broker: str, outbox: Outbox, since: datetime | None, now: float) -> Refilled:
+def refill(broker: str, outbox: Outbox, since: datetime | None, now: float, feeds: Path = FEEDS) -> Refilled:
     """Write down every transition that arrived since a moment (None: all there are) and is not in the outbox."""
     read = added = unfit = 0
     waiting: list[Push] = []
-    for found in warnings_of(broker, since):
+    for found in warnings_of(broker, since, feeds):
         read += 1
         try:
             waiting.append(push_of(found.warning))
@@ -47,9 +47,9 @@ def refill(broker: str, outbox: Outbox, since: datetime | None, now: float) -> R
     return Refilled(read, added + outbox.add(waiting, now), unfit)
 
 
-def warnings_of(broker: str, since: datetime | None = None) -> Iterator[Read]:
+def warnings_of(broker: str, since: datetime | None = None, feeds: Path = FEEDS) -> Iterator[Read]:
     """The warnings on their topic up to its end now, partition by partition; what is none is passed over."""
-    decode = Decoder(load_contracts()["duty.warning"]).decode
+    decode = warning_decoder(feeds).decode
     for record in records_of(broker, WARNINGS, since):
         if record.value is None or decode_tick(record.value) is not None:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from schemas.regions import Regions
@@ -49,6 +49,19 @@ def sees(actor: Actor, role: str, region: str, assignee: int | None, regions: Re
     """Whether a case of this role and region, in the hands of `assignee`, is one that the actor may see."""
     own = actor.officer_id is not None and actor.officer_id == assignee
     return own or may(actor.grants, "see", role, region, regions)
+
+
+def concerns(actor: Actor, regions_named: Collection[str], regions: Regions) -> bool:
+    """Whether something about these regions (none: the whole province) is for an actor who answers for some of it.
+
+    That is where a region is his own, contains it, or lies in it.
+    """
+    held = {grant.region for grant in actor.grants}
+    if not regions_named:
+        return bool(held)
+    return any(
+        covers(own, code, regions) or covers(code, own, regions) for own in held for code in regions_named
+    )
 
 
 def covers(above: str, below: str, regions: Regions) -> bool:

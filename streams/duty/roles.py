@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
+from schemas.in_use import in_use
 from schemas.settings import Settings
 from streams.duty.cap_index import Publisher
 from streams.watch.rule import Rule, load_rules
 
 
-def roles_of_rules() -> frozenset[str]:
-    """The duty roles of all early-warning rules."""
-    return frozenset(rule.duty_role for rule in load_rules(load_contracts()))
+def rules_in_use(home: Path) -> tuple[Rule, ...]:
+    """The early-warning rules of the declarations that a home has in use."""
+    roots = in_use(home)
+    return load_rules(load_contracts(roots.feeds), roots.rules)
+
+
+def roles_of(rules: Iterable[Rule]) -> frozenset[str]:
+    """The duty roles of these rules."""
+    return frozenset(rule.duty_role for rule in rules)
 
 
 def publisher_of(settings: Settings, rules: Iterable[Rule]) -> Publisher:

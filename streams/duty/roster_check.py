@@ -25,9 +25,11 @@ log = logging.getLogger("liaowang.duty")
 class RosterCheck:
     """Checks when the roster, its changes, accounts or roles have changed; each hour in any case, as time goes."""
 
-    def __init__(self, parts: Parts, roles: Collection[str], aside: SetAside) -> None:
+    def __init__(
+        self, parts: Parts, roles: Collection[str], aside: SetAside, holes: Holes | None = None
+    ) -> None:
         self._parts, self._roles, self._aside = parts, roles, aside
-        self._holes, self._doubt = Holes(), Doubt()
+        self._holes, self._doubt = holes or Holes(), Doubt()
         self._checked, self._seen = datetime.min.replace(tzinfo=UTC), object()
 
     def once(self) -> None:

@@ -23,9 +23,9 @@ _START = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 _LONGEST = timedelta(days=31)
 
 
-def load_roster(path: Path, regions: Regions) -> Roster:
-    """The roster in a file; whatever is wrong with it is Misdeclared."""
-    return parse_roster(read_text(path), path, regions, load_roles())
+def load_roster(path: Path, regions: Regions, roles: Roles | None = None) -> Roster:
+    """The roster in a file, which may name these roles; whatever is wrong with it is Misdeclared."""
+    return parse_roster(read_text(path), path, regions, roles or load_roles())
 
 
 def parse_roster(text: str, path: Path, regions: Regions, roles: Roles | None = None) -> Roster:

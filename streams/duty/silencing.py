@@ -14,7 +14,7 @@ from schemas.regions import Regions
 from streams.duty.lifecycle import LEVELS
 from streams.duty.models import Silence
 from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
-from streams.duty.rights import Actor, may
+from streams.duty.rights import Actor, concerns, may
 from streams.duty.wording import REASON_LENGTH, wording
 
 
@@ -75,12 +75,25 @@ def end_silence(session: Session, regions: Regions, actor: Actor, now: datetime,
     return silence
 
 
-def list_silences(session: Session, now: datetime, *, all: bool = False) -> list[Silence]:
-    """The silences that hold now or later, the newest first; with `all` also those that are over."""
+def list_silences(
+    session: Session,
+    now: datetime,
+    *,
+    all: bool = False,
+    actor: Actor | None = None,
+    regions: Regions | None = None,
+) -> list[Silence]:
+    """The silences that hold now or later, the newest first; with `all` also those that are over.
+
+    With an `actor` only those that concern a region he answers for: a reason is not for everybody.
+    """
     query = sa.select(Silence).order_by(Silence.id.desc())
     if not all:
         query = query.where(Silence.ends > now, Silence.ended.is_(None))
-    return list(session.scalars(query))
+    found = list(session.scalars(query))
+    if actor is None or regions is None:
+        return found
+    return [each for each in found if concerns(actor, json.loads(each.regions), regions)]
 
 
 def _demand(actor: Actor, where: Sequence[str], regions: Regions) -> None:

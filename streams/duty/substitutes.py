@@ -14,7 +14,7 @@ from streams.duty.lifecycle import CLOSED
 from streams.duty.models import Case, Handover, Override
 from streams.duty.receiving import demand_receiver, is_of_team
 from streams.duty.refusals import Conflict, Forbidden, NotFound
-from streams.duty.rights import Actor, may
+from streams.duty.rights import Actor, covers, may
 from streams.duty.roster import ANY, Occurrence, Team
 from streams.duty.service import officer_named
 from streams.duty.who import on_duty
@@ -143,18 +143,38 @@ def team_named(desk: Desk, team: str) -> Team:
     return found
 
 
-def overrides_of(session: Session, since: datetime, team: str = "") -> list[Override]:
-    """Overrides that end after a moment, the withdrawn included, the newest first."""
+def overrides_of(
+    session: Session, desk: Desk, actor: Actor, since: datetime, team: str = ""
+) -> list[Override]:
+    """Overrides that end after a moment, the withdrawn included, the newest first; as far as the actor may see."""
     query = sa.select(Override).where(Override.ends > since).order_by(Override.id.desc())
     if team:
         query = query.where(Override.team == team)
-    return list(session.scalars(query))
+    return [
+        each
+        for each in session.scalars(query)
+        if _is_for(actor, desk, each.team) or each.officer_id == actor.officer_id is not None
+    ]
 
 
-def handovers_of(session: Session, team: str, limit: int = 50) -> list[Handover]:
-    """The latest handovers of a team."""
+def handovers_of(session: Session, desk: Desk, actor: Actor, team: str, limit: int = 50) -> list[Handover]:
+    """The latest handovers of a team: what they say is for who sees its cases, and for the two themselves."""
     query = sa.select(Handover).where(Handover.team == team).order_by(Handover.id.desc()).limit(limit)
+    if not _is_for(actor, desk, team):
+        query = query.where(
+            sa.or_(Handover.giver_id == actor.officer_id, Handover.taker_id == actor.officer_id)
+        )
     return list(session.scalars(query))
+
+
+def _is_for(actor: Actor, desk: Desk, team: str) -> bool:
+    """Whether the notes of a team are for the actor: he sees cases of its role, all over its region."""
+    known = desk.roster.teams.get(team)
+    if known is None:  # it is declared no more: nobody knows its region
+        return may(actor.grants, "see", "", desk.regions.province.code, desk.regions)
+    if known.role == ANY:
+        return any(covers(grant.region, known.region, desk.regions) for grant in actor.grants)
+    return may(actor.grants, "see", known.role, known.region, desk.regions)
 
 
 def _check_roster(actor: Actor, team: Team, desk: Desk) -> None:

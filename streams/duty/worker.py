@@ -15,7 +15,6 @@ from random import Random
 import uvicorn
 from starlette.types import ASGIApp
 
-from schemas.contract import load_contracts
 from schemas.errors import Unavailable
 from schemas.in_use import in_use
 from schemas.settings import HOST, Settings
@@ -25,6 +24,7 @@ from streams.duty.api.app import make_api
 from streams.duty.api.parts import Parts, utc_now
 from streams.duty.case_inbox import CaseInbox
 from streams.duty.faults import SetAside
+from streams.duty.holes import Holes
 from streams.duty.home import open_home
 from streams.duty.known_rules import published_at
 from streams.duty.letting_go import LettingGo
@@ -32,15 +32,14 @@ from streams.duty.liveness import Liveness, look_at
 from streams.duty.publisher import Publisher
 from streams.duty.pulse import Pulse
 from streams.duty.reader import Reader, sleep
-from streams.duty.roles import publisher_of
+from streams.duty.roles import publisher_of, roles_of, rules_in_use
 from streams.duty.roster_check import RosterCheck
-from streams.duty.stopping import stop_on_signals
 from streams.duty.together import together
 from streams.http_doors import Guarded
 from streams.http_guard import guard_of
 from streams.patient_http import CONNECTIONS, PatientProtocol
+from streams.stopping import stop_on_signals
 from streams.waits import Held, Waits, unheld
-from streams.watch.rule import load_rules
 from streams.worker import heartbeat, start_logging
 
 TICK = 1.0
@@ -68,13 +67,20 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     stop = stop_on_signals()
     listener = listen(settings.duty_port, "LIAOWANG_DUTY_PORT")
     database, desks = open_home(settings, clock())
-    roots = in_use(settings.home)
-    rules = load_rules(load_contracts(roots.feeds), roots.rules)
+    rules = rules_in_use(settings.home)
     aside = Aside(settings.home, "duty", time.time).add
     pulse = Pulse(heartbeat(settings, "duty"), time.monotonic, ("reader", "publisher", "escalation"))
     waits = Waits(settings.home, "duty", time.time)
     published = published_at(settings.kafka)
-    parts = Parts(database, desks, clock, publisher_of(settings, rules), published, still=pulse.still)
+    parts = Parts(
+        database,
+        desks,
+        clock,
+        publisher_of(settings, rules),
+        published,
+        still=pulse.still,
+        rules={rule.id: rule for rule in rules},
+    )
     reader = Reader(
         settings,
         "duty",
@@ -92,7 +98,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
         settings, database, clock, rng,
         aside=aside, beat=pulse.of("publisher"), held=waits.of("publisher"),
     )  # fmt: skip
-    roles = {rule.duty_role for rule in rules}
+    roles, holes = roles_of(rules), Holes(in_use(settings.home).feeds)
     try:
         await together(
             api=serve(Guarded(make_api(parts), guard_of(settings)), listener, stop, settings.trusted_proxy),
@@ -105,6 +111,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
                 aside=aside,
                 beat=pulse.of("escalation"),
                 held=waits.of("escalation"),
+                holes=holes,
             ),
         )
     finally:
@@ -156,6 +163,7 @@ async def tick(
     aside: SetAside,
     beat: Callable[[], None],
     held: Held = unheld,
+    holes: Holes | None = None,
 ) -> None:
     """Each second advance the cases whose time has come, tell what is held back no more, and check the roster.
 
@@ -165,7 +173,7 @@ async def tick(
     advancing, letting_go, checking = (
         Advancing(parts, aside),
         LettingGo(parts, aside),
-        RosterCheck(parts, roles, aside),
+        RosterCheck(parts, roles, aside, holes),
     )
     while not stop.is_set():
         beat()

@@ -1,7 +1,7 @@
 """The HTTP gateway: departments post batches of events; 202 means that all of them are stored.
 
 POST /v1/feeds/{feed}/events  one CloudEvent, a JSON array of them, or one a line, with a bearer token
-GET  /healthz                 200 while the ticker ticks, 503 with the reason while it does not
+GET  /healthz                 200 while the ticker ticks, 503 while it does not; with a token the reason
 
 All or nothing: any event that breaks its contract refuses the whole batch with 422 and one entry a fault
 (index, id, field, rule, value). `timeline` is reserved for replays, and ticks for the ticker. 503 means that
@@ -30,15 +30,17 @@ from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared, Unavailable
 from schemas.in_use import in_use
-from schemas.settings import HOST, Settings
+from schemas.settings import Settings
 from streams.bounded import Crowded, Places
 from streams.http_doors import guarding
-from streams.http_guard import Guard, guard_of, hosts_of
+from streams.http_guard import OK, UNWELL, Guard, guard_of, hosts_of
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.batch import MAX_ITEMS, Malformed, TooMany, check_batch, split_batch
 from streams.intake.encoding import Broken, TooLarge, Unsupported, decoded
 from streams.intake.journal import log_as_json
 from streams.intake.ticker import Ticker
+from streams.patient_aiohttp import serving
+from streams.stopping import stop_on_signals
 from streams.watch.rule_topic import EpochReader
 
 log = logging.getLogger(__name__)
@@ -48,7 +50,7 @@ RETRY_SECONDS = 5
 THREADS = 8
 AT_ONCE, WAITING = 4, 60
 """Batches of one department that are in memory at once, and that wait for it without having been read."""
-BODY_SECONDS = 60.0
+BODY_SECONDS, SHUTDOWN_SECONDS = 60.0, 60.0
 LARGE, LARGE_AT_ONCE = 1024 * 1024, 2
 """Bodies of more bytes are taken apart two at a time: one of crumbs takes ten times its size meanwhile."""
 BEARER = "Bearer "
@@ -133,10 +135,13 @@ class Gateway:
         request[JOURNAL] |= {"bytes": len(body), "accepted": accepted}
         return web.json_response({"accepted": accepted}, status=202)
 
-    async def _health(self, _: web.Request) -> web.Response:
+    async def _health(self, request: web.Request) -> web.Response:
         pulse = self._ticker.pulse
         stands = self._ticker.stands
         ticking = pulse.last is not None and not pulse.failures and not stands
+        code = 200 if ticking else 503
+        if not self._owners(request.headers.get("Authorization", "")):
+            return web.json_response(OK if ticking else UNWELL, status=code)
         ticker = {
             "last": pulse.last and pulse.last.isoformat(),
             "failing_since": pulse.failing_since and pulse.failing_since.isoformat(),
@@ -144,15 +149,20 @@ class Gateway:
             "error": pulse.error,
         }
         status = "ok" if ticking else "degraded" if pulse.failures or stands else "starting"
-        return web.json_response({"status": status, "ticker": ticker}, status=200 if ticking else 503)
+        return web.json_response({"status": status, "ticker": ticker}, status=code)
 
     def _department(self, authorization: str) -> str:
-        """Tell whose token this is. All are compared, each in constant time, so timing tells nothing."""
-        given = authorization.removeprefix(BEARER).encode(errors="surrogateescape")
-        owners = [owner for owner, token in self._tokens.items() if hmac.compare_digest(token, given)]
-        if not owners or not authorization.startswith(BEARER):
+        """Tell whose token this is; 401 where it is nobody's."""
+        owners = self._owners(authorization)
+        if not owners:
             raise Refused(401, "send the department's token as `Authorization: Bearer <token>`")
         return owners[0]
+
+    def _owners(self, authorization: str) -> list[str]:
+        """Whose token this is. All are compared, each in constant time, so timing tells nothing."""
+        given = authorization.removeprefix(BEARER).encode(errors="surrogateescape")
+        owners = [owner for owner, token in self._tokens.items() if hmac.compare_digest(token, given)]
+        return owners if authorization.startswith(BEARER) else []
 
     def _feed(self, name: str, department: str) -> Feed:
         feed = self._feeds.get(name)
@@ -247,6 +257,12 @@ def main(settings: Settings) -> None:
     ticker = Ticker(contracts.values(), producer, settings.tick_seconds, now, epoch)
     gateway = Gateway(contracts, settings.tokens(), producer, ticker, now, guard_of(settings))
     try:
-        web.run_app(gateway.application(), host=HOST, port=settings.gateway_port, access_log=None, print=None)
+        asyncio.run(_serve(gateway.application(), settings.gateway_port))
     except OSError as error:
         raise Misdeclared("settings", "LIAOWANG_GATEWAY_PORT", f"{settings.gateway_port}: {error}") from error
+
+
+async def _serve(app: web.Application, port: int) -> None:
+    stop = stop_on_signals()
+    async with serving(app, port, shutdown=SHUTDOWN_SECONDS):
+        await stop.wait()

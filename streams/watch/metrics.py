@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from socketserver import ThreadingMixIn
 from threading import Thread
 from typing import Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -22,6 +21,7 @@ from schemas.event import LIVE
 from schemas.settings import HOST, PREFIX
 from streams.http_doors import guarded_wsgi
 from streams.http_guard import Guard
+from streams.patient_threads import PatientThreads
 from streams.watch.batches import BEGINNING
 from streams.watch.episode import LEVEL
 from streams.watch.levels import LEVELS
@@ -159,10 +159,8 @@ class WatchMetrics(Collector):
         yield from (spent, late, held, episodes)
 
 
-class _Server(ThreadingMixIn, WSGIServer):
-    """A thread a connection; none of them keeps the worker from ending."""
-
-    daemon_threads = True
+class _Server(PatientThreads, WSGIServer):
+    """A thread a connection, and only so many; none of them keeps the worker from ending."""
 
 
 class _Quiet(WSGIRequestHandler):

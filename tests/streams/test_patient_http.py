@@ -1,11 +1,13 @@
-"""A head that never ends, and one that never comes, end their connection; whoever speaks properly is served."""
+"""What never ends, and what never comes, ends its connection; whoever speaks properly is served."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streams.patient_http import HEAD_BYTES, PatientProtocol
 
@@ -13,7 +15,19 @@ from streams.patient_http import HEAD_BYTES, PatientProtocol
 class Hurried(PatientProtocol):
     """Waits half a second only."""
 
-    seconds = 0.5
+    seconds, silent_seconds, reader_seconds = 0.5, 0.5, 0.5
+
+
+class Total(PatientProtocol):
+    """A body may rest for long, and has a second in all."""
+
+    body_seconds = 1.0
+
+
+class Few(PatientProtocol):
+    """Takes four connections."""
+
+    most = 4
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,9 +40,10 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"%6d" % length})
 
 
-async def spoken(*parts: bytes, protocol: type[PatientProtocol] = PatientProtocol) -> bytes:
-    """What a server answers to these bytes until it closes the connection."""
-    config = uvicorn.Config(echo, http=protocol, lifespan="off", log_config=None, timeout_keep_alive=1)
+@asynccontextmanager
+async def serving(protocol: type[PatientProtocol], app: ASGIApp = echo) -> AsyncIterator[tuple[str, int]]:
+    """Where an application answers by this protocol."""
+    config = uvicorn.Config(app, http=protocol, lifespan="off", log_config=None, timeout_keep_alive=1)
     config.load()
     state = uvicorn.server.ServerState()
     loop = asyncio.get_running_loop()
@@ -36,20 +51,30 @@ async def spoken(*parts: bytes, protocol: type[PatientProtocol] = PatientProtoco
         lambda: protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
     )
     try:
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        yield server.sockets[0].getsockname()
+    finally:
+        server.close()
+
+
+async def spoken(*parts: bytes, protocol: type[PatientProtocol] = PatientProtocol) -> bytes:
+    """What a server answers to these bytes until it closes the connection."""
+    async with serving(protocol) as place:
+        reader, writer = await asyncio.open_connection(*place)
         for part in parts:
             writer.write(part)
             await asyncio.sleep(0.01)
-        async with asyncio.timeout(60):
-            said = b""
-            try:
-                said = await reader.read()
-            except ConnectionResetError:
-                said = said or b"reset"
+        said = await heard(reader)
         writer.close()
         return said
-    finally:
-        server.close()
+
+
+async def heard(reader: asyncio.StreamReader) -> bytes:
+    """All that is said until the connection ends."""
+    async with asyncio.timeout(60):
+        try:
+            return await reader.read() or b""
+        except ConnectionResetError:
+            return b"reset"
 
 
 HEAD = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 200000\r\n"
@@ -76,3 +101,109 @@ def test_a_head_that_does_not_come_ends_the_connection() -> None:
     for beginning in (b"", b"GET / HT", HEAD, HEAD + b"\r\n" + b"x" * 200_000 + b"GET / HTTP/1.1\r\nX: "):
         said = asyncio.run(spoken(beginning, protocol=Hurried))
         assert said.count(b"200 OK") == (1 if len(beginning) > 200_000 else 0)
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_a_body_that_does_not_come_on_ends_the_connection() -> None:
+    for beginning in (
+        HEAD + b"\r\n",
+        HEAD + b"\r\n" + b"x" * 1000,
+        CHUNKED + b"3\r\nabc\r\n",
+        CHUNKED + b"0\r\n",
+    ):
+        assert b"200 OK" not in asyncio.run(spoken(beginning, protocol=Hurried))
+
+
+def test_a_body_that_comes_byte_by_byte_has_a_time_in_all() -> None:
+    async def drip() -> bytes:
+        async with serving(Total) as place:
+            reader, writer = await asyncio.open_connection(*place)
+            writer.write(HEAD + b"\r\n")
+            said = asyncio.create_task(heard(reader))
+            while not said.done():
+                writer.write(b"x")
+                await asyncio.sleep(0.05)
+            writer.close()
+            return await said
+
+    assert b"200 OK" not in asyncio.run(drip())
+
+
+def test_empty_lines_between_requests_do_not_keep_a_connection() -> None:
+    async def drip() -> bytes:
+        async with serving(Hurried) as place:
+            reader, writer = await asyncio.open_connection(*place)
+            writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            said = asyncio.create_task(heard(reader))
+            while not said.done():
+                writer.write(b"\r\n")
+                await asyncio.sleep(0.05)
+            writer.close()
+            return await said
+
+    assert b"200 OK" in asyncio.run(drip())
+
+
+def test_trailers_and_what_stands_around_chunks_count_as_a_head_does() -> None:
+    trailers = b"0\r\n" + b"X-A: b\r\n" * HEAD_BYTES
+    one_trailer = b"0\r\nX-A: " + b"b" * 3 * HEAD_BYTES
+    extension = b"1;" + b"e" * 3 * HEAD_BYTES
+    for flood in (trailers, one_trailer, extension, b"1;" + b"e" * 100 + b"\r\nx\r\n" + extension):
+        said = asyncio.run(spoken(CHUNKED, flood))
+        assert said.startswith(b"HTTP/1.1 431") or said == b"reset"
+
+
+def test_chunks_of_a_byte_each_and_some_trailers_are_taken() -> None:
+    crumbs = b"1\r\nx\r\n" * 50_000 + b"0\r\nX-Sum: 1\r\n\r\n"
+    said = asyncio.run(spoken(CHUNKED, *(crumbs[at : at + 1000] for at in range(0, len(crumbs), 1000))))
+    assert said.count(b"200 OK") == 1 and b" 50000" in said
+
+
+def test_who_does_not_read_his_answer_is_left() -> None:
+    left = asyncio.Event()
+
+    async def much(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        try:
+            while not (await asyncio.sleep(0)) and not left.is_set():
+                await send({"type": "http.response.body", "body": b"x" * 1_000_000, "more_body": True})
+                if scope["gone"]():
+                    left.set()
+        finally:
+            left.set()
+
+    class Told(Hurried):
+        """Lets the application see whether its reader is gone."""
+
+        def on_headers_complete(self) -> None:
+            self.scope["gone"] = self.transport.is_closing  # type: ignore[typeddict-unknown-key]
+            super().on_headers_complete()
+
+    async def deaf() -> None:
+        async with serving(Told, much) as place:
+            _, writer = await asyncio.open_connection(*place, limit=1)
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            async with asyncio.timeout(60):
+                await left.wait()
+            writer.close()
+
+    asyncio.run(deaf())
+
+
+def test_connections_that_only_wait_make_room_for_who_speaks() -> None:
+    async def crowd() -> list[bytes]:
+        async with serving(Few) as place:
+            idle = [await asyncio.open_connection(*place) for _ in range(12)]
+            reader, writer = await asyncio.open_connection(*place)
+            writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            said = await heard(reader)
+            ended = [await heard(reader) for reader, _ in idle[:8]]
+            for _, each in [*idle, (reader, writer)]:
+                each.close()
+            return [said, *ended]
+
+    said, *ended = asyncio.run(crowd())
+    assert b"200 OK" in said and set(ended) <= {b"", b"reset"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -11,6 +12,9 @@ from streams.duty.api import attachments, cases, docs, officers, replays, roster
 from streams.duty.api.front import Front
 from streams.duty.api.parts import Parts, parts_of
 from streams.duty.api.problems import Problem, install
+from streams.http_guard import OK, UNWELL
+
+log = logging.getLogger("liaowang.duty")
 
 VERSION = "1.0.0"
 
@@ -37,12 +41,12 @@ def make_api(parts: Parts) -> FastAPI:
 
 
 def health(request: Request, response: Response) -> dict[str, str]:
-    """It is up; 503 where a part of the service stands still."""
+    """It is up; 503 where a part of the service stands still, which the log names."""
     still = parts_of(request).still()
     if still:
+        log.warning("no turn lately: %s", ", ".join(still))
         response.status_code = 503
-        return {"status": f"no turn lately: {', '.join(still)}"}
-    return {"status": "ok"}
+    return UNWELL if still else OK
 
 
 def _describe(app: FastAPI) -> None:

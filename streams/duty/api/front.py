@@ -16,12 +16,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schemas.errors import Unavailable
+from schemas.errors import LiaowangError
 from streams.bounded import Bound, Crowded, Shares
 from streams.duty.api.parts import Asking, Parts, identify, token_of
 from streams.duty.api.problems import answer_to, problem
 from streams.duty.attachments import LARGEST
-from streams.duty.refusals import Refused, TooLarge, TooSlow
+from streams.duty.refusals import TooLarge, TooSlow
 from streams.http_guard import READING
 
 MOST = 1024 * 1024
@@ -54,7 +54,7 @@ class Front:
                 await self._app(scope, _Bounded(receive, most), send)
         except Crowded as crowded:
             await _closing(_crowded(crowded))(scope, receive, send)
-        except (Refused, Unavailable) as error:
+        except LiaowangError as error:
             await _closing(answer_to(error))(scope, receive, send)
 
     async def _admit(self, scope: Scope) -> tuple[Asking, int]:

@@ -83,6 +83,7 @@ def add_officer(asked: Who, request: Request, body: OfficerAsked, key: Idempoten
             grants=grants,
             phone=body.phone,
             email=body.email,
+            roles=asked.desk.roles,
         )
         return officer_view(asked, made)
 
@@ -96,7 +97,7 @@ def give(
     """For administrators of the region."""
 
     def change(session: Session, officer: Officer, grant: Grant) -> None:
-        officers.give(session, asked.actor, asked.now, asked.desk.regions, officer, grant)
+        officers.give(session, asked.actor, asked.now, asked.desk.regions, officer, grant, asked.desk.roles)
 
     return _with_grant(asked, request, login, body, key, change)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -25,6 +25,7 @@ from streams.duty.models import Reply
 from streams.duty.officers import bearer
 from streams.duty.refusals import Conflict, Refused, TooMany
 from streams.duty.rights import Actor
+from streams.watch.rule import Rule
 
 BEARER = HTTPBearer(auto_error=False, description="A token from `liaowang duty token LOGIN`.")
 KEY_LENGTH = 255
@@ -34,7 +35,7 @@ REQUESTS, WRONG_TOKENS = Limit(600, 2400), Limit(20, 20)
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a running duty; `still` names loops of it that stand still."""
+    """The parts of a running duty; `still` names loops of it that stand still, `rules` are those in use."""
 
     database: Database
     desks: Desks
@@ -44,6 +45,7 @@ class Parts:
     requests: Limiter = field(default_factory=lambda: Limiter(REQUESTS))
     wrong_tokens: Limiter = field(default_factory=lambda: Limiter(WRONG_TOKENS))
     still: Callable[[], Sequence[str]] = tuple
+    rules: Mapping[str, Rule] = field(default_factory=dict)
 
 
 class Unauthorised(Refused):

@@ -12,10 +12,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from schemas.errors import Unavailable
+from schemas.errors import LiaowangError, Unavailable
 from streams.duty.refusals import Refused, TooMany
 
 MEDIA_TYPE = "application/problem+json"
+AGAIN = {"Retry-After": "5"}
 log = logging.getLogger("liaowang.duty")
 
 
@@ -37,11 +38,14 @@ def problem(
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
-def answer_to(error: Refused | Unavailable) -> JSONResponse:
-    """The answer to a request that is refused, or that finds the database away."""
+def answer_to(error: LiaowangError) -> JSONResponse:
+    """The answer to a request that is refused, or that finds the database away or a declaration broken."""
     if isinstance(error, Unavailable):
         log.error("%s", error)
-        return problem(503, "Unavailable", "the duty database is away; try again", {"Retry-After": "5"})
+        return problem(503, "Unavailable", "the duty database is away; try again", AGAIN)
+    if not isinstance(error, Refused):
+        log.error("%s", error)
+        return problem(503, "Misdeclared", "a declaration of this service is broken; its log names it", AGAIN)
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
     if isinstance(error, TooMany):
         headers = {"Retry-After": str(error.seconds)}
@@ -75,8 +79,8 @@ def install(app: FastAPI) -> None:
     def refused(_: Request, error: Refused) -> JSONResponse:
         return answer_to(error)
 
-    @app.exception_handler(Unavailable)
-    def away(_: Request, error: Unavailable) -> JSONResponse:
+    @app.exception_handler(LiaowangError)
+    def away(_: Request, error: LiaowangError) -> JSONResponse:
         return answer_to(error)
 
     @app.exception_handler(RequestValidationError)

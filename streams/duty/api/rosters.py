@@ -18,7 +18,7 @@ from streams.duty.api.problems import responses
 from streams.duty.holes import holes, views
 from streams.duty.officers import find
 from streams.duty.refusals import Forbidden, NotFound
-from streams.duty.roles import roles_of_rules
+from streams.duty.roles import roles_of
 from streams.duty.wording import LINES, REASON_LENGTH
 from streams.duty.workdays import days
 
@@ -148,20 +148,17 @@ def list_holes(
     _belongs(asked)
     span = ahead or asked.desk.roster.look_ahead
     with asked.parts.database.reading() as session:
-        found = holes(session, asked.desk, roles_of_rules(), asked.now, span)
+        found = holes(session, asked.desk, roles_of(asked.parts.rules.values()), asked.now, span)
     return {"items": views(found, asked.now), "days": span}
 
 
 @router.get("/overrides", summary="Changes to the roster")
 def overrides(asked: Who, team: Annotated[str, Query(max_length=64)] = "") -> dict[str, Any]:
-    """Those that are not over, the withdrawn included."""
+    """Those that are not over, the withdrawn included, of teams whose cases the bearer may see, and his own."""
     _belongs(asked)
     with asked.parts.database.reading() as session:
-        return {
-            "items": [
-                rosters.override_view(each) for each in substitutes.overrides_of(session, asked.now, team)
-            ]
-        }
+        found = substitutes.overrides_of(session, asked.desk, asked.actor, asked.now, team)
+        return {"items": [rosters.override_view(each) for each in found]}
 
 
 @router.post("/overrides", status_code=201, responses=CHANGED, summary="Somebody else is on duty for a while")
@@ -215,11 +212,11 @@ def add_handover(asked: Who, request: Request, body: HandoverAsked, key: Idempot
 
 @router.get("/handovers", summary="The latest handovers of a team", responses=responses(404))
 def handovers(asked: Who, team: Annotated[str, Query(min_length=1, max_length=64)]) -> dict[str, Any]:
-    """The newest first."""
+    """The newest first: of teams whose cases the bearer may see, and those he gave or took himself."""
     _belongs(asked)
     substitutes.team_named(asked.desk, team)
     with asked.parts.database.reading() as session:
-        found = substitutes.handovers_of(session, team)
+        found = substitutes.handovers_of(session, asked.desk, asked.actor, team)
         return {"items": [rosters.handover_view(session, each) for each in found]}
 
 

@@ -46,11 +46,13 @@ class SilenceAsked(BaseModel):
 def silences(
     asked: Who, over: Annotated[bool, Query(description="Also those that are over.")] = False
 ) -> dict[str, Any]:
-    """The newest first."""
+    """The newest first; those that concern a region in which the bearer holds a role."""
     if not asked.actor.grants:
         raise Forbidden(f"{asked.actor.who} holds no role")
     with asked.parts.database.reading() as session:
-        found = silencing.list_silences(session, asked.now, all=over)
+        found = silencing.list_silences(
+            session, asked.now, all=over, actor=asked.actor, regions=asked.desk.regions
+        )
         return {"items": [silence_view(each) for each in found]}
 
 
@@ -60,7 +62,7 @@ def add_silence(asked: Who, request: Request, body: SilenceAsked, key: Idempoten
     for each in (body.starts, body.ends):
         sane(each)
 
-    known = known_rules(asked.parts.database, _published(asked), body.rules)
+    known = known_rules(asked.parts.database, _published(asked), body.rules, asked.parts.rules.keys())
 
     def act(session: Session) -> dict[str, Any]:
         made = silencing.add_silence(

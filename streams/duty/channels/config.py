@@ -13,7 +13,7 @@ from typing import Any
 
 from schemas.declaration import Entry, parse_yaml, read_text
 from schemas.errors import Misdeclared
-from schemas.roles import load_roles
+from schemas.roles import Roles, load_roles
 from schemas.template import Template, read_template
 from streams.duty.channels.sms import FIELDS
 
@@ -99,17 +99,18 @@ EQUAL = ("rule", "region", "subject", "domain")
 GATHER = {"red": 0.0, "orange": 2.0, "yellow": 10.0, "blue": 30.0}
 
 
-def load_channels(path: Path) -> Channels:
-    """The channels in a file; whatever is wrong with it is Misdeclared. No file: none."""
+def load_channels(path: Path, roles: Roles | None = None) -> Channels:
+    """The channels in a file, which may name these roles; whatever is wrong is Misdeclared. No file: none."""
     if not path.exists() and not path.is_symlink():
         return Channels({}, (), GATHER)
-    return parse_channels(read_text(path), str(path))
+    return parse_channels(read_text(path), str(path), roles)
 
 
-def parse_channels(text: str, where: str) -> Channels:
+def parse_channels(text: str, where: str, roles: Roles | None = None) -> Channels:
     """The channels in a text that stands at `where`."""
+    known = roles or load_roles()
     parts = parse_yaml(text, where).mapping(["channels"], ["inhibit", "gather"])
-    channels = {name: _channel(name, entry) for name, entry in parts["channels"].mapping().items()}
+    channels = {name: _channel(name, entry, known) for name, entry in parts["channels"].mapping().items()}
     for name, channel in channels.items():
         if channel.instead and (channel.instead not in channels or channel.instead == name):
             others = ", ".join(sorted(set(channels) - {name})) or "none"
@@ -147,7 +148,7 @@ def read_secrets(text: str, channels: Mapping[str, Channel]) -> dict[str, dict[s
     return found
 
 
-def _channel(name: str, entry: Entry) -> Channel:
+def _channel(name: str, entry: Entry, known: Roles) -> Channel:
     kind = entry.mapping(["kind"], None)["kind"].text(KINDS)
     required, optional = _KEYS[kind]
     parts = entry.mapping(["kind", *required], [*optional, *_COMMON])
@@ -159,15 +160,10 @@ def _channel(name: str, entry: Entry) -> Channel:
         quota=quota,
         per=per,
         regions=parts["regions"].texts() if "regions" in parts else (),
-        roles=_roles(parts["roles"]) if "roles" in parts else (),
+        roles=tuple(known.check(item) for item in parts["roles"].items()) if "roles" in parts else (),
         instead=parts["instead"].text() if "instead" in parts else "",
         group=parts["group"].flag() if "group" in parts else kind not in MACHINES,
     )
-
-
-def _roles(entry: Entry) -> tuple[str, ...]:
-    roles = load_roles()
-    return tuple(roles.check(item) for item in entry.items())
 
 
 def _quota(entry: Entry) -> tuple[int, float]:

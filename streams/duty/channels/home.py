@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from schemas.in_use import in_use
+from schemas.roles import load_roles
 from schemas.settings import HOST, Settings
 from streams.duty.channels.config import Channel, Channels, load_channels, read_secrets
-from streams.duty.files import from_example
+from streams.duty.files import from_example, kept
 
 EXAMPLE = Path(__file__).parent.parent / "example" / "channels.yaml"
 NOTICES = "/notices"
@@ -24,9 +26,15 @@ def ensure_channels(settings: Settings) -> Path:
     return from_example(channels_path(settings), EXAMPLE)
 
 
-def open_channels(settings: Settings) -> tuple[Channels, dict[str, dict[str, str]]]:
-    """The channels of a home and their secrets; whatever is wrong with either is Misdeclared."""
-    found = load_channels(ensure_channels(settings))
+def open_channels(settings: Settings, *, strict: bool = False) -> tuple[Channels, dict[str, dict[str, str]]]:
+    """The channels of a home and their secrets; of a wrong file what it said before, if not `strict`."""
+    roles = load_roles(in_use(settings.home).roles)
+    path = ensure_channels(settings)
+
+    def load(each: Path) -> Channels:
+        return load_channels(each, roles)
+
+    found = load(path) if strict else kept(path, load)
     secrets = read_secrets(settings.channel_secrets, found.channels)
     local = {name: _local(channel, settings) for name, channel in found.channels.items()}
     for name, channel in local.items():

@@ -27,7 +27,7 @@ from streams.duty.console.parts import Parts
 from streams.duty.console.rendering import STATIC
 from streams.duty.rights import Actor, sees
 from streams.http_doors import Guarded
-from streams.http_guard import Guard
+from streams.http_guard import OK, UNWELL, Guard
 
 log = logging.getLogger("liaowang.console")
 
@@ -132,8 +132,9 @@ def _health(parts: Parts):  # type: ignore[no-untyped-def]
             with parts.database.reading() as session:
                 session.connection()
         except Unavailable as error:
-            return JSONResponse({"status": "away", "why": str(error)}, 503)
-        return JSONResponse({"status": "ok", "listening": parts.hub.listening})
+            log.warning("the duty database is away: %s", error)
+            return JSONResponse(UNWELL, 503)
+        return JSONResponse(OK)
 
     return health
 

@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from schemas.errors import Unavailable
+from schemas.errors import LiaowangError, Unavailable
 from streams.bounded import Crowded
 from streams.duty.console.accounts import Visitor
 from streams.duty.console.forms import MOST_FIELDS, check_length, form_of, is_large
@@ -296,12 +296,12 @@ def tell(guest: Guest, handler: Callable[[Guest], Response], form: FormData | No
     except Refused as refused:
         text = guest.words.texts.get(f"refused_{refused.status}", refused.reason)
         return guest.message(text, refused.reason, refused.status)
-    except Unavailable as error:
+    except LiaowangError as error:
         return _away(guest, error, form)
 
 
-def _away(guest: Guest, error: Unavailable, form: FormData | None) -> Response:
-    """A page that says that the database does not answer."""
+def _away(guest: Guest, error: LiaowangError, form: FormData | None) -> Response:
+    """A page that says that the database does not answer, or that something declared is broken."""
     log.warning("%s %s: %s", guest.request.method, guest.request.url.path, error)
     if form is not None and _worth_keeping(guest.request, form):
         return kept(guest, form, "away", 503)

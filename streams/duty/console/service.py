@@ -136,7 +136,14 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         provider=_provider(settings, http),
     )
     api = make_api(
-        ApiParts(database, desks, clock, publisher_of(settings, rules.values()), published_at(settings.kafka))
+        ApiParts(
+            database,
+            desks,
+            clock,
+            publisher_of(settings, rules.values()),
+            published_at(settings.kafka),
+            rules=rules,
+        )
     )
 
     def close() -> None:

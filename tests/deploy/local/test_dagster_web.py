@@ -17,7 +17,7 @@ from starlette.websockets import WebSocketDisconnect
 from dagster_project.instance import prepare_instance
 from deploy.local.dagster_web import guarded
 from schemas.settings import Settings
-from streams.http_guard import basic
+from streams.http_guard import OK, basic
 
 SETTINGS = replace(Settings(), console_admin_password="a password of tests")
 HERE = "http://127.0.0.1:13000"
@@ -106,5 +106,8 @@ def test_neither_strangers_nor_other_pages_reach_it(
 
 
 def test_whether_it_is_up_may_be_asked(client: TestClient) -> None:
-    assert client.get("/server_info").status_code == 200
-    assert client.get("/server_info", headers={"Host": "rebound.example"}).status_code == 421
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, OK)
+    assert client.get("/healthz", headers={"Host": "rebound.example"}).status_code == 421
+    assert client.get("/server_info").status_code == 401, "it tells versions"
+    assert client.get("/server_info", headers=KNOWN).status_code == 200

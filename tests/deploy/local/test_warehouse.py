@@ -20,8 +20,9 @@ from clickhouse_driver import Client
 from clickhouse_driver.errors import ErrorCodes, ServerException
 
 from deploy.local.door import Door
+from deploy.local.no_python import blind
 from deploy.local.process import CannotStart, free_port
-from deploy.local.warehouse import WITHOUT_PASSWORD, answers, warehouse_running
+from deploy.local.warehouse import PYTHON, WITHOUT_PASSWORD, answers, warehouse_running
 from deploy.local.warehouse_config import server_config, users_config
 from schemas.settings import Settings
 
@@ -30,6 +31,7 @@ BEYOND_CONSTRAINT = 452  # neither is
 ACCESS_DENIED = 497  # not among clickhouse_driver's ErrorCodes
 AUTHENTICATION_FAILED = 516
 THROWN = 395
+NO_OBJECT = 801
 Run = Callable[..., Any]
 
 
@@ -263,6 +265,65 @@ def test_it_listens_on_loopback_alone(marts: Settings) -> None:
         for address in ("::1", "127.0.0.2"):
             with pytest.raises(OSError):
                 socket.create_connection((address, port), timeout=5).close()
+
+
+OTHER_WAYS = (
+    "SELECT * FROM PYTHON('sys')",
+    "SELECT * FROM \"PyThOn\"('os')",
+    "SELECT * FROM `python` /* a */ ( -- b\n 'os')",
+    "SELECT * FROM python(os)",
+    "SELECT * FROM python(concat('o', 's'))",
+    "SELECT * FROM python((SELECT 'os'))",
+    "SELECT * FROM (SELECT * FROM python('os'))",
+    "WITH x AS (SELECT * FROM python('os')) SELECT * FROM x",
+    "SELECT 1 WHERE 1 IN (SELECT * FROM python('os'))",
+    "SELECT * FROM view(SELECT * FROM python('os'))",
+    "SELECT * FROM loop(python('os'))",
+    "SELECT * FROM merge(python('os'))",
+    "SELECT * FROM remote('127.0.0.1', python('os'))",
+    "SELECT * FROM numbers(1) AS a JOIN python('os') AS b ON 1",
+    "SELECT * FROM viewIfPermitted(SELECT * FROM python('os') ELSE null('a UInt8'))",
+    "DESCRIBE python('os')",
+    "EXPLAIN SELECT * FROM python('os')",
+    "EXPLAIN QUERY TREE SELECT * FROM python('os')",
+    "INSERT INTO FUNCTION python('os') SELECT 1",
+)
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("name", ["bi", "personal", "service", "admin"])
+def test_no_object_of_python_is_found_and_the_engine_lives_on(marts: Settings, name: str) -> None:
+    """Before, one such statement of anybody who may ask ended the engine."""
+    with user(marts, name) as run:
+        for statement in (*PYTHON, *OTHER_WAYS):
+            with pytest.raises(ServerException) as caught:
+                run(statement)
+            assert caught.value.code in (NO_OBJECT, ACCESS_DENIED, 36, 43), str(caught.value)[:300]
+        assert run("SELECT 1") == [(1,)]
+
+
+def test_of_another_build_of_the_engine_nothing_is_touched(tmp_path: Path) -> None:
+    other = tmp_path / "other.so"
+    other.write_bytes(b"x" * 100)
+    assert not blind(other) and not blind(other, 0, b"x" * 10)
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    libc = next(Path(line.split()[-1]) for line in lines if line.endswith("/libc.so.6"))
+    assert not blind(libc, 4096, b"not what stands there") and not blind(libc, 0, b"\x7fELF"), "no code"
+
+
+def test_nobody_who_is_slow_keeps_the_door() -> None:
+    door = Door()
+    door.open()
+    port = int(door.address.split(":")[2].partition("/")[0])
+    held = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(40)]
+    for each in held[-20:]:
+        each.sendall(b"GET /")
+    with urlopen(door.address, timeout=60) as answer:
+        assert answer.status == 200
+    for each in held:
+        each.close()
+    with pytest.raises(HTTPError):
+        urlopen(door.address, timeout=60)
 
 
 def test_the_door_lets_one_in_and_nobody_after() -> None:

@@ -26,6 +26,7 @@ from streams.duty.limits import Limit, Limiter
 from streams.duty.officers import add_officer, add_token, find
 from streams.duty.opening import hear
 from streams.duty.rights import Grant
+from streams.duty.roles import rules_in_use
 from streams.duty.worker import listen, serve
 from tests.streams.duty.moments import NOW, root, warning
 
@@ -53,7 +54,8 @@ class Api:
         limits = {"requests": Limiter(limit), "wrong_tokens": Limiter(limit)}
         self.published: Published = tuple[str]
         told = publisher or Publisher()
-        parts = Parts(database, self.desks, self.clock, told, lambda: self.published(), **limits)
+        rules = {rule.id: rule for rule in rules_in_use(home)}
+        parts = Parts(database, self.desks, self.clock, told, lambda: self.published(), rules=rules, **limits)
         self.app = make_api(parts)
         self.url = ""
         self._clients: list[httpx.Client] = []

@@ -18,6 +18,7 @@ from streams.watch.rule_topic import publish
 from tests.streams.duty.moments import opened
 from tests.streams.intake.conftest import COMPACTED, create
 
+DECLARED = ("ecology.pm25-high",)
 NOBODY = "127.0.0.1:1"
 
 
@@ -32,12 +33,12 @@ def test_a_rule_of_a_file_or_a_case_is_known_without_the_broker(database: Databa
         opened(session, desk, rule="trial.edit")
     away = published_at(NOBODY)
     for rule in ("ecology.pm25-high", "trial.edit", "duty.roster-hole"):
-        assert rule in known_rules(database, away, [rule])
+        assert rule in known_rules(database, away, [rule], DECLARED)
 
 
 def test_whether_another_one_was_published_is_not_known_while_the_broker_is_away(database: Database) -> None:
     with pytest.raises(Unavailable, match=r"whether trial\.edit was published is not known"):
-        known_rules(database, published_at(NOBODY), ["trial.edit"])
+        known_rules(database, published_at(NOBODY), ["trial.edit"], DECLARED)
 
 
 @pytest.mark.stack
@@ -47,5 +48,5 @@ def test_a_rule_published_from_a_file_anywhere_is_known(
     create(kafka, RULES, 1, COMPACTED)
     entry = Entry(rule="trial.published", version=1, text="rule: trial.published", at=datetime.now(UTC))
     asyncio.run(publish(kafka, [entry]))
-    known = known_rules(database, published_at(kafka), ["trial.published"])
+    known = known_rules(database, published_at(kafka), ["trial.published"], DECLARED)
     assert "trial.published" in known and "trial.never" not in known

@@ -75,6 +75,8 @@ def test_a_key_is_kept_once_and_its_copies_are_counted(tmp_path: Path) -> None:
             ("a", 2, {"level": "red"}),
         ]
         assert json.loads((await get(session, "/healthz"))[1]) == {"status": "ok", "pushes": 2, "copies": 2}
+        async with session.get("/healthz", headers={"Authorization": "Basic eDp5"}) as bare:
+            assert await bare.json() == {"status": "ok"}
 
     visit(tmp_path, visitor, shown=shown)
     assert shown == [True, True, False, False]

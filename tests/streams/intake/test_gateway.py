@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 
 from schemas.event import decode_tick
+from streams.http_guard import UNWELL
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.gateway import AT_ONCE, MAX_BODY, MAX_ITEMS, WAITING, Gateway
 from streams.intake.journal import JsonLines
@@ -138,6 +139,8 @@ def test_a_broker_away_is_503_and_told_by_healthz(topic: str) -> None:
             assert (status, health["status"], health["ticker"]["failures"]) == (503, "degraded", 1)
             assert health["ticker"]["failing_since"] == NOON.isoformat()
             assert health["ticker"]["error"]
+            for token in ("", "nobody's"):
+                assert (await post(None, token, "/healthz"))[:2] == (503, UNWELL)
 
     asyncio.run(scene())
 

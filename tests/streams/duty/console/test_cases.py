@@ -274,7 +274,9 @@ def test_while_the_database_is_away_what_was_typed_is_kept_and_the_service_lives
         page = client.post(f"/cases/{case}/comment", data=sent, headers=own(house))
         assert page.status_code == 503 and "写到一半" in page.text and "值班数据库暂时没有应答" in page.text
         for path in ("/cases", "/healthz", "/events"):
-            assert client.get(path).status_code == 503, path
+            away_said = client.get(path)
+            assert away_said.status_code == 503 and str(tmp_path) not in away_said.text, path
+        assert client.get("/healthz").json() == {"status": "unwell"}
         file.rmdir()
         away.rename(file)
         assert client.post(f"/cases/{case}/comment", data=sent, headers=own(house)).status_code == 303
