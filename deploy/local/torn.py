@@ -9,6 +9,15 @@ from schemas.topics import DISPOSITIONS, WARNINGS
 
 EXAMPLES = 3
 AGAIN = "they are published again by `liaowang down` and `up`"
+_BY_ID = "it reads from the beginning again, and knows by their ids what it has"
+_AND_THEN = {
+    "push": _BY_ID,
+    "duty": _BY_ID,
+    "liaowang-watch": "watch begins these partitions anew, and what was open there stays so",
+    "liaowang-land": "land goes by its ledger, and stops where that is ahead of the log",
+}
+ELSE = "restore all of the home from one copy"
+"""What becomes of a group whose log is older than what it has read."""
 OLDER_LOG = (
     "the log is older than they are, and what was sent after it was copied is not in it: restore all of the home "
     "from one copy, or send those events again (what is known is known by its id)"
@@ -80,7 +89,7 @@ def beyond(group: str, committed: Mapping[str, int], ends: Mapping[str, int]) ->
     ahead = sorted(place for place, offset in committed.items() if offset > ends.get(place, 0))
     if not ahead:
         return None
-    remedy = f"the log is older than what {group} has read of it; it reads from the beginning again"
+    remedy = f"the log is older than what {group} has read of it; {_AND_THEN.get(group, ELSE)}"
     return Tear(
         f"partitions that {group} has read further than they go", len(ahead), tuple(ahead[:EXAMPLES]), remedy
     )

@@ -105,10 +105,10 @@ class Checkpoint(msgspec.Struct, frozen=True):
 class StateKeeper(Generic[Stage]):
     """Turns a partition's state into checkpoints and back."""
 
-    def __init__(self, partition: Stage, log: str = "") -> None:
-        """`log`: the id of the log the partition is of, where it is known."""
-        self.partition, self._log = partition, log
-        self.begun_anew = False
+    def __init__(self, partition: Stage, log: str = "", end: int | None = None) -> None:
+        """`log`: the id of the log the partition is of, `end`: where it ends now, where they are known."""
+        self.partition, self._log, self._end = partition, log, end
+        self.begun_anew = ""
         self._prefix = f"{partition.topic}/{partition.partition}".encode() + _SEPARATOR
         self._sizes: dict[bytes, int] = {}
         self._written: dict[bytes, Bucket] = {}
@@ -214,8 +214,8 @@ class StateKeeper(Generic[Stage]):
     def restore(self, stored: Mapping[bytes, bytes]) -> dict[int, int]:
         """Put a partition's state back; return where `warnings` stood when it was written.
 
-        What is of another log is another world: the partition begins anew (`begun_anew`), and all warnings there
-        are must be known then.
+        What is of another log is another world, and so is what is further than the log goes: the partition begins
+        anew (`begun_anew` says why), and all warnings there are must be known then.
         """
         raw = stored.get(self._prefix)
         self._weigh([(key, value) for key, value in stored.items() if key.startswith(self._prefix)])
@@ -224,10 +224,12 @@ class StateKeeper(Generic[Stage]):
             self._stale = set(found)
             return {}
         header = _headers.decode(raw)
-        if self._log and header.log not in ("", self._log):
+        self.begun_anew = self._another(header)
+        if self.begun_anew:
             self.partition.base = header.base + header.offset + 1
-            self._stale, self.begun_anew = set(found), True
+            self._stale = set(found)
             return {}
+        self._log = self._log or header.log
         self.partition.base = header.base
         self.partition.restore_head(header.head)
         self._offset = self.partition.offset = header.offset
@@ -237,6 +239,16 @@ class StateKeeper(Generic[Stage]):
             self._restore_condition(timeline, place, each, header.sizes.get(place, LEAST), found)
         self.partition.restore_pages(dict(self._restored_pages(found)))
         return header.warned
+
+    def _another(self, header: Header) -> str:
+        """Why what was kept is not of this log; empty where it is."""
+        if self._log and header.log not in ("", self._log):
+            return "the topic was made anew"
+        if self._end is not None and header.offset >= self._end:
+            return (
+                f"it was judged up to offset {header.offset}, but the log ends at {self._end}: an older copy"
+            )
+        return ""
 
     def _restored_pages(self, found: Mapping[bytes, Bucket]) -> Iterator[tuple[str, bytes]]:
         prefix = self._prefix + _PAGE

@@ -24,7 +24,7 @@ from schemas.topics import PARTIALS, WARNINGS
 from streams.frames import FrameApp
 from streams.watch.batches import Batch, messages
 from streams.watch.episode import Transition
-from streams.watch.logs import log_ids
+from streams.watch.logs import log_ends, log_ids
 from streams.watch.partition import Partition
 from streams.watch.published import RuleBook, UnknownEpoch
 from streams.watch.rule_topic import read_history
@@ -73,6 +73,7 @@ class Watcher:
         self._sending: set[TP] = set()
         self._failing: set[tuple[str, int]] = set()
         self._warned: dict[int, int] = {}
+        self._ends: tuple[int, dict[tuple[str, int], int]] = (-1, {})
         self._sent: tuple[int, dict[int, int], set[str]] = (-1, {}, set())
         self.table: Any = app.Table("state", key_type=bytes, value_type=bytes)
         self._warnings = app.topic(WARNINGS, key_serializer="raw", value_serializer="raw", acks=False)
@@ -158,7 +159,7 @@ class Watcher:
         """The state of a partition as of its last checkpoint, from the table Faust has recovered."""
         generation = self.app.consumer_generation_id
         while True:
-            keeper = StateKeeper(self._stage(tp), self.logs.get(tp.topic, ""))
+            keeper = StateKeeper(self._stage(tp), self.logs.get(tp.topic, ""), await self._end(tp))
             try:
                 warned = keeper.restore(self.table.data)
                 break
@@ -169,7 +170,8 @@ class Watcher:
             return keeper
         if keeper.begun_anew:
             self._aside(
-                f"{tp.topic}/{tp.partition}", "the topic was made anew: what was open on the old log stays so"
+                f"{tp.topic}/{tp.partition}",
+                f"{keeper.begun_anew}; it is judged anew, and what was open before stays so",
             )
         self._silenced[tp] = silenced
         self._frames[tp] = []
@@ -179,6 +181,13 @@ class Watcher:
             tp.topic, tp.partition, keeper.partition.offset + 1, len(silenced),
         )  # fmt: skip
         return keeper
+
+    async def _end(self, tp: TP) -> int | None:
+        """Where a partition ends, asked once since the rebalance: whatever was kept before is not further."""
+        generation = self.app.consumer_generation_id
+        if self._ends[0] != generation:
+            self._ends = (generation, await log_ends(self.app.bootstrap, self.app.framed))
+        return self._ends[1].get((tp.topic, tp.partition))
 
     def _stage(self, tp: TP) -> Stage:
         """A partition as it is before its first record: under the first rules that were published."""

@@ -56,6 +56,13 @@ def test_offsets_beyond_the_end_are_told_and_others_not() -> None:
     assert beyond("push", {"warnings/0": 10, "warnings/1": 0}, ends) is None
     tear = beyond("push", {"warnings/0": 11, "gone/0": 1}, ends)
     assert tear is not None and tear.examples == ("gone/0", "warnings/0")
+    for group, said in (
+        ("push", "from the beginning"),
+        ("liaowang-watch", "begins these partitions anew"),
+        ("liaowang-land", "goes by its ledger"),
+        ("other", "restore all"),
+    ):
+        assert said in str(beyond(group, {"warnings/0": 11}, ends)), "each says what becomes of it"
     assert ledger_beyond([]) is None
     assert "restore the whole log" in str(ledger_beyond(["feed.x/0"]))
 
