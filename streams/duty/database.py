@@ -28,6 +28,7 @@ from streams.duty.wal import to_wal
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE = 30
+BEING_MADE = 2.0
 ASK_EVERY = 0.004
 """Seconds between two askings for the lock; who writes much leaves it free for longer between its transactions."""
 IMMEDIATE = "BEGIN IMMEDIATE"
@@ -54,6 +55,7 @@ class Database:
         if self.url.drivername == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.sqlite = self.url.get_backend_name() == "sqlite"
+        self._emptied = self.sqlite and bool(self.url.database) and _emptied(Path(str(self.url.database)))
         self.engine = _sqlite(self.url) if self.sqlite else _postgresql(self.url)
         self._writer = self.engine.execution_options(begin=IMMEDIATE)
 
@@ -64,13 +66,17 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that changes nothing; Unavailable where the database is away."""
-        with _away(self.url), Session(self.engine, expire_on_commit=False) as session:
+        with _away(self.url, self._emptied), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session whose changes are committed together at the end, or none of them."""
-        with _away(self.url), Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with (
+            _away(self.url, self._emptied),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             announce(session)
             yield session
 
@@ -78,7 +84,7 @@ class Database:
         """Bring the tables to their declared form; harmless when they are, and while others do the same."""
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        with _away(self.url), self._writer.begin() as connection:
+        with _away(self.url, self._emptied), self._writer.begin() as connection:
             if not self.sqlite:
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             config.attributes["connection"] = connection
@@ -131,21 +137,37 @@ def _postgresql(url: sa.URL) -> sa.Engine:
 
 
 @contextmanager
-def _away(url: sa.URL) -> Iterator[None]:
+def _away(url: sa.URL, emptied: bool) -> Iterator[None]:
     """An absent database is Unavailable; its address is told without the password."""
+    if emptied:
+        raise _malformed_at(url, "it is a file of 0 bytes, so what was in it is gone")
     try:
         yield
     except (DBAPIError, sqlite3.DatabaseError) as error:
         if _malformed(error):
             said = str(getattr(error, "orig", error)).strip()
-            raise Malformed(
-                f"the duty database {url.database} is malformed ({said}): restore a backup, or move it away "
-                "to start anew without its cases, officers and audit; then `liaowang up`"
-            ) from error
+            raise _malformed_at(url, said) from error
         named = _named(url, error)
         if named is error:
             raise
         raise named from error
+
+
+def _malformed_at(url: sa.URL, said: str) -> Malformed:
+    return Malformed(
+        f"the duty database {url.database} is malformed ({said}): restore a backup, or move it away "
+        "to start anew without its cases, officers and audit; then `liaowang up`"
+    )
+
+
+def _emptied(path: Path) -> bool:
+    """Whether the file is there without a byte, and stays so: one that is just made has none for a moment."""
+    until = time.monotonic() + BEING_MADE
+    while path.exists() and path.stat().st_size == 0:
+        if time.monotonic() > until:
+            return True
+        time.sleep(ASK_EVERY)
+    return False
 
 
 def _malformed(error: Exception) -> bool:

@@ -48,13 +48,15 @@ class Start:
     """Where to read on by partition, and why where that is not as it was.
 
     `filling`: what was written down is gone; of what is read up to `until` (the end of each partition now) all
-    counts that arrived since (ms since 1970), of older ones what is still open.
+    counts that arrived since (ms since 1970), of older ones what is still open. `new`: nobody has read here yet,
+    as far as anything says.
     """
 
     next: Mapping[int, int]
     why: str = ""
     filling: int | None = None
     until: Mapping[int, int] = field(default_factory=dict)
+    new: bool = False
 
 
 def start_of(known: Mapping[str, Reached], empty: bool, log: Log, now_ms: int) -> Start:
@@ -80,7 +82,7 @@ def start_of(known: Mapping[str, Reached], empty: bool, log: Log, now_ms: int) -
     if any(offset > 0 for offset in log.committed.values()):
         since = now_ms - int(AGAIN.total_seconds() * 1000)
         return Start(begins, "nothing is written down any more", since, until)
-    return Start(begins)
+    return Start(begins, new=True)
 
 
 def _on(here: Reached, log: Log, begins: Mapping[int, int]) -> Start:

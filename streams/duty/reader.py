@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import blake2b
 from random import Random
 from typing import Any
@@ -48,6 +50,8 @@ less than the supervisor waits before it kills."""
 TICKS_SECONDS = 60.0
 """How often at most it is written down that nothing but ticks was read."""
 LONGEST_PAUSE = 10.0
+OLD_SECONDS = 86_400.0
+"""Warnings that waited so long for their first reader ever may have had one before."""
 
 
 class BrokerAway(Unavailable):
@@ -165,6 +169,7 @@ class Reader:
             found = [record for batch in records.values() for record in batch]
             if found:
                 warnings = list(self._warnings(found))
+                self._say_old(warnings)
                 self._next.update(
                     {tp.partition: batch[-1].offset + 1 for tp, batch in records.items() if batch}
                 )
@@ -193,6 +198,22 @@ class Reader:
         log = await asyncio.to_thread(_log_of, self._settings.kafka, "")
         if log.id != self._id:
             raise BrokerAway(f"the topic {WARNINGS} was made anew while it was read")
+
+    def _say_old(self, warnings: Sequence[Read]) -> None:
+        """Say once where who has read nothing before begins with what is old: it may have been told already.
+
+        A new home has no old warnings; one whose database and offsets are both gone looks the same otherwise.
+        """
+        if not self._start.new or not warnings:
+            return
+        self._start = replace(self._start, new=False)
+        arrived = datetime.fromtimestamp(warnings[0].arrived / 1000, UTC)
+        if self._now() - arrived.timestamp() > OLD_SECONDS:
+            self._aside(
+                f"{self._keeps}: nothing is written down, and no group {self._name} has read before",
+                f"all of {WARNINGS} since {arrived:%Y-%m-%d %H:%M} UTC is taken as new, and told; if it was told "
+                "before, restore the backup",
+            )
 
     async def _look_where(self, consumer: AIOKafkaConsumer) -> None:
         """Take the position of each partition from the consumer: the last offsets may be no records."""

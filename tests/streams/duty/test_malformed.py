@@ -33,7 +33,11 @@ def _truncated(whole: bytes) -> bytes:
     return whole[: len(whole) // 2]
 
 
-@pytest.mark.parametrize("damage", [_overwritten, _torn, _truncated])
+def _emptied(whole: bytes) -> bytes:
+    return b""
+
+
+@pytest.mark.parametrize("damage", [_overwritten, _torn, _truncated, _emptied])
 @pytest.mark.parametrize("ask", [Database.migrate, _read, _write])
 def test_a_malformed_database_is_told_with_its_remedy(
     tmp_path: Path, damage: Callable[[bytes], bytes], ask: Callable[[Database], None]

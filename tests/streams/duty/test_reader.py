@@ -21,7 +21,7 @@ from deploy.local.services import SERVICES
 from schemas.settings import Settings
 from schemas.topics import WARNINGS
 from streams.duty import reader
-from streams.duty.reached import Reached
+from streams.duty.reached import Log, Reached, start_of
 from streams.duty.read import Inbox, Read
 from streams.duty.reader import Reader
 from streams.waits import PATIENCE, Held, Waits, read, told, unheld
@@ -158,3 +158,21 @@ def topic(settings: Settings, *, there: bool) -> None:
         admin.delete_topics([WARNINGS])
         while WARNINGS in admin.list_topics():
             time.sleep(0.1)
+
+
+@pytest.mark.parametrize(("hours", "said"), [(1, 0), (30, 1)])
+def test_who_has_read_nothing_before_says_it_where_what_it_finds_is_old(
+    tmp_path: Path, hours: int, said: int
+) -> None:
+    aside: Aside = []
+    fresh = reading_into(Settings(home=tmp_path), Kept(), aside)
+    fresh._start = start_of({}, True, Log("a", {0: (0, 2)}), 0)
+    found = [Read(None, "here", int((time.time() - hours * 3600) * 1000))]
+    for _ in range(2):
+        fresh._say_old([])
+        fresh._say_old(found)
+    assert len(aside) == said
+    assert all("is taken as new, and told" in why and "no group push" in what for what, why in aside)
+    fresh._start = start_of({"a": Reached("a", {0: 1})}, False, Log("a", {0: (0, 2)}), 0)
+    fresh._say_old(found)
+    assert len(aside) == said, "who goes on says nothing"
