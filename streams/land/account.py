@@ -17,12 +17,12 @@ from schemas.event import LIVE, Tick, decode_tick
 from schemas.fields import milliseconds
 from schemas.skew import future
 from schemas.text import visible
+from streams.faults import Faults
 
 TIMELINES = (
     256  # watermarks kept a partition; an invented timeline an event must not grow the ledger for ever
 )
 EXCERPT = 200  # characters of an attribute kept with a refusal
-ALL = 100
 FAULT = "fault"
 _NEVER = -(2**62)
 
@@ -84,10 +84,14 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a partition stands: the next offset to account for, and the latest time seen of each timeline."""
+    """Where a partition stands: the next offset to account for, and the latest time seen of each timeline.
+
+    `faults`: over so many records just before, in a row, the program failed.
+    """
 
     next: int
     watermarks: Mapping[str, int] = field(default_factory=dict)
+    faults: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +116,13 @@ def check(feed: Feed, position: Position, frame: Iterable[Record]) -> tuple[Posi
     """Judge one frame from `position` on; records before it are replayed ones and are left out.
 
     Offsets missing between the records are control. No batch comes of a frame that holds nothing new. A record
-    over which the program fails is refused as `fault`, with its bytes; where it fails over many and none is
-    accepted, no record is to blame: the error is raised.
+    over which the program fails is refused as `fault`, with its bytes; where it fails over many in a row, in
+    whatever frames, no record is to blame: the error is raised.
     """
     accepted: list[Accepted] = []
     refused: list[Refused] = []
     ticks: list[Ticked] = []
-    faults: list[Exception] = []
+    faults = Faults(position.faults)
     marks = dict(position.watermarks)
     decode, lateness, skew, following, arrived = feed.decode, feed.lateness, feed.skew, position.next, 0
     for record in frame:
@@ -141,11 +145,11 @@ def check(feed: Feed, position: Position, frame: Iterable[Record]) -> tuple[Posi
                 else:
                     ticks.append(_ticked(offset, arrived, tick, marks))
             except Exception as fault:
-                faults.append(fault)
+                faults.add(fault, len(accepted))
                 refused.append(_refused(offset, arrived, _failed(feed, fault), raw or b""))
             continue
         except Exception as fault:  # the program's, over this one record
-            faults.append(fault)
+            faults.add(fault, len(accepted))
             refused.append(_refused(offset, arrived, _failed(feed, fault), raw or b""))
             continue
         timeline = event.timeline
@@ -153,12 +157,11 @@ def check(feed: Feed, position: Position, frame: Iterable[Record]) -> tuple[Posi
         accepted.append(Accepted(offset, arrived, time < mark - lateness, time, event, raw))
         if time > mark:
             _advance(marks, timeline, mark, min(time, arrived))
-    if len(faults) > ALL and not accepted:
-        raise faults[-1]
+    in_a_row = faults.end(len(accepted))
     if following == position.next:
         return position, None
     batch = Batch(position.next, following - 1, accepted, refused, ticks, marks, arrived)
-    return Position(following, marks), batch
+    return Position(following, marks, in_a_row), batch
 
 
 def join(batches: list[Batch]) -> Batch:
@@ -211,8 +214,6 @@ def _refused(offset: int, arrived: int, error: Rejected, raw: bytes) -> Refused:
 
 
 def _failed(feed: Feed, fault: Exception) -> Rejected:
-    if isinstance(fault, MemoryError):
-        raise fault
     return Rejected("event", FAULT, visible(feed.shown(fault))[:EXCERPT])
 
 

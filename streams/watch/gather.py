@@ -105,6 +105,10 @@ class Gather:
             portion = found[target] = Portion(rule.id, rule.version, self.feed, self._names, [], [])
         return portion
 
+    def clear(self) -> None:
+        """Forget what has been gathered."""
+        self._rows, self._groups, self.count = [], defaultdict(list), 0
+
     def packed(self) -> bytes:
         """What has been gathered, as bytes."""
         return _pack((self._rows, list(self._groups.items())))
@@ -151,8 +155,6 @@ class Gathering:
             ):
                 continue
             kept = old.get(rule.id)
-            if not (kept and kept.rule is rule):
-                self._failing.rules.discard(rule.id)
             gather = (
                 kept
                 if kept and kept.rule is rule
@@ -199,13 +201,13 @@ class Gathering:
                 cuts.setdefault(offset, {}).setdefault(target, []).append(portion)
 
         for rule, gather in self.gathers.items():
-            if not gather.rule.members and rule not in self._failing.rules:
+            if not gather.rule.members and not self._failing.holds(gather.rule):
                 before = gather.count
                 taken = counting if gather.rule.accumulates else rows
                 try:
                     self.late += gather.add(taken, self.watermark - gather.rule.wait * 1000, full)
                 except Exception as error:
-                    self._failing.add(rule, error)
+                    self._drop(gather, error)
                 if gather.count != before or cuts:
                     self.dirty.add(rule)
         for offset, portions in sorted(cuts.items()):
@@ -215,20 +217,31 @@ class Gathering:
     def _tell(self, transitions: Sequence[Transition]) -> None:
         for transition in transitions:
             for gather in self.composites.get(transition.rule, ()):
-                gather.tell(max(transition.at, self.watermark - gather.rule.wait * 1000), transition)
+                if self._failing.holds(gather.rule):
+                    continue
+                try:
+                    gather.tell(max(transition.at, self.watermark - gather.rule.wait * 1000), transition)
+                except Exception as error:
+                    self._drop(gather, error)
                 self.dirty.add(gather.rule.id)
+
+    def _drop(self, gather: Gather, error: Exception) -> None:
+        """Set a rule aside whose rows cannot be gathered, with those that were, perhaps by halves."""
+        gather.clear()
+        self.dirty.add(gather.rule.id)
+        self._failing.add(gather.rule, error)
 
     def _tick(self, offset: int, watermark: int, epoch: int, ship: Ship) -> None:
         """Cut: every partition of the second stage hears the watermark, also where nothing is for it."""
         portions: dict[int, list[Portion]] = {target: [] for target in range(self._targets)}
         for rule, gather in self.gathers.items():
-            if gather.count:
+            if gather.count and not self._failing.holds(gather.rule):
                 self.dirty.add(rule)
                 try:
                     for target, portion in gather.cut().items():
                         portions[target].append(portion)
                 except Exception as error:
-                    self._failing.add(rule, error)
+                    self._drop(gather, error)
         self.watermark = max(self.watermark, watermark)
         for target, each in portions.items():
             self._ship(target, offset, epoch, self.watermark, each, ship)

@@ -24,6 +24,7 @@ from schemas.errors import Rejected
 from schemas.event import Tick, decode_tick
 from schemas.fields import milliseconds
 from schemas.skew import future
+from streams.faults import Faults
 from streams.watch.batches import BEGINNING
 from streams.watch.conditions import Column, Condition, condition
 from streams.watch.corrected import SEPARATOR, key_of
@@ -38,8 +39,6 @@ from streams.watch.spec import WindowSpec
 from streams.watch.switch import compare_with, switched
 from streams.watch.timers import NEVER
 
-ALL = 100
-"""Where the program fails over more records than these of one frame, no record is to blame."""
 NO_TIME = datetime.min.replace(tzinfo=UTC)
 """No event's time: before the first event of a frame."""
 
@@ -85,6 +84,8 @@ class LaneHead(msgspec.Struct, array_like=True):
     epoch: int
     cut: int
     ticked: int = BEGINNING
+    aside: dict[str, int] = {}
+    """Rules set aside, with their versions."""
 
 
 class Head(msgspec.Struct, array_like=True):
@@ -141,6 +142,7 @@ class Partition:
         self.tally = Tally()
         self.strange: list[tuple[int, Exception]] = []
         """Records over which the program failed, that somebody has yet to be told of."""
+        self._in_a_row = 0
         self._decode, self._contract, self._furnish = decode, contract, furnish
         self._targets, self._epoch = targets, epoch
         self._book = book or fixed(rules)
@@ -159,6 +161,7 @@ class Partition:
         rows: dict[str, Column] = {}
         decode, tally, feed, skew = self._decode, self.tally, self._contract.feed, self._skew
         offset, arrival, events = self.offset, self.arrival, 0
+        faults, before = Faults(self._in_a_row), tally.events
         lane, now, append, seen, fresh = None, None, Column().append, dict[str, int](), list[str]()
         watermark = floor = remembered = at = BEGINNING
         moment = NO_TIME
@@ -175,6 +178,7 @@ class Partition:
             except Exception as error:
                 if not isinstance(error, Rejected):
                     self._strange(place, error)
+                    faults.add(error, tally.events + events - before)
                 self.offset = offset
                 tally.events += events
                 events = 0
@@ -220,15 +224,14 @@ class Partition:
             append((event.data, time, watermark, offset, key, feed))
         tally.events += events
         self.offset = offset
+        self._in_a_row = faults.end(tally.events - before)
         self._judge(rows, emit, ship)
 
     def _strange(self, offset: int, error: Exception) -> None:
         """Note a record over which the program fails; landing refuses it as well."""
-        if self._failing is ending or isinstance(error, MemoryError):
+        if self._failing is ending:
             raise error
         self.strange.append((offset, error))
-        if len(self.strange) > ALL:
-            raise error
 
     def _judge(self, rows: dict[str, Column], emit: Emit, ship: Ship) -> None:
         """Give every rule the rows so far, as columns."""
@@ -237,14 +240,14 @@ class Partition:
             lane = self.lanes[timeline]
             told: list[Transition] = []
             counting = Column(without(column, lane.repeats)) if lane.repeats else column
-            begun, failing = perf_counter(), lane.failing.rules
+            begun = perf_counter()
             for name, each in lane.conditions.items():
-                if name in failing:
+                if lane.failing.holds(each.rule):
                     continue
                 try:
                     each.observe(counting if each.rule.accumulates else column, told.append)
                 except Exception as error:
-                    lane.failing.add(name, error)
+                    lane.failing.add(each.rule, error)
                 ended = perf_counter()
                 seconds[name] = seconds.get(name, 0.0) + ended - begun
                 begun = ended
@@ -299,8 +302,8 @@ class Partition:
             self._set_rules(timeline, lane, self._book(self._epoch), -1, lambda transition: None)
         return lane
 
-    def _lane(self, timeline: str) -> Lane:
-        failing = Failing(self._failing)
+    def _lane(self, timeline: str, aside: Mapping[str, int] | None = None) -> Lane:
+        failing = Failing(self._failing, aside)
         place = (self.topic, self.partition, timeline)
         return Lane(Gathering(*place, self._targets, self.base, failing), failing)
 
@@ -324,6 +327,7 @@ class Partition:
         lane.conditions = {name: each for name, each in made.items() if each is not None}
         compare_with(rules.tables, lane.conditions, lane.failing)
         lane.gathering.set_rules(rules.rules, feed, own)
+        lane.failing.keep(rules.rules)
         lane.epoch = rules.epoch
         self._epoch = max(self._epoch, rules.epoch)
         here = [rule for rule in rules.rules if feed in rule.feeds]
@@ -352,14 +356,20 @@ class Partition:
         for timeline, lane in self.lanes.items():
             yield from ((timeline, each) for each in lane.conditions.values())
 
-    def failed(self, timeline: str, rule: str, error: Exception) -> None:
+    def asides(self) -> Iterator[Failing]:
+        """What is set aside, by timeline."""
+        yield from (lane.failing for lane in self.lanes.values())
+
+    def failed(self, timeline: str, rule: Rule, error: Exception) -> None:
         """Set a rule aside whose records could not be put back."""
         self.lanes[timeline].failing.add(rule, error)
 
     def head(self) -> bytes:
         """The small part of the state, as bytes."""
         lanes = {
-            timeline: LaneHead(lane.watermark, lane.epoch, lane.gathering.watermark, lane.ticked)
+            timeline: LaneHead(
+                lane.watermark, lane.epoch, lane.gathering.watermark, lane.ticked, lane.failing.rules
+            )
             for timeline, lane in self.lanes.items()
         }
         return msgspec.msgpack.encode(Head(self.arrival, self._epoch, lanes))
@@ -369,7 +379,7 @@ class Partition:
         head = _heads.decode(raw)
         self.arrival, self._epoch = head.arrival, standing(self._book, head.epoch).epoch
         for timeline, kept in head.lanes.items():
-            lane = self.lanes[timeline] = self._lane(timeline)
+            lane = self.lanes[timeline] = self._lane(timeline, kept.aside)
             lane.watermark, lane.gathering.watermark, lane.ticked = kept.watermark, kept.cut, kept.ticked
             self._set_rules(timeline, lane, standing(self._book, kept.epoch), -1, lambda transition: None)
 

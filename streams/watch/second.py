@@ -68,6 +68,8 @@ class LaneHead(msgspec.Struct, array_like=True):
 
     marks: list[tuple[str, int, Mark]]
     progress: dict[str, Progress]
+    aside: dict[str, int] = {}
+    """Rules set aside, with their versions."""
 
 
 @dataclass
@@ -233,6 +235,8 @@ class SecondStage:
             self._run(lane, old, change, emit)
         now = Moment(PARTIALS, -1, timeline, -1, max(change, progress.watermark))
         made = switched(old, new, lambda rule: self._condition(rule, timeline), now, emit, lane.failing)
+        if new is None or not lane.failing.holds(new):
+            lane.failing.rules.pop(name, None)
         if made is None:
             lane.conditions.pop(name, None)
             lane.progress[name] = Progress(0, epoch, change, progress.watermark)
@@ -263,11 +267,11 @@ class SecondStage:
             rows[:] = [row for row in rows if row[0] >= until]
         reached, progress.watermark = progress.watermark, watermark
         begun = perf_counter()
-        if name not in lane.failing.rules:
+        if not lane.failing.holds(each.rule):
             try:
                 self._give(each, ripe, reached, watermark, emit)
             except Exception as error:
-                lane.failing.add(name, error)
+                lane.failing.add(each.rule, error)
         self.tally.seconds[name] = self.tally.seconds.get(name, 0.0) + perf_counter() - begun
         self._release(ripe)
 
@@ -381,7 +385,11 @@ class SecondStage:
         for timeline, lane in self.lanes.items():
             yield from ((timeline, each) for each in lane.conditions.values())
 
-    def failed(self, timeline: str, rule: str, error: Exception) -> None:
+    def asides(self) -> Iterator[Failing]:
+        """What is set aside, by timeline."""
+        yield from (lane.failing for lane in self.lanes.values())
+
+    def failed(self, timeline: str, rule: Rule, error: Exception) -> None:
         """Set a rule aside whose records could not be put back."""
         self.lanes[timeline].failing.add(rule, error)
 
@@ -389,7 +397,9 @@ class SecondStage:
         """The small part of the state, as bytes."""
         return msgspec.msgpack.encode({
             timeline: LaneHead(
-                [(stream, number, mark) for (stream, number), mark in lane.marks.items()], lane.progress
+                [(stream, number, mark) for (stream, number), mark in lane.marks.items()],
+                lane.progress,
+                lane.failing.rules,
             )
             for timeline, lane in self.lanes.items()
         })  # fmt: skip
@@ -398,16 +408,25 @@ class SecondStage:
         """Put it back, with fresh conditions; raises UnknownEpoch where their rules are not known here yet."""
         for timeline, head in _heads.decode(raw).items():
             marks = {(stream, number): self._now(mark) for stream, number, mark in head.marks}
-            lane = SecondLane(Failing(self._failing), marks)
+            lane = SecondLane(Failing(self._failing, head.aside), marks)
             for name, progress in head.progress.items():
                 known = self._book(progress.epoch)
                 rule = {rule.id: rule for rule in known.rules}.get(name) if progress.version else None
                 version = progress.version if rule is not None else 0
                 lane.progress[name] = Progress(version, known.epoch, progress.since, progress.watermark)
                 if rule is not None:
-                    made = lane.conditions[name] = self._condition(rule, timeline)
-                    compare_with(known.tables, {name: made}, lane.failing)
+                    self._begin(timeline, lane, rule, known)
             self.lanes[timeline] = lane
+
+    def _begin(self, timeline: str, lane: SecondLane, rule: Rule, known: RuleSet) -> None:
+        """A fresh condition, whose records are put back afterwards."""
+        try:
+            made = self._condition(rule, timeline)
+        except Exception as error:
+            lane.failing.add(rule, error)
+            return
+        lane.conditions[rule.id] = made
+        compare_with(known.tables, {rule.id: made}, lane.failing)
 
     def _now(self, mark: Mark) -> Mark:
         """A mark by the epochs there are: where `rules` was made anew, those after its end are its last."""

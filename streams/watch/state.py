@@ -22,6 +22,7 @@ from zlib import crc32
 import msgspec
 
 from streams.watch.conditions import Condition
+from streams.watch.rule import Rule
 
 SUBJECTS = 128
 LEAST = 4
@@ -46,7 +47,7 @@ class Kept(Protocol):
     def conditions(self) -> Iterator[tuple[str, Condition]]:
         """(timeline, condition) of all rules."""
 
-    def failed(self, timeline: str, rule: str, error: Exception) -> None:
+    def failed(self, timeline: str, rule: Rule, error: Exception) -> None:
         """Go on without a rule whose records could not be put back."""
 
     def head(self) -> bytes:
@@ -286,7 +287,7 @@ class StateKeeper(Generic[Stage]):
         try:
             condition.restored()
         except Exception as error:
-            self.partition.failed(timeline, condition.rule.id, error)
+            self.partition.failed(timeline, condition.rule, error)
 
 
 def _numbered(place: bytes, size: int) -> bytes:

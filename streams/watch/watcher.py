@@ -23,10 +23,12 @@ from schemas.decoder import Decoder
 from schemas.topics import PARTIALS, WARNINGS
 from streams.frames import FrameApp
 from streams.watch.batches import Batch, messages
-from streams.watch.episode import Transition
+from streams.watch.episode import Emit, Transition
+from streams.watch.gather import Ship
 from streams.watch.logs import log_ends, log_ids
-from streams.watch.partition import Partition
+from streams.watch.partition import Lane, Partition
 from streams.watch.published import RuleBook, UnknownEpoch
+from streams.watch.rule import Rule
 from streams.watch.rule_topic import read_history
 from streams.watch.second import SecondStage
 from streams.watch.sent import already_sent, ends
@@ -71,7 +73,8 @@ class Watcher:
         self._pending: list[Any] = []
         self._shipped: list[Any] = []
         self._sending: set[TP] = set()
-        self._failing: set[tuple[str, int]] = set()
+        self._stages: dict[TP, Stage] = {}
+        self._failed_last: Exception | None = None
         self._warned: dict[int, int] = {}
         self._ends: tuple[int, dict[tuple[str, int], int]] = (-1, {})
         self._sent: tuple[int, dict[int, int], set[str]] = (-1, {}, set())
@@ -106,8 +109,11 @@ class Watcher:
         shipped: dict[int, list[Batch]] = {}
         missing: UnknownEpoch | None = None
         try:
-            stage.observe(
-                records, decided.append, lambda target, batch: shipped.setdefault(target, []).append(batch)
+            self.judge(
+                stage,
+                records,
+                decided.append,
+                lambda target, batch: shipped.setdefault(target, []).append(batch),
             )
         except UnknownEpoch as unknown:
             missing = unknown
@@ -129,6 +135,24 @@ class Watcher:
         if missing is not None:
             await self._learn(missing)
         return missing is None
+
+    def judge(self, stage: Stage, records: Any, emit: Emit, ship: Ship) -> None:
+        """Apply records; raises the error of the last rule that was set aside over them where none is left."""
+        stage.observe(records, emit, ship)
+        self._or_end()
+
+    def _or_end(self) -> None:
+        """End where what fails has taken every rule along: that is no fault of an item.
+
+        A watch in which no rule is judged must not look alive. With a single rule nobody can tell whose fault it
+        is; it is set aside, and `status` says so.
+        """
+        error, self._failed_last = self._failed_last, None
+        stages = self._stages.values()
+        if error is None or _judged(stages):
+            return
+        if len({name for stage in stages for each in stage.asides() for name in each.rules}) > 1:
+            raise error
 
     async def _learn(self, missing: UnknownEpoch) -> None:
         """Wait for rules that a tick names and that are not here yet."""
@@ -165,6 +189,8 @@ class Watcher:
                 break
             except UnknownEpoch as unknown:
                 await self._learn(unknown)
+        self._or_end()
+        self._say_aside(tp, keeper.partition)
         silenced = await self._already_sent(warned)
         if generation != self.app.consumer_generation_id:
             return keeper
@@ -182,6 +208,17 @@ class Watcher:
         )  # fmt: skip
         return keeper
 
+    def _say_aside(self, tp: TP, stage: Stage) -> None:
+        """Say in the log what stays set aside, since its status may have been cleared."""
+        kept = sorted(
+            {f"{name}@{version}" for each in stage.asides() for name, version in each.rules.items()}
+        )
+        if kept:
+            log.warning(
+                "%s[%d]: not judged until another version is published: %s",
+                tp.topic, tp.partition, ", ".join(kept),
+            )  # fmt: skip
+
     async def _end(self, tp: TP) -> int | None:
         """Where a partition ends, asked once since the rebalance: whatever was kept before is not further."""
         generation = self.app.consumer_generation_id
@@ -191,6 +228,10 @@ class Watcher:
 
     def _stage(self, tp: TP) -> Stage:
         """A partition as it is before its first record: under the first rules that were published."""
+        made = self._stages[tp] = self._made(tp)
+        return made
+
+    def _made(self, tp: TP) -> Stage:
         rule_set, failing = self.book.rule_set, partial(self._failed, tp)
         if tp.topic == PARTIALS:
             partitions = dict.fromkeys(self._contracts, self._targets)
@@ -207,21 +248,13 @@ class Watcher:
             targets=self._targets, epoch=first, book=rule_set, failing=failing,
         )  # fmt: skip
 
-    def _failed(self, tp: TP, rule: str, error: Exception) -> None:
-        """Go on without a rule that ended in an error, while there are others that do not; else raise it.
-
-        What takes every rule along is no fault of an item, and a watch without a rule must not look alive.
-        """
-        known = self.book.history.in_force()
-        if rule in known:
-            self._failing.add((rule, known[rule].version))
-        if len(known) > 1 and self._failing.issuperset((name, each.version) for name, each in known.items()):
-            raise error
-        feeds = self.book.rule(rule, known[rule].version).feeds if rule in known else self._contracts
-        why = fault((self._contracts[feed] for feed in feeds if feed in self._contracts), error)
+    def _failed(self, tp: TP, rule: Rule, error: Exception) -> None:
+        """Go on without a rule that ended in an error; `_or_end` sees whether any is left."""
+        self._failed_last = error
+        why = fault((self._contracts[feed] for feed in rule.feeds if feed in self._contracts), error)
         self._aside(
-            f"rule {rule} in {tp.topic}/{tp.partition}",
-            f"{why}; not judged there until another version of it is published, or the worker starts again",
+            f"rule {rule.id} in {tp.topic}/{tp.partition}",
+            f"{why}; version {rule.version} is not judged there until another version is published",
         )
 
     async def _already_sent(self, since: dict[int, int]) -> set[str]:
@@ -239,6 +272,7 @@ class Watcher:
             self.keepers.pop(tp, None)
             self._silenced.pop(tp, None)
             self._frames.pop(tp, None)
+            self._stages.pop(tp, None)
 
     async def checkpoint(self) -> int:
         """Write what has changed and declare the frames up to it done; returns the number of buckets written."""
@@ -315,3 +349,17 @@ class Watcher:
         names = ("events", "ticks", "rejected", "duplicates", "late")
         counts = [(name, sum(getattr(each.tally, name) for each in self.feeds())) for name in names]
         return " ".join(f"{name}={count}" for name, count in counts)
+
+
+def _judged(stages: Iterable[Stage]) -> set[str]:
+    """The rules that are judged in some of these partitions, or gathered to be judged elsewhere."""
+    judged, gathered, failing = set[str](), set[str](), set[str]()
+    for stage in stages:
+        for lane in stage.lanes.values():
+            judged |= {name for name, each in lane.conditions.items() if not lane.failing.holds(each.rule)}
+            if isinstance(lane, Lane):
+                gathers = lane.gathering.gathers.items()
+                gathered |= {name for name, each in gathers if not lane.failing.holds(each.rule)}
+            else:
+                failing |= lane.failing.rules.keys()
+    return judged | (gathered - failing)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
 from schemas.fields import MILLISECOND
-from streams.land.account import ALL, FAULT, LIVE, TIMELINES, Batch, Feed, Position, check, join
+from streams.faults import ALL
+from streams.land.account import FAULT, LIVE, TIMELINES, Batch, Feed, Position, check, join
 from tests.streams.land.records import NOON, NOON_MS, Record, air, log, minutes, tick
 
 CONTRACT = load_contracts()["ecology.air-quality"]
@@ -208,10 +209,20 @@ def test_a_record_over_which_the_program_fails_is_refused_with_its_bytes_and_the
     assert row.value == "told\\u001b 'no such station'"
 
 
-def test_where_the_program_fails_over_all_of_many_records_landing_ends() -> None:
+@pytest.mark.parametrize("cut", [1000, 10, 1])
+def test_where_the_program_fails_over_many_records_in_a_row_landing_ends(cut: int) -> None:
     feed = replace(FEED, decode=fails)
-    poison = [air("poison") for _ in range(ALL + 1)]
+
+    def land(*values: bytes) -> int:
+        records, position, refused = log(*values), Position(0), 0
+        for start in range(0, len(records), cut):
+            position, batch = check(feed, position, records[start : start + cut])
+            refused += len(batch.refused) if batch else 0
+        return refused
+
+    poison = [air("poison") for _ in range(ALL)]
     with pytest.raises(KeyError, match="no such station"):
-        check(feed, Position(0), log(*poison))
-    _, batch = check(feed, Position(0), log(*poison, air("good")))
-    assert batch is not None and len(batch.refused) == ALL + 1
+        land(air("good"), *poison, tick(NOON), air("poison"))
+    assert land(*poison, air("good"), *poison) == 2 * ALL
+    _, batch = check(feed, Position(0), log(*poison, air("poison"), air("good")))
+    assert batch is not None and len(batch.refused) == ALL + 1, "others of the frame can be read"
