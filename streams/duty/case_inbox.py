@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from streams.duty import models
 from streams.duty.api.parts import Parts
@@ -16,6 +17,7 @@ from streams.duty.liveness import Liveness
 from streams.duty.opening import hear
 from streams.duty.reached import Reached, rows_of, write_down
 from streams.duty.read import Read
+from streams.duty.rebuilt import ask_for_the_open
 from streams.duty.waiting import shift_of
 from streams.duty.words import one_line
 
@@ -38,6 +40,9 @@ class CaseInbox:
 
         Some at a time, all by one plan of who is on duty: between two transactions officers have their turn. Where
         some cannot be written, these are written one by one, and the one at fault is named and passed over.
+
+        While what was lost is filled again (`reached.filling`) nobody is told; with the end of that, written down
+        in the same transaction, the cases that are open then begin to wait for somebody.
         """
         new, done, alone, told = 0, 0, 0, False
         shift, now = None, self._parts.clock()
@@ -50,9 +55,10 @@ class CaseInbox:
                 with self._parts.database.writing() as session:
                     shift = shift or shift_of(session, self._parts.desks.now(), now)
                     events = [each.warning for each in some]
-                    new += hear(session, shift.desk, now, events, shift=shift, dry=dry)
+                    quiet = reached.filling is not None or _filling(session)
+                    new += hear(session, shift.desk, now, events, shift=shift, dry=dry, quiet=quiet)
                     if last:
-                        write_down(session, _REACHED, reached)
+                        self._write_down(session, reached)
                 done, told = done + len(some), last
                 self._doubt.good()
                 if not last:
@@ -65,8 +71,14 @@ class CaseInbox:
                 done += 1
         if not told:
             with self._parts.database.writing() as session:
-                write_down(session, _REACHED, reached)
+                self._write_down(session, reached)
         return new
+
+    def _write_down(self, session: Session, reached: Reached) -> None:
+        """How far was read; where a filling ends with it, whom it is told to begins now."""
+        if reached.filling is None and _filling(session):
+            ask_for_the_open(session, self._parts.desks.now(), self._parts.clock())
+        write_down(session, _REACHED, reached)
 
     def _pass_over(self, read: Read, why: str, log: str) -> None:
         """Say which warning becomes no case; a name too long for the database is not one for the log either.
@@ -89,3 +101,11 @@ class CaseInbox:
         """Whether no warning was ever heard."""
         with self._parts.database.reading() as session:
             return session.scalars(sa.select(models.Heard.id).limit(1)).first() is None
+
+
+def _filling(session: Session) -> bool:
+    """Whether what was lost is filled again, as it is written down: a start anew does not forget it."""
+    return (
+        session.scalars(sa.select(_REACHED.c.log).where(_REACHED.c.filling.is_not(None)).limit(1)).first()
+        is not None
+    )

@@ -18,6 +18,7 @@ from schemas.fields import SHANGHAI
 from streams.duty.channels.config import Channel, Channels, Inhibition
 from streams.duty.channels.message import LEVEL_ZH, Message, Recipient
 from streams.duty.channels.quota import reserved, room
+from streams.duty.escalation import REBUILT
 from streams.duty.policy import FIRST_WAIT
 from streams.duty.told import ENDED
 from streams.duty.words import one_line
@@ -25,7 +26,7 @@ from streams.duty.words import one_line
 RED = "red"
 STILL_OPEN = "still_open"
 """What kept a message back is over, and its case still waits."""
-ASKING = frozenset({"assigned", "escalated", "last_resort", STILL_OPEN})
+ASKING = frozenset({"assigned", "escalated", "last_resort", STILL_OPEN, REBUILT})
 """Kinds that ask somebody to take a case; once it is taken nobody has to be woken for it."""
 MOST_AGE = {"red": 300.0, "orange": 900.0, "yellow": 3600.0, "blue": 6 * 3600.0}
 """Seconds after which a notification that could not be delivered is dead and goes another way."""
@@ -329,7 +330,7 @@ _LINES = (
 )
 _KINDS = {
     **{"escalated": "升级", "last_resort": "升级", "overdue": "超时", "raised": "升高", ENDED: "结束"},
-    **{STILL_OPEN: "仍未签收", "handed": "移交"},
+    **{STILL_OPEN: "仍未签收", REBUILT: "记录重建，仍未结束", "handed": "移交"},
 }
 
 

@@ -18,6 +18,8 @@ from streams.duty.rights import path
 from streams.duty.roster import LAST_RESORT, Roster, Step
 
 ASSIGNED, ESCALATED, HANDED = "assigned", "escalated", "handed"
+REBUILT = "rebuilt"
+"""The kind that asks for a case that is still open after the records of duty were lost (see `rebuilt.py`)."""
 NOBODY_ELSE = "nobody_else"
 """What the audit says where a chain ends with steps whose officers knew already."""
 

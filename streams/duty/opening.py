@@ -15,6 +15,7 @@ from streams.duty.desk import Desk
 from streams.duty.escalation import steps_of
 from streams.duty.lifecycle import CLOSED, CONFIRMED, DISPOSED, NEW, worse
 from streams.duty.models import Case, Heard, Notification, Replayed
+from streams.duty.rebuilt import unasked
 from streams.duty.records import notify, record
 from streams.duty.refusals import Invalid
 from streams.duty.rights import Actor
@@ -36,12 +37,13 @@ def hear(
     actor: Actor = TOPIC,
     shift: Shift | None = None,
     dry: Collection[str] = (),
+    quiet: bool = False,
 ) -> int:
     """Take decoded events of `duty.warning`, in order; those heard before are passed over. How many were new.
 
     `shift`: what is decided by, where it is known already; it is read where there is a new one and it is not.
     `dry`: timelines of replays that are not live. Their warnings open no case and nobody is told; a case that is
-    there already goes on.
+    there already goes on. `quiet`: what was lost is taken again, and nobody is told of a case that is rebuilt.
     """
     fresh = _fresh(session, warnings)
     if fresh:
@@ -50,9 +52,9 @@ def hear(
             if case is None and warning.timeline in dry:
                 session.add(_replayed(warning, now))
             elif case is not None and new:
-                begin(session, shift, case, now, actor, detail=_opening(warning, case))
+                begin(session, shift, case, now, actor, detail=_opening(warning, case), quiet=quiet)
             elif case is not None:
-                _apply(session, shift, case, warning, now, actor)
+                _apply(session, shift, case, warning, now, actor, quiet)
             case_id = case.id if case else None
             session.add(Heard(id=warning.id, case_id=case_id, kind=warning.data.kind, at=now))
     return len(fresh)
@@ -119,7 +121,9 @@ def _chunks(ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (ids[at : at + _CHUNK] for at in range(0, len(ids), _CHUNK))
 
 
-def _apply(session: Session, shift: Shift, case: Case, warning: Any, now: datetime, actor: Actor) -> None:
+def _apply(
+    session: Session, shift: Shift, case: Case, warning: Any, now: datetime, actor: Actor, quiet: bool
+) -> None:
     """The case after one more transition of its episode."""
     data, detail = warning.data, _detail(warning)
     if data.kind in ENDS:
@@ -128,7 +132,7 @@ def _apply(session: Session, shift: Shift, case: Case, warning: Any, now: dateti
         taken(case, shift.desk)
         _tell_ended(session, case, now)
     elif data.kind in ("raised", "lowered", "opened") and data.level != case.level:
-        _change_level(session, shift, case, warning, now, actor, detail)
+        _change_level(session, shift, case, warning, now, actor, detail, quiet and unasked(case))
 
 
 def role_of(desk: Desk, asked: str) -> str:
@@ -226,10 +230,12 @@ def begin(
     *,
     text: str = "",
     detail: Any = None,
+    quiet: bool = False,
 ) -> None:
-    """Say that a new case, stored just now, is there, and let it wait for its officer."""
+    """Say that a new case, stored just now, is there, and let it wait for its officer, unless quiet."""
     record(session, case, "opened", actor, now, text=text, detail=detail)
-    wait(session, shift, case, now)
+    if not quiet:
+        wait(session, shift, case, now)
 
 
 def _change_level(
@@ -240,6 +246,7 @@ def _change_level(
     now: datetime,
     actor: Actor,
     detail: dict[str, Any],
+    quiet: bool,
 ) -> None:
     """A higher level asks for attention again, in whatever state the case is; a lower one is noted."""
     data, before = warning.data, case.level
@@ -247,22 +254,35 @@ def _change_level(
     case.level, case.peak = data.level, worse(case.peak, data.level)
     if not higher:
         record(session, case, "lowered", actor, now, detail={**detail, "from": before})
-        schedule(case, shift.desk)
+        if not quiet:
+            schedule(case, shift.desk)
         return
     case.title, case.value, case.threshold = data.title, data.value, data.threshold
     case.evidence = data.evidence
     case.close_by = min(case.close_by, now + shift.desk.roster.limits[case.level].close)
     record(session, case, "raised", actor, now, detail={**detail, "from": before})
-    if case.merged_into_id is not None:
+    if quiet:
+        _reopen_quietly(session, shift, case, now, actor)
+    elif case.merged_into_id is not None:
         _raise_where_it_is_dealt_with(session, shift, case, now, actor)
     elif case.state in (DISPOSED, CONFIRMED, CLOSED):
-        reopen(session, case, now, actor, f"the warning rose to {case.level}", shift.desk)
+        _reopen(session, shift, case, now, actor)
         wait(session, shift, case, now)
     elif case.state == NEW:
         wait(session, shift, case, now)
     else:
         _tell_raised(session, shift, case, now, case.assignee_id)
         schedule(case, shift.desk)
+
+
+def _reopen_quietly(session: Session, shift: Shift, case: Case, now: datetime, actor: Actor) -> None:
+    """Somebody was done with it while it was not yet known that it rose; he is asked with all others."""
+    if case.merged_into_id is None and case.state in (DISPOSED, CONFIRMED, CLOSED):
+        _reopen(session, shift, case, now, actor)
+
+
+def _reopen(session: Session, shift: Shift, case: Case, now: datetime, actor: Actor) -> None:
+    reopen(session, case, now, actor, f"the warning rose to {case.level}", shift.desk)
 
 
 def reopen(session: Session, case: Case, now: datetime, actor: Actor, text: str, desk: Desk) -> None:

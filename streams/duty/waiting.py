@@ -16,6 +16,7 @@ from streams.duty.escalation import (
     ASSIGNED,
     HANDED,
     NOBODY_ELSE,
+    REBUILT,
     Link,
     Notice,
     next_steps,
@@ -25,6 +26,7 @@ from streams.duty.escalation import (
 )
 from streams.duty.lifecycle import CLOSED, NEW
 from streams.duty.models import Case, Notification, Officer
+from streams.duty.rebuilt import STILL_OPEN_AFTER, unasked
 from streams.duty.records import notify, record
 from streams.duty.rights import ADMIN, Actor
 from streams.duty.told import of_round, told
@@ -193,17 +195,19 @@ def _tell(
     if notice.kind == ASSIGNED:
         answer = shift.on_duty(case.role, case.region, now)
         case.team = answer.team if answer else None
+    rebuilt = unasked(case) and case.step == 0
     kind = "assigned" if notice.kind == ASSIGNED else "escalated"
     detail: dict[str, Any] = {
         **{"step": notice.step, "kind": notice.kind, "to": notice.login, "by": notice.to},
         **({"knew": list(notice.passed)} if notice.passed else {}),
     }
+    text = text or (STILL_OPEN_AFTER if rebuilt else "")
     record(session, case, kind, actor, now, state=NEW, text=text, detail=detail)
     notify(
         session,
         case,
         now,
-        kind=notice.kind,
+        kind=REBUILT if rebuilt else notice.kind,
         step=notice.step,
         officer_id=officer_id,
         channels=notice.channels,
@@ -228,8 +232,11 @@ def tell_handed(session: Session, desk: Desk, case: Case, now: datetime) -> None
 def _tell_overdue(session: Session, shift: Shift, case: Case, now: datetime) -> None:
     """Both he who has the case and the officer of the province hear that its limit has passed.
 
-    Of one whose warning is over only he who has it: what is left is to be written down and closed.
+    Of one whose warning is over only he who has it: what is left is to be written down and closed. Of one that
+    was over when it was rebuilt nobody.
     """
+    if case.recovered is not None and case.assignee_id is None and unasked(case):
+        return
     channels = steps_of(shift.desk.roster, case.level)[0].channels
     province = shift.on_duty(case.role, shift.desk.regions.province.code, now)
     above = shift.ids.get(province.login) if province else None
