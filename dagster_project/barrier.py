@@ -58,7 +58,8 @@ def views() -> list[str]:
         f" if({_ENDS}.2 = 0, 'nothing is published yet',"
         f" concat('there are ', toString({_ENDS}.1), ' to ', toString({_ENDS}.2))))"
     )
-    unknown = _refusal(f"{_ENDS}.3 = 0 AND {{release:UInt64}} != {BEFORE}", said)
+    asked = f"{{release:UInt64}} != {BEFORE} AND ({_ENDS}.2 > 0 OR {{release:UInt64}} > 0)"
+    unknown = _refusal(f"{_ENDS}.3 = 0 AND {asked}", said)
     gone = "(SELECT count() FROM release.expired WHERE seq = {release:UInt64})"
     expired = _refusal(gone, "concat('release ', toString({release:UInt64}), ' has expired')")
     known = f"{explained} AND {unknown}"

@@ -73,13 +73,14 @@ def take(home: Path, files: Roots = FILES) -> None:
 
 def contents(roots: Roots) -> dict[str, dict[str, bytes]]:
     """What the declarations say, a kind each: to see which of them another set changes."""
-    return {
+    found = {
         kind: {
             f"{path.parent.name}/{path.name}": path.read_bytes()
             for path in sorted(getattr(roots, kind).glob("*/*.yaml"))
         }
         for kind in _KINDS
     }
+    return found | {"roles": {roots.roles.name: roots.roles.read_bytes()}}
 
 
 def _folders(home: Path) -> tuple[Path, Path, Path]:

@@ -37,7 +37,8 @@ def demo(
 ) -> None:
     """Start the stack, take feeds in, warn, push, build, judge, release; then show it. Safe to run again.
 
-    The generated days are sent live, so that cases are there to work on; real files are old ones and open none.
+    The generated days are sent live, so that cases are there to work on: they are a drill, and the one screen
+    shows them apart (`/screen?drill=yes`). Real files are old ones and open no case.
     """
     console, begun = screen(highlight=False), time.monotonic()
     real = real_files(data) if data is not None else []
@@ -54,6 +55,7 @@ def demo(
     warehouse.build(pending=True, approve=True)
     for table in summary(settings):
         console.print(table)
+    console.print("the cases of the generated days are a drill: /screen?drill=yes of the console shows them")
     console.print(f"done in {time.monotonic() - begun:.0f} s; `make down` stops the stack, its data stay")
 
 

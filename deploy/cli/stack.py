@@ -13,7 +13,7 @@ from rich.table import Table
 
 from deploy.cli.screen import screen
 from deploy.environment import load_settings
-from deploy.local import supervisor
+from deploy.local import form, supervisor
 from deploy.local.services import SERVICES
 from deploy.local.workers import run_worker
 from deploy.migrate import migrate as run_migrations
@@ -31,7 +31,7 @@ def up() -> None:
     """
     settings = load_settings()
     _say("up" if supervisor.up(settings, _say) else "already up")
-    if aside.read(settings.home, supervisor.TELLER):
+    if aside.read(settings.home, form.TELLER):
         raise typer.Exit(WRONG)
 
 
@@ -57,7 +57,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
 def migrate() -> None:
     """Bring the warehouse to its declared form; each migration once, safe to run twice."""
     settings = load_settings()
-    supervisor.demand_right(FILES)
+    form.demand_right(FILES)
     done = run_migrations(settings)
     take(settings.home)
     _say(f"migrations applied: {', '.join(done.applied) or 'none, all were'}")

@@ -10,12 +10,22 @@ from dagster_project.barrier import REGIONS
 
 SECONDS = 120
 MEMORY = 4_000_000_000
+DISK = 4_000_000_000
+"""Bytes on disk of one statement: of sorting, and of an answer held back until it is whole."""
 
 LIMITED = {
     "max_execution_time": (1, SECONDS),
     "max_memory_usage": (1, MEMORY),
     "max_threads": (1, 64),
     "max_block_size": (1024, 1_000_000),
+    # an answer that is held back until it is whole, and how often progress is told meanwhile
+    "http_response_buffer_size": (0, 10_000_000),
+    "http_headers_progress_interval_ms": (10, 3_600_000),
+    "interactive_delay": (10_000, 3_600_000_000),
+    # how long a connection that does nothing is kept, in seconds
+    "idle_connection_timeout": (1, 3600),
+    "receive_timeout": (1, 3600),
+    "send_timeout": (1, 3600),
 }
 """Settings with a range; a tool may tighten them."""
 FREE = (
@@ -24,11 +34,10 @@ FREE = (
     # how moments are read and written: columns have their own time zone
     *("session_timezone", "date_time_input_format", "date_time_output_format", "interval_output_format"),
     # the connection
-    *("enable_http_compression", "http_zlib_compression_level", "http_headers_progress_interval_ms"),
-    *("http_response_buffer_size", "http_wait_end_of_query", "http_write_exception_in_output_format"),
+    *("enable_http_compression", "http_zlib_compression_level"),
+    *("http_wait_end_of_query", "http_write_exception_in_output_format"),
     *("send_progress_in_http_headers", "cancel_http_readonly_queries_on_client_close"),
-    *("network_compression_method", "network_zstd_compression_level", "interactive_delay", "poll_interval"),
-    *("connect_timeout", "receive_timeout", "send_timeout", "idle_connection_timeout"),
+    *("network_compression_method", "network_zstd_compression_level", "poll_interval", "connect_timeout"),
     *("low_cardinality_allow_in_native_format", "input_format_binary_read_json_as_string"),
     # how values are written
     *(
@@ -83,6 +92,7 @@ def bi_profile() -> str:
       <readonly>1</readonly>
       <max_execution_time>{SECONDS}</max_execution_time>
       <max_memory_usage>{MEMORY}</max_memory_usage>
+      <max_temporary_data_on_disk_size_for_query>{DISK}</max_temporary_data_on_disk_size_for_query>
       <use_query_condition_cache>0</use_query_condition_cache>
       <allow_introspection_functions>0</allow_introspection_functions>
       <constraints>{limited}{free}</constraints>

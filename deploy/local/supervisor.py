@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from dagster_project.tables import statements
 from deploy.environment import inherited, load_settings
 from deploy.local.clear import clear_away
 from deploy.local.control import Control, Process
 from deploy.local.crashes import crash_loops, why
+from deploy.local.form import bring_to_form, tell_readers
 from deploy.local.health import BUSY_SECONDS, look
 from deploy.local.home_folder import OWN, close_home
 from deploy.local.jars import fetch_jars, find_java
@@ -31,44 +31,15 @@ from deploy.local.status import State as State
 from deploy.local.status import all_well as all_well
 from deploy.local.status import status as status
 from deploy.local.supervisor_conf import socket_path, supervisor_config
-from deploy.migrate import migrate
-from deploy.rules import publish_files
-from deploy.topics import ensure_topics
-from schemas.contract import Contract, load_contracts
-from schemas.errors import LiaowangError, Misdeclared, together
-from schemas.in_use import FILES, Roots, contents, in_use, take, taken
-from schemas.regions import load_regions
-from schemas.roles import load_roles
+from schemas.errors import LiaowangError
+from schemas.in_use import contents, in_use
 from schemas.settings import PREFIX, Settings
 from streams import aside
-from streams.duty.channels.config import load_channels
-from streams.duty.channels.home import channels_path
-from streams.duty.desk import roster_path
-from streams.duty.roster_yaml import load_roster
-from streams.watch.rule import load_rules
 
 SOCKET_LENGTH = 100
 START_SECONDS, LONGEST_START = 180.0, 900.0
 """So long may a start take without any work being done, and in all."""
 STOP_SECONDS = 180.0
-READERS = {
-    "feeds": (
-        "warehouse",
-        "gateway",
-        "land",
-        "watch",
-        "duty",
-        "console",
-        "dagster-webserver",
-        "dagster-daemon",
-    ),
-    "rules": ("duty", "console"),
-    "indicators": ("warehouse", "dagster-webserver", "dagster-daemon"),
-    "indexes": ("warehouse", "dagster-webserver", "dagster-daemon"),
-}
-"""Which programs read a kind of declaration when they start; rules in force come to `watch` by their topic."""
-TELLER = "health"
-"""The service under which `status` tells of declarations that were set aside."""
 Say = Callable[[str], None]
 
 
@@ -79,7 +50,7 @@ def up(settings: Settings, say: Say) -> bool:
     names it in the end, and the rest goes on.
     """
     home = settings.home
-    _demand_home(home, say)
+    _demand_place(home, say)
     control = Control(home)
     with _alone(home):
         running, before = control.processes(), ""
@@ -92,7 +63,7 @@ def up(settings: Settings, say: Say) -> bool:
         elif all(process.up for process in running.values()):
             known = contents(in_use(home))
             bring_to_form(load_settings(), say)
-            _tell_readers(known, contents(in_use(home)), say)
+            tell_readers(known, contents(in_use(home)), say)
             return False
         try:
             _start_servers(load_settings(), control, say)
@@ -157,96 +128,13 @@ def _reconcile(settings: Settings, before: str, say: Say) -> None:
     except Exception as error:  # that it could not be compared keeps no stack down
         said = str(error) if isinstance(error, LiaowangError) else f"{type(error).__name__}: {error}"
         say(f"not compared: {said}; the next `liaowang up` does it, `liaowang reconcile` at any time")
-        owe(settings.home, before or "whether the parts of this home are of one moment is not known")
         aside.Aside(settings.home, "duty", time.time).add(
             f"the home was not compared: {before or 'at up'}", said
         )
-
-
-def bring_to_form(settings: Settings, say: Say, files: Roots = FILES) -> None:
-    """Bring all to what the files declare, and take them from now on.
-
-    Where one of them is wrong, a stack that has taken declarations before goes on with those, and says so.
-    """
-    try:
-        demand_home(settings, files)
-        _form(settings, files, say)
-    except Misdeclared as error:
-        kept = taken(settings.home)
-        if kept is None:
-            raise
-        later: list[str] = []  # what is a setting's fault, or the warehouse's, fails with these as well
-        _form(settings, kept, later.append, _unreadable(settings, later.append))
-        for line in str(error).splitlines():
-            say(line)
-        say(
-            "set aside: all goes on with the declarations of before; mend the file and run `liaowang up` again"
-        )
-        aside.Aside(settings.home, TELLER, time.time).add("declarations", str(error))
-        for line in later:
-            say(line)
-    else:
-        take(settings.home, files)
-        aside.clear(settings.home, TELLER)
-
-
-def _tell_readers(before: dict[str, dict[str, bytes]], now: dict[str, dict[str, bytes]], say: Say) -> None:
-    """Name the programs that run with declarations of before: they read them when they start."""
-    changed = [kind for kind in before if before[kind] != now[kind]]
-    readers = {name for kind in changed for name in READERS[kind]}
-    named = ", ".join(service.name for service in SERVICES if service.name in readers)
-    if named:
-        say(
-            f"{', '.join(changed)} changed: {named} have what they read at their start; "
-            "`liaowang down`, then `up` gives them the new ones"
-        )
-
-
-def _unreadable(settings: Settings, say: Say) -> Callable[[Misdeclared], None]:
-    """What is done about a rule in force that cannot be read: it is left out, and told."""
-
-    def tell(error: Misdeclared) -> None:
-        say(f"{error}; it is passed over: `liaowang rules retire` or `rules publish` mends it")
-        aside.Aside(settings.home, TELLER, time.time).add("a rule in force", str(error))
-
-    return tell
-
-
-def demand_home(settings: Settings, roots: Roots) -> None:
-    """Read what a home declares for duty, with the roles that are to be taken; Misdeclared where it is wrong."""
-    roles = load_roles(roots.roles)
-    if (roster := roster_path(settings)).exists():
-        load_roster(roster, load_regions(), roles)
-    load_channels(channels_path(settings), roles)
-
-
-def demand_right(roots: Roots) -> dict[str, Contract]:
-    """Read all declarations before anything is touched; Misdeclared names every file that is wrong.
-
-    Where contracts are, rules and figures made of their feeds are not judged.
-    """
-    contracts = load_contracts(roots.feeds)
-    wrong: list[Misdeclared] = []
-    for read in (lambda: load_rules(contracts, roots.rules), lambda: statements((), roots)):
         try:
-            read()
-        except Misdeclared as error:
-            wrong.append(error)
-    if wrong:
-        raise together(wrong)
-    return contracts
-
-
-def _form(
-    settings: Settings, roots: Roots, say: Say, unreadable: Callable[[Misdeclared], None] | None = None
-) -> None:
-    """Migrate the warehouse, make the topics that are missing, publish the rules that are new."""
-    contracts = demand_right(roots)
-    done = migrate(settings, roots)
-    made = ensure_topics(settings, contracts)
-    say(f"warehouse: {len(done.applied)} migrations applied; kafka: {len(made)} topics made")
-    for entry in publish_files(settings, contracts, roots.rules, unreadable):
-        say(f"rule {entry.rule}: version {entry.version} published")
+            owe(settings.home, before or "whether the parts of this home are of one moment is not known")
+        except OSError as full:
+            say(f"that it is due cannot be written down either: {full.strerror}; run `liaowang reconcile`")
 
 
 def _await(settings: Settings, control: Control, services: Sequence[Service]) -> list[str]:
@@ -337,7 +225,7 @@ def _launch(settings: Settings, control: Control) -> None:
     _until(lambda: control.processes() is not None, "the supervisor to answer")
 
 
-def _demand_home(home: Path, say: Say) -> None:
+def _demand_place(home: Path, say: Say) -> None:
     socket = str(socket_path(home))
     if len(socket.encode()) > SOCKET_LENGTH:
         raise CannotStart(

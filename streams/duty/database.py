@@ -140,7 +140,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
 def _away(url: sa.URL, emptied: bool) -> Iterator[None]:
     """An absent database is Unavailable; its address is told without the password."""
     if emptied:
-        raise _malformed_at(url, "it is a file of 0 bytes, so what was in it is gone")
+        raise _malformed_at(url, "a file of 0 bytes: what was in it is gone, or it was never filled")
     try:
         yield
     except (DBAPIError, sqlite3.DatabaseError) as error:

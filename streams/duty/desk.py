@@ -15,7 +15,7 @@ from schemas.in_use import in_use
 from schemas.regions import Regions, load_regions
 from schemas.roles import Roles, load_roles
 from schemas.settings import Settings
-from streams.duty.files import from_example, keep, kept
+from streams.duty.files import from_example, kept, right
 from streams.duty.models import Office, Officer, Override
 from streams.duty.officers import grants_of, taken_of
 from streams.duty.roster import Roster
@@ -78,8 +78,7 @@ class Desks:
         return self._desk
 
     def _again(self, before: Desk) -> Desk:
-        roster = load_roster(self._path, before.regions, before.roles)
-        keep(self._path)
+        roster = right(self._path, lambda path: load_roster(path, before.regions, before.roles))
         return Desk(roster, before.regions, before.roles)
 
     def _stamp(self) -> tuple[int, int]:

@@ -30,26 +30,46 @@ def from_example(path: Path, example: Path) -> Path:
 def kept(path: Path, load: Callable[[Path], T]) -> T:
     """What a file says; where it is wrong now, what it said when it was right last. Never right: Misdeclared."""
     try:
-        found = load(path)
+        return right(path, load)
     except Misdeclared as error:
         before = kept_path(path)
         if not before.exists():
             raise
         log.error("%s; what it said before is in use until it is mended", error)
         return load(before)
-    keep(path)
+
+
+def right(path: Path, load: Callable[[Path], T]) -> T:
+    """What a file says, which is remembered as right; Misdeclared where it is wrong."""
+    before = _content(path)
+    found = load(path)
+    content = _content(path)
+    if content and content == before:  # it was not written meanwhile: this is what was loaded
+        try:
+            _keep(kept_path(path), content)
+        except OSError as error:
+            log.error("%s is right, and cannot be remembered: %s", path, error.strerror)
     return found
 
 
-def keep(path: Path) -> None:
-    """Remember a file that is right, as it stands now, whole or not at all."""
-    copy, content = kept_path(path), path.read_bytes()
-    if copy.exists() and copy.read_bytes() == content:
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # `load` says what is wrong with it
+
+
+def _keep(copy: Path, content: bytes) -> None:
+    """Write the copy, whole or not at all."""
+    if _content(copy) == content:
         return
     copy.parent.mkdir(exist_ok=True)
     fresh = copy.with_name(f"{copy.name}.{os.getpid()}")
-    fresh.write_bytes(content)
-    fresh.replace(copy)
+    try:
+        fresh.write_bytes(content)
+        fresh.replace(copy)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def kept_path(path: Path) -> Path:

@@ -123,6 +123,7 @@ class Reader:
         empty = not known and await asyncio.to_thread(self._inbox.empty)
         log = await asyncio.to_thread(_log_of, self._settings.kafka, "" if known else self._name)
         start = start_of(known, empty, log, int(self._now() * 1000))
+        start = replace(start, new=start.new or self._start.new)  # until the first warnings have come
         self._id, self._start, self._next = log.id, start, dict(start.next)
         self._again = None if start.filling is None else Again(start.filling)
         self._floor = start.filling

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -19,6 +21,7 @@ from streams.duty.holes import Holes
 from streams.duty.leaving import hand_on_left_behind, left_behind
 
 EACH = timedelta(hours=1)
+T = TypeVar("T")
 log = logging.getLogger("liaowang.duty")
 
 
@@ -44,8 +47,7 @@ class RosterCheck:
         """Hand on what was left behind; warn of holes as they are now; forget old answers to repeated posts."""
         desk = self._parts.desks.now()
         self._do("old answers to repeated posts", partial(forget_replies, now=now))
-        with self._parts.database.reading() as session:
-            left = left_behind(session, desk)
+        left = self._read("cases that were left behind", partial(left_behind, desk=desk)) or {}
         moved = [
             id
             for id in left
@@ -53,17 +55,26 @@ class RosterCheck:
         ]
         if moved:
             log.warning("%d open cases went on to others: %s", len(moved), left[moved[0]])
-        with self._parts.database.reading() as session:
-            found, changes = self._holes.changes(session, desk, self._roles, now)
+        holes = partial(self._holes.changes, desk=desk, roles=self._roles, now=now)
+        found, changes = self._read("holes of the roster", holes) or (0, ())
         for what, change in changes:
             self._do(what, change)
         if found:
             log.warning("the roster has %d holes ahead; see liaowang duty holes", found)
 
-    def _do(self, what: str, work: Callable[[Session], object]) -> object:
+    def _do(self, what: str, work: Callable[[Session], T]) -> T | None:
         """What the work gives; nothing where it cannot be done by its own fault, which is set aside."""
+        return self._within(self._parts.database.writing, what, work)
+
+    def _read(self, what: str, work: Callable[[Session], T]) -> T | None:
+        """The same of what changes nothing."""
+        return self._within(self._parts.database.reading, what, work)
+
+    def _within(
+        self, opened: Callable[[], AbstractContextManager[Session]], what: str, work: Callable[[Session], T]
+    ) -> T | None:
         try:
-            with self._parts.database.writing() as session:
+            with opened() as session:
                 done = work(session)
         except Exception as error:
             self._aside(what, f"the check of the roster passed over it: {self._doubt.blame(error)}")

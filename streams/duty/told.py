@@ -24,9 +24,16 @@ def told() -> sa.ColumnElement[bool]:
 
 
 def of_round(case: Any) -> sa.ColumnElement[bool]:
-    """Notifications that ask for somebody since the case began to wait; `case` may be one, or the table of all."""
-    begins = case.uid + "/" + sa.cast(case.round, sa.Text) + "/"
-    found: sa.ColumnElement[bool] = sa.func.substr(Notification.key, 1, sa.func.length(begins)) == begins
+    """Notifications that ask for somebody since the case began to wait; `case` may be one, or the table of all.
+
+    Those of "still open" had no round in their key once: they are of the present one.
+    """
+    rounds = (sa.cast(case.round, sa.Text), "still")
+    return sa.or_(*(_begins(case.uid + "/" + each + "/") for each in rounds))
+
+
+def _begins(text: Any) -> sa.ColumnElement[bool]:
+    found: sa.ColumnElement[bool] = sa.func.substr(Notification.key, 1, sa.func.length(text)) == text
     return found
 
 

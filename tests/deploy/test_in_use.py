@@ -9,16 +9,17 @@ import pytest
 
 from dagster_project.project import make_definitions
 from dagster_project.tables import visible
+from deploy.local.form import TELLER, bring_to_form, demand_right, tell_readers
 from deploy.local.kafka import kafka_running
 from deploy.local.process import free_port
 from deploy.local.secrets import departments
-from deploy.local.supervisor import TELLER, _tell_readers, bring_to_form, demand_right
 from deploy.migrate import demand_types
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared, SeveralMisdeclared
 from schemas.in_use import FILES, Roots, contents, in_use, take, taken
 from schemas.settings import Settings
 from streams import aside
+from streams.duty.desk import roster_path
 from streams.watch.rule import load_rules
 
 AIR = "ecology/air-quality.yaml"
@@ -202,6 +203,19 @@ def goes_on(settings: Settings, tmp_path: Path, files: Roots) -> None:
     bring_to_form(settings, said.append, files)
     assert aside.read(tmp_path, TELLER) is None
 
+    roster = roster_path(settings)
+    roster.parent.mkdir(exist_ok=True)
+    roster.write_text("teams: 1\n")
+    edit(bad, "name: station", "name: site")
+    bring_to_form(settings, said.append, files)
+    left = aside.read(tmp_path, TELLER)
+    assert left is not None and "roster.yaml" in left.newest[0].reason and "duty goes on" in said[-1]
+    assert contents(in_use(tmp_path)) == contents(files), "a wrong roster keeps back no contract"
+    roster.unlink()
+    edit(bad, "name: site", "name: station")
+    bring_to_form(settings, said.append, files)
+    assert aside.read(tmp_path, TELLER) is None
+
     said.clear()
     with pytest.raises(Misdeclared, match="the settings say"):
         bring_to_form(replace(settings, partitions=settings.partitions + 1), said.append, files)
@@ -212,14 +226,19 @@ def goes_on(settings: Settings, tmp_path: Path, files: Roots) -> None:
 
 def test_who_runs_with_declarations_of_before_is_named_with_what_to_do(files: Roots) -> None:
     before, said = contents(files), list[str]()
-    _tell_readers(before, contents(files), said.append)
+    tell_readers(before, contents(files), said.append)
     assert said == [], "nothing changed"
     edit(files.feeds / AIR, "name: station", "name: site")
-    _tell_readers(before, contents(files), said.append)
-    assert said[0].startswith("feeds changed: warehouse, gateway, land, watch, duty, console, dagster")
+    tell_readers(before, contents(files), said.append)
+    assert said[0].startswith("feeds changed: warehouse, gateway, land, watch, push, duty, console, dagster")
     assert "`liaowang down`, then `up`" in said[0]
     (files.rules / "ecology" / "new.yaml").parent.mkdir(exist_ok=True)
     edit(files.feeds / AIR, "name: site", "name: station")
     (files.rules / "ecology" / "new.yaml").write_text("rule: new\n")
-    _tell_readers(before, contents(files), said.append)
+    tell_readers(before, contents(files), said.append)
     assert said[1].startswith("rules changed: duty, console have"), "watch follows its topic"
+    before = contents(files)
+    own = replace(files, roles=files.rules / "roles.yaml")
+    own.roles.write_bytes(files.roles.read_bytes() + b"\n")
+    tell_readers(before, contents(own), said.append)
+    assert said[2].startswith("roles changed: push, duty, console have")

@@ -17,6 +17,7 @@ from schemas.settings import Settings
 from streams.duty.channels.home import channels_path, open_channels
 from streams.duty.database import Database
 from streams.duty.desk import Desks, roster_path
+from streams.duty.files import kept, kept_path
 from streams.duty.roles import roles_of, rules_in_use
 from tests.streams.duty.api import Api
 from tests.streams.duty.moments import NOW
@@ -127,3 +128,25 @@ def test_all_declarations_that_a_process_reads_are_those_in_use(home: Path) -> N
     roots: Roots = in_use(home)
     assert all(home in each.parents for each in vars(roots).values())
     assert load_contracts(roots.feeds).keys() == load_contracts().keys()
+
+
+def test_a_right_file_that_cannot_be_remembered_ends_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "roster.yaml"
+    path.write_text("a: 1\n")
+    (tmp_path / "in-use").write_text("no folder")
+    assert kept(path, Path.read_text) == "a: 1\n"
+    assert "is right, and cannot be remembered" in caplog.text
+
+
+def test_what_is_written_while_it_is_read_is_not_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "roster.yaml"
+    path.write_text("a: 1\n")
+
+    def load(each: Path) -> str:
+        text = each.read_text()
+        path.write_text("a: 2\n")
+        return text
+
+    assert kept(path, load) == "a: 1\n" and not kept_path(path).exists()

@@ -1,0 +1,153 @@
+"""A home brought to what the files declare: warehouse, topics, rules; what is wrong keeps what runs as it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from dagster_project.tables import statements
+from deploy.local.services import SERVICES
+from deploy.migrate import migrate
+from deploy.rules import publish_files
+from deploy.topics import ensure_topics
+from schemas.contract import Contract, load_contracts
+from schemas.errors import Misdeclared, together
+from schemas.in_use import FILES, Roots, take, taken
+from schemas.regions import load_regions
+from schemas.roles import load_roles
+from schemas.settings import Settings
+from streams import aside
+from streams.duty.channels.config import load_channels
+from streams.duty.channels.home import channels_path
+from streams.duty.desk import roster_path
+from streams.duty.roster_yaml import load_roster
+from streams.watch.rule import load_rules
+
+READERS = {
+    "feeds": (
+        "warehouse",
+        "gateway",
+        "land",
+        "watch",
+        "push",
+        "duty",
+        "console",
+        "dagster-webserver",
+        "dagster-daemon",
+    ),
+    "roles": ("push", "duty", "console"),
+    "rules": ("duty", "console"),
+    "indicators": ("warehouse", "dagster-webserver", "dagster-daemon"),
+    "indexes": ("warehouse", "dagster-webserver", "dagster-daemon"),
+}
+"""Which programs read a kind of declaration when they start; rules in force come to `watch` by their topic."""
+TELLER = "health"
+"""The service under which `status` tells of declarations that were set aside."""
+Say = Callable[[str], None]
+
+
+def bring_to_form(settings: Settings, say: Say, files: Roots = FILES) -> None:
+    """Bring all to what the files declare, and take them from now on.
+
+    Where one of them is wrong, a stack that has taken declarations before goes on with those, and says so. A file
+    of duty that is wrong by itself keeps nothing else back: duty goes on with what that file said before.
+    """
+    kept, own = taken(settings.home), ""
+    try:
+        own = _demand_home(settings, files, kept)
+        _form(settings, files, say)
+    except Misdeclared as error:
+        if kept is None:
+            raise
+        later: list[str] = []  # what is a setting's fault, or the warehouse's, fails with these as well
+        _form(settings, kept, later.append, _unreadable(settings, later.append))
+        for line in str(error).splitlines():
+            say(line)
+        say(
+            "set aside: all goes on with the declarations of before; mend the file and run `liaowang up` again"
+        )
+        aside.Aside(settings.home, TELLER, time.time).add("declarations", str(error))
+        for line in later:
+            say(line)
+    else:
+        take(settings.home, files)
+        aside.clear(settings.home, TELLER)
+        if own:
+            say(f"{own}; duty goes on with what that file said before")
+            aside.Aside(settings.home, TELLER, time.time).add("a file of duty", own)
+
+
+def tell_readers(before: dict[str, dict[str, bytes]], now: dict[str, dict[str, bytes]], say: Say) -> None:
+    """Name the programs that run with declarations of before: they read them when they start."""
+    changed = [kind for kind in before if before[kind] != now[kind]]
+    readers = {name for kind in changed for name in READERS[kind]}
+    named = ", ".join(service.name for service in SERVICES if service.name in readers)
+    if named:
+        say(
+            f"{', '.join(changed)} changed: {named} have what they read at their start; "
+            "`liaowang down`, then `up` gives them the new ones"
+        )
+
+
+def _unreadable(settings: Settings, say: Say) -> Callable[[Misdeclared], None]:
+    """What is done about a rule in force that cannot be read: it is left out, and told."""
+
+    def tell(error: Misdeclared) -> None:
+        say(f"{error}; it is passed over: `liaowang rules retire` or `rules publish` mends it")
+        aside.Aside(settings.home, TELLER, time.time).add("a rule in force", str(error))
+
+    return tell
+
+
+def _demand_home(settings: Settings, files: Roots, kept: Roots | None) -> str:
+    """What is wrong with the roster or the channels of a home, whichever roles are taken; empty where nothing is.
+
+    Misdeclared where the roles that are to be taken are at fault: with those of before the files were right.
+    """
+    try:
+        _read_home(settings, files)
+    except Misdeclared as error:
+        if kept is None:
+            raise
+        try:
+            _read_home(settings, kept)
+        except Misdeclared as before:
+            return str(before)
+        raise error from None
+    return ""
+
+
+def _read_home(settings: Settings, roots: Roots) -> None:
+    roles = load_roles(roots.roles)
+    if (roster := roster_path(settings)).exists():
+        load_roster(roster, load_regions(), roles)
+    load_channels(channels_path(settings), roles)
+
+
+def demand_right(roots: Roots) -> dict[str, Contract]:
+    """Read all declarations before anything is touched; Misdeclared names every file that is wrong.
+
+    Where contracts are, rules and figures made of their feeds are not judged.
+    """
+    contracts = load_contracts(roots.feeds)
+    wrong: list[Misdeclared] = []
+    for read in (lambda: load_rules(contracts, roots.rules), lambda: statements((), roots)):
+        try:
+            read()
+        except Misdeclared as error:
+            wrong.append(error)
+    if wrong:
+        raise together(wrong)
+    return contracts
+
+
+def _form(
+    settings: Settings, roots: Roots, say: Say, unreadable: Callable[[Misdeclared], None] | None = None
+) -> None:
+    """Migrate the warehouse, make the topics that are missing, publish the rules that are new."""
+    contracts = demand_right(roots)
+    done = migrate(settings, roots)
+    made = ensure_topics(settings, contracts)
+    say(f"warehouse: {len(done.applied)} migrations applied; kafka: {len(made)} topics made")
+    for entry in publish_files(settings, contracts, roots.rules, unreadable):
+        say(f"rule {entry.rule}: version {entry.version} published")
