@@ -32,7 +32,7 @@ from streams.watch.offline import WARNINGS_FEED
 from streams.watch.partition import Partition
 from streams.watch.published import fixed
 from streams.watch.rule import Rule
-from streams.watch.rule_yaml import parse_rule
+from streams.watch.rule_yaml import parse_published
 from streams.watch.second import SecondStage
 
 FRAME = 4000
@@ -56,7 +56,7 @@ class Version:
 
     def rules(self, contracts: Mapping[str, Contract]) -> list[Rule]:
         """The rules, read anew: a text travels to another process, a rule need not."""
-        return [parse_rule(text, where, contracts) for where, text in self.texts]
+        return [parse_published(text, where, contracts) for where, text in self.texts]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from streams.watch.flow import Handed
 from streams.watch.partition import Partition
 from streams.watch.published import RuleBook
 from streams.watch.rule import Rule
-from streams.watch.rule_yaml import parse_rule
+from streams.watch.rule_yaml import parse_published
 from streams.watch.second import SecondStage
 from streams.watch.warning import encode_warning
 
@@ -82,7 +82,7 @@ def replay(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Replayed:
     """Decide the warning `id` (episode and ordinal, `…#1`) again; NoSuchWarning where none is landed."""
-    book = RuleBook(files.history(settings), lambda text, where: parse_rule(text, where, contracts))
+    book = RuleBook(files.history(settings), lambda text, where: parse_published(text, where, contracts))
     with closing(Connection(settings)) as connection:
         client = connection.client
         rows = client.execute(_WARNING, {"id": id})

@@ -32,7 +32,7 @@ from streams.watch.known_now import Course, Event, decide
 from streams.watch.offline import with_members
 from streams.watch.published import History, RuleBook, RuleSet
 from streams.watch.review import Reviewed, compare
-from streams.watch.rule_yaml import parse_rule
+from streams.watch.rule_yaml import parse_published
 
 OPEN_DAYS = 35
 """How far before that a warning that is still open is looked for."""
@@ -108,7 +108,7 @@ class _Reviewer:
     ) -> None:
         self._open, self._log, self._contracts = open, log, contracts
         self._asked, self._now, self._progress = asked, now, progress
-        self._book = RuleBook(history, lambda text, where: parse_rule(text, where, contracts))
+        self._book = RuleBook(history, lambda text, where: parse_published(text, where, contracts))
         self._first_epoch = history.first
         self._sets: dict[int, RuleSet] = {}
         self._clocks: Clocks = clocks(open, history.epoch)

@@ -18,7 +18,7 @@ from streams.watch.published import Draft, Entry, History, new_baseline, plan, p
 from streams.watch.rule import RULES, Rule, load_rule, load_rules
 from streams.watch.rule_set import check_members, check_roles
 from streams.watch.rule_topic import publish, read_history
-from streams.watch.rule_yaml import parse_rule
+from streams.watch.rule_yaml import parse_published
 
 
 def history(settings: Settings) -> History:
@@ -46,7 +46,7 @@ def publish_files(
     for id, entry in told.in_force().items():
         if id not in new:
             try:
-                parse_rule(entry.text, f"{id}@{entry.version}", contracts)
+                parse_published(entry.text, f"{id}@{entry.version}", contracts)
             except Misdeclared as error:
                 if unreadable is None:
                     raise
@@ -77,7 +77,7 @@ def _readable(told: History, contracts: Mapping[str, Contract], without: Collect
     for id, entry in told.in_force().items():
         if id not in without:
             with suppress(Misdeclared):
-                found.append(parse_rule(entry.text, f"{id}@{entry.version}", contracts))
+                found.append(parse_published(entry.text, f"{id}@{entry.version}", contracts))
     return found
 
 

@@ -65,10 +65,13 @@ def read_all(read: Callable[[Path], Found], paths: Iterable[Path]) -> list[Found
     return found
 
 
-def parse_yaml(text: str, where: str) -> Entry:
-    """The one document of a YAML text; anything unreadable is Misdeclared naming `where`."""
+def parse_yaml(text: str, where: str, published: bool = False) -> Entry:
+    """The one document of a YAML text; anything unreadable is Misdeclared naming `where`.
+
+    `published`: it may have what is asked of new texts only since it was published.
+    """
     try:
-        return Entry(where, "", strict_yaml.load(text))
+        return Entry(where, "", strict_yaml.load(text, published))
     except yaml.YAMLError as error:
         raise Misdeclared(where, "yaml", " ".join(str(error).split())) from None
 

@@ -1,7 +1,7 @@
 """YAML as declarations may use it: bounded in size and depth, without dates, tags, repeated keys, cycles.
 
 Numbers are those of YAML 1.2: `1e308` is one, `12:30` is text (not 750 by counting in sixties), and `010`, which
-is 8 to some and 10 or a code to others, is refused.
+is 8 to some and 10 or a code to others, is refused; in texts that were published before that, it is what it was.
 
 Whatever is wrong with a text is a `yaml.YAMLError` that names the line; nothing else is raised.
 """
@@ -29,22 +29,25 @@ LONGEST_NUMBER = 100
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
-def load(text: str) -> Any:
-    """The one document of a text; YAMLError says in which line what is wrong."""
+def load(text: str, published: bool = False) -> Any:
+    """The one document of a text; YAMLError says in which line what is wrong.
+
+    `published`: nobody can mend it any more; `010` is 8 there and `08` is text, as they were to YAML 1.1.
+    """
     if len(text) > LONGEST:
         raise yaml.YAMLError(f"{len(text):,} characters; a declaration has at most {LONGEST:,}")
     if "\t" in text:
-        return _told_of(text)  # the two parsers take tabs in different places
+        return _told_of(text, published)  # the two parsers take tabs in different places
     try:
-        return yaml.load(text, Loader=_Quick)
+        return yaml.load(text, Loader=_QuickPublished if published else _Quick)
     except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError, RecursionError):
-        return _told_of(text)
+        return _told_of(text, published)
 
 
-def _told_of(text: str) -> Any:
+def _told_of(text: str, published: bool) -> Any:
     """The document of a text over which the quick parser ended: by the parser whose words say more."""
     try:
-        return yaml.load(text, Loader=_Telling)
+        return yaml.load(text, Loader=_TellingPublished if published else _Telling)
     except ReaderError as error:
         raise yaml.YAMLError(_unread(text, error)) from None
     except yaml.MarkedYAMLError as error:
@@ -59,6 +62,7 @@ _FLOAT = re.compile(
     r"|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
 )
 _CODE = re.compile(r"[-+]?0[0-9_]+")
+_DECIMAL_CODE = re.compile(r"(?=.*[89])[-+]?0[0-9_]+")
 _OWN = {"tag:yaml.org,2002:int": _INT, "tag:yaml.org,2002:float": _FLOAT}
 _RESOLVERS = {
     first: [
@@ -75,6 +79,8 @@ class _Strict(Composer, SafeConstructor, Resolver):
 
     peek_event: Callable[[], Any]
     """Of the parser."""
+    published = False
+    """Whether the text was published already."""
 
     def begin(self) -> None:
         """Nothing is read yet."""
@@ -116,6 +122,8 @@ class _Strict(Composer, SafeConstructor, Resolver):
             raise _wrong(event, f"more than {MOST_NODES:,} values, aliases counted; write less")
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
+        if self.published and node.tag.endswith(":int") and _DECIMAL_CODE.fullmatch(node.value):
+            return node.value
         try:
             return super().construct_object(node, deep)
         except (ValueError, ArithmeticError, LookupError):
@@ -127,7 +135,7 @@ class _Strict(Composer, SafeConstructor, Resolver):
         text = super().construct_scalar(node)
         if found := _CONTROL.search(text):
             raise _wrong(node, f"the text has the control character {found[0]!a}; leave it out")
-        if node.tag.endswith(":int") and _CODE.fullmatch(text):
+        if node.tag.endswith(":int") and _CODE.fullmatch(text) and not self.published:
             raise _wrong(
                 node, f"{text:.60} begins with 0: put a code in quotes, write a number without the 0"
             )
@@ -163,6 +171,14 @@ class _Quick(_Strict, yaml.CSafeLoader):
         yaml.CSafeLoader.__init__(self, text)
         Composer.__init__(self)
         self.begin()
+
+
+class _TellingPublished(_Telling):
+    published = True
+
+
+class _QuickPublished(_Quick):
+    published = True
 
 
 def _told(error: yaml.MarkedYAMLError) -> str:

@@ -44,7 +44,7 @@ from streams.watch.episode import Transition
 from streams.watch.offline import WARNINGS_FEED, with_members
 from streams.watch.published import History
 from streams.watch.rule import Rule, load_rule, load_rules
-from streams.watch.rule_yaml import parse_rule
+from streams.watch.rule_yaml import parse_published
 
 WARM_UP = 35
 COOL_DOWN = timedelta(days=1)
@@ -160,7 +160,7 @@ def _old(
         there = ", ".join(str(entry.version) for _, entry in history.versions(new.id) if entry.text) or "none"
         what = "no version in force" if against == "published" else f"no published version {number}"
         raise Misdeclared("arguments", "--against", f"{new.id} has {what}; there are {there}")
-    return parse_rule(text, f"{new.id}@{number}", contracts), f"version {number}, published"
+    return parse_published(text, f"{new.id}@{number}", contracts), f"version {number}, published"
 
 
 def _version(name: str, rule: Rule, known: Sequence[Rule], tables: Mapping[str, BaselineTable]) -> Version:

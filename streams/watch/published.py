@@ -219,7 +219,7 @@ def _closed(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def _meaning(text: str) -> str:
-    document = dict(parse_yaml(text, "rule").value)
+    document = dict(parse_yaml(text, "rule", published=True).value)
     document.pop("examples", None)
     return json.dumps(document, sort_keys=True, default=str)
 

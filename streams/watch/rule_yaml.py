@@ -35,16 +35,24 @@ def read_rule(path: Path, contracts: Mapping[str, Contract], root: Path | None) 
     return parse_rule(text, where, contracts, f"{path.parent.name}.{path.stem}" if inside else "")
 
 
-def parse_rule(text: str, where: str, contracts: Mapping[str, Contract], expected: str = "") -> Rule:
+def parse_published(text: str, where: str, contracts: Mapping[str, Contract]) -> Rule:
+    """The rule in a text that was published: what is asked of files since must not take it out of force."""
+    return parse_rule(text, where, contracts, published=True)
+
+
+def parse_rule(
+    text: str, where: str, contracts: Mapping[str, Contract], expected: str = "", published: bool = False
+) -> Rule:
     """The rule in a text, which stands at `where`; `expected` is the id it must have."""
-    entry = parse_yaml(text, where)
+    entry = parse_yaml(text, where, published)
     parts = entry.mapping(list(REQUIRED), list(OPTIONAL))
     for part in parts.values():
         _no_blanks(part)
     id = _id(parts["rule"], expected)
     around = Surroundings(
-        id, contracts, _contract(entry, contracts), entry.at("subject"), entry.at("region"), entry.at("where")
-    )
+        id, contracts, _contract(entry, contracts), entry.at("subject"), entry.at("region"), entry.at("where"),
+        published,
+    )  # fmt: skip
     kind = parts["condition"].mapping(["kind"])["kind"].text(tuple(FORMS))
     if around.subject.value is None and kind != "composite":
         raise around.subject.wrong("must be given: the fields that name what is watched")

@@ -44,6 +44,7 @@ class Surroundings:
     subject: Entry
     region: Entry
     where: Entry
+    published: bool = False
 
     def feed(self, entry: Entry) -> Contract:
         """The contract of the feed an entry names; the rule's own where it names none."""
@@ -95,8 +96,8 @@ def milliseconds(entry: Entry) -> int:
     return found
 
 
-def templates(entry: Entry, contract: Contract) -> tuple[str, ...]:
-    """Templates over a feed's fields, one text or a list of them."""
+def templates(entry: Entry, contract: Contract, published: bool = False) -> tuple[str, ...]:
+    """Templates over a feed's fields, one text or a list of them; of published ones holes may touch."""
     found = (entry.text(),) if isinstance(entry.value, str) else entry.texts()
     for template in found:
         if found_control := control(template):
@@ -107,7 +108,7 @@ def templates(entry: Entry, contract: Contract) -> tuple[str, ...]:
             read = names(template)
         except ValueError as error:
             raise entry.wrong(str(error)) from None
-        if touching := touch(template):
+        if (touching := touch(template)) and not published:
             raise entry.wrong(
                 f"{template!r}: nothing stands between {touching[0]} and {touching[1]}, so two subjects could "
                 f"have one text; write {touching[0]}-{touching[1]}, or a list of fields"
@@ -168,11 +169,11 @@ def _input(
 ) -> Input:
     """An input on a feed; `entry` may name a subject and a region of its own."""
     own = entry if entry is not None and entry.at("subject").value is not None else None
-    subject = templates(own.at("subject") if own else around.subject, contract)
+    subject = templates(own.at("subject") if own else around.subject, contract, around.published)
     region_entry = (
         entry.at("region") if entry is not None and entry.at("region").value is not None else around.region
     )
-    region = templates(region_entry, contract)[0] if region_entry.value is not None else ""
+    region = templates(region_entry, contract, around.published)[0] if region_entry.value is not None else ""
     where = (*read_where(around.where, contract), *more) if around.where.value is not None else more
     _impersonal(own.at("subject") if own else around.subject, contract, _named((*subject, region)))
     needed = {*reads, *(name for name, _ in where), *_named(subject), *_named((region,))}
@@ -295,7 +296,7 @@ def _step(entry: Entry, around: Surroundings, first_by: Entry | None) -> tuple[I
     parts = entry.mapping([], ["feed", "where", "by"])
     contract = around.feed(entry.at("feed"))
     by = parts.get("by") or first_by
-    key = templates(by, contract) if by is not None else templates(around.subject, contract)
+    key = templates(by if by is not None else around.subject, contract, around.published)
     more = read_where(entry.at("where"), contract) if "where" in parts else ()
     if first_by is not None:  # the second event need not have the subject's fields
         around = _keyed(around, key)
@@ -307,7 +308,9 @@ def _step(entry: Entry, around: Surroundings, first_by: Entry | None) -> tuple[I
 def _keyed(around: Surroundings, key: tuple[str, ...]) -> Surroundings:
     subject = Entry(around.subject.where, "condition.then.by", list(key))
     no_region = Entry(around.region.where, around.region.key, None)
-    return Surroundings(around.id, around.contracts, around.contract, subject, no_region, around.where)
+    return Surroundings(
+        around.id, around.contracts, around.contract, subject, no_region, around.where, around.published
+    )
 
 
 def _baseline(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
@@ -369,7 +372,9 @@ def _composite(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, .
     subject = (
         around.subject if around.subject.value is not None else Entry(entry.where, "subject", ["region"])
     )
-    keyed = Surroundings(around.id, around.contracts, contract, subject, around.region, around.where)
+    keyed = Surroundings(
+        around.id, around.contracts, contract, subject, around.region, around.where, around.published
+    )
     read = _input(keyed, contract, ("rule", "subject", "region", "kind", "level"))
     if not read.region and read.subject != ("region",) and len(read.subject) == 1:
         read = Input(read.feed, read.subject, read.key, read.subject[0], read.where, read.reads)

@@ -27,7 +27,7 @@ from streams.watch.logs import log_ids
 from streams.watch.metrics import WatchMetrics, serve
 from streams.watch.published import History, RuleBook
 from streams.watch.rule_topic import follow, read_history
-from streams.watch.rule_yaml import parse_rule
+from streams.watch.rule_yaml import parse_published
 from streams.watch.sent import ends
 from streams.watch.watcher import Watcher
 from streams.worker import heartbeat, run_worker, start_logging
@@ -58,7 +58,7 @@ def make_app(
     )
     aside = Aside(settings.home, "watch", time.time).add
     waits, beat = Waits(settings.home, "watch", time.time), heartbeat(settings, "watch")
-    book = RuleBook(history, lambda text, where: parse_rule(text, where, contracts), aside)
+    book = RuleBook(history, lambda text, where: parse_published(text, where, contracts), aside)
     news = asyncio.Event()
     watcher = Watcher(app, contracts, book, news, settings.partitions, aside)
     for topic in [*watched, PARTIALS]:
