@@ -44,7 +44,7 @@ def load(text: str, published: bool = False) -> Any:
         return _told_of(text, published)
 
 
-def _told_of(text: str, published: bool) -> Any:
+def _told_of(text: str, published: bool = False) -> Any:
     """The document of a text over which the quick parser ended: by the parser whose words say more."""
     try:
         return yaml.load(text, Loader=_TellingPublished if published else _Telling)
