@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 
-_TURNS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-_REST = f"\x7f-\x9f\u2028\u2029{_TURNS}\ud800-\udfff"
+_REST = r"\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+NOT_IN_LINE, NOT_IN_LINES = rf"\x00-\x1f{_REST}", rf"\x00-\x08\x0b\x0c\x0e-\x1f{_REST}"
+"""Such characters, for a class of a regular expression: Python's, JSON Schema's. JSON has no halves of characters,
+and not every kind of expression can name them."""
+HALVES = r"\ud800-\udfff"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_LINE = re.compile(f"[\x00-\x1f{_REST}]")
-_LINES = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_REST}]")
+_LINE, _LINES = re.compile(f"[{NOT_IN_LINE}{HALVES}]"), re.compile(f"[{NOT_IN_LINES}{HALVES}]")
 
 
 def control(text: str, lines: bool = False) -> str:

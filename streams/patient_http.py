@@ -3,13 +3,14 @@
 A request is awaited (its head), comes (its body), or is there. What is on its way has a time in all and one since
 its last byte, and bytes that are no body (heads, trailers, what stands around chunks) a length. An answer has a
 time until its reader takes more of it. Beyond so many connections the one that has been awaited longest makes
-room, so whoever only holds connections keeps nobody out.
+room, heads before bodies, so whoever only holds connections keeps nobody out.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -22,10 +23,11 @@ READER_SECONDS = 60.0
 HEAD_BYTES = 64 * 1024
 AROUND = 8
 """Bytes around each byte of a chunked body, at most: `1\\r\\nx\\r\\n` has five."""
-CONNECTIONS = 800
-"""Connections of one server, fewer than it has file handles; beyond that requests are answered 503."""
-MORE_CONNECTIONS = 64
-"""So many more are taken, to be told so; then others make room."""
+CONNECTIONS = 736
+"""Beyond so many connections of one server, what is on its way makes room for who comes."""
+SPARE = 64
+"""Where nothing is on its way: from so many more on requests are answered 503, and beyond twice as many who comes
+is closed. All of them are fewer than a process has file handles."""
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -46,9 +48,13 @@ class PatientProtocol(HttpToolsProtocol):
 
     seconds, body_seconds, silent_seconds = HEAD_SECONDS, BODY_SECONDS, SILENT_SECONDS
     reader_seconds = READER_SECONDS
-    most = CONNECTIONS + MORE_CONNECTIONS
+    most = CONNECTIONS
     _coming: _Coming | None = None
     _reader: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.limit_concurrency = self.most + SPARE  # uvicorn's 503: only after room was made
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first head is awaited; where there are too many connections, one makes room."""
@@ -154,22 +160,26 @@ class PatientProtocol(HttpToolsProtocol):
         self._coming = None
 
     def _make_room(self) -> None:
-        """Close the connection whose head has been awaited longest; this one, where none is."""
+        """Close what has been on its way longest, heads before bodies; where nothing is, the last of too many."""
         patient = [each for each in self.connections if isinstance(each, PatientProtocol)]
-        waiting = [(each._waits_since, each) for each in patient if each is not self and each._waits]
-        _, first = min(waiting, key=lambda each: each[0], default=(0.0, self))
-        first._abort()
+        rooms = [(each._room, each) for each in patient if each is not self]
+        waiting = [(room, each) for room, each in rooms if room is not None]
+        if waiting:
+            min(waiting, key=lambda each: each[0])[1]._abort()
+        elif len(self.connections) > self.most + 2 * SPARE:
+            self._abort()
 
     @property
-    def _waits(self) -> bool:
-        """Whether there is nothing on it but a head that may come, and it is not about to close."""
-        at_rest = self.cycle is None or self.cycle.response_complete
-        is_head = self._coming is not None and self._coming.is_head
-        return is_head and at_rest and not self.transport.is_closing()
-
-    @property
-    def _waits_since(self) -> float:
-        return self._coming.began if self._coming is not None else 0.0
+    def _room(self) -> tuple[bool, float] | None:
+        """Whether it is a body, and since when it is awaited; None where it is answered, or closes."""
+        coming = self._coming
+        if coming is None or self.transport.is_closing():
+            return None
+        if coming.is_head:
+            at_rest = self.cycle is None or self.cycle.response_complete
+        else:
+            at_rest = not self.pipeline and not self.flow.read_paused
+        return (not coming.is_head, coming.began) if at_rest else None
 
     def _close(self) -> None:
         self._has_come()

@@ -24,7 +24,7 @@ from deploy.local.dagster import MODULE
 from schemas.settings import HOST, Settings
 from streams.http_doors import Guarded, answer
 from streams.http_guard import HEALTH, OK, Refusal, guard_of
-from streams.patient_http import CONNECTIONS, PatientProtocol
+from streams.patient_http import PatientProtocol
 
 GRAPHQL = "/graphql"
 POLL_MILLISECONDS = 2000
@@ -91,7 +91,6 @@ def main(settings: Settings) -> None:
                 host=HOST,
                 port=settings.dagster_port,
                 http=PatientProtocol,
-                limit_concurrency=CONNECTIONS,
                 log_level=logging.WARNING,
                 proxy_headers=False,
                 server_header=False,

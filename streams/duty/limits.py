@@ -26,17 +26,26 @@ class Limiter:
         with self._lock:
             return self._take(key, now)
 
+    def until(self, key: str, now: float) -> float:
+        """Seconds until there is a token of the key; none is taken, and nothing is remembered."""
+        with self._lock:
+            return self._lack(self._tokens(key, now))
+
     def _take(self, key: str, now: float) -> float:
-        rate = self._limit.per_minute / 60
-        tokens, then = self._buckets.get(key, (float(self._limit.burst), now))
-        tokens = min(self._limit.burst, tokens + max(0.0, now - then) * rate)
-        if tokens < 1:
-            self._buckets[key] = (tokens, now)
-            return (1 - tokens) / rate
-        self._buckets[key] = (tokens - 1, now)
+        tokens = self._tokens(key, now)
+        lack = self._lack(tokens)
+        self._buckets[key] = (tokens if lack else tokens - 1, now)
         if len(self._buckets) > self._keys:
-            self._forget(now, rate)
-        return 0.0
+            self._forget(now, self._limit.per_minute / 60)
+        return lack
+
+    def _tokens(self, key: str, now: float) -> float:
+        burst = float(self._limit.burst)
+        tokens, then = self._buckets.get(key, (burst, now))
+        return min(burst, tokens + max(0.0, now - then) * self._limit.per_minute / 60)
+
+    def _lack(self, tokens: float) -> float:
+        return 0.0 if tokens >= 1 else (1 - tokens) * 60 / self._limit.per_minute
 
     def _forget(self, now: float, rate: float) -> None:
         """Drop the keys that are full again; where none are, the half that was seen longest ago."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 
-from schemas.text import control
+from schemas.text import NOT_IN_LINE, NOT_IN_LINES, control
 from streams.duty.refusals import Invalid
 
 TEXT_LENGTH, REASON_LENGTH, NAME_LENGTH = 10_000, 500, 100
-_TURNS = r"\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
-_IN_LINE, _IN_LINES = rf"[^\x00-\x1f\x7f-\x9f{_TURNS}]", rf"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_TURNS}]"
+_IN_LINE, _IN_LINES = f"[^{NOT_IN_LINE}]", f"[^{NOT_IN_LINES}]"
 _UNSEEN = r"\u00ad\u034f\u115f\u1160\u180e\u200b-\u200d\u2060-\u2064\u3164\ufeff\uffa0"
-_SEEN = rf"[^\s\x00-\x1f\x7f-\x9f{_TURNS}{_UNSEEN}]"
+_SEEN = rf"[^\s{NOT_IN_LINE}{_UNSEEN}]"
 LINES, LINE = rf"^{_IN_LINES}*$", rf"^{_IN_LINE}*$"
 """The same as patterns of JSON Schema: a text of lines, one line."""
 SAID, SAID_IN_LINE = rf"^{_IN_LINES}*{_SEEN}{_IN_LINES}*$", rf"^{_IN_LINE}*{_SEEN}{_IN_LINE}*$"

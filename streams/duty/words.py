@@ -6,6 +6,8 @@ import re
 from hashlib import sha256
 from urllib.parse import quote, unquote_to_bytes
 
+from schemas.text import HALVES, NOT_IN_LINE
+
 CODED, DIGEST = "UTF-8''", "sha256="
 """How a header's value begins that is percent-encoded (RFC 8187), or too long and therefore a digest."""
 LONGEST = 512
@@ -13,9 +15,9 @@ _PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _ATTRIBUTE = "!#$&+-.^_`|~"
 """What RFC 8187 leaves as it is beside letters and digits."""
 _ATOM = "!#$&'*+-/=?^_`{|}~."
-_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_BREAKS = re.compile(f"[{NOT_IN_LINE}]+")
 """Control characters, breaks of lines, and what turns the direction in which a line is read."""
-_SURROGATES = re.compile(r"[\ud800-\udfff]")
+_SURROGATES = re.compile(f"[{HALVES}]")
 
 
 def one_line(text: object) -> str:

@@ -37,7 +37,7 @@ from streams.duty.roster_check import RosterCheck
 from streams.duty.together import together
 from streams.http_doors import Guarded
 from streams.http_guard import guard_of
-from streams.patient_http import CONNECTIONS, PatientProtocol
+from streams.patient_http import PatientProtocol
 from streams.stopping import stop_on_signals
 from streams.waits import Held, Waits, unheld
 from streams.worker import heartbeat, start_logging
@@ -123,7 +123,6 @@ async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event, prox
     config = uvicorn.Config(
         app,
         http=PatientProtocol,
-        limit_concurrency=CONNECTIONS,
         log_config=None,
         access_log=False,
         lifespan="off",

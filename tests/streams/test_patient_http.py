@@ -9,13 +9,21 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from streams.patient_http import HEAD_BYTES, PatientProtocol
+from streams.patient_http import HEAD_BYTES, SPARE, PatientProtocol
 
 
 class Hurried(PatientProtocol):
-    """Waits half a second only."""
+    """Waits half a second only: for what is not to be answered."""
 
-    seconds, silent_seconds, reader_seconds = 0.5, 0.5, 0.5
+    seconds, silent_seconds = 0.5, 0.5
+
+
+class HurriedThen(PatientProtocol):
+    """Waits half a second only, once it has answered: a slow machine does not lose the answer."""
+
+    def on_response_complete(self) -> None:
+        self.seconds = 0.5
+        super().on_response_complete()
 
 
 class Total(PatientProtocol):
@@ -25,9 +33,10 @@ class Total(PatientProtocol):
 
 
 class Few(PatientProtocol):
-    """Takes four connections."""
+    """Takes four connections, and waits longer for each than a test does."""
 
     most = 4
+    seconds, silent_seconds, body_seconds = 600.0, 600.0, 600.0
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,9 +107,22 @@ def test_a_head_that_does_not_end_is_431() -> None:
 
 
 def test_a_head_that_does_not_come_ends_the_connection() -> None:
-    for beginning in (b"", b"GET / HT", HEAD, HEAD + b"\r\n" + b"x" * 200_000 + b"GET / HTTP/1.1\r\nX: "):
-        said = asyncio.run(spoken(beginning, protocol=Hurried))
-        assert said.count(b"200 OK") == (1 if len(beginning) > 200_000 else 0)
+    for beginning in (b"", b"GET / HT", HEAD):
+        assert b"200 OK" not in asyncio.run(spoken(beginning, protocol=Hurried))
+
+
+def test_the_next_head_that_does_not_come_ends_the_connection_after_the_answer() -> None:
+    async def twice() -> bytes:
+        async with serving(HurriedThen) as place:
+            reader, writer = await asyncio.open_connection(*place)
+            writer.write(HEAD + b"\r\n" + b"x" * 200_000)
+            answer = await reader.readuntil(b"200000")
+            writer.write(b"GET / HTTP/1.1\r\nX: ")
+            rest = await heard(reader)
+            writer.close()
+            return answer + rest
+
+    assert asyncio.run(twice()).count(b"200 OK") == 1
 
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -133,7 +155,7 @@ def test_a_body_that_comes_byte_by_byte_has_a_time_in_all() -> None:
 
 def test_empty_lines_between_requests_do_not_keep_a_connection() -> None:
     async def drip() -> bytes:
-        async with serving(Hurried) as place:
+        async with serving(HurriedThen) as place:
             reader, writer = await asyncio.open_connection(*place)
             writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             said = asyncio.create_task(heard(reader))
@@ -174,8 +196,10 @@ def test_who_does_not_read_his_answer_is_left() -> None:
         finally:
             left.set()
 
-    class Told(Hurried):
+    class Told(PatientProtocol):
         """Lets the application see whether its reader is gone."""
+
+        reader_seconds = 0.5
 
         def on_headers_complete(self) -> None:
             self.scope["gone"] = self.transport.is_closing  # type: ignore[typeddict-unknown-key]
@@ -193,17 +217,79 @@ def test_who_does_not_read_his_answer_is_left() -> None:
     asyncio.run(deaf())
 
 
-def test_connections_that_only_wait_make_room_for_who_speaks() -> None:
-    async def crowd() -> list[bytes]:
-        async with serving(Few) as place:
-            idle = [await asyncio.open_connection(*place) for _ in range(12)]
+async def crowded(beginning: bytes, number: int) -> tuple[bytes, list[bytes]]:
+    """What a request is answered after so many connections with this beginning; what the first of them hear."""
+    async with serving(Few) as place:
+        slow = []
+        for _ in range(number):
             reader, writer = await asyncio.open_connection(*place)
-            writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-            said = await heard(reader)
-            ended = [await heard(reader) for reader, _ in idle[:8]]
-            for _, each in [*idle, (reader, writer)]:
-                each.close()
-            return [said, *ended]
+            writer.write(beginning)
+            slow.append((reader, writer))
+        reader, writer = await asyncio.open_connection(*place)
+        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        said = await heard(reader)
+        ended = [await heard(reader) for reader, _ in slow[: number - Few.most]]
+        for _, each in [*slow, (reader, writer)]:
+            each.close()
+        return said, ended
 
-    said, *ended = asyncio.run(crowd())
-    assert b"200 OK" in said and set(ended) <= {b"", b"reset"}
+
+def test_what_is_on_its_way_makes_room_for_who_speaks_before_anybody_is_refused() -> None:
+    for beginning in (b"", b"GET / HT", HEAD + b"\r\n" + b"x" * 1000, CHUNKED + b"3\r\nabc\r\n"):
+        for number in (Few.most + 1, Few.most + SPARE, Few.most + 2 * SPARE):
+            said, ended = asyncio.run(crowded(beginning, number))
+            assert b"200 OK" in said and set(ended) <= {b"", b"reset"}
+
+
+def test_heads_make_room_before_bodies() -> None:
+    async def mixed() -> tuple[bytes, bytes]:
+        async with serving(Few) as place:
+            body, writer = await asyncio.open_connection(*place)
+            writer.write(HEAD + b"\r\n" + b"x" * 100_000)
+            idle = [await asyncio.open_connection(*place) for _ in range(12)]
+            gone = await heard(idle[0][0])
+            writer.write(b"x" * 100_000)
+            said = await body.readuntil(b"200000")
+            for _, each in [*idle, (body, writer)]:
+                each.close()
+            return gone, said
+
+    gone, said = asyncio.run(mixed())
+    assert gone in (b"", b"reset") and b"200 OK" in said
+
+
+def test_where_nothing_only_waits_one_more_is_told_so_and_nobody_is_closed() -> None:
+    async def busy() -> tuple[bytes, list[bytes]]:
+        free, number, begun = asyncio.Event(), Few.most + SPARE - 1, 0
+
+        async def later(scope: Scope, receive: Receive, send: Send) -> None:
+            nonlocal begun
+            begun += 1
+            await free.wait()
+            await echo(scope, receive, send)
+
+        async with serving(Few, later) as place:
+            ask = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+            held = []
+            for count in range(1, number + 1):
+                reader, writer = await asyncio.open_connection(*place)
+                writer.write(ask)
+                held.append((reader, writer))
+                async with asyncio.timeout(60):
+                    while begun < count:
+                        await asyncio.sleep(0.001)
+            reader, writer = await asyncio.open_connection(*place)
+            writer.write(ask)
+            refused = await heard(reader)
+            free.set()
+            said = [await heard(reader) for reader, _ in held]
+            for _, each in [*held, (reader, writer)]:
+                each.close()
+            return refused, said
+
+    refused, said = asyncio.run(busy())
+    assert b"503" in refused and all(b"200 OK" in each for each in said)
+
+
+def test_every_place_of_a_process_is_fewer_than_its_file_handles() -> None:
+    assert PatientProtocol.most + 2 * SPARE < 1024 - 100

@@ -54,7 +54,7 @@ from streams.duty.roles import publisher_of
 from streams.duty.sequence import settled
 from streams.http_guard import basic, guard_of
 from streams.land.broker import administration, describe
-from streams.patient_http import CONNECTIONS, PatientProtocol
+from streams.patient_http import PatientProtocol
 from streams.watch.rule import load_rules
 from streams.worker import start_logging
 
@@ -231,7 +231,6 @@ def make_server(console: Console, proxy: str = "") -> Server:
     config = uvicorn.Config(
         console.app,
         http=PatientProtocol,
-        limit_concurrency=CONNECTIONS,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -107,8 +107,14 @@ def _login(form: FormData) -> str:
 
 
 def _tries(parts: Parts, login: str, place: str, moment: float) -> float:
-    """Seconds until a try of this login may be made at this place, whose other logins have a wider bound."""
-    return parts.sign_ins.wait(f"{login} {place}", moment) or parts.places.wait(place, moment)
+    """Seconds until a try of this login may be made at this place, whose other logins have a wider bound.
+
+    A place without tries left remembers nothing of the logins that are invented there; a login without tries left
+    costs its place none.
+    """
+    if wait := parts.places.until(place, moment) or parts.sign_ins.wait(f"{login} {place}", moment):
+        return wait
+    return parts.places.wait(place, moment)
 
 
 def place_of(guest: Guest, login: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.text import cell
+from schemas.text import cell, control
 from streams.duty import service, substitutes
 from streams.duty.database import Database
 from streams.duty.desk import Desk
@@ -18,6 +18,7 @@ from streams.duty.queries import entries_of
 from streams.duty.refusals import Invalid
 from streams.duty.silencing import add_silence
 from streams.duty.wording import EMAIL, LINE, LINES, PHONE, SAID, SAID_IN_LINE, TEXT_LENGTH, address, wording
+from streams.duty.words import one_line
 from tests.streams.duty.moments import NOW, actor_named, at, opened, root
 
 BAD = {
@@ -85,6 +86,16 @@ def test_the_interface_says_the_same_as_the_service(text: str) -> None:
             taken = False
         if (text == text.strip() and text.isascii()) or max(text, default="") < "\ud800":
             assert taken == bool(re.search(pattern, text.strip())), repr(text)
+
+
+def test_every_character_is_refused_in_all_places_or_in_none() -> None:
+    """In what people write, in patterns of the interface, and in lines of a log and a subject."""
+    for code in (*range(0xD800), *range(0xE000, 0x11_0000)):
+        char = chr(code)
+        refused = bool(control(char))
+        assert refused != bool(re.fullmatch(LINE[1:-1], char)), hex(code)
+        assert bool(control(char, lines=True)) != bool(re.fullmatch(LINES[1:-1], char)), hex(code)
+        assert not refused or one_line(f"a{char}b") == "a b", hex(code)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,28 @@ def test_tries_of_one_login_leave_the_others_at_that_address(tmp_path: Path) -> 
         assert sign_in(stranger, "wang").status_code == 303
 
 
+def test_logins_that_are_invented_where_no_tries_are_left_leave_nothing_to_remember(tmp_path: Path) -> None:
+    clock = Clock(stands=NOW)
+    with house_open(settings_for(tmp_path), clock) as house, house.visitor() as stranger:
+        parts = house.console.parts
+        for _ in range(PLACE_SIGN_INS.burst):
+            parts.places.wait("console:127.0.0.1", clock().timestamp())
+        before = dict(parts.sign_ins._buckets)
+        codes = {sign_in(stranger, f"nobody-{n}", "x").status_code for n in range(5)}
+        assert codes == {429} and parts.sign_ins._buckets == before
+
+
+def test_a_login_without_tries_left_costs_its_address_none(tmp_path: Path) -> None:
+    clock = Clock(stands=NOW)
+    with house_open(settings_for(tmp_path), clock) as house, house.visitor() as stranger:
+        parts, moment = house.console.parts, clock().timestamp()
+        for _ in range(SIGN_INS.burst):
+            parts.sign_ins.wait("li console:127.0.0.1", moment)
+        before = parts.places.until("console:127.0.0.1", moment), dict(parts.places._buckets)
+        assert sign_in(stranger, "li", "wrong wrong wrong").status_code == 429
+        assert before == (parts.places.until("console:127.0.0.1", moment), parts.places._buckets)
+
+
 def test_all_logins_of_an_address_have_a_bound_and_a_known_browser_its_own(tmp_path: Path) -> None:
     clock = Clock(stands=NOW)
     with house_open(settings_for(tmp_path), clock) as house, house.visitor() as own, house.visitor() as other:

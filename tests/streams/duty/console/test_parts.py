@@ -147,6 +147,9 @@ def test_a_limit_lets_a_burst_pass_and_then_so_many_a_minute() -> None:
     assert limiter.wait("a", 0.0) == pytest.approx(10)
     assert limiter.wait("b", 0.0) == 0
     assert limiter.wait("a", 9.9) > 0 and limiter.wait("a", 10.0) == 0
+    assert limiter.until("a", 10.0) == pytest.approx(10) and limiter.until("never seen", 10.0) == 0
+    assert [limiter.until("a", 20.0), limiter.wait("a", 20.0)] == [0, 0], "to ask takes none"
+    assert set(limiter._buckets) == {"a", "b"}
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.sampled_from("abcdef")), max_size=200), st.randoms())
