@@ -158,12 +158,13 @@ def test_empty_lines_between_requests_do_not_keep_a_connection() -> None:
         async with serving(HurriedThen) as place:
             reader, writer = await asyncio.open_connection(*place)
             writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            answer = await reader.readuntil(b"     0")
             said = asyncio.create_task(heard(reader))
             while not said.done():
                 writer.write(b"\r\n")
                 await asyncio.sleep(0.05)
             writer.close()
-            return await said
+            return answer + await said
 
     assert b"200 OK" in asyncio.run(drip())
 
