@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from streams.duty.refusals import TooLarge
 
@@ -36,7 +36,10 @@ async def form_of(request: Request, *, max_files: int, max_fields: int) -> Async
     try:
         async with asyncio.timeout(FORM_SECONDS):
             form = await request.form(max_files=max_files, max_fields=max_fields, max_part_size=FORM_OVERHEAD)
-    except TimeoutError:
+    except (
+        TimeoutError,
+        ClientDisconnect,
+    ):  # who is gone reads no answer, and is no fault of ours for the log
         raise HTTPException(408) from None
     try:
         yield form

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from itertools import pairwise
@@ -11,6 +12,8 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from schemas.errors import Misdeclared
 from schemas.regions import load_regions
@@ -18,6 +21,7 @@ from streams.duty.console.chart import LABEL_HEIGHT, Series, draw, number, round
 from streams.duty.console.door import local_path
 from streams.duty.console.duties import week_of
 from streams.duty.console.facts import Figure, Standing
+from streams.duty.console.forms import form_of
 from streams.duty.console.i18n import load_words
 from streams.duty.console.ruling import length
 from streams.duty.console.screen import short, tile_views, totals
@@ -216,3 +220,23 @@ def test_subjects_are_told_with_the_names_of_their_regions() -> None:
     assert chinese.subject("330300|tuberculosis") == "温州市 · tuberculosis"
     assert english.subject("330328") == english.region("330328") == "Wencheng, Wenzhou"
     assert chinese.subject("330603B") == "330603B" and chinese.subject("") == "–"
+
+
+def test_a_form_whose_sender_goes_away_is_his_end_not_an_error_of_ours() -> None:
+    coming: list[dict[str, object]] = [
+        {"type": "http.request", "body": b"login=w", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> dict[str, object]:
+        return coming.pop(0)
+
+    async def take() -> None:
+        kind = (b"content-type", b"application/x-www-form-urlencoded")
+        scope = {"type": "http", "method": "POST", "path": "/sign-in", "headers": [kind]}
+        async with form_of(Request(scope, receive), max_files=0, max_fields=10):
+            raise AssertionError("it never came whole")
+
+    with pytest.raises(HTTPException) as refused:
+        asyncio.run(take())
+    assert refused.value.status_code == 408
