@@ -36,10 +36,7 @@ async def form_of(request: Request, *, max_files: int, max_fields: int) -> Async
     try:
         async with asyncio.timeout(FORM_SECONDS):
             form = await request.form(max_files=max_files, max_fields=max_fields, max_part_size=FORM_OVERHEAD)
-    except (
-        TimeoutError,
-        ClientDisconnect,
-    ):  # who is gone reads no answer, and is no fault of ours for the log
+    except (TimeoutError, ClientDisconnect):  # who is gone reads no answer
         raise HTTPException(408) from None
     try:
         yield form
