@@ -206,13 +206,13 @@ def goes_on(settings: Settings, tmp_path: Path, files: Roots) -> None:
     roster = roster_path(settings)
     roster.parent.mkdir(exist_ok=True)
     roster.write_text("teams: 1\n")
-    edit(bad, "name: station", "name: site")
+    edit(bad, "One reading of one station.", "A reading of a station.")
     bring_to_form(settings, said.append, files)
     left = aside.read(tmp_path, TELLER)
     assert left is not None and "roster.yaml" in left.newest[0].reason and "duty goes on" in said[-1]
     assert contents(in_use(tmp_path)) == contents(files), "a wrong roster keeps back no contract"
     roster.unlink()
-    edit(bad, "name: site", "name: station")
+    edit(bad, "A reading of a station.", "One reading of one station.")
     bring_to_form(settings, said.append, files)
     assert aside.read(tmp_path, TELLER) is None
 

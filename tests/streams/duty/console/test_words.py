@@ -26,7 +26,7 @@ PREFIXES = (
     "against_",
     "whose_",
 )
-PREFIXES += ("sign_in_", "link_", "refused_", "kept_")
+PREFIXES += ("sign_in_", "link_", "refused_", "kept_", "drill_")
 
 
 def test_every_key_has_both_languages_and_the_same_places() -> None:
