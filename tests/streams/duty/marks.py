@@ -58,7 +58,7 @@ def mark(session: Session, desk: Desk, now: datetime) -> Marked:
         reason=f"silence {MARK}",
         known=(),
     )
-    reached = {"phone": f"139{MARK}", "email": f"{MARK}@x.example"}
+    reached = {"phone": "139 0000 0000", "email": f"{MARK}@x.example"}
     grants = [Grant("ecology-duty", "330110")]
     add_officer(session, actor, now, desk.regions, login="reached", name="某", grants=grants, **reached)
     find(session, "reached")

@@ -58,6 +58,7 @@ def values(marked: Marked, messages: list[str]) -> dict[str, list[Any]]:
         "level": ["yellow"],
         "kind": ["warning"],
         "open": ["true"],
+        "drill": ["true", "false"],
         "origin": [marked.case],
         "at": ["2026-11-26T12:00:00+08:00"],
         "days": [30],
