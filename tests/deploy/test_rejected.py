@@ -98,7 +98,8 @@ def test_rejected_events_are_found_shown_corrected_and_marked(stack: Settings, t
     corrected = tmp_path / "corrected.jsonl"
     corrected.write_bytes(event("r2", region="330200") + b"\n")
     assert liaowang(stack, "rejected", "resend", "--file", str(corrected)).returncode == 0
-    left = json.loads(liaowang(stack, "rejected", "list", "--state", "open", "--json").stdout)
+    open_ones = liaowang(stack, "rejected", "list", "--feed", HEALTH.feed, "--state", "open", "--json")
+    left = json.loads(open_ones.stdout)
     assert [item["ref"] for item in left if item["log_epoch"] == 9] == [place(42)]
     assert sent(stack) == {b"r1": event("r1", cases=4), b"r2": event("r2", region="330200")}
 
