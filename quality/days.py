@@ -18,6 +18,7 @@ from jinja2 import Environment, Template
 
 from quality.gate import Verdict
 from quality.suites import Suite
+from schemas.whole import write_whole
 
 KEPT, PAGES = "gx/said", "docs/days"
 _PAGE = Path(__file__).parent / "day.html.j2"
@@ -39,12 +40,8 @@ def keep_verdicts(
         "docs": docs,
         "days": {str(verdict.day): [verdict.rows, list(verdict.failed)] for verdict in verdicts},
     }
-    folder = home / KEPT
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{now:%Y%m%dT%H%M%S%f}-{table}.json"
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
-    fresh.replace(path)
+    path = home / KEPT / f"{now:%Y%m%dT%H%M%S%f}-{table}.json"
+    write_whole(path, json.dumps(said, ensure_ascii=False).encode())
 
 
 def write_days(home: Path) -> list[str]:

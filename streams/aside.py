@@ -8,13 +8,14 @@ are (dead pushes in the outbox, refused rows in `landing.rejected`, messages on 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
 import msgspec
+
+from schemas.whole import write_whole
 
 NEWEST = 20
 SHOWN = 300
@@ -113,10 +114,7 @@ def _read(path: Path) -> Record | None:
 
 
 def _write(path: Path, record: Record) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_bytes(msgspec.json.encode(record))
-    fresh.replace(path)
+    write_whole(path, msgspec.json.encode(record))
 
 
 def one_line(text: str) -> str:

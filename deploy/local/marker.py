@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+
+from schemas.whole import write_whole
 
 
 class Marker(msgspec.Struct, frozen=True):
@@ -19,11 +20,7 @@ class Marker(msgspec.Struct, frozen=True):
 def set_marker(home: Path, now: float) -> None:
     """The home is up from now on."""
     since = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
-    path = _path(home)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_bytes(msgspec.json.encode(Marker(str(home.absolute()), since)))
-    fresh.replace(path)
+    write_whole(_path(home), msgspec.json.encode(Marker(str(home.absolute()), since)))
 
 
 def clear_marker(home: Path) -> None:
@@ -33,11 +30,7 @@ def clear_marker(home: Path) -> None:
 
 def owe(home: Path, why: str) -> None:
     """The parts of the home should have been compared and could not be: that stays due, whatever comes."""
-    path = _due(home)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_text(why)
-    fresh.replace(path)
+    write_whole(_due(home), why.encode(errors="replace"))
 
 
 def settle(home: Path) -> None:

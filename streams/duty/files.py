@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from schemas.errors import Misdeclared
+from schemas.whole import write_whole
 
 log = logging.getLogger("liaowang.duty")
 
@@ -20,10 +20,7 @@ T = TypeVar("T")
 def from_example(path: Path, example: Path) -> Path:
     """The path; where there is no file yet, the example becomes it, whole or not at all."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.{os.getpid()}")
-        fresh.write_bytes(example.read_bytes())
-        fresh.replace(path)
+        write_whole(path, example.read_bytes())
     return path
 
 
@@ -44,9 +41,11 @@ def right(path: Path, load: Callable[[Path], T]) -> T:
     before = _content(path)
     found = load(path)
     content = _content(path)
-    if content and content == before:  # it was not written meanwhile: this is what was loaded
+    copy = kept_path(path)
+    # Where it was not written meanwhile, this is what was loaded.
+    if content and content == before and _content(copy) != content:
         try:
-            _keep(kept_path(path), content)
+            write_whole(copy, content)
         except OSError as error:
             log.error("%s is right, and cannot be remembered: %s", path, error.strerror)
     return found
@@ -57,19 +56,6 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""  # `load` says what is wrong with it
-
-
-def _keep(copy: Path, content: bytes) -> None:
-    """Write the copy, whole or not at all."""
-    if _content(copy) == content:
-        return
-    copy.parent.mkdir(exist_ok=True)
-    fresh = copy.with_name(f"{copy.name}.{os.getpid()}")
-    try:
-        fresh.write_bytes(content)
-        fresh.replace(copy)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def kept_path(path: Path) -> Path:
