@@ -114,10 +114,14 @@ class Storing:
         self, table: str, landed: Sequence[Landed], name: str, make: Callable[[Sequence[Landed]], Columns]
     ) -> list[tuple[Row, Unstorable]]:
         """Store the rows of this name in all batches; gives those that cannot be, each with why."""
-        rows = [(at, row) for at, item in enumerate(landed) for row in getattr(item.batch, name)]
-        if not rows:
+        if not any(getattr(item.batch, name) for item in landed):
             return []
-        return await _halved(rows, lambda some: self._some(table, make, _with(landed, some, name)))
+        try:
+            await self._some(table, make, landed)
+            return []
+        except Unstorable as error:
+            rows = [(at, row) for at, item in enumerate(landed) for row in getattr(item.batch, name)]
+            return await _halved(rows, error, lambda some: self._some(table, make, _with(landed, some, name)))
 
     async def _some(
         self, table: str, make: Callable[[Sequence[Landed]], Columns], landed: Sequence[Landed]
@@ -140,22 +144,23 @@ class Storing:
 
 
 async def _halved(
-    rows: Sequence[Row], put: Callable[[Sequence[Row]], Awaitable[None]]
+    rows: Sequence[Row], error: Unstorable, put: Callable[[Sequence[Row]], Awaitable[None]]
 ) -> list[tuple[Row, Unstorable]]:
-    """Put the rows, and of those that fail the halves, largest first, as far as can be; gives those at fault."""
+    """Of rows that failed together put the halves, largest first, as far as can be; gives those at fault."""
     faults: list[tuple[Row, Unstorable]] = []
-    waiting, failed = deque([rows]), 0
-    while waiting:
-        some = waiting.popleft()
-        try:
-            await put(some)
-        except Unstorable as error:
-            failed += 1
-            if len(some) == 1 or failed > TRIES:
-                faults += [(row, error) for row in some]
-            else:
-                middle = len(some) // 2
-                waiting += (some[:middle], some[middle:])
+    together, failed = deque([(rows, error)]), 0
+    while together:
+        some, error = together.popleft()
+        failed += 1
+        if len(some) == 1 or failed > TRIES:
+            faults += [(row, error) for row in some]
+            continue
+        middle = len(some) // 2
+        for half in (some[:middle], some[middle:]):
+            try:
+                await put(half)
+            except Unstorable as fault:
+                together.append((half, fault))
     return sorted(faults, key=lambda fault: (fault[0][0], fault[0][1].offset))
 
 
