@@ -54,6 +54,21 @@ def encode_event(
     return msgspec.json.encode(envelope)
 
 
+class _Named(msgspec.Struct, gc=False):
+    id: str = ""
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+
+
+def id_of(raw: bytes) -> str:
+    """The id in the bytes of an event of which nothing else is read; empty where there is none."""
+    try:
+        return _NAMED.decode(raw).id
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return ""
+
+
 class TickData(msgspec.Struct, frozen=True):
     """What a tick says: the feed's clock, whether a replay ends with it, and the set of rules from here on.
 

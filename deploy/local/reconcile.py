@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -22,6 +21,7 @@ from schemas.contract import load_contracts
 from schemas.decoder import Decoder
 from schemas.errors import Rejected, Unavailable
 from schemas.event import decode_tick
+from schemas.event import id_of as event_id
 from schemas.in_use import in_use
 from schemas.settings import Settings
 from schemas.topics import DISPOSITIONS, WARNINGS
@@ -42,11 +42,6 @@ SECONDS = 60.0
 _REACHED: sa.Table = models.Reached.__table__  # type: ignore[assignment]
 
 
-class _Head(msgspec.Struct):
-    id: str = ""
-
-
-_HEAD = msgspec.json.Decoder(_Head)
 IdOf = Callable[[bytes], str]
 """The id of a record's event; empty for what is none of these."""
 
@@ -126,7 +121,7 @@ def _compared(
     published = _messages(database, published=True) if database else set()
     pushes = outbox.ids() if outbox else set()
     warnings, since = _on_topic(settings.kafka, WARNINGS, until, _warning_ids(settings))
-    dispositions, kept = _on_topic(settings.kafka, DISPOSITIONS, until, _id_of)
+    dispositions, kept = _on_topic(settings.kafka, DISPOSITIONS, until, event_id)
     if since:  # retention has begun to remove: what is older may rightly have no record
         pushes &= outbox.ids(since) if outbox else set()
         recent = _heard(database, since) if database else {}
@@ -234,13 +229,6 @@ def _warning_ids(settings: Settings) -> IdOf:
             return ""
 
     return id_of
-
-
-def _id_of(raw: bytes) -> str:
-    try:
-        return _HEAD.decode(raw).id
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return ""
 
 
 def _on_topic(broker: str, topic: str, until: float, id_of: IdOf) -> tuple[dict[str, Place], datetime | None]:

@@ -36,7 +36,7 @@ class Limiter:
         lack = self._lack(tokens)
         self._buckets[key] = (tokens if lack else tokens - 1, now)
         if len(self._buckets) > self._keys:
-            self._forget(now, self._limit.per_minute / 60)
+            self._forget(now)
         return lack
 
     def _tokens(self, key: str, now: float) -> float:
@@ -47,9 +47,9 @@ class Limiter:
     def _lack(self, tokens: float) -> float:
         return 0.0 if tokens >= 1 else (1 - tokens) * 60 / self._limit.per_minute
 
-    def _forget(self, now: float, rate: float) -> None:
+    def _forget(self, now: float) -> None:
         """Drop the keys that are full again; where none are, the half that was seen longest ago."""
-        for key in [k for k, (n, t) in self._buckets.items() if n + (now - t) * rate >= self._limit.burst]:
+        for key in [key for key in self._buckets if self._tokens(key, now) >= self._limit.burst]:
             del self._buckets[key]
         if len(self._buckets) > self._keys // 2:
             for key in sorted(self._buckets, key=lambda key: self._buckets[key][1])[: self._keys // 2]:

@@ -13,7 +13,7 @@ import msgspec
 from schemas.contract import Contract
 from schemas.decoder import Decoder
 from schemas.errors import Rejected
-from schemas.event import LIVE
+from schemas.event import LIVE, id_of
 from schemas.fields import milliseconds
 from schemas.skew import future
 from streams.intake.lines import decode_object
@@ -27,11 +27,6 @@ class _Item(msgspec.Struct, gc=False):
     """An object of which nothing is kept: what counting costs."""
 
 
-class _Named(msgspec.Struct, gc=False):
-    id: str = ""
-
-
-_NAMED = msgspec.json.Decoder(_Named)
 _DOCUMENT = msgspec.json.Decoder(msgspec.Raw)
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _COUNT = msgspec.json.Decoder(list[_Item | int | float | str | bool | None])
@@ -122,7 +117,7 @@ def _event(
 ) -> dict[str, Any] | Fault:
     """The data of an event as it was sent, or what is wrong with it."""
     if len(raw) > LONGEST:
-        return Fault(index, _id_of(raw)[:SHOWN_ID], "event", "length", f"{len(raw)} bytes")
+        return Fault(index, id_of(raw)[:SHOWN_ID], "event", "length", f"{len(raw)} bytes")
     document = decode_object(raw) or {}
     id = document.get("id")
     shown = id[:SHOWN_ID] if isinstance(id, str) else ""
@@ -137,14 +132,6 @@ def _event(
     # a field that the contract does not know may be a number that nobody can read
     data: dict[str, Any] = document["data"] if document else msgspec.to_builtins(event.data)
     return data
-
-
-def _id_of(raw: bytes) -> str:
-    """The id of an event of which nothing else is kept."""
-    try:
-        return _NAMED.decode(raw).id
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return ""
 
 
 def _is_document(text: bytes) -> bool:

@@ -131,23 +131,20 @@ def check(feed: Feed, position: Position, frame: Iterable[Record]) -> tuple[Posi
             continue
         following, arrived, raw = offset + 1, record.timestamp, record.value
         try:
-            if raw is None:
-                raise Rejected("event", "json", "")
-            event = decode(raw)
-            time = milliseconds(event.time)
-            if time > arrived and (ahead := future(event.time, arrived, skew)):
-                raise ahead
-        except Rejected as error:
             try:
+                if raw is None:
+                    raise Rejected("event", "json", "")
+                event = decode(raw)
+                time = milliseconds(event.time)
+                if time > arrived and (ahead := future(event.time, arrived, skew)):
+                    raise ahead
+            except Rejected as error:
                 tick = decode_tick(raw) if raw else None
                 if tick is None:
                     refused.append(_refused(offset, arrived, error, raw or b""))
                 else:
                     ticks.append(_ticked(offset, arrived, tick, marks))
-            except Exception as fault:
-                faults.add(fault, len(accepted))
-                refused.append(_refused(offset, arrived, _failed(feed, fault), raw or b""))
-            continue
+                continue
         except Exception as fault:  # the program's, over this one record
             faults.add(fault, len(accepted))
             refused.append(_refused(offset, arrived, _failed(feed, fault), raw or b""))

@@ -95,7 +95,9 @@ class LineReader:
             raw = self._enveloped(number, feed, document)
         event = self._decoders[feed].decode(raw)
         came = _arrival(document)
-        return [Happening(feed, _ms(event.time), raw, timeline=event.timeline, arrival=came, line=number)]
+        return [
+            Happening(feed, milliseconds(event.time), raw, timeline=event.timeline, arrival=came, line=number)
+        ]
 
     def _feed(self, document: Mapping[str, Any]) -> str:
         """The feed a line names, by `feed` or its type; the only one where there is one."""
@@ -136,7 +138,7 @@ class LineReader:
 def tick(feed: str, clock: datetime, id: str, timeline: str = LIVE) -> Happening:
     """A tick of one feed."""
     raw = encode_tick(id=id, clock=clock, timeline=timeline)
-    return Happening(feed, _ms(clock), raw, tick=True, timeline=timeline)
+    return Happening(feed, milliseconds(clock), raw, tick=True, timeline=timeline)
 
 
 def by_time(found: Iterable[Happening | BadLine]) -> Iterator[Happening | BadLine]:
@@ -206,11 +208,7 @@ def _ahead(each: Happening, refused: Rejected) -> str:
 
 def _arrival(document: Mapping[str, Any]) -> int | None:
     arrival = document.get("arrival")
-    return None if arrival is None else _ms(moment(arrival, "arrival"))
-
-
-def _ms(time: datetime) -> int:
-    return milliseconds(time)
+    return None if arrival is None else milliseconds(moment(arrival, "arrival"))
 
 
 def moment(value: Any, name: str) -> datetime:
