@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 DATA ?=
 WORKERS ?= 2
+PARTS ?=
 
-.PHONY: help setup demo up down test journeys check bench bench-year soak clean
+.PHONY: help setup demo up down test journeys check bench bench-year bench-growth soak clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,11 +48,14 @@ check: setup ## ruff, mypy --strict, import-linter, contracts against the releas
 	$(BIN)/liaowang contracts check
 
 bench: setup ## benchmarks; one JSON object a line
-	@for each in tests/benchmarks/bench_*.py; do \
+	@for each in $(filter-out %/bench_growth.py,$(wildcard tests/benchmarks/bench_*.py)); do \
 	  $(BIN)/python -m tests.benchmarks.$$(basename $$each .py) || exit 1; done
 
 bench-year: setup ## backfill a year of 100,000 events a day: some minutes, 10 GB of disk
 	$(BIN)/python -m tests.benchmarks.bench_backfill 365 100000
+
+bench-growth: setup ## a programme of 65 feeds, 140 rules, 140 indicators; PARTS="commands up" measures those alone
+	$(BIN)/python -m tests.benchmarks.bench_growth $(PARTS)
 
 soak: setup ## ten minutes of watch under load: is its memory flat?
 	$(BIN)/python -m tests.benchmarks.soak_watch

@@ -39,7 +39,7 @@ def make_definitions(
     indicators: Mapping[str, Indicator] | None = None,
 ) -> Definitions:
     """Everything Dagster is to know; reads declarations (other `indicators` if given), connects to nothing."""
-    roots = in_use(settings.home)
+    roots = in_use(settings)
     contracts = load_contracts(roots.feeds)
     declared = indicators is None
     if indicators is None:

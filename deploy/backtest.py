@@ -19,8 +19,9 @@ from operator import itemgetter
 from pathlib import Path
 
 from deploy.landed_log import Connection, Place, Stretch, anything, chains, places, records
-from schemas.contract import FEEDS, Contract, load_contracts
+from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
+from schemas.in_use import files_of
 from schemas.settings import Settings
 from streams.watch.baseline import BaselineTable
 from streams.watch.batches import BEGINNING, Batch, encode_batches
@@ -67,7 +68,7 @@ class Job:
     places: tuple[Place, ...]
     stretch: Stretch
     versions: tuple[Version, ...]
-    contracts: Path = FEEDS
+    contracts: Path
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def run(
         }
     )
     jobs = [
-        Job(settings, places, stretch, tuple(versions))
+        Job(settings, places, stretch, tuple(versions), files_of(settings).feeds)
         for places in chains(found(settings, contracts, feeds))
     ]
     made = []

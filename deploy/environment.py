@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from schemas.errors import Misdeclared
+from schemas.in_use import Roots, files_of
 from schemas.settings import PREFIX, Settings
 
 SECRETS = "secrets.json"
@@ -19,6 +20,11 @@ QUIET = {"GX_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "DAGSTER_DISABLE_
 def load_settings() -> Settings:
     """The settings: the environment's `LIAOWANG_…` over `<home>/secrets.json`; an absolute home."""
     return settings_from(os.environ)
+
+
+def declared() -> Roots:
+    """The files of declarations as they stand now: of the folder that is set, or of this installation."""
+    return files_of(load_settings())
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:

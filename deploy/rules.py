@@ -8,14 +8,17 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deploy.rule_files import found, place_of
 from schemas.contract import Contract
 from schemas.declaration import read_text
 from schemas.errors import Misdeclared
+from schemas.in_use import FILES, Roots, files_of
+from schemas.roles import load_roles
 from schemas.settings import Settings
 from streams.watch.baseline import read_baseline_rows
 from streams.watch.offline import said, spoken, try_example
 from streams.watch.published import Draft, Entry, History, new_baseline, plan, plan_files, retirement
-from streams.watch.rule import RULES, Rule, load_rule, load_rules
+from streams.watch.rule import Rule, load_rule, load_rules
 from streams.watch.rule_set import check_members, check_roles
 from streams.watch.rule_topic import publish, read_history
 from streams.watch.rule_yaml import parse_published
@@ -29,16 +32,17 @@ def history(settings: Settings) -> History:
 def publish_files(
     settings: Settings,
     contracts: Mapping[str, Contract],
-    root: Path = RULES,
+    files: Roots = FILES,
     unreadable: Callable[[Misdeclared], None] | None = None,
 ) -> list[Entry]:
-    """Publish the rules in a folder that are new or have a higher version, as one publication.
+    """Publish the rules of these files that are new or have a higher version, as one publication.
 
     Misdeclared where a rule that stays in force cannot be read under these contracts: `watch` would pass it over.
     Where `unreadable` is given it is told of it instead, and the others are published.
     """
+    root = files.rules
     rules = load_rules(contracts, root)
-    check_roles(rules, {rule.id: str(place_of(rule.id, root)) for rule in rules})
+    check_roles(rules, {rule.id: str(place_of(rule.id, root)) for rule in rules}, load_roles(files.roles))
     told = history(settings)
     drafts = [draft(place_of(rule.id, root), rule) for rule in rules]
     entries = plan_files(told, drafts, datetime.now(UTC))
@@ -57,13 +61,14 @@ def publish_files(
 def publish_these(settings: Settings, contracts: Mapping[str, Contract], names: Sequence[str]) -> list[Entry]:
     """Publish rules named by id or file, once they do what their examples say; Misdeclared otherwise."""
     told = history(settings)
-    paths = [found(name) for name in names]
-    rules = [load_rule(path, contracts) for path in paths]
+    declared = files_of(settings)
+    paths = [found(name, declared.rules) for name in names]
+    rules = [load_rule(path, contracts, declared.rules) for path in paths]
     new = {rule.id for rule in rules}
     known = [*_readable(told, contracts, new), *rules]
     files = {rule.id: str(path) for path, rule in zip(paths, rules, strict=True)}
     check_members(known, files)
-    check_roles(rules, files)
+    check_roles(rules, files, load_roles(declared.roles))
     for path, rule in zip(paths, rules, strict=True):
         demand_publishable(told, path, rule)
         demand_examples(rule, known, contracts)
@@ -107,24 +112,6 @@ def write(settings: Settings, entries: Sequence[Entry]) -> list[Entry]:
 def draft(path: Path, rule: Rule) -> Draft:
     """A rule's file as something to publish."""
     return Draft(rule.id, rule.version, read_text(path), str(path))
-
-
-def found(name: str, root: Path = RULES) -> Path:
-    """The file of a rule named by its id or by a path."""
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.exists():
-        return path
-    path = place_of(name, root)
-    if not path.is_file():
-        known = sorted(f"{each.parent.name}.{each.stem}" for each in root.glob("*/*.yaml"))
-        raise Misdeclared(name, "rule", f"is neither a file nor one of {', '.join(known)}")
-    return path
-
-
-def place_of(rule: str, root: Path = RULES) -> Path:
-    """Where the file of a rule stands."""
-    domain, _, name = rule.partition(".")
-    return root / domain / f"{name}.yaml"
 
 
 def demand_publishable(told: History, path: Path, rule: Rule) -> None:

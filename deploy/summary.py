@@ -10,6 +10,7 @@ from clickhouse_driver import Client
 from rich.table import Table
 
 from schemas.contract import Contract, load_contracts
+from schemas.in_use import files_of
 from schemas.settings import HOST, Settings
 from streams.duty.outbox import Outbox
 from streams.duty.push_worker import outbox_path
@@ -44,7 +45,7 @@ FIGURES = (
 
 def summary(settings: Settings) -> Iterable[Table]:
     """The tables, in order of the data's way."""
-    contracts = load_contracts()
+    contracts = load_contracts(files_of(settings).feeds)
     client = Client(**settings.warehouse("service"))
     reader = Client(**settings.warehouse("bi"))
     try:

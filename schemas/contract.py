@@ -12,9 +12,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from open_data_contract_standard.model import OpenDataContractStandard
-from pydantic import ValidationError
-
 from schemas.contract_model import LEVELS, LICENCE, RULES, SKEW, Contract, Example, Field
 from schemas.declaration import Entry, parse_yaml, read_all, read_text
 from schemas.errors import Misdeclared
@@ -132,6 +129,9 @@ def _version(entry: Entry) -> str:
 
 
 def _check_odcs(document: Entry) -> None:
+    from open_data_contract_standard.model import OpenDataContractStandard  # slow to import: pydantic
+    from pydantic import ValidationError
+
     try:
         kept = OpenDataContractStandard(**document.value)
     except ValidationError as error:

@@ -11,8 +11,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.errors import LiaowangError
+from schemas.errors import LiaowangError, Misdeclared
 from schemas.roles import ROLES
+from schemas.settings import PREFIX, Settings
 
 _ROOT = Path(__file__).parents[1]
 FOLDER = "declarations"
@@ -22,6 +23,8 @@ _KINDS = {
     "indicators": Path("dagster_project/indicators"),
     "indexes": Path("dagster_project/indexes"),
 }
+OWN_FEEDS = ("feeds/duty/warning.yaml", "feeds/duty/disposition.yaml")
+"""What every folder of declarations must have."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,27 @@ class Roots:
 
 
 FILES = Roots(**{kind: _ROOT / place for kind, place in _KINDS.items()})
-"""The files themselves, as they stand now."""
+"""The files of this installation, as they stand now."""
 
 
-def in_use(home: Path) -> Roots:
+def files_of(settings: Settings) -> Roots:
+    """The files themselves, as they stand now: those of the folder that is set, or of this installation.
+
+    The folder holds `feeds`, `rules`, `indicators`, `indexes` and, where duty roles are other ones, `roles.yaml`.
+    """
+    if settings.declarations == Path():
+        return FILES
+    folder = settings.declarations.absolute()
+    for name in OWN_FEEDS:
+        if not (folder / name).is_file():
+            told = f"{folder} has no {name}; copy schemas/feeds/duty into feeds: the platform writes them"
+            raise Misdeclared("settings", f"{PREFIX}DECLARATIONS", told)
+    return _roots(folder)
+
+
+def in_use(settings: Settings) -> Roots:
     """What a home has taken; the files themselves where it has taken nothing yet."""
-    return taken(home) or FILES
+    return taken(settings.home) or files_of(settings)
 
 
 def taken(home: Path) -> Roots | None:
@@ -49,12 +67,10 @@ def taken(home: Path) -> Roots | None:
     found = next((each for each in _folders(home)[:2] if each.is_dir()), None)
     if found is None:
         return None
-    roles = found / ROLES.name  # a home that took declarations before roles were among them has none
-    folders = {kind: found / kind for kind in _KINDS}
-    return Roots(**folders, roles=roles if roles.is_file() else ROLES)
+    return _roots(found)
 
 
-def take(home: Path, files: Roots = FILES) -> None:
+def take(home: Path, files: Roots) -> None:
     """Take these files from now on; a crash in between leaves the old ones or the new ones, never a mixture."""
     folder, old, fresh = _folders(home)
     try:
@@ -81,6 +97,12 @@ def contents(roots: Roots) -> dict[str, dict[str, bytes]]:
         for kind in _KINDS
     }
     return found | {"roles": {roots.roles.name: roots.roles.read_bytes()}}
+
+
+def _roots(folder: Path) -> Roots:
+    """The declarations in one folder; a home that took them before roles were among them has none."""
+    roles = folder / ROLES.name
+    return Roots(**{kind: folder / kind for kind in _KINDS}, roles=roles if roles.is_file() else ROLES)
 
 
 def _folders(home: Path) -> tuple[Path, Path, Path]:

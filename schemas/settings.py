@@ -18,6 +18,7 @@ class Settings:
     """Every setting of the platform; `LIAOWANG_<NAME>` in upper case sets `<name>`.
 
     `kafka_libs` is a folder for Kafka's jars that several homes may share; unset, the home has its own.
+    `declarations` is a folder of declarations other than those of this installation.
     `trusted_proxy`: addresses, joined by commas, whose `X-Forwarded-…` headers are believed; nobody's without it.
     Ports are TCP ports on 127.0.0.1. Passwords, tokens and keys come from the secrets file of the home
     (made at first start) and never stand in a repr.
@@ -25,6 +26,7 @@ class Settings:
 
     home: Path = Path(".liaowang")
     kafka_libs: Path = Path()
+    declarations: Path = Path()
     kafka_port: int = 19092
     kafka_controller_port: int = 19093
     warehouse_port: int = 19000

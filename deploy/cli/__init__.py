@@ -20,11 +20,11 @@ from streams.duty.refusals import Invalid
 CODES = {Misdeclared: 2, Invalid: 2, Unavailable: 4, GateFailed: 5}
 """Exit codes by error; any other error of the platform ends with 1."""
 
-COMMANDS: dict[str, str | tuple[str, ...]] = {
+COMMANDS = {
     "demo": "demo.demo",
     "up": "stack.up",
     "down": "stack.down",
-    "status": "stack.status",
+    "status": "status.status",
     "aside": "aside.app",
     "reconcile": "reconcile.reconcile_",
     "migrate": "stack.migrate",
@@ -39,7 +39,7 @@ COMMANDS: dict[str, str | tuple[str, ...]] = {
     "indicators": "warehouse.indicators",
     "explain": "explain.explain",
     "export": "export.export",
-    "duty": ("duty.app", "channels.silence", "channels.channels", "channels.notifications"),
+    "duty": "groups.duty",
     "index": "index.app",
     "ledger": "ledger.app",
     "quality": "quality.app",
@@ -47,17 +47,7 @@ COMMANDS: dict[str, str | tuple[str, ...]] = {
     "rejected": "rejected.app",
     "release": "release.app",
     "warnings": "warnings.app",
-    "rules": (
-        "rules.app",
-        "published.publish",
-        "published.diff",
-        "published.history",
-        "published.retire",
-        "published.baseline",
-        "usual.usual",
-        "backtest.backtest",
-        "review.review",
-    ),
+    "rules": "groups.rules",
 }
 """Every command by its name: where in deploy.cli it is. A module is imported when its command is asked for."""
 

@@ -16,7 +16,7 @@ from dagster_project.spans import Span
 from dagster_project.warehouse import warehouse
 from deploy.cli.screen import calm, say_json, screen
 from deploy.cli.warehouse import FirstDay, LastDay, run, to_span
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
 from schemas.contract import load_contracts
 from schemas.errors import GateFailed, Misdeclared
 from schemas.fields import SHANGHAI
@@ -74,8 +74,8 @@ def _resumed(
 
 
 def _costs(settings: Settings, span: Span, build_id: str) -> list[Cost]:
-    contracts = load_contracts()
-    indicators = all_figures([contract.table for contract in contracts.values()])
+    contracts = load_contracts(declared().feeds)
+    indicators = all_figures([contract.table for contract in contracts.values()], declared())
     with warehouse(settings) as open:
         return estimate(open, contracts.values(), indicators.values(), span, build_id)
 

@@ -22,9 +22,10 @@ from deploy.backtest_report import Outcome, as_plain, show
 from deploy.cli.bars import progress_bars
 from deploy.cli.complaint import complain
 from deploy.cli.screen import screen
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
 from deploy.judged import judged
 from deploy.landed_log import Place, Stretch
+from deploy.rule_files import found
 from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared
 from schemas.regions import load_regions
@@ -80,7 +81,7 @@ def backtest(
 
     The same code as `watch` decides. With --against each episode is the same, earlier, later, new or gone.
     """
-    settings, contracts = load_settings(), load_contracts()
+    settings, contracts = load_settings(), load_contracts(declared().feeds)
     first, last = _day(since, "--from"), _day(until, "--to")
     if first and last and last < first:
         raise Misdeclared("arguments", "--to", f"{last} is before {first}")
@@ -135,8 +136,8 @@ def _versions(
     tables: Mapping[str, BaselineTable],
 ) -> tuple[Rule, list[Version]]:
     """The rule, and the versions to try: it itself, then what it is compared with."""
-    new = load_rule(files.found(name), contracts)
-    known = list(load_rules(contracts, drafts=True))
+    new = load_rule(found(name, declared().rules), contracts, declared().rules)
+    known = list(load_rules(contracts, declared().rules, drafts=True))
     made = [_version(f"version {new.version}, {name}", new, known, tables)]
     if against:
         old, words = _old(new, against, contracts, history)
@@ -148,7 +149,7 @@ def _old(
     new: Rule, against: str, contracts: Mapping[str, Contract], history: History | None
 ) -> tuple[Rule, str]:
     if history is None:
-        old = load_rule(files.found(against), contracts)
+        old = load_rule(found(against, declared().rules), contracts, declared().rules)
         return old, f"version {old.version}, {against}"
     if against == "published":
         entry = history.in_force().get(new.id)

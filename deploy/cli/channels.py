@@ -70,7 +70,7 @@ def add(
     begin = _moment(start, "--from") if start else now
     database = _database(settings)
     known = known_rules(
-        database, published_at(settings.kafka), rule or [], [each.id for each in rules_in_use(settings.home)]
+        database, published_at(settings.kafka), rule or [], [each.id for each in rules_in_use(settings)]
     )
     with database.writing() as session:
         made = add_silence(

@@ -13,12 +13,18 @@ from rich.console import Console
 from rich.markup import escape
 
 from deploy.cli.screen import say_json
-from schemas.contract import FEEDS, RELEASED, Contract, load_contracts
+from deploy.environment import declared
+from schemas.contract import RELEASED, Contract, load_contracts
 from schemas.errors import Misdeclared
 from schemas.evolution import Evolution, evolve
 
 app = typer.Typer(help="Contracts against the last released ones.", no_args_is_help=True)
-Feeds = Annotated[Path, typer.Option(help="Folder of the contracts.", show_default="schemas/feeds")]
+Feeds = Annotated[
+    Path,
+    typer.Option(
+        help="Folder of the contracts.", default_factory=lambda: declared().feeds, show_default=False
+    ),
+]
 Released = Annotated[
     Path, typer.Option(help="Folder of the last released contracts.", show_default="schemas/released")
 ]
@@ -26,7 +32,7 @@ Released = Annotated[
 
 @app.command()
 def check(
-    feeds: Feeds = FEEDS,
+    feeds: Feeds,
     released: Released = RELEASED,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
 ) -> None:
@@ -42,8 +48,8 @@ def check(
 
 @app.command()
 def release(
+    feeds: Feeds,
     feed: Annotated[list[str] | None, typer.Argument(help="Only these feeds; else all.")] = None,
-    feeds: Feeds = FEEDS,
     released: Released = RELEASED,
 ) -> None:
     """Record contracts as released, once they pass the check and have a version of their own."""

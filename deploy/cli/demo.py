@@ -15,7 +15,7 @@ from rich.progress import Progress
 from deploy.cli import generate, intake, stack, warehouse
 from deploy.cli.bars import progress_bars
 from deploy.cli.screen import screen
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
 from deploy.settled import behind, catch_up, ends
 from deploy.summary import summary
 from schemas.contract import load_contracts
@@ -63,7 +63,7 @@ def real_files(folder: Path) -> list[tuple[str, Path]]:
     """The CSV files of a folder that a contract's mapping recognises, with their feeds."""
     if not folder.is_dir():
         raise LiaowangError(f"{folder}: there is no such folder; DATA must name one with CSV files")
-    mappings = [(c.feed, mapping) for c in load_contracts().values() for mapping in c.intake]
+    mappings = [(c.feed, mapping) for c in load_contracts(declared().feeds).values() for mapping in c.intake]
     found = []
     for path in sorted(folder.glob("*.csv")):
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -80,7 +80,7 @@ def _send(
 
 def _settle(settings: Settings, console: Console) -> None:
     """Wait, showing it, until everything sent is landed, watched and pushed."""
-    topics = {contract.topic for contract in load_contracts().values()}
+    topics = {contract.topic for contract in load_contracts(declared().feeds).values()}
     sent = ends(settings, sorted(topics - {WARNINGS, DISPOSITIONS}))
     with progress_bars(console) as bars:
         _follow(bars, "watched", lambda: behind(settings, "liaowang-watch", sent))

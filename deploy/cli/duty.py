@@ -1,4 +1,4 @@
-"""`liaowang duty`: cases, the roster, officers; and the warnings that are pushed, from both sides."""
+"""`liaowang duty receiver`, `pushes`, `revive`, `refill`: the warnings that are pushed, from both sides."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deploy.cli import duty_cases, duty_officers, duty_replays, duty_roster
 from deploy.cli.complaint import complain
 from deploy.cli.duty_desk import read_moment
 from deploy.cli.screen import screen
@@ -31,16 +30,10 @@ from streams.duty.receiver import Trouble, receive
 from streams.duty.refill import refill
 from streams.duty.words import one_line
 
-app = typer.Typer(no_args_is_help=True, help="Cases, roster, officers; pushes of warnings.")
-for command in (*duty_cases.COMMANDS, *duty_roster.COMMANDS, *duty_replays.COMMANDS, duty_officers.token):
-    app.command()(command)
-app.add_typer(duty_officers.officer, name="officer")
-
 STYLES = {"red": "bold red", "orange": "dark_orange", "yellow": "yellow", "blue": "blue"}
 STATE_STYLES = {"pending": "yellow", "delivered": "green", "dead": "red"}
 
 
-@app.command()
 def receiver(
     fail_first: Annotated[int, typer.Option(min=0, help="Answer 500 to the first posts.")] = 0,
     fail_share: Annotated[float, typer.Option(min=0, max=1, help="Answer 500 to this share of posts.")] = 0.0,
@@ -58,7 +51,6 @@ def receiver(
         raise typer.Exit(1) from error
 
 
-@app.command()
 def pushes(
     last: Annotated[int, typer.Option(min=0, max=10_000, help="How many of the newest to show.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -71,7 +63,6 @@ def pushes(
         _show(screen(), with_counts)
 
 
-@app.command()
 def revive() -> None:
     """Try again what was refused, after that was mended: dead pushes, and messages the broker did not take."""
     settings = load_settings()
@@ -86,7 +77,6 @@ def revive() -> None:
                 typer.echo(f"{messages} messages to {DISPOSITIONS} are pending again")
 
 
-@app.command("refill")
 def refill_(
     since: Annotated[
         str, typer.Option(help="Only what arrived since then, such as 2026-11-25T09:00+08:00.")
@@ -99,7 +89,7 @@ def refill_(
     settings = load_settings()
     moment = read_moment(since) if since else None
     with _told(), closing(Outbox(outbox_path(settings))) as outbox:
-        done = refill(settings.kafka, outbox, moment, time.time(), in_use(settings.home).feeds)
+        done = refill(settings.kafka, outbox, moment, time.time(), in_use(settings).feeds)
     typer.echo(
         f"{done.read} transitions read, {done.added} of them were not in the outbox and are pending now"
     )

@@ -225,12 +225,6 @@ def feedback(
         _say(view)
 
 
-COMMANDS: tuple[Callable[..., None], ...] = (
-    *(cases, show, ack, start, dispose, confirm, close, reopen),
-    *(comment, reassign, escalate, merge, attach, feedback),
-)
-
-
 def _do(login: str, as_json: bool, case: int, verb: Callable[..., Case], **given: Any) -> None:
     """One change of one case, in one transaction; then how the case stands."""
     with at_work(login) as work, work.database.writing() as session:

@@ -30,6 +30,8 @@ As = Annotated[
     str,
     typer.Option("--as", metavar="LOGIN", help="Act as this officer, with his rights; else as the operator."),
 ]
+HOLE = 3
+"""Exit code where nobody is on duty."""
 STYLES = {"red": "bold red", "orange": "dark_orange", "yellow": "yellow", "blue": "blue"}
 
 
@@ -68,6 +70,14 @@ def read_moment(text: str) -> datetime:
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no time such as 2026-11-25T09:00+08:00") from None
     return found if found.tzinfo else found.replace(tzinfo=SHANGHAI)
+
+
+At = Annotated[
+    datetime | None,
+    typer.Option(
+        "--at", parser=read_moment, metavar="TIME", help="ISO 8601, Shanghai's without offset; now."
+    ),
+]
 
 
 def say_json(value: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -41,6 +40,3 @@ def replays(
         ]
         columns = ("timeline", "warnings", *LEVELS, "first", "last", "heard")
         table(rows, {column: column for column in columns})
-
-
-COMMANDS: tuple[Callable[..., None], ...] = (replays,)

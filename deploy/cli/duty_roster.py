@@ -1,57 +1,22 @@
-"""`liaowang duty who`, `holes` and what changes the roster for a while."""
+"""`liaowang duty holes`, `shifts` and what changes the roster for a while."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.duty_desk import As, AsJson, at_work, local, read_moment, say_json, table
+from deploy.cli.duty_desk import HOLE, As, AsJson, At, at_work, local, read_moment, say_json, table
 from streams.duty import rosters, substitutes
 from streams.duty.holes import holes as find_holes
 from streams.duty.holes import views
 from streams.duty.refusals import Invalid
 from streams.duty.roles import roles_of, rules_in_use
 
-HOLE = 3
-"""Exit code where nobody is on duty."""
-
-At = Annotated[
-    datetime | None,
-    typer.Option(
-        "--at", parser=read_moment, metavar="TIME", help="ISO 8601, Shanghai's without offset; now."
-    ),
-]
 When = Annotated[datetime, typer.Option(parser=read_moment, metavar="TIME", help="ISO 8601.")]
 TeamName = Annotated[str, typer.Option(help="The team's name in roster.yaml.")]
-
-
-def who(
-    role: Annotated[str, typer.Option(help="Duty role, such as ecology-duty.")],
-    region: Annotated[str, typer.Option(help="Region code, such as 330112.")],
-    at: At = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say who is on duty for a role in a region at a time: county, then city, then province. 3: nobody is."""
-    with at_work() as work, work.database.reading() as session:
-        answer = rosters.answer(session, work.desk, role, region, at or work.now)
-    if as_json:
-        say_json(answer)
-    elif answer["hole"]:
-        typer.echo(
-            f"nobody is on duty; a case would go to {answer['last_resort'] or 'nobody'} as the last resort"
-        )
-    else:
-        above = f", for {answer['answered_by']}" if answer["fallback"] else ""
-        until = local(answer["ends"])
-        typer.echo(
-            f"{answer['officer']} {answer['name']} ({answer['team']}, {answer['shift']}{above}, until {until})"
-        )
-    if answer["hole"]:
-        raise typer.Exit(HOLE)
 
 
 def holes(
@@ -64,7 +29,7 @@ def holes(
     with at_work() as work, work.database.reading() as session:
         span = days or work.desk.roster.look_ahead
         found = views(
-            find_holes(session, work.desk, roles_of(rules_in_use(work.settings.home)), work.now, span),
+            find_holes(session, work.desk, roles_of(rules_in_use(work.settings)), work.now, span),
             work.now,
         )
     if as_json:
@@ -200,12 +165,6 @@ def handover(
         say_json(view)
     else:
         typer.echo(f"{view['from']} -> {view['to']}: {len(view['cases'])} cases")
-
-
-COMMANDS: tuple[Callable[..., None], ...] = (
-    *(who, holes, shifts, calendar),
-    *(override, overrides, withdraw, swap, handover),
-)
 
 
 def _say(rows: list[dict[str, Any]], as_json: bool) -> None:

@@ -24,7 +24,7 @@ from dagster_project.indicator import Indicator, load_indicators
 from dagster_project.replay import Replayed, replay
 from dagster_project.warehouse import Warehouse, warehouse
 from deploy.cli.screen import screen
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
 from deploy.explain_page import explain_page, page_path, shown
 from schemas.contract import load_contracts
 from schemas.errors import LiaowangError, Misdeclared
@@ -50,10 +50,10 @@ def explain(
     """Tell where a figure came from: release, build, verdicts, offsets, departments, messages."""
     logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
     settings = load_settings()
-    contracts = {contract.table: contract for contract in load_contracts().values()}
+    contracts = {contract.table: contract for contract in load_contracts(declared().feeds).values()}
     key = Pseudonyms(settings.pseudonym_key) if settings.pseudonym_key else None
     known = Known(contracts, load_regions(), key)
-    asked, index = _asked(load_indicators(contracts), indicator)
+    asked, index = _asked(load_indicators(contracts, declared().indicators), indicator)
     question = Question(asked, _region(known.regions, region), _day(asked, period), release)
     with warehouse(settings) as open:
         found, replayed = _find(
@@ -194,7 +194,7 @@ def _asked(known: dict[str, Indicator], id: str) -> tuple[Indicator, Index | Non
     """The indicator asked for, and the index it is, if it is one."""
     if id in known:
         return known[id], None
-    indexes = load_indexes(known)
+    indexes = load_indexes(known, declared().indexes)
     if id not in indexes:
         raise Misdeclared(COMMAND, id, f"is no indicator; there are {', '.join((*known, *indexes))}")
     return indexes[id].indicator, indexes[id]

@@ -16,7 +16,7 @@ from dagster_project.index import all_figures
 from dagster_project.open_data import WORDS, datasets
 from dagster_project.warehouse import warehouse
 from deploy.cli.screen import screen
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
 
@@ -39,8 +39,8 @@ def export(
     """Write a dataset's public fields as CSV and Parquet with a Frictionless data package (公共数据开放)."""
     logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
     settings = load_settings()
-    contracts = load_contracts()
-    indicators = all_figures([contract.table for contract in contracts.values()])
+    contracts = load_contracts(declared().feeds)
+    indicators = all_figures([contract.table for contract in contracts.values()], declared())
     known = datasets(list(contracts.values()), list(indicators.values()))
     if show:
         table = Table("dataset", "title", "owner", "licence", "updated", "fields")

@@ -20,7 +20,7 @@ from rich.table import Table
 from deploy.cli.bars import progress_bars
 from deploy.cli.complaint import complain
 from deploy.cli.screen import screen
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
 from schemas.contract import Contract, load_contracts
 from schemas.declaration import parse_duration
 from schemas.errors import Misdeclared, Unavailable
@@ -129,7 +129,7 @@ def _contract(feed: str) -> Contract:
 def _contracts() -> dict[str, Contract]:
     """The contracts of the files; where one is wrong it is said, and those that are in use will do."""
     try:
-        return load_contracts()
+        return load_contracts(declared().feeds)
     except Misdeclared as error:
         kept = taken(load_settings().home)
         if kept is None:

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 class _Commands(Mapping[str, Any]):
     """Commands by name, out of a table of `module.attribute`; only help reads them all."""
 
-    def __init__(self, table: Mapping[str, str | tuple[str, ...]]) -> None:
+    def __init__(self, table: Mapping[str, str]) -> None:
         self._table = table
 
     def __getitem__(self, name: str) -> Any:
@@ -28,34 +28,19 @@ class _Commands(Mapping[str, Any]):
         return len(self._table)
 
 
-def _typer(name: str, where: str | tuple[str, ...]) -> typer.Typer:
-    """A function as a command of its own; a Typer as it is, or with what is added to it."""
-    first, *added = (where,) if isinstance(where, str) else where
-    found = _found(first)
-    if not isinstance(found, typer.Typer):
-        alone = typer.Typer()
-        alone.command(name)(found)
-        return alone
-    known = {each.callback for each in found.registered_commands}
-    groups = {each.typer_instance for each in found.registered_groups}
-    for place, each in zip(added, map(_found, added), strict=True):
-        if isinstance(each, typer.Typer) and each not in groups:
-            found.add_typer(each, name=place.rpartition(".")[2])
-        elif not isinstance(each, typer.Typer) and each not in known:
-            found.command()(each)
-    return found
-
-
-def _found(where: str) -> Any:
+def _typer(name: str, where: str) -> typer.Typer:
+    """A function as a command of its own; a Typer as it is."""
     module, _, attribute = where.rpartition(".")
-    return getattr(import_module(f"deploy.cli.{module}"), attribute)
+    found = getattr(import_module(f"deploy.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        return found
+    alone = typer.Typer()
+    alone.command(name)(found)
+    return alone
 
 
-def lazily(table: Mapping[str, str | tuple[str, ...]]) -> type[TyperGroup]:
-    """A group of the commands in a table: name -> `module.function` or `module.app` of deploy.cli.
-
-    A tuple adds functions and apps to the sub-commands of its first, an app.
-    """
+def lazily(table: Mapping[str, str]) -> type[TyperGroup]:
+    """A group of the commands in a table: name -> `module.function` or `module.app` of deploy.cli."""
 
     class Lazily(TyperGroup):
         def __init__(self, **given: Any) -> None:
@@ -68,4 +53,11 @@ def lazily(table: Mapping[str, str | tuple[str, ...]]) -> type[TyperGroup]:
     return Lazily
 
 
-__all__ = ["lazily"]
+def group(table: Mapping[str, str], what: str) -> typer.Typer:
+    """The same as a command of another group; `what` is its help."""
+    made = typer.Typer(cls=lazily(table), help=what, no_args_is_help=True)
+    made.callback()(lambda: None)
+    return made
+
+
+__all__ = ["group", "lazily"]

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from deploy.cli.screen import screen
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
 from streams.land import reckoning
@@ -35,7 +35,7 @@ def check(
 ) -> None:
     """Check that produced = accepted + rejected + control in every partition; exit code 1 where it is not."""
     settings = load_settings()
-    topics = sorted(contract.topic for contract in load_contracts().values())
+    topics = sorted(contract.topic for contract in load_contracts(declared().feeds).values())
     warehouse = Warehouse(settings.warehouse("service"))
     try:
         balances = reckoning.reckon(settings.kafka, warehouse, topics, wait)
@@ -57,7 +57,7 @@ def lose(
 ) -> None:
     """Record that offsets were removed before they were landed; landing goes on, the loss stays shown."""
     settings = load_settings()
-    feeds = {contract.topic: contract.feed for contract in load_contracts().values()}
+    feeds = {contract.topic: contract.feed for contract in load_contracts(declared().feeds).values()}
     warehouse = Warehouse(settings.warehouse("service"))
     try:
         if topic not in feeds:

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from deploy import rules as files
 from deploy.cli.screen import screen
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
+from deploy.rule_files import found
 from schemas.contract import load_contracts
 from schemas.declaration import read_text
 from schemas.errors import Misdeclared
@@ -32,7 +33,7 @@ Version = Annotated[int | None, typer.Argument(help="A published version.", show
 
 def publish(rules: Names) -> None:
     """Publish rules: all workers change to them at the same tick. Several are one publication."""
-    made = files.publish_these(load_settings(), load_contracts(), rules)
+    made = files.publish_these(load_settings(), load_contracts(declared().feeds), rules)
     for entry in made:
         typer.echo(f"{entry.rule}: version {entry.version} published; in force from the next tick on")
     if not made:
@@ -46,7 +47,7 @@ def diff(rule: Name, version: Version = None, other: Version = None) -> None:
     version = version or _in_force(history, name).version
     old = _text(history, name, version)
     if other is None:
-        path = files.found(rule)
+        path = found(rule, declared().rules)
         new, there = read_text(path), str(path)
     else:
         new, there = _text(history, name, other), f"{name} version {other}"
@@ -89,7 +90,7 @@ def history(
 
 def retire(rule: Name) -> None:
     """Take a rule out of force at the next tick; its open warnings are cancelled. A higher version revives it."""
-    entry = files.retire(load_settings(), load_contracts(), rule)
+    entry = files.retire(load_settings(), load_contracts(declared().feeds), rule)
     typer.echo(f"{rule}: version {entry.version} retired; out of force from the next tick on")
 
 
@@ -104,7 +105,7 @@ def baseline(
 
 def _id(name: str) -> str:
     if name.endswith((".yaml", ".yml")):
-        return load_rule(files.found(name), load_contracts()).id
+        return load_rule(found(name, declared().rules), load_contracts(declared().feeds), declared().rules).id
     return name
 
 

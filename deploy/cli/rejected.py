@@ -17,7 +17,7 @@ from rich.table import Table
 
 from deploy.cli.complaint import complain
 from deploy.cli.screen import calm, say_json, screen
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
 from schemas.blanking import personal_fields
 from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
@@ -84,7 +84,7 @@ def show(
         sys.stdout.buffer.write(item.raw)
         sys.stdout.buffer.flush()
         return
-    known = load_contracts().get(item.feed)
+    known = load_contracts(declared().feeds).get(item.feed)
     withheld = known is None or bool(personal_fields(known))
     if as_json:
         say_json(item.as_json(raw=not withheld))
@@ -154,7 +154,7 @@ def _warehouse(settings: Settings) -> Iterator[Warehouse]:
 
 
 def _filter(feed: str, reason: str, day: datetime | None, state: str) -> Filter:
-    known = load_contracts()
+    known = load_contracts(declared().feeds)
     if feed and feed not in known:
         raise Misdeclared("rejected", "--feed", f"no feed {feed!r}; there are {', '.join(known)}")
     if state not in ("open", "resent", "all"):
@@ -164,7 +164,7 @@ def _filter(feed: str, reason: str, day: datetime | None, state: str) -> Filter:
 
 def _one(open: Warehouse, ref: str) -> Rejection:
     topic, epoch, partition, offset = rejected.read_ref(ref)
-    contract = load_contracts().get(topic)
+    contract = load_contracts(declared().feeds).get(topic)
     topic = contract.topic if contract else topic
     epochs = [epoch] if epoch is not None else [known.number for known in open.epochs(topic)] or [0]
     found = rejected.find(open, Filter(places=[(topic, each, partition, offset) for each in epochs]))
@@ -226,7 +226,7 @@ def _change(text: str) -> tuple[str, str]:
 def _prepare(
     open: Warehouse, pairs: Sequence[Pair], changes: Mapping[str, str]
 ) -> tuple[list[Resend], list[tuple[Rejection, Rejected]]]:
-    contracts: Mapping[str, Contract] = load_contracts()
+    contracts: Mapping[str, Contract] = load_contracts(declared().feeds)
     now = milliseconds(datetime.now(UTC))
     ready: list[Resend] = []
     broken: list[tuple[Rejection, Rejected]] = []
@@ -254,7 +254,7 @@ def _prepare(
 
 def _send(settings: Settings, open: Warehouse, ready: Sequence[Resend]) -> None:
     """Send and then mark, batch by batch; what a kill leaves unmarked is sent again, and counts once."""
-    contracts = load_contracts()
+    contracts = load_contracts(declared().feeds)
     with closing(AcknowledgedProducer(settings.kafka)) as producer:
         for at in range(0, len(ready), BATCH):
             batch = ready[at : at + BATCH]

@@ -17,7 +17,7 @@ from dagster_project.indicator import Indicator
 from dagster_project.spans import gather
 from dagster_project.warehouse import warehouse
 from deploy.cli.screen import calm, say_json, screen
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
 from schemas.contract import load_contracts
 from schemas.declaration import parse_duration
 from schemas.errors import Misdeclared
@@ -170,7 +170,7 @@ def expire(
         raise Misdeclared(
             "release expire", "--older-than", "must be a duration of a day or more, such as P90D"
         )
-    feeds = [contract.table for contract in load_contracts().values()]
+    feeds = [contract.table for contract in load_contracts(declared().feeds).values()]
     with warehouse(settings) as open:
         gone = keep.expire(
             *(open, feeds, [item.table for item in _indicators()], age, settings.home / "release.lock"),
@@ -192,7 +192,11 @@ def _pin(seq: int, pinned: bool, reason: str) -> None:
 
 
 def _indicators() -> list[Indicator]:
-    return list(all_figures([contract.table for contract in load_contracts().values()]).values())
+    return list(
+        all_figures(
+            [contract.table for contract in load_contracts(declared().feeds).values()], declared()
+        ).values()
+    )
 
 
 def _days(found: Difference) -> Table:

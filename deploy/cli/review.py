@@ -17,7 +17,7 @@ from dagster_project.warehouse import warehouse
 from deploy import rules as files
 from deploy.cli.bars import progress_bars
 from deploy.cli.screen import screen
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
 from deploy.review import Asked, Outcome
 from deploy.review import review as reviewed
 from schemas.contract import load_contracts
@@ -91,7 +91,7 @@ def _review(settings: Settings, asked: Asked) -> Outcome:
         def told(done: int, total: int) -> None:
             bars.update(task, advance=done, total=total)
 
-        found = reviewed(settings, load_contracts(), history, asked, datetime.now(UTC), told)
+        found = reviewed(settings, load_contracts(declared().feeds), history, asked, datetime.now(UTC), told)
     with warehouse(settings) as open:
         store(open, found.days, found.warnings)
     if found.unknown:

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from deploy import rules as files
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
+from deploy.rule_files import found
 from deploy.usual import COLUMNS, keep
 from deploy.usual import usual as rows_of
 from schemas.contract import load_contracts
@@ -40,8 +41,8 @@ def usual(
     """
     if last < first:
         raise Misdeclared("liaowang rules usual", "--to", "must not be before --from")
-    settings, contracts = load_settings(), load_contracts()
-    watched = load_rule(files.found(rule), contracts)
+    settings, contracts = load_settings(), load_contracts(declared().feeds)
+    watched = load_rule(found(rule, declared().rules), contracts, declared().rules)
     days = (first.date(), last.date())
     warehouse = Warehouse(settings.warehouse("service"))
     try:

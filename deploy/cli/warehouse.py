@@ -19,7 +19,7 @@ from dagster_project.reopen import reopened
 from dagster_project.spans import Span, gather
 from dagster_project.warehouse import warehouse
 from deploy.cli.screen import calm, screen
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
 from schemas.contract import load_contracts
 from schemas.errors import GateFailed
 from schemas.fields import SHANGHAI
@@ -106,8 +106,8 @@ def to_span(first: datetime | None, last: datetime | None, today: date) -> Span:
 
 
 def _pending_spans(settings: Settings, today: date, console: Console, approve: bool) -> list[Span]:
-    contracts = load_contracts()
-    indicators = all_figures([contract.table for contract in contracts.values()])
+    contracts = load_contracts(declared().feeds)
+    indicators = all_figures([contract.table for contract in contracts.values()], declared())
     with warehouse(settings) as open:
         days = pending_days(open, contracts.values())
         again = reopened(open, contracts.values(), indicators.values(), today, approve)

@@ -14,7 +14,7 @@ from rich.table import Table
 from dagster_project.warehouse import warehouse
 from deploy.cli.bars import progress_bars
 from deploy.cli.screen import screen
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
 from deploy.replay import Replayed, replay
 from schemas.contract import load_contracts
 from schemas.fields import SHANGHAI
@@ -73,7 +73,7 @@ def replay_(
         task = bars.add_task("replay", total=None)
         found = replay(
             settings,
-            load_contracts(),
+            load_contracts(declared().feeds),
             id,
             lambda done, total: bars.update(task, completed=done, total=total),
         )

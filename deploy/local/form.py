@@ -12,7 +12,7 @@ from deploy.rules import publish_files
 from deploy.topics import ensure_topics
 from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared, together
-from schemas.in_use import FILES, Roots, take, taken
+from schemas.in_use import Roots, files_of, take, taken
 from schemas.regions import load_regions
 from schemas.roles import load_roles
 from schemas.settings import Settings
@@ -46,13 +46,14 @@ TELLER = "health"
 Say = Callable[[str], None]
 
 
-def bring_to_form(settings: Settings, say: Say, files: Roots = FILES) -> None:
-    """Bring all to what the files declare, and take them from now on.
+def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> None:
+    """Bring all to what the files declare (those of the settings where none are given), and take them from now on.
 
     Where one of them is wrong, a stack that has taken declarations before goes on with those, and says so. A file
     of duty that is wrong by itself keeps nothing else back: duty goes on with what that file said before.
     """
     kept, own = taken(settings.home), ""
+    files = files or files_of(settings)
     try:
         own = _demand_home(settings, files, kept)
         _form(settings, files, say)
@@ -149,5 +150,5 @@ def _form(
     done = migrate(settings, roots)
     made = ensure_topics(settings, contracts)
     say(f"warehouse: {len(done.applied)} migrations applied; kafka: {len(made)} topics made")
-    for entry in publish_files(settings, contracts, roots.rules, unreadable):
+    for entry in publish_files(settings, contracts, roots, unreadable):
         say(f"rule {entry.rule}: version {entry.version} published")

@@ -68,7 +68,7 @@ def decide(
 
     A process younger than `grace` seconds may still be starting and does not hang; the grace doubles with each
     restart until it is well. Nor does one hang that has not been well yet and works (`worked`: seconds of
-    processor time): it starts slowly. What supervisord has given up is started after a pause.
+    processor time, its children's too): it starts slowly. What supervisord has given up is started after a pause.
     While a server itself is hung or down, workers are left alone: they wait for it by themselves.
     """
     servers_well = all(findings.get(name, Finding(Health.ok)).health is Health.ok for name in _SERVERS)
@@ -139,7 +139,9 @@ def watch_over(
         beat.touch()
         processes = control.processes() or {}
         findings = look(settings, processes)
-        used = {name: worked(each.pid) for name, each in processes.items() if each.up and each.pid}
+        pids = {name: each.pid for name, each in processes.items() if each.up and each.pid}
+        by_pid = worked(set(pids.values()))
+        used = {name: by_pid[pid] for name, pid in pids.items()}
         outcome = decide(memory, processes, findings, time.monotonic(), limit, grace, used)
         memory = dict(outcome.memory)
         for name, why in outcome.restart.items():

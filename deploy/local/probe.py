@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote
 
-from deploy.local import kafka, warehouse
+from deploy.local import admits, kafka
 from deploy.local.services import Service
 from schemas.settings import HOST, Settings
 
@@ -44,7 +44,7 @@ def probe(service: Service, settings: Settings, uptime: float, now: float) -> Fi
     if service.probe == "kafka":
         return _answered(kafka.answers(settings), "the broker does not answer")
     if service.probe == "warehouse":
-        return _answered(warehouse.answers(settings), "the warehouse does not answer")
+        return _answered(admits.answers(settings), "the warehouse does not answer")
     if service.probe == "http":
         return _ask(f"http://{HOST}:{service.port(settings)}{service.path}")
     if service.probe == "heartbeat":

@@ -86,7 +86,7 @@ def offsets_beyond(settings: Settings) -> list[Tear]:
             for group in groups
         ]
     with closing(Warehouse(settings.warehouse("service"))) as warehouse:
-        known = load_contracts(in_use(settings.home).feeds).values()
+        known = load_contracts(in_use(settings).feeds).values()
         feeds = sorted(contract.topic for contract in known if contract.topic in topics)
         balances = reckoning.reckon(settings.kafka, warehouse, feeds)
     found.append(ledger_beyond([f"{each.topic}/{each.partition}" for each in balances if each.open < 0]))
@@ -220,7 +220,7 @@ def _published_again(database: Database, tear: Tear, ids: set[str]) -> Tear:
 
 def _warning_ids(settings: Settings) -> IdOf:
     """Gives the id of what the readers of warnings take for one: by the contract, and no tick."""
-    decoder = Decoder(load_contracts(in_use(settings.home).feeds)["duty.warning"])
+    decoder = Decoder(load_contracts(in_use(settings).feeds)["duty.warning"])
 
     def id_of(raw: bytes) -> str:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.environment import SECRETS, read_secrets
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
-from schemas.in_use import taken
+from schemas.in_use import FILES, Roots, taken
 from schemas.settings import PREFIX
 from schemas.topics import feed_topic
 
@@ -29,11 +29,13 @@ SINGLE = (
 TOKENS = f"{PREFIX}DEPARTMENT_TOKENS"
 
 
-def ensure_secrets(home: Path, token: Callable[[], str] = secrets.token_urlsafe) -> Path:
+def ensure_secrets(
+    home: Path, token: Callable[[], str] = secrets.token_urlsafe, files: Roots = FILES
+) -> Path:
     """Make what is missing of the secrets and keep what is there; the file, readable by its owner only."""
     path = home / SECRETS
     known = read_secrets(home)
-    wanted = complete(known, token, departments(home))
+    wanted = complete(known, token, departments(home, files))
     if wanted != known:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = path.with_name(f"{SECRETS}.{os.getpid()}")
@@ -54,10 +56,10 @@ def complete(
     return {**known, **single, TOKENS: ",".join(pairs)}
 
 
-def departments(home: Path | None = None) -> list[str]:
+def departments(home: Path | None = None, files: Roots = FILES) -> list[str]:
     """The departments whose feeds come in from outside, as the files say, or where one is wrong those in use."""
     try:
-        contracts = load_contracts().values()
+        contracts = load_contracts(files.feeds).values()
     except Misdeclared:
         kept = taken(home) if home else None
         if kept is None:

@@ -32,7 +32,7 @@ from deploy.local.status import all_well as all_well
 from deploy.local.status import status as status
 from deploy.local.supervisor_conf import socket_path, supervisor_config
 from schemas.errors import LiaowangError
-from schemas.in_use import contents, in_use
+from schemas.in_use import contents, files_of, in_use
 from schemas.settings import PREFIX, Settings
 from streams import aside
 
@@ -57,13 +57,13 @@ def up(settings: Settings, say: Say) -> bool:
         if running is None:
             clear_away(home, say)
             _demand_machine(settings, say)
-            ensure_secrets(home)
+            ensure_secrets(home, files=files_of(settings))
             before = left(home)
             _launch(settings, control)
         elif all(process.up for process in running.values()):
-            known = contents(in_use(home))
+            known = contents(in_use(settings))
             bring_to_form(load_settings(), say)
-            tell_readers(known, contents(in_use(home)), say)
+            tell_readers(known, contents(in_use(settings)), say)
             return False
         try:
             _start_servers(load_settings(), control, say)
@@ -156,7 +156,8 @@ def _await(settings: Settings, control: Control, services: Sequence[Service]) ->
             )
         loops = crash_loops(settings.home / "logs" / "supervisor.log", time.time(), time.time() - begun)
         waiting = [name for name in names if name not in found or found[name].health not in READY]
-        alive |= {name: _alive(alive[name], worked(processes[name].pid)) for name in waiting}
+        used = worked({processes[name].pid for name in waiting})
+        alive |= {name: _alive(alive[name], used[processes[name].pid]) for name in waiting}
         for name in waiting:
             late = time.monotonic() - alive[name][1] > START_SECONDS or time.time() - begun > LONGEST_START
             if name not in failed and (processes[name].failed or name in loops or late):

@@ -17,30 +17,20 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from clickhouse_driver import Client
-from clickhouse_driver.errors import Error, ErrorCodes, ServerException
+from clickhouse_driver.errors import ServerException
 
 from deploy.environment import SECRETS, as_environment
+from deploy.local.admits import admits, answers
 from deploy.local.confine import confine
 from deploy.local.door import Door
 from deploy.local.engine import Engine, changed, library
-from deploy.local.process import CannotStart, demand_port, hold, port_open, running, worker_command
+from deploy.local.process import CannotStart, demand_port, hold, running, worker_command
 from deploy.local.warehouse_config import SHADOWS, TIME_ZONE, server_config, users_config
 from schemas.settings import HOST, Settings
 
 SYSTEM = "ATTACH DATABASE _ UUID '00000000-0000-4000-8000-000000000001' ENGINE = Atomic\n"
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
-_AUTHENTICATION_FAILED = 516  # not among clickhouse_driver's ErrorCodes
-_ACCESS_DENIED, _THROWN, _NO_OBJECT = 497, 395, 801
-_REFUSALS = {
-    *(
-        _AUTHENTICATION_FAILED,
-        ErrorCodes.UNKNOWN_USER,
-        ErrorCodes.WRONG_PASSWORD,
-        ErrorCodes.REQUIRED_PASSWORD,
-    ),
-    *(_ACCESS_DENIED, _THROWN, _NO_OBJECT, ErrorCodes.READONLY, ErrorCodes.QUOTA_EXPIRED),
-}
 REFUSED_HTTP = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 WITHOUT_PASSWORD = (
     "SELECT 1",
@@ -164,14 +154,14 @@ def self_test(settings: Settings, confined: bool) -> None:
         if engines.get(database) != "Atomic":
             raise changed(f"the database {database} is {engines.get(database, 'not there')}, not Atomic")
     for user in ("admin", "service", "bi", "personal"):
-        if _admits(settings.warehouse(user) | {"password": "not the password"}):
+        if admits(settings.warehouse(user) | {"password": "not the password"}):
             raise changed(f"it lets {user} in with a wrong password")
     for found in open_doors(settings):
         raise changed(found)
-    if not _admits(settings.warehouse("bi")):
+    if not admits(settings.warehouse("bi")):
         raise changed("it does not let bi in with the right password")
     for attempt in FORBIDDEN:
-        if _admits(settings.warehouse("bi"), attempt) is not False:
+        if admits(settings.warehouse("bi"), attempt) is not False:
             raise changed(f"bi may run {attempt}")
     for path in (settings.home.absolute() / SECRETS, Path("/etc/passwd"), Path("/proc/self/environ")):
         if confined and _reads(settings.warehouse("admin"), path):
@@ -181,7 +171,7 @@ def self_test(settings: Settings, confined: bool) -> None:
 def test_blind(settings: Settings) -> None:
     """Check that the engine finds no Python object, and lives on; CannotStart otherwise."""
     for attempt in PYTHON:
-        if _admits(settings.warehouse("bi"), attempt) is not False:
+        if admits(settings.warehouse("bi"), attempt) is not False:
             raise changed(f"bi may run {attempt}, or the engine ends by it")
 
 
@@ -189,7 +179,7 @@ def open_doors(settings: Settings) -> Iterator[str]:
     """What somebody without a password is answered, in words, by protocol and statement; nothing should be."""
     for name in ("default", ""):
         for attempt in WITHOUT_PASSWORD:
-            if _admits(settings.warehouse("bi") | {"user": name, "password": ""}, attempt) is not False:
+            if admits(settings.warehouse("bi") | {"user": name, "password": ""}, attempt) is not False:
                 yield f"it answers {attempt} to {name or 'nobody'} without a password"
     address = f"http://{HOST}:{settings.warehouse_http_port}/"
     for attempt in WITHOUT_PASSWORD:
@@ -198,11 +188,6 @@ def open_doors(settings: Settings) -> Iterator[str]:
             yield f"it answers {attempt} over HTTP without a password ({told})"
     if _told(f"{address}?query=SELECT+1", {"Origin": "http://page.example"}) != HTTPStatus.FORBIDDEN:
         yield "it answers a web page over HTTP"
-
-
-def answers(settings: Settings) -> bool:
-    """Whether the warehouse answers, be it that it does not know the password."""
-    return port_open(settings.warehouse_port) and _admits(settings.warehouse("service")) is not None
 
 
 def demand_ports(settings: Settings) -> None:
@@ -242,21 +227,6 @@ def _told(address: str, headers: dict[str, str]) -> int:
             return int(answer.status)
     except HTTPError as error:
         return error.code
-
-
-def _admits(access: dict[str, object], query: str = "SELECT 1") -> bool | None:
-    """Whether this user may run this query; None when there is no answer."""
-    client = Client(**access, connect_timeout=2, send_receive_timeout=5)
-    try:
-        return bool(client.execute(query))
-    except ServerException as error:
-        if error.code in _REFUSALS:
-            return False
-        raise
-    except (Error, OSError, EOFError):
-        return None
-    finally:
-        client.disconnect()
 
 
 def _reads(access: dict[str, object], path: Path) -> bool:

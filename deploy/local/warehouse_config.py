@@ -177,7 +177,7 @@ def accounts(settings: Settings) -> list[Account]:
     """The users of regions as the settings name them; a code that is no region is Misdeclared."""
     if not settings.regional():
         return []
-    known, (regional, shared) = load_regions(), visible(in_use(settings.home))
+    known, (regional, shared) = load_regions(), visible(in_use(settings))
     found = []
     for code, password in settings.regional().items():
         region = known.get(code)

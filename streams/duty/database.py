@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -35,6 +33,8 @@ IMMEDIATE = "BEGIN IMMEDIATE"
 TOO_LARGE = "54"
 """Class of PostgreSQL's codes for what goes beyond its limits, such as a name too long for an index. Its driver
 counts them among the errors of operation, but they come again however often one tries."""
+_VERSION = sa.table("alembic_version", sa.column("version_num"))
+"""Where Alembic writes down what it has applied."""
 _LOCK = 6_174_001
 """Number of the advisory lock in PostgreSQL that one migration at a time holds."""
 
@@ -81,7 +81,15 @@ class Database:
             yield session
 
     def migrate(self) -> None:
-        """Bring the tables to their declared form; harmless when they are, and while others do the same."""
+        """Bring the tables to their declared form; harmless when they are, and while others do the same.
+
+        Where they are, nothing is locked, and Alembic, which is slow to import, is not asked.
+        """
+        if self._is_current():
+            return
+        from alembic import command
+        from alembic.config import Config
+
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         with _away(self.url, self._emptied), self._writer.begin() as connection:
@@ -89,6 +97,20 @@ class Database:
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def _is_current(self) -> bool:
+        """Whether the newest revision is applied."""
+        with _away(self.url, self._emptied), self.engine.connect() as connection:
+            if not sa.inspect(connection).has_table(_VERSION.name):
+                return False
+            return connection.execute(sa.select(_VERSION.c.version_num)).scalars().all() == [
+                newest_revision()
+            ]
+
+
+def newest_revision() -> str:
+    """The last of the revisions, by the names of their files."""
+    return max(path.name for path in (MIGRATIONS / "versions").glob("v*.py"))[1:5]
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:

@@ -48,7 +48,7 @@ def ensure_roster(settings: Settings) -> Path:
 
 def open_desk(settings: Settings, *, strict: bool = False) -> Desk:
     """The desk of a home as its files say now; of a wrong roster what it said before, if not `strict`."""
-    regions, roles = load_regions(), load_roles(in_use(settings.home).roles)
+    regions, roles = load_regions(), load_roles(in_use(settings).roles)
     path = ensure_roster(settings)
 
     def load(each: Path) -> Roster:

@@ -83,7 +83,7 @@ class Reader:
         self._settings, self._name, self._inbox, self._wake = settings, name, inbox, wake
         self._clock, self._rng, self._now, self._aside, self._beat = clock, rng, now, aside, beat
         self._keeps, self._held = keeps, held
-        self._decoder = warning_decoder(in_use(settings.home).feeds)
+        self._decoder = warning_decoder(in_use(settings).feeds)
         self._doubt = Doubt()
         self._log = logging.getLogger(f"liaowang.{name}")
         self._broker_away = False

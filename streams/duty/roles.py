@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
@@ -14,9 +13,9 @@ from streams.duty.cap_index import Publisher
 from streams.watch.rule import Rule, load_rules
 
 
-def rules_in_use(home: Path) -> tuple[Rule, ...]:
+def rules_in_use(settings: Settings) -> tuple[Rule, ...]:
     """The early-warning rules of the declarations that a home has in use."""
-    roots = in_use(home)
+    roots = in_use(settings)
     return load_rules(load_contracts(roots.feeds), roots.rules)
 
 

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from schemas.fields import SHANGHAI
 from streams.duty.desk import Desk, plan_of
-from streams.duty.ical import calendar_of
 from streams.duty.models import Handover, Officer, Override
 from streams.duty.officers import find
 from streams.duty.queries import moment
@@ -87,6 +86,8 @@ def calendar(session: Session, desk: Desk, now: datetime, *, team: str = "", log
     found = turns_between(session, desk, start, start + BEFORE + AHEAD, team=team, login=login)
     title = team_named(desk, team).title["zh"] if team else f"值班 {find(session, login).name}"
     names = {login: name for login, name in session.execute(sa.select(Officer.login, Officer.name))}
+    from streams.duty.ical import calendar_of  # slow to import, and only a calendar needs it
+
     return calendar_of(title, found, desk.roster.teams, names, now)
 
 

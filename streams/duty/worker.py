@@ -67,7 +67,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     stop = stop_on_signals()
     listener = listen(settings.duty_port, "LIAOWANG_DUTY_PORT")
     database, desks = open_home(settings, clock())
-    rules = rules_in_use(settings.home)
+    rules = rules_in_use(settings)
     aside = Aside(settings.home, "duty", time.time).add
     pulse = Pulse(heartbeat(settings, "duty"), time.monotonic, ("reader", "publisher", "escalation"))
     waits = Waits(settings.home, "duty", time.time)
@@ -98,7 +98,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
         settings, database, clock, rng,
         aside=aside, beat=pulse.of("publisher"), held=waits.of("publisher"),
     )  # fmt: skip
-    roles, holes = roles_of(rules), Holes(in_use(settings.home).feeds)
+    roles, holes = roles_of(rules), Holes(in_use(settings).feeds)
     try:
         await together(
             api=serve(Guarded(make_api(parts), guard_of(settings)), listener, stop, settings.trusted_proxy),

@@ -250,7 +250,7 @@ async def _journal(request: web.Request, handler: Handler) -> web.StreamResponse
 def main(settings: Settings) -> None:
     """Run gateway and ticker in the foreground until SIGTERM or SIGINT."""
     log_as_json(sys.stdout)
-    contracts = load_contracts(in_use(settings.home).feeds)
+    contracts = load_contracts(in_use(settings).feeds)
     producer = AcknowledgedProducer(settings.kafka)
     epoch = EpochReader(settings.kafka).latest
     now = partial(datetime.now, UTC)

@@ -44,9 +44,7 @@ INCIDENT = 3  # exit code: a person must look before landing can go on
 
 def main(settings: Settings) -> None:
     """Land until SIGTERM or SIGINT. Waits for broker and warehouse; ends with an error on an incident."""
-    contracts = {
-        contract.topic: contract for contract in load_contracts(in_use(settings.home).feeds).values()
-    }
+    contracts = {contract.topic: contract for contract in load_contracts(in_use(settings).feeds).values()}
     land(settings, contracts, Limits(), GROUP, socket.gethostname())
 
 

@@ -7,14 +7,16 @@ from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
 
 from schemas.errors import Misdeclared
-from schemas.roles import load_roles
+from schemas.roles import Roles, load_roles
 from streams.watch.rule import Rule
 
 
-def check_members(rules: Iterable[Rule], files: Mapping[str, str] = MappingProxyType({})) -> None:
+def check_members(
+    rules: Iterable[Rule], files: Mapping[str, str] = MappingProxyType({}), there: Iterable[str] = ()
+) -> None:
     """Raise Misdeclared for an id that stands twice, a member that is not there, or a cycle among composites.
 
-    `files` says where rules stand, by id; others are named by their id.
+    `files` says where rules stand, by id; others are named by their id. `there`: ids of rules that were not read.
     """
     known: dict[str, Rule] = {}
     for rule in rules:
@@ -25,19 +27,21 @@ def check_members(rules: Iterable[Rule], files: Mapping[str, str] = MappingProxy
         where = files.get(rule.id, rule.id)
         for member in rule.members:
             if member not in known:
-                there = ", ".join(id for id in known if id != rule.id) or "none"
-                raise Misdeclared(where, "condition.of", f"no such rule: {member}; there are {there}")
+                others = ", ".join(id for id in dict.fromkeys((*known, *there)) if id != rule.id) or "none"
+                raise Misdeclared(where, "condition.of", f"no such rule: {member}; there are {others}")
             if rule.status == "active" and known[member].status != "active":
                 raise Misdeclared(where, "condition.of", f"{member} is a draft; let this rule be one, too")
     ordered(known.values())
 
 
-def check_roles(rules: Iterable[Rule], files: Mapping[str, str] = MappingProxyType({})) -> None:
+def check_roles(
+    rules: Iterable[Rule], files: Mapping[str, str] = MappingProxyType({}), roles: Roles | None = None
+) -> None:
     """Raise Misdeclared for a rule whose `duty_role` is none: nobody would be told of what it warns of."""
-    roles = load_roles()
+    known = roles or load_roles()
     for rule in rules:
-        if rule.duty_role not in roles:
-            raise Misdeclared(files.get(rule.id, rule.id), "duty_role", roles.unknown(rule.duty_role))
+        if rule.duty_role not in known:
+            raise Misdeclared(files.get(rule.id, rule.id), "duty_role", known.unknown(rule.duty_role))
 
 
 def ordered(rules: Iterable[Rule]) -> tuple[Rule, ...]:

@@ -175,7 +175,7 @@ def main(settings: Settings) -> None:
     start_logging()
     held = Waits(settings.home, "watch", time.time).of("rules")
     history = asyncio.run(first_rules(settings.kafka, heartbeat(settings, "watch"), held))
-    app, watcher = make_app(settings, history, load_contracts(in_use(settings.home).feeds))
+    app, watcher = make_app(settings, history, load_contracts(in_use(settings).feeds))
     guard = guard_of(settings, password=True)
     serve(WatchMetrics(watcher, app.end_of), settings.metrics_port, guard)
     gc.set_threshold(*GC_THRESHOLD)

@@ -9,13 +9,14 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.rules import history, publish_files
 from schemas.contract import Contract
+from schemas.in_use import FILES
 from schemas.settings import Settings
 from streams.watch.episode import GC_THRESHOLD
 from streams.watch.watcher import Watcher
@@ -53,7 +54,7 @@ def publish(
     folder.mkdir(parents=True, exist_ok=True)
     for name, feed, rule in rules:
         (folder / f"{name}.yaml").write_text(rule_text(name, feed, rule))
-    publish_files(settings, contracts, folder.parent)
+    publish_files(settings, contracts, replace(FILES, rules=folder.parent))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from deploy.local.secrets import departments
 from deploy.migrate import demand_types
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared, SeveralMisdeclared
-from schemas.in_use import FILES, Roots, contents, in_use, take, taken
+from schemas.in_use import FILES, Roots, contents, files_of, in_use, take, taken
 from schemas.settings import Settings
 from streams import aside
 from streams.duty.desk import roster_path
@@ -43,12 +43,27 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def test_before_anything_is_taken_the_files_themselves_are_in_use(tmp_path: Path) -> None:
-    assert taken(tmp_path) is None and in_use(tmp_path) == FILES
+    assert taken(tmp_path) is None and in_use(Settings(home=tmp_path)) == FILES
+
+
+def test_declarations_of_another_folder_are_the_files_where_it_is_set(tmp_path: Path, files: Roots) -> None:
+    folder = files.feeds.parent
+    (folder / "rules/ecology/pm25-jump.yaml").unlink()
+    set_so = Settings(home=tmp_path / "home", declarations=folder)
+    assert files_of(set_so) == in_use(set_so) == files != FILES
+    names = {rule.id for rule in load_rules(load_contracts(files.feeds), files_of(set_so).rules, drafts=True)}
+    assert "ecology.pm25-daily" in names and "ecology.pm25-jump" not in names
+    (folder / "roles.yaml").unlink()
+    assert files_of(set_so).roles == FILES.roles, "roles are those of this installation where it has none"
+    with pytest.raises(
+        Misdeclared, match=r"LIAOWANG_DECLARATIONS: .*nowhere has no feeds/duty/warning\.yaml; copy"
+    ):
+        files_of(Settings(declarations=tmp_path / "nowhere"))
 
 
 def test_what_was_taken_is_the_same_declarations(tmp_path: Path, files: Roots) -> None:
     take(tmp_path, files)
-    roots = in_use(tmp_path)
+    roots = in_use(Settings(home=tmp_path))
     assert roots != FILES
     contracts = load_contracts(roots.feeds)
     for feed, contract in load_contracts().items():
@@ -65,21 +80,22 @@ def test_a_file_broken_afterwards_concerns_nobody_and_one_taken_away_is_gone(
     for root in (files.feeds / AIR, files.rules / "ecology/pm25-high.yaml"):
         root.write_text("{", encoding="utf-8")
     (files.indexes / "prosperity/cities.yaml").unlink()
-    assert load_contracts(in_use(tmp_path).feeds)
-    assert list(in_use(tmp_path).indexes.glob("*/*.yaml"))
+    assert load_contracts(in_use(Settings(home=tmp_path)).feeds)
+    assert list(in_use(Settings(home=tmp_path)).indexes.glob("*/*.yaml"))
     edit(files.feeds / AIR, "{", (FILES.feeds / AIR).read_text(encoding="utf-8"))
     take(tmp_path, files)
     assert (
-        not list(in_use(tmp_path).indexes.glob("*/*.yaml")) and not (tmp_path / "declarations.old").exists()
+        not list(in_use(Settings(home=tmp_path)).indexes.glob("*/*.yaml"))
+        and not (tmp_path / "declarations.old").exists()
     )
 
 
 def test_a_crash_between_the_two_renames_leaves_what_was_in_use(tmp_path: Path, files: Roots) -> None:
     take(tmp_path, files)
     (tmp_path / "declarations").rename(tmp_path / "declarations.old")
-    assert load_contracts(in_use(tmp_path).feeds).keys() == load_contracts().keys()
+    assert load_contracts(in_use(Settings(home=tmp_path)).feeds).keys() == load_contracts().keys()
     take(tmp_path, files)
-    assert in_use(tmp_path).feeds == tmp_path / "declarations" / "feeds"
+    assert in_use(Settings(home=tmp_path)).feeds == tmp_path / "declarations" / "feeds"
 
 
 def test_what_reads_declarations_reads_those_in_use(tmp_path: Path, files: Roots) -> None:
@@ -87,7 +103,7 @@ def test_what_reads_declarations_reads_those_in_use(tmp_path: Path, files: Roots
     home = tmp_path / "home"
     home.mkdir()
     take(home, files)
-    assert "prosperity_cities" not in visible(in_use(home))[0]
+    assert "prosperity_cities" not in visible(in_use(Settings(home=home)))[0]
     assert "prosperity_cities" in visible()[0]
     names = {key.path[-1] for key in make_definitions(Settings(home=home)).resolve_all_asset_keys()}
     assert "prosperity_cities" not in names and "ecology_air_quality" in names
@@ -198,7 +214,7 @@ def goes_on(settings: Settings, tmp_path: Path, files: Roots) -> None:
         assert told in said[0] and "all goes on with the declarations of before" in said[1]
         left = aside.read(tmp_path, TELLER)
         assert left is not None and told in left.newest[0].reason
-        assert demand_right(in_use(tmp_path)).keys() == load_contracts().keys()
+        assert demand_right(in_use(Settings(home=tmp_path))).keys() == load_contracts().keys()
         edit(bad, new, old)
     bring_to_form(settings, said.append, files)
     assert aside.read(tmp_path, TELLER) is None
@@ -210,7 +226,9 @@ def goes_on(settings: Settings, tmp_path: Path, files: Roots) -> None:
     bring_to_form(settings, said.append, files)
     left = aside.read(tmp_path, TELLER)
     assert left is not None and "roster.yaml" in left.newest[0].reason and "duty goes on" in said[-1]
-    assert contents(in_use(tmp_path)) == contents(files), "a wrong roster keeps back no contract"
+    assert contents(in_use(Settings(home=tmp_path))) == contents(files), (
+        "a wrong roster keeps back no contract"
+    )
     roster.unlink()
     edit(bad, "A reading of a station.", "One reading of one station.")
     bring_to_form(settings, said.append, files)

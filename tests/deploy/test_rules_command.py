@@ -18,6 +18,7 @@ from deploy.cli import app
 from deploy.rules import demand_examples, demand_publishable
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
+from schemas.in_use import FILES, FOLDER, take
 from streams.watch.published import Entry, History, encode_entry, retirement
 from streams.watch.rule import load_rule
 
@@ -240,6 +241,37 @@ def test_a_composite_of_a_rule_that_is_not_there_is_told_by_its_file(tmp_path: P
         Misdeclared, match=r"both\.yaml: condition\.of: no such rule: ecology\.pm25-hi; there are"
     ):
         CliRunner().invoke(app, ["rules", "lint", str(both)], catch_exceptions=False)
+
+
+def test_one_rule_is_read_without_the_others_and_a_set_folder_is_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(tmp_path, FILES)
+    folder = tmp_path / FOLDER
+    (folder / "rules/ecology/pm25-high.yaml").unlink()
+    for other in ("feeds/health/infectious-disease.yaml", "rules/ecology/pm25-city.yaml"):
+        (folder / other).write_text("{", encoding="utf-8")
+    monkeypatch.setenv("LIAOWANG_DECLARATIONS", str(folder))
+    assert liaowang("lint", "ecology.pm25-daily").exit_code == 0
+    assert liaowang("test", "ecology.pm25-daily", "governance.request-surge").exit_code == 0
+    for wrong, told in (
+        ("ecology.pm25-high", "no such rule and no such file; there are ecology.city-silent"),
+        ("health.daily-cases", r"infectious-disease\.yaml: yaml"),
+        ("ecology.pm25-city", r"pm25-city\.yaml: yaml"),
+    ):
+        with pytest.raises(Misdeclared, match=told):
+            CliRunner().invoke(app, ["rules", "lint", wrong], catch_exceptions=False)
+    with pytest.raises(Misdeclared, match=r"infectious-disease\.yaml"):
+        CliRunner().invoke(app, ["rules", "lint"], catch_exceptions=False)
+
+
+def test_the_members_of_one_rule_are_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take(tmp_path, FILES)
+    monkeypatch.setenv("LIAOWANG_DECLARATIONS", str(tmp_path / FOLDER))
+    assert liaowang("test", "ecology.pm25-city").exit_code == 0
+    (tmp_path / FOLDER / "rules/ecology/pm25-high.yaml").write_text("rule: 1", encoding="utf-8")
+    with pytest.raises(Misdeclared, match=r"pm25-high\.yaml"):
+        CliRunner().invoke(app, ["rules", "lint", "ecology.pm25-city"], catch_exceptions=False)
 
 
 def test_a_rule_of_an_unknown_role_is_told_by_file_and_key_before_it_is_published(tmp_path: Path) -> None:

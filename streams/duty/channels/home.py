@@ -28,7 +28,7 @@ def ensure_channels(settings: Settings) -> Path:
 
 def open_channels(settings: Settings, *, strict: bool = False) -> tuple[Channels, dict[str, dict[str, str]]]:
     """The channels of a home and their secrets; of a wrong file what it said before, if not `strict`."""
-    roles = load_roles(in_use(settings.home).roles)
+    roles = load_roles(in_use(settings).roles)
     path = ensure_channels(settings)
 
     def load(each: Path) -> Channels:

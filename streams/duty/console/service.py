@@ -92,7 +92,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         raise Misdeclared("settings", "LIAOWANG_CONSOLE_KEY", "must be given; liaowang up makes it")
     database, desks = open_home(settings, clock())
     ensure_administrator(settings, database, desks, clock())
-    roots = in_use(settings.home)
+    roots = in_use(settings)
     contracts = load_contracts(roots.feeds)
     rules = {rule.id: rule for rule in load_rules(contracts, roots.rules)}
     service = Reading(settings.warehouse("service"), time.time)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,9 +97,22 @@ def test_who_holds_a_port_is_told() -> None:
     assert holder(free_port()) is None
 
 
-def test_work_is_a_sign_of_life() -> None:
-    before = worked(os.getpid())
+def test_work_is_a_sign_of_life_and_so_is_that_of_children() -> None:
+    own = os.getpid()
+    before = worked({own})[own]
     total = 0
-    while worked(os.getpid()) < before + 0.05:
+    while worked({own})[own] < before + 0.05:
         total += sum(range(10_000))
-    assert total and worked(0) == 0
+    assert total and worked({0}) == {0: 0.0} and worked(set()) == {}
+    spin = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
+    parent = subprocess.Popen([sys.executable, "-c", spin], start_new_session=True)
+    try:
+        apart, until = 0.0, time.monotonic() + 60
+        while apart < 1.0 and time.monotonic() < until:
+            found = worked({own, parent.pid})
+            apart = found[parent.pid]
+        assert apart >= 1.0, "who waits for a child that works is not idle"
+        assert worked({own})[own] >= found[own] + apart, "each is counted with the nearest that is asked for"
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL)
+        parent.wait()

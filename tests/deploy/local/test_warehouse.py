@@ -19,10 +19,11 @@ import pytest
 from clickhouse_driver import Client
 from clickhouse_driver.errors import ErrorCodes, ServerException
 
+from deploy.local.admits import answers
 from deploy.local.door import Door
 from deploy.local.no_python import blind
 from deploy.local.process import CannotStart, free_port
-from deploy.local.warehouse import PYTHON, WITHOUT_PASSWORD, answers, warehouse_running
+from deploy.local.warehouse import PYTHON, WITHOUT_PASSWORD, warehouse_running
 from deploy.local.warehouse_config import server_config, users_config
 from schemas.settings import Settings
 

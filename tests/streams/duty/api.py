@@ -54,7 +54,7 @@ class Api:
         limits = {"requests": Limiter(limit), "wrong_tokens": Limiter(limit)}
         self.published: Published = tuple[str]
         told = publisher or Publisher()
-        rules = {rule.id: rule for rule in rules_in_use(home)}
+        rules = {rule.id: rule for rule in rules_in_use(Settings(home=home))}
         parts = Parts(database, self.desks, self.clock, told, lambda: self.published(), rules=rules, **limits)
         self.app = make_api(parts)
         self.url = ""

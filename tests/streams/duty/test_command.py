@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from deploy.cli.duty import app
+from deploy.cli.groups import duty as app
 from deploy.local.process import free_port
 from streams.duty.outbox import Outbox
 from streams.duty.policy import Dead, Delivered, Outcome, Retry

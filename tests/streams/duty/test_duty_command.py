@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from deploy.cli.duty import app
+from deploy.cli.groups import duty as app
 from schemas.settings import Settings
 from streams.duty.home import open_home
 from streams.duty.officers import bearer, check_password

@@ -35,7 +35,7 @@ def database_url(sqlite_url: str) -> str:
 def home(tmp_path: Path) -> Path:
     """A home that has taken a role more, and a rule less, than the files have now."""
     (tmp_path / "copy").mkdir()
-    take(tmp_path / "copy")
+    take(tmp_path / "copy", FILES)
     copy = taken(tmp_path / "copy")
     assert copy is not None
     copy.roles.write_text(copy.roles.read_text(encoding="utf-8").rstrip() + "\n" + EXTRA, encoding="utf-8")
@@ -47,9 +47,9 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_roles_are_taken_with_the_others_and_a_home_of_before_has_those_of_the_file(home: Path) -> None:
-    assert "extra-duty" in load_roles(in_use(home).roles) and "extra-duty" not in load_roles()
-    in_use(home).roles.unlink()
-    assert in_use(home).roles == FILES.roles
+    assert "extra-duty" in load_roles(in_use(Settings(home=home)).roles) and "extra-duty" not in load_roles()
+    in_use(Settings(home=home)).roles.unlink()
+    assert in_use(Settings(home=home)).roles == FILES.roles
 
 
 def test_officers_silences_and_holes_know_roles_and_rules_in_use(database: Database, home: Path) -> None:
@@ -62,10 +62,12 @@ def test_officers_silences_and_holes_know_roles_and_rules_in_use(database: Datab
         times = {"starts": NOW.isoformat(), "ends": (NOW + timedelta(hours=1)).isoformat(), "reason": "r"}
         gone = root.post("/api/v1/silences", json={**times, "rules": ["ecology.city-silent"]})
         assert gone.status_code == 422 and "no such rule" in gone.json()["detail"]
-        known = {**times, "rules": [rules_in_use(home)[0].id]}
+        known = {**times, "rules": [rules_in_use(Settings(home=home))[0].id]}
         assert root.post("/api/v1/silences", json=known).status_code == 201
         assert root.get("/api/v1/holes").status_code == 200
-    assert roles_of(rules_in_use(home)) < set(load_roles(in_use(home).roles).titles)
+    assert roles_of(rules_in_use(Settings(home=home))) < set(
+        load_roles(in_use(Settings(home=home)).roles).titles
+    )
 
 
 def test_what_is_broken_is_503_without_a_word_of_where(
@@ -125,7 +127,7 @@ def test_channels_that_were_right_are_in_use_and_may_name_roles_in_use(
 
 
 def test_all_declarations_that_a_process_reads_are_those_in_use(home: Path) -> None:
-    roots: Roots = in_use(home)
+    roots: Roots = in_use(Settings(home=home))
     assert all(home in each.parents for each in vars(roots).values())
     assert load_contracts(roots.feeds).keys() == load_contracts().keys()
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from streams.duty.console.tables import BrowserSession
-from streams.duty.database import Database
+from streams.duty.database import MIGRATIONS, Database, newest_revision
 from streams.duty.desk import Desk
 from streams.duty.models import Case, Officer
 from streams.duty.opening import hear
@@ -48,3 +52,21 @@ def _plans(database: Database, desk: Desk, asked: list[tuple[str, Any]]) -> list
             [str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given)]
             for sql, given in list(asked)
         ]
+
+
+def test_what_is_current_is_left_alone_and_what_is_older_is_migrated(tmp_path: Path) -> None:
+    script = ScriptDirectory(str(MIGRATIONS))
+    head = script.get_current_head()
+    assert head == newest_revision()
+    before = script.get_revision(head).down_revision
+    config, shown = Config(), sa.text("SELECT version_num FROM alembic_version")
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with closing(Database(f"sqlite:///{tmp_path / 'duty.sqlite'}")) as database:
+        with database.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, str(before))
+        database.migrate()
+        with database.reading() as session:
+            assert session.execute(shown).scalar() == head
+        with database.writing():  # a second writer would wait for it, and in the end fail
+            database.migrate()

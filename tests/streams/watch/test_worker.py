@@ -30,6 +30,7 @@ from deploy.settled import behind, ends
 from deploy.topics import ensure_topics
 from schemas.contract import Contract, load_contracts
 from schemas.event import encode_event, encode_tick
+from schemas.in_use import FILES
 from schemas.settings import Settings
 from schemas.topics import PARTIALS, RULES, WARNINGS
 from streams import aside
@@ -114,7 +115,7 @@ def publish_trial(settings: Settings, rules: dict[str, str], version: int = 1) -
     for name, rest in rules.items():
         text = RULE.format(id=f"trial.{name}", version=version, rest=rest)
         (folder / f"{name}.yaml").write_text(text)
-    publish_files(settings, CONTRACTS, folder.parent)
+    publish_files(settings, CONTRACTS, replace(FILES, rules=folder.parent))
     return history(settings).epoch
 
 
