@@ -19,6 +19,8 @@ from schemas.field_yaml import custom_properties, read_field
 from schemas.gate import Gate, read_gate
 from schemas.intake import read_intake
 from schemas.names import check_id, check_topic
+from schemas.simulate.frame import Frame
+from schemas.simulate.read import read_simulate
 from schemas.topics import feed_topic
 
 __all__ = [
@@ -53,7 +55,7 @@ _DOCUMENT = (
     "schema",
 )
 _PROPERTIES = ("feed", "department", "subject", "lateness", "retention", "examples")
-_MORE_PROPERTIES = ("topic", "region", "intake", "licence", "horizon", "skew", "gate")
+_MORE_PROPERTIES = ("topic", "region", "intake", "licence", "horizon", "skew", "gate", "simulate")
 _STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
 
 
@@ -89,6 +91,8 @@ def parse_contract(text: str, path: Path) -> Contract:
     custom = custom_properties(document, _PROPERTIES, _MORE_PROPERTIES)
     feed = _feed(custom["feed"], parts["domain"], path)
     region_field, levels = _region(custom["region"], fields) if "region" in custom else ("", ())
+    subject, lateness = _subject(custom["subject"], fields), _span(custom["lateness"])
+    frame = Frame(feed, fields, subject, region_field, levels, lateness)
     return Contract(
         feed=feed,
         version=version,
@@ -99,8 +103,8 @@ def parse_contract(text: str, path: Path) -> Contract:
         department=custom["department"].text(),
         description=" ".join(parts["description"].mapping(["purpose"])["purpose"].text().split()),
         fields=tuple(fields.values()),
-        subject=_subject(custom["subject"], fields),
-        lateness=_span(custom["lateness"]),
+        subject=subject,
+        lateness=lateness,
         retention=_span(custom["retention"], timedelta(days=1)),
         horizon=_span(custom["horizon"]) if "horizon" in custom else HORIZON,
         skew=_span(custom["skew"]) if "skew" in custom else SKEW,
@@ -109,6 +113,7 @@ def parse_contract(text: str, path: Path) -> Contract:
         region_levels=levels,
         intake=read_intake(custom["intake"], fields) if "intake" in custom else (),
         examples=_examples(custom["examples"]),
+        simulate=read_simulate(custom["simulate"], frame) if "simulate" in custom else None,
         licence=custom["licence"].text() if "licence" in custom else LICENCE,
         path=path,
     )

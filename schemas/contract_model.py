@@ -11,6 +11,7 @@ from typing import Any
 from schemas.gate import Gate
 from schemas.intake import IntakeMapping
 from schemas.names import table_of
+from schemas.simulate.model import Simulate
 
 KINDS = ("string", "integer", "number", "date", "timestamp", "boolean")
 LEVELS = ("city", "county")
@@ -89,7 +90,7 @@ class Contract:
     """One feed: its fields, Kafka key, region, times, examples. `lateness` is how late an event may come.
 
     `skew` is how far its time may be ahead of its arrival; `horizon` is how far back later events and corrections
-    change published days by themselves; further back it takes a person.
+    change published days by themselves; further back it takes a person. `simulate` says how the feed is made up.
     """
 
     feed: str
@@ -109,6 +110,7 @@ class Contract:
     intake: tuple[IntakeMapping, ...] = ()
     examples: tuple[Example, ...] = ()
     licence: str = LICENCE
+    simulate: Simulate | None = None
     status: str = "active"
     path: Path = Path()
 

@@ -15,6 +15,7 @@ import yaml
 
 from schemas import strict_yaml
 from schemas.errors import Misdeclared, together
+from schemas.nearest import nearest
 from schemas.text import control
 
 Found = TypeVar("Found")
@@ -112,7 +113,8 @@ class Entry:
             if not isinstance(key, str):
                 raise self.wrong(f"the key {key!r} must be text; put it in quotes")
             if optional is not None and key not in required and key not in optional:
-                raise self.at(key).wrong(f"no such key; there are {', '.join([*required, *optional])}")
+                known = [*required, *optional]
+                raise self.at(key).wrong(f"no such key; there are {', '.join(known)}{meant(key, known)}")
         for key in required:
             if self.value.get(key) is None:
                 raise self.at(key).wrong("must be given")
@@ -131,7 +133,9 @@ class Entry:
         if bad := control(self.value, lines=True):
             raise self.wrong(f"must not have the control character {bad}")
         if choices and self.value not in choices:
-            raise self.wrong(f"{self.value!r:.60} must be one of {', '.join(choices)}")
+            raise self.wrong(
+                f"{self.value!r:.60} must be one of {', '.join(choices)}{meant(self.value, choices)}"
+            )
         return self.value
 
     def texts(self) -> tuple[str, ...]:
@@ -182,6 +186,12 @@ class Entry:
 
     def _path(self, key: str) -> str:
         return f"{self.key}.{key}" if self.key else key
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """What to add to an error about a name that is none of the known: the one that was probably meant."""
+    found = nearest(name, known)
+    return f"; did you mean {found}?" if found else ""
 
 
 def _kind(value: Any) -> str:

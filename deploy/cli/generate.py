@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
-from random import Random
 from typing import Annotated
 
 import typer
@@ -17,14 +16,17 @@ from deploy.cli.bars import progress_bars
 from deploy.cli.complaint import complain
 from deploy.cli.screen import screen
 from deploy.environment import load_settings
+from schemas.contract import load_contracts
+from schemas.contract_model import Contract
+from schemas.errors import Misdeclared
+from schemas.nearest import unknown_names
 from schemas.regions import load_regions
-from streams.generate.model import City, County, Places, Span, Tally
+from streams.generate.model import Places, Span, Tally
 from streams.generate.report import planted
 from streams.generate.world import Feed, World, make_world
 
 CHUNK = 2000
 DEFAULT_UNTIL = date(2025, 6, 30)
-MILLIONS_UNKNOWN = 5.0
 
 
 def generate(
@@ -34,12 +36,13 @@ def generate(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (2025-06-30).")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to (<home>/generated).")] = None,
+    feed: Annotated[list[str] | None, typer.Option(help="Only this feed; may stand several times.")] = None,
 ) -> None:
-    """Write events of three feeds for all counties, and planted.json: the anomalies and dirt among them."""
+    """Write events of every feed whose contract says how (simulate), and planted.json: the anomalies and dirt."""
     folder = out or load_settings().home / "generated"
     span = Span(days, until.date() if until else DEFAULT_UNTIL, seed)
     console = screen()
-    world = make_world(all_places(), span, Random(seed))
+    world = make_world(generated_feeds(feed or []), all_places(), span)
     bars = progress_bars(console)
     try:
         with bars:
@@ -50,14 +53,19 @@ def generate(
     console.print(_summary(tallies, len(world.anomalies), folder))
 
 
+def generated_feeds(wanted: list[str]) -> list[Contract]:
+    """The contracts with a `simulate` block, or those of them that are wanted."""
+    known = {feed: contract for feed, contract in load_contracts().items() if contract.simulate}
+    if unknown := [name for name in wanted if name not in known]:
+        said = f"no feed with a simulate block: {unknown_names(unknown, known)}; there are {', '.join(known)}"
+        raise Misdeclared("generate", "feed", said)
+    return [contract for feed, contract in known.items() if not wanted or feed in wanted]
+
+
 def all_places() -> Places:
-    """Every city and county of the region tree; the 2020 census gives the inhabitants."""
+    """Every city and county of the region tree, with the inhabitants of the 2020 census."""
     regions = load_regions()
-    cities = tuple(
-        City(region.code, (region.population or MILLIONS_UNKNOWN * 1e6) / 1e6) for region in regions.cities
-    )
-    counties = tuple(County(region.code, region.parent) for region in regions.counties)
-    return Places(cities, counties)
+    return Places(regions.cities, regions.counties, regions.province)
 
 
 def write_world(

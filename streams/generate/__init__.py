@@ -1,5 +1,5 @@
-"""Generated feeds: realistic events of three feeds, with planted anomalies and dirt that a test can check.
+"""Generated feeds: what the `simulate` blocks of contracts say, as lines with planted anomalies and dirt.
 
-Pure: randomness and places come in as arguments. It knows the warning rules as literal numbers of its own
-(`anomalies`) and reads no rule file, so that a wrong rule and a wrong generator cannot agree by accident.
+Pure: seed, days and places come in as arguments. It reads no rule file: sizes of anomalies stand in the blocks, so
+that a wrong rule and a wrong generator cannot agree by accident.
 """

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
+import msgspec
+
 from schemas.fields import midnight
+from schemas.regions import Region
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class City:
-    """A city: GB/T 2260 code and inhabitants in millions."""
-
-    code: str
-    millions: float
-
-
-@dataclass(frozen=True)
-class County:
-    """A county and the city it belongs to, as GB/T 2260 codes."""
-
-    code: str
-    city: str
-
-
-@dataclass(frozen=True)
 class Places:
-    """Where events happen."""
+    """Where events happen: the cities and counties, and the province for what has no finer place."""
 
-    cities: tuple[City, ...]
-    counties: tuple[County, ...]
+    cities: tuple[Region, ...]
+    counties: tuple[Region, ...]
+    province: Region
 
 
 @dataclass(frozen=True)
@@ -66,23 +53,14 @@ class Span:
         return blake2b(f"{self.days} {self.seed} {self.until}".encode(), digest_size=4).hexdigest()
 
 
-@dataclass(frozen=True)
-class Kind:
-    """The constant part of a feed's events."""
-
-    feed: str
-    type: str
-    subject: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event before it is encoded."""
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One event before it is encoded: `at` in seconds from the span's start, `series` the place of its series."""
 
     id: str
     source: str
-    time: datetime
-    data: Mapping[str, Any]
+    at: int
+    data: dict[str, Any]
+    series: int
 
 
 @dataclass(frozen=True)
@@ -112,8 +90,7 @@ class Dirt:
     rule: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One line of a feed's file, with the dirt it is, if it is."""
 
     raw: bytes

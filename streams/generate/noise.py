@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from itertools import accumulate
 from random import Random
 
 
-def child(rng: Random) -> Random:
-    """A generator of its own for one part, so that parts do not disturb each other's draws."""
-    return Random(rng.getrandbits(64))
+def stream(seed: int, feed: str, part: str) -> Random:
+    """Random numbers of one part of one feed: whatever other feeds and parts draw, these stay the same."""
+    key = blake2b(f"{seed}\n{feed}\n{part}".encode(), digest_size=16).digest()
+    return Random(int.from_bytes(key))
+
+
+def spread_over(weights: Sequence[float]) -> Callable[[float], int]:
+    """What turns a random number from 0 to 1 into a place in the list, by weight."""
+    sums = [*accumulate(weights)]
+    total, last = sums[-1], len(sums) - 1
+    return lambda number: min(bisect(sums, number * total), last)
 
 
 def poisson(rng: Random, mean: float) -> int:

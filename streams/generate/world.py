@@ -1,26 +1,29 @@
-"""A whole generated world: three feeds over all places, with everything that was planted in them."""
+"""A whole generated world: every feed whose contract says how, with everything that was planted in them.
+
+The random numbers of a feed are its own, by seed and name: a new feed changes nothing in the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from streams.generate.air import AIR, air_events, stations
-from streams.generate.anomalies import (
-    Override,
-    how_many,
-    plan_bursts,
-    plan_outages,
-    plan_outbreaks,
-    plan_spikes,
-)
-from streams.generate.arrival import lines
-from streams.generate.dirt import AIR_DIRT, HEALTH_DIRT, REQUESTS_DIRT
-from streams.generate.health import HEALTH, REPORT, health_events, subjects
-from streams.generate.model import Anomaly, Line, Places, Span
-from streams.generate.noise import child
-from streams.generate.requests import REQUESTS, request_events
+import msgspec
+
+from schemas.contract_model import Contract
+from schemas.simulate.model import REGULAR, Simulate
+from streams.generate.clock import Clock
+from streams.generate.dirt import Spoiler
+from streams.generate.encode import Encoder
+from streams.generate.events import Shop, events, fill
+from streams.generate.faults import faults_of
+from streams.generate.lines import lines
+from streams.generate.makers import Bench, Now
+from streams.generate.model import Anomaly, Event, Line, Places, Span
+from streams.generate.noise import stream
+from streams.generate.planting import Plan, plant
+from streams.generate.series import Series, all_series
 
 
 @dataclass(frozen=True)
@@ -40,60 +43,61 @@ class World:
     anomalies: tuple[Anomaly, ...]
 
 
-def make_world(places: Places, span: Span, rng: Random) -> World:
-    """A world that is a function of places, span and the state of `rng` alone."""
-    plan, air, health, requests = (child(rng) for _ in range(4))
-    spikes, outages = _plan_air(places, span, plan)
-    ill = plan.sample(subjects(places), min(how_many("outbreak", span), len(subjects(places))))
-    outbreaks = plan_outbreaks(ill, span, REPORT, plan)
-    counties = [county.code for county in places.counties]
-    bursts = plan_bursts(plan.sample(counties, min(how_many("burst", span), len(counties))), span, plan)
-    air_plans = [*spikes, *outages]
-    per_station, per_city = 24 * span.days, len(subjects(places)) // max(1, len(places.cities))
-    feeds = (
-        Feed(
-            AIR.feed,
-            len(stations(places)) * per_station,
-            lines(
-                air_events(places, span, air_plans, air), AIR, AIR_DIRT, _spared(air_plans), span, child(air)
-            ),
-        ),
-        Feed(
-            HEALTH.feed,
-            len(places.cities) * per_city * span.days,
-            lines(
-                health_events(places, span, outbreaks, health),
-                HEALTH,
-                HEALTH_DIRT,
-                _spared(outbreaks),
-                span,
-                child(health),
-            ),
-        ),
-        Feed(
-            REQUESTS.feed,
-            len(counties) * span.days * 38,
-            lines(
-                request_events(places, span, bursts, requests),
-                REQUESTS,
-                REQUESTS_DIRT,
-                _spared(bursts),
-                span,
-                child(requests),
-            ),
-        ),
+def make_world(contracts: Iterable[Contract], places: Places, span: Span) -> World:
+    """A world that is a function of these alone; contracts without a `simulate` block have no part in it."""
+    made = [_feed(contract, contract.simulate, places, span) for contract in contracts if contract.simulate]
+    anomalies = [anomaly for _, planted in made for anomaly in planted]
+    return World(
+        tuple(feed for feed, _ in made),
+        tuple(sorted(anomalies, key=lambda each: (each.opened_at, each.rule, each.subject))),
     )
-    planned = [override.anomaly for override in (*air_plans, *outbreaks, *bursts)]
-    return World(feeds, tuple(sorted(planned, key=lambda a: (a.opened_at, a.rule, a.subject))))
 
 
-def _plan_air(places: Places, span: Span, rng: Random) -> tuple[list[Override], list[Override]]:
-    """Spikes and outages, each at a station of its own."""
-    codes = [code for code, _ in stations(places)]
-    spikes, outages = how_many("spike", span), how_many("outage", span)
-    chosen = rng.sample(codes, min(spikes + outages, len(codes)))
-    return plan_spikes(chosen[:spikes], span, rng), plan_outages(chosen[spikes:], span, rng)
+def _feed(contract: Contract, simulate: Simulate, places: Places, span: Span) -> tuple[Feed, list[Anomaly]]:
+    def own(part: str) -> Random:
+        return stream(span.seed, contract.feed, part)
+
+    clock, series = Clock(span), all_series(contract, simulate, places)
+    plan = plant(simulate, series, clock, span.tag, own("anomalies"))
+    made = events(simulate, series, plan, clock, span.tag, own("events"))
+    encode = Encoder(contract, clock)
+    found = lines(
+        made,
+        encode,
+        simulate.dirt,
+        faults_of(contract),
+        _supplement(simulate, series, plan, clock, span.tag, own("supplement")),
+        plan.spared,
+        Spoiler(contract.feed, encode, clock, own("faults")),
+        contract.lateness.total_seconds(),
+        own("dirt"),
+    )
+    return Feed(contract.feed, _expected(simulate, series, clock), found), plan.anomalies
 
 
-def _spared(plans: Sequence[Override]) -> frozenset[str]:
-    return frozenset(plan.subject for plan in plans)
+def _supplement(
+    simulate: Simulate, series: tuple[Series, ...], plan: Plan, clock: Clock, tag: str, rng: Random
+) -> Callable[[Event], Event]:
+    """What a late line says: its event under another id, with what the block says of late lines."""
+    now = Now()
+    shop = Shop(
+        simulate, series, Plan(), clock, tag, rng, now, Bench(now, clock, rng, series, tag, keeps=False)
+    )
+    fields = shop.fields(simulate.dirt.supplement)
+
+    def late(event: Event) -> Event:
+        now.series, now.at, now.first = event.series, event.at, event.at
+        return msgspec.structs.replace(event, id=f"{event.id}~late", data=fill(dict(event.data), fields))
+
+    return late
+
+
+def _expected(simulate: Simulate, series: tuple[Series, ...], clock: Clock) -> int:
+    """About how many lines there will be, for a progress bar."""
+    days = len(clock.dates)
+    if simulate.shape in REGULAR:
+        return len(series) * len(clock.steps(simulate.every, simulate.at))
+    if simulate.rate is None:
+        return round(len(series) * (1 + clock.end / simulate.every))
+    weights = sum(each.weight for each in series)
+    return round(weights * simulate.rate.mean * days * max(1, len(simulate.stages)))

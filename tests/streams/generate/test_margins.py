@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.generate.air import aqi
+from schemas.simulate.model import Derived
+from streams.generate.makers import derived
 from streams.generate.model import Line, Span
 from streams.generate.world import make_world
-from tests.streams.generate.world_of import UNTIL, Made, clean, few_places, made, places, series
+from tests.streams.generate.world_of import UNTIL, Made, clean, contracts, few_places, made, places, series
 
 HOUR = timedelta(hours=1)
 NAMES = ("blue", "yellow", "orange", "red")
@@ -137,7 +137,7 @@ def test_a_month_of_all_counties_plants_every_rule_and_level() -> None:
 
 def test_anomalies_stay_away_from_the_ends_and_one_subject_has_one() -> None:
     span = Span(30, UNTIL, 78)
-    world = make_world(places(), span, Random(78))
+    world = make_world(contracts().values(), places(), span)
     for anomaly in world.anomalies:
         assert span.start + timedelta(days=2) <= anomaly.onset
         assert anomaly.recovered_at is not None
@@ -174,5 +174,11 @@ def test_air_quality_index_follows_the_table_of_the_standard() -> None:
         350.0: 400,
         500.0: 500,
     }
-    assert {value: aqi(value) for value in table} == table
-    assert aqi(900.0) == 500
+    simulate = contracts()["ecology.air-quality"].simulate
+    assert simulate is not None
+    maker = next(made.maker for made in simulate.fields if made.name == "aqi")
+    assert isinstance(maker, Derived)
+    aqi = derived(maker)
+    assert {value: aqi({"pm25": value}) for value in table} == table
+    assert aqi({"pm25": 900.0}) == 500
+    assert aqi({}) is None

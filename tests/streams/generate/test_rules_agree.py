@@ -1,72 +1,58 @@
-"""The real rules on generated feeds, dirt and all: each planted anomaly is warned of once, no other is."""
+"""Rules on generated feeds, dirt and all: each planted anomaly is warned of once, no other is; and the numbers."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from datetime import UTC, datetime
-
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from schemas.event import encode_tick
-from streams.generate.model import Line
-from streams.watch.episode import Transition
-from streams.watch.offline import Entry, evaluate
-from streams.watch.rule import load_rules
-from tests.streams.generate.world_of import Made, contracts, few_places, made
+from schemas.contract_model import Contract
+from schemas.simulate.model import Planted
+from streams.watch.levels import LEVELS
+from streams.watch.rule import Rule, load_rules
+from tests.streams.generate.examples_of import example_rules, examples
+from tests.streams.generate.watched import planted_in, warned_of
+from tests.streams.generate.world_of import contracts, few_places, made
 
-NAMES = ("blue", "yellow", "orange", "red")
-Episode = tuple[str, str, str, datetime, datetime | None]
-
-
-def log_of(lines: list[Line], start: datetime, end: datetime) -> list[Entry]:
-    """A log of one partition in which every line arrives when its time says, and the clock at the end."""
-    entries, clock = [], start
-    for offset, line in enumerate(lines):
-        if line.dirt is None:
-            clock = max(clock, datetime.fromisoformat(json.loads(line.raw)["time"]))
-        entries.append(Entry(offset, round(clock.timestamp() * 1000), line.raw))
-    tick = encode_tick(id="end", clock=end)
-    return [*entries, Entry(len(entries), round(end.timestamp() * 1000), tick)]
-
-
-def episodes(transitions: list[Transition]) -> list[Episode]:
-    """Rule, subject, highest level, opened at, recovered at of each episode."""
-    by_episode: dict[str, list[Transition]] = defaultdict(list)
-    for transition in transitions:
-        by_episode[transition.episode].append(transition)
-    found = []
-    for steps in by_episode.values():
-        first, last = steps[0], steps[-1]
-        assert first.kind == "opened" and [step.ordinal for step in steps] == list(range(1, len(steps) + 1))
-        highest = max(NAMES.index(step.level) for step in steps)
-        recovered = _moment(last.at) if last.kind == "recovered" else None
-        found.append((first.rule, first.subject, NAMES[highest], _moment(first.at), recovered))
-    return sorted(found, key=str)
-
-
-def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def warned_of(world: Made) -> list[Episode]:
-    """What the rules of all generated feeds make of the world."""
-    rules = load_rules(contracts())
-    found: list[Transition] = []
-    for feed, lines in world.lines.items():
-        own = [rule for rule in rules if rule.feed == feed]
-        found += evaluate(contracts()[feed], own, log_of(lines, world.span.start, world.span.end))
-    return episodes(found)
+SHIPPED = load_rules(contracts())
+ALL = [
+    (contract, planted, rules)
+    for feeds, rules in ((contracts(), SHIPPED), (examples(), example_rules()))
+    for contract in feeds.values()
+    if contract.simulate
+    for planted in contract.simulate.anomalies
+]
 
 
 @pytest.mark.parametrize(("days", "seed"), [(9, 1), (9, 20260301), (14, 7), (6, 99), (3, 5)])
 def test_each_planted_anomaly_is_warned_of_once(days: int, seed: int) -> None:
     world = made(days, seed, few_places(2))
-    planted = [(a.rule, a.subject, a.level, a.opened_at, a.recovered_at) for a in world.anomalies]
-    assert warned_of(world) == sorted(
-        (
-            (*rest, opened.astimezone(UTC), back.astimezone(UTC) if back else None)
-            for *rest, opened, back in planted
-        ),
-        key=str,
-    )
+    assert warned_of(world, contracts(), SHIPPED) == planted_in(world)
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 2**63), days=st.integers(5, 9))
+def test_so_it_is_in_feeds_of_every_shape(seed: int, days: int) -> None:
+    world = made(days, seed, few_places(2), feeds=examples())
+    found = planted_in(world)
+    assert found, "five days have room for anomalies"
+    assert warned_of(world, examples(), example_rules()) == found
+
+
+@pytest.mark.parametrize(
+    ("contract", "planted", "rules"), ALL, ids=[f"{each.wakes}-{each.kind}" for _, each, _ in ALL]
+)
+def test_the_planted_sizes_wake_their_rule(
+    contract: Contract, planted: Planted, rules: tuple[Rule, ...]
+) -> None:
+    rule = next((rule for rule in rules if rule.id == planted.wakes), None)
+    assert rule is not None, f"{planted.wakes} is no rule in force"
+    assert rule.feed == contract.feed and rule.subject == planted.subject
+    assert rule.field == planted.field
+    assert rule.bounds[-1][1] == planted.opens, "the rule opens elsewhere"
+    if planted.kind in ("spike", "drop", "burst"):
+        assert rule.recovery == planted.ends, "the rule recovers elsewhere"
+    if planted.kind == "burst":
+        assert rule.window == planted.window
+    for level, sizes in planted.levels.items():
+        assert {LEVELS[rule.rank(size)] for size in sizes} == {level}

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from random import Random
 
 import pytest
 
@@ -159,6 +158,8 @@ def test_a_span_of_no_days_is_refused() -> None:
 
 def test_feeds_may_be_read_in_any_order() -> None:
     where, span = few_places(1), Span(6, UNTIL, 9)
-    forward = {feed.name: list(feed.lines) for feed in make_world(where, span, Random(9)).feeds}
-    backward = {feed.name: list(feed.lines) for feed in reversed(make_world(where, span, Random(9)).feeds)}
+    forward = {feed.name: list(feed.lines) for feed in make_world(contracts().values(), where, span).feeds}
+    backward = {
+        feed.name: list(feed.lines) for feed in reversed(make_world(contracts().values(), where, span).feeds)
+    }
     assert forward == backward

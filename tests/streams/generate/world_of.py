@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
-from random import Random
 from typing import Any
 
 from schemas.contract import load_contracts
@@ -16,7 +15,7 @@ from schemas.contract_model import Contract
 from schemas.decoder import Decoder
 from schemas.errors import Rejected
 from schemas.regions import load_regions
-from streams.generate.model import Anomaly, City, County, Line, Places, Span
+from streams.generate.model import Anomaly, Line, Places, Span
 from streams.generate.world import make_world
 
 UNTIL = date(2026, 1, 31)
@@ -24,10 +23,10 @@ UNTIL = date(2026, 1, 31)
 
 @cache
 def places() -> Places:
-    """All cities and counties, with a fixed number of inhabitants."""
+    """All cities and counties, the cities with a fixed number of inhabitants."""
     regions = load_regions()
-    cities = tuple(City(city.code, 12.0) for city in regions.cities)
-    return Places(cities, tuple(County(county.code, county.parent) for county in regions.counties))
+    cities = tuple(replace(city, population=12_000_000) for city in regions.cities)
+    return Places(cities, regions.counties, regions.province)
 
 
 def few_places(counties_a_city: int) -> Places:
@@ -36,9 +35,9 @@ def few_places(counties_a_city: int) -> Places:
     chosen = [
         county
         for city in everything.cities
-        for county in [c for c in everything.counties if c.city == city.code][:counties_a_city]
+        for county in [c for c in everything.counties if c.parent == city.code][:counties_a_city]
     ]
-    return Places(everything.cities, tuple(chosen))
+    return replace(everything, counties=tuple(chosen))
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,16 @@ class Made:
     lines: dict[str, list[Line]]
 
 
-def made(days: int, seed: int, where: Places | None = None, until: date = UNTIL) -> Made:
+def made(
+    days: int,
+    seed: int,
+    where: Places | None = None,
+    until: date = UNTIL,
+    feeds: Mapping[str, Contract] | None = None,
+) -> Made:
     """The world of these arguments, with its lines."""
     span = Span(days, until, seed)
-    world = make_world(where or places(), span, Random(seed))
+    world = make_world((feeds or contracts()).values(), where or places(), span)
     return Made(span, world.anomalies, {feed.name: list(feed.lines) for feed in world.feeds})
 
 

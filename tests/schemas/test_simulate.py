@@ -1,0 +1,132 @@
+"""The `simulate` block is read strictly: what cannot be is refused by file and key, and a simple one is short."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from schemas import strict_yaml
+from schemas.contract import load_contracts, parse_contract
+from schemas.contract_model import Contract
+from schemas.errors import Misdeclared
+from schemas.evolution import changes, evolve
+from schemas.simulate.model import Choice, Moment, Number
+
+EXAMPLES = Path(__file__).parents[1] / "streams" / "generate" / "examples" / "feeds"
+SHIPPED = Path(__file__).parents[2] / "schemas" / "feeds"
+FEEDS = {
+    f"{path.parent.name}.{path.stem}": path for root in (EXAMPLES, SHIPPED) for path in root.glob("*/*.yaml")
+}
+AIR, HEALTH, REQUESTS = "ecology.air-quality", "health.infectious-disease", "governance.citizen-request"
+INCIDENT = "safety.incident"
+Change = Callable[[dict[str, Any]], Any]
+
+
+def document(feed: str) -> dict[str, Any]:
+    return strict_yaml.load(FEEDS[feed].read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def block_of(text: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(
+        each["value"] for each in text["customProperties"] if each["property"] == "simulate"
+    )
+    return found
+
+
+def read(feed: str, change: Change) -> Contract:
+    """The feed's contract after a change of its block."""
+    text = document(feed)
+    change(block_of(text))
+    return parse_contract(yaml.safe_dump(text, sort_keys=False, allow_unicode=True), FEEDS[feed])
+
+
+def at(*keys: str | int, to: Any) -> Change:
+    """A change that sets what is under these keys; to `...` removes it."""
+
+    def change(block: dict[str, Any]) -> None:
+        target: Any = block
+        for key in keys[:-1]:
+            target = target[key]
+        if to is ...:
+            del target[keys[-1]]
+        else:
+            target[keys[-1]] = to
+
+    return change
+
+
+def instead(block: dict[str, Any]) -> Change:
+    """A change that puts another block in the place of the feed's."""
+
+    def change(old: dict[str, Any]) -> None:
+        old.clear()
+        old.update(block)
+
+    return change
+
+
+WRONG = [
+    pytest.param(case["feed"], at(*case["at"], to=case.get("to", ...)), case["said"], id=case["said"][9:60])
+    for case in strict_yaml.load(Path(__file__).with_name("wrong_simulate.yaml").read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize(("feed", "change", "said"), WRONG)
+def test_what_cannot_be_is_refused_by_file_and_key(feed: str, change: Change, said: str) -> None:
+    with pytest.raises(Misdeclared) as caught:
+        read(feed, change)
+    line = str(caught.value)
+    assert line.startswith(str(FEEDS[feed])) and said in line, line
+    assert "\n" not in line
+
+
+def test_a_simple_reading_takes_six_lines() -> None:
+    short = """\
+shape: reading
+every: PT1H
+rhythm: {hour: traffic}
+fields: {pm25: {mean: 35, spread: 0.3}, averaging: 1h}
+"""
+    assert len(short.splitlines()) <= 6
+    contract = read(AIR, instead(yaml.safe_load(short)))
+    assert contract.simulate is not None
+    assert contract.simulate.subjects.level == "county"
+    number = next(made.maker for made in contract.simulate.fields if made.name == "pm25")
+    assert isinstance(number, Number) and number.high == 1000 and 0 < number.low <= 0.1
+
+
+def test_required_fields_of_which_nothing_is_said_come_from_the_contract() -> None:
+    contract = read(HEALTH, lambda block: None)
+    assert contract.simulate is not None
+    made = {each.name: each.maker for each in contract.simulate.fields}
+    assert made["date"] == Moment(first=False, shift=(0.0, 0.0), day=True)
+    incident = read(INCIDENT, at("fields", "kind", to=...)).simulate
+    assert incident is not None
+    kinds = {each.name: each.maker for each in incident.fields}
+    assert kinds["kind"] == Choice(("traffic", "fire", "water"), (1.0, 1.0, 1.0))
+
+
+def test_the_block_promises_nothing_to_those_who_send_or_read() -> None:
+    before, after = read(AIR, lambda block: None), read(AIR, at("every", to="PT2H"))
+    assert before.simulate != after.simulate
+    assert not changes(before, after)
+    contracts = load_contracts()
+    bare = {
+        feed: parse_contract(
+            yaml.safe_dump(_without(document(feed)), sort_keys=False, allow_unicode=True), FEEDS[feed]
+        )
+        for feed in (AIR, HEALTH, REQUESTS)
+    }
+    assert all(contract.simulate is None for contract in bare.values())
+    assert not any(
+        item.changes or item.needs for item in evolve(bare, {feed: contracts[feed] for feed in bare})
+    )
+
+
+def _without(text: dict[str, Any]) -> dict[str, Any]:
+    kept = [each for each in text["customProperties"] if each["property"] != "simulate"]
+    return {**text, "customProperties": kept}
