@@ -43,14 +43,14 @@ from dagster_project.spans import DAY, Span
 from dagster_project.warehouse import Warehouse, warehouse
 from quality.gate import Judged
 from schemas.contract import Contract
-from schemas.fields import SHANGHAI
+from schemas.fields import SHANGHAI, TIME_ZONE
 from schemas.settings import HOST, Settings
 
 RELEASE = AssetKey("release")
 LINEAGE_DAYS = 31
 KIND_TAG, RESUME_TAG = "liaowang/kind", "liaowang/resume"
 """Tags of a run: why it is made, and the build id of a killed build it goes on with."""
-DAYS = DailyPartitionsDefinition(start_date="2014-01-01", timezone="Asia/Shanghai", end_offset=1)
+DAYS = DailyPartitionsDefinition(start_date="2014-01-01", timezone=TIME_ZONE, end_offset=1)
 
 
 def range_tags(span: Span) -> Mapping[str, str]:
@@ -68,7 +68,7 @@ def nightly(name: str, job: Job, at: str, days: int) -> ScheduleDefinition:
         name=name,
         job=job,
         cron_schedule=at,
-        execution_timezone="Asia/Shanghai",
+        execution_timezone=TIME_ZONE,
         default_status=DefaultScheduleStatus.RUNNING,
         description="Yesterday, and the days before it that the contracts' lateness still leaves open.",
     )

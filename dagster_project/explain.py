@@ -26,14 +26,13 @@ from dagster_project.explanation import (
 )
 from dagster_project.figures import NAMES, Figure
 from dagster_project.indicator import Indicator
-from dagster_project.indicator_sql import PROVINCE
 from dagster_project.provenance import Input, recorded
 from dagster_project.warehouse import Warehouse
 from quality.rows import quote
 from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from schemas.pseudonyms import Pseudonyms
-from schemas.regions import Regions
+from schemas.regions import PROVINCE, Regions
 
 COMMAND = "liaowang explain"
 Candidates = Sequence[tuple[str, date, str]]

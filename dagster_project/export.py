@@ -22,7 +22,7 @@ from dagster_project.open_data import REGIONS, Column, Dataset, File, descriptor
 from dagster_project.spans import Span, chunks
 from dagster_project.warehouse import Warehouse
 from schemas.errors import Misdeclared
-from schemas.fields import SHANGHAI
+from schemas.fields import SHANGHAI, TIME_ZONE
 from schemas.text import cell
 
 FORMATS = ("csv", "parquet")
@@ -34,7 +34,7 @@ _TYPES = {
     "number": pa.float64(),
     "boolean": pa.bool_(),
     "date": pa.date32(),
-    "datetime": pa.timestamp("ms", tz="Asia/Shanghai"),
+    "datetime": pa.timestamp("ms", tz=TIME_ZONE),
 }
 Rows = list[tuple[Any, ...]]
 

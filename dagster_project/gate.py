@@ -10,13 +10,12 @@ from dagster_project.attempt import Attempt
 from dagster_project.build import Built
 from dagster_project.checks import CONTIGUOUS, RANKING, RECONCILED, feed_failures, indicator_failures
 from dagster_project.indicator import Indicator
-from dagster_project.indicator_sql import PROVINCE
 from dagster_project.warehouse import Warehouse
 from quality import beyond
 from quality.gate import VERDICT_COLUMNS, Judged, Verdict, judge
 from quality.suites import Expectation, Suite, declared, suite_for
 from schemas.contract import Contract
-from schemas.regions import load_regions
+from schemas.regions import PROVINCE, load_regions
 from schemas.settings import Settings
 
 BUILT = Expectation("built", {})

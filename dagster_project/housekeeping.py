@@ -17,6 +17,7 @@ from dagster import (
 from dagster_project.keep import expire
 from dagster_project.shop import Shop
 from dagster_project.warehouse import warehouse
+from schemas.fields import TIME_ZONE
 
 JOB = "expire"
 
@@ -45,7 +46,7 @@ def make_housekeeping(shop: Shop) -> tuple[JobDefinition, ScheduleDefinition]:
     @schedule(
         job=expire_job,
         cron_schedule="15 4 * * *",
-        execution_timezone="Asia/Shanghai",
+        execution_timezone=TIME_ZONE,
         default_status=DefaultScheduleStatus.RUNNING,
         description="Releases past their age, and the events that only they show.",
     )

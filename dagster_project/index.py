@@ -29,7 +29,7 @@ from dagster_project.warehouse import Warehouse
 from schemas.declaration import Entry, parse_yaml, read_all, read_text
 from schemas.in_use import FILES, Roots
 from schemas.names import check_id, check_table
-from schemas.regions import Regions, load_regions
+from schemas.regions import REGION_LEVELS, Regions, load_regions
 
 INDEXES = Path(__file__).parent / "indexes"
 _KEYS = (
@@ -96,7 +96,7 @@ def load_index(path: Path, indicators: Mapping[str, Indicator]) -> Index:
     spec = _spec(parts["index"])
     inputs = _inputs(parts["index"], spec, indicators)
     period = _period(parts["period"], inputs)
-    level = parts["regions"].text(("city", "county"))
+    level = parts["regions"].text(REGION_LEVELS)
     _check_levels(parts["regions"], level, inputs)
     indicator = _indicator(path, parts, level, period, inputs, text)
     examples = tuple(_example(item, period, inputs) for item in parts["examples"].items())

@@ -20,6 +20,7 @@ from schemas.contract_model import LICENCE
 from schemas.declaration import Entry, read_all, read_yaml
 from schemas.gate import Gate, read_gate
 from schemas.names import check_id, check_table, table_of
+from schemas.regions import REGION_LEVELS
 
 INDICATORS = Path(__file__).parent / "indicators"
 _KEYS = (
@@ -34,7 +35,6 @@ EXPECTED = (
 )
 """What an example may expect of a figure."""
 _EXAMPLE = ("name", "day", "given", "expect")
-_LEVELS = ("city", "county")
 DECIMALS = 9
 """Most decimals a figure is shown with."""
 _MOST_DAYS, _MOST_PERIODS = 3660, 366
@@ -216,9 +216,9 @@ def _tolerance(entry: Entry) -> float:
 def _regions(entry: Entry) -> tuple[str, ...]:
     """Levels of regions: one name, or a list of those to show; SQL gives rows of the lowest."""
     if isinstance(entry.value, str):
-        return (entry.text(_LEVELS),)
+        return (entry.text(REGION_LEVELS),)
     for item in entry.items():
-        item.text(_LEVELS)
+        item.text(REGION_LEVELS)
     return entry.texts()
 
 

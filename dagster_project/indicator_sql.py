@@ -13,7 +13,6 @@ from quality.rows import quote
 from schemas.arithmetic.exact_sql import exact_sum
 from schemas.tables import NAME
 
-PROVINCE = "330000"
 FLOAT = "Nullable(Float64)"
 FLAG = "Nullable(UInt8)"
 FIGURE = (

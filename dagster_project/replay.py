@@ -18,12 +18,12 @@ from dagster_project.explain import Known, Question
 from dagster_project.explanation import Message
 from dagster_project.figures import EXACT, Count
 from dagster_project.indicator import Indicator
-from dagster_project.indicator_sql import PROVINCE
 from dagster_project.warehouse import Warehouse
 from schemas.contract import Contract, Field
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
+from schemas.regions import PROVINCE
 from schemas.tables import built_columns
 
 PLACE = [("event_day", "Date"), ("log_epoch", "UInt16"), ("partition", "UInt16"), ("offset", "UInt64")]

@@ -23,13 +23,13 @@ from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.in_use import files_of
 from schemas.settings import Settings
+from schemas.topics import WARNING_FEED
 from streams.watch.baseline import BaselineTable
 from streams.watch.batches import BEGINNING, Batch, encode_batches
 from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
 from streams.watch.episode import GC_THRESHOLD, Transition
 from streams.watch.flow import Handed
-from streams.watch.offline import WARNINGS_FEED
 from streams.watch.partition import Partition
 from streams.watch.published import fixed
 from streams.watch.rule import Rule
@@ -147,7 +147,7 @@ def run(
             for version in versions
             for rule in version.rules(contracts)
             for feed in rule.feeds
-            if feed != WARNINGS_FEED
+            if feed != WARNING_FEED
         }
     )
     jobs = [

@@ -9,8 +9,8 @@ from datetime import date
 from deploy.days import milliseconds
 from deploy.known_then import Said
 from schemas.event import LIVE
+from schemas.topics import WARNING_FEED
 from streams.watch.calendar import DAY
-from streams.watch.offline import WARNINGS_FEED
 from streams.watch.published import RuleSet
 from streams.watch.reach import reach
 from streams.watch.rule import Rule
@@ -31,12 +31,12 @@ class InForce:
         """All feeds they read."""
         return sorted(
             {feed for rules in self.versions.values() for rule in rules for feed in rule.feeds}
-            - {WARNINGS_FEED}
+            - {WARNING_FEED}
         )
 
     def feeds_of(self, rule: Rule) -> set[str]:
         """The feeds of a rule and of those it is made of."""
-        found = set(rule.feeds) - {WARNINGS_FEED}
+        found = set(rule.feeds) - {WARNING_FEED}
         for member in rule.members:
             found |= {feed for each in self.versions.get(member, ()) for feed in self.feeds_of(each)}
         return found

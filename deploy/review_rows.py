@@ -11,7 +11,7 @@ from deploy.days import milliseconds, moment
 from deploy.in_force import InForce
 from deploy.settled_log import Settled
 from schemas.event import LIVE
-from streams.watch.levels import LEVELS
+from schemas.levels import BY_RANK
 from streams.watch.review import Reviewed, tally
 from streams.watch.rule import Rule
 
@@ -64,7 +64,7 @@ class Ground:
             whole = all(each.day in done[feed] for feed in self.rules.feeds_of(rule))
             rows.append(
                 RuleDay(
-                    each.rule, each.day, rule.version, self.timeline, LEVELS[each.rank], **each.counts,
+                    each.rule, each.day, rule.version, self.timeline, BY_RANK[each.rank], **each.counts,
                     delays=each.delays, complete=whole, events=self._events(rule, each.day), reviewed=now,
                 )
             )  # fmt: skip
@@ -84,7 +84,7 @@ class Ground:
 
 def _warning(each: Reviewed, day: date, version: int, now: datetime) -> RuleWarning:
     return RuleWarning(
-        each.rule, day, version, each.timeline, LEVELS[each.rank], each.subject, each.region, each.verdict,
+        each.rule, day, version, each.timeline, BY_RANK[each.rank], each.subject, each.region, each.verdict,
         _moment(each.now), _moment(each.then), each.episode, now,
     )  # fmt: skip
 

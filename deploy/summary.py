@@ -11,14 +11,13 @@ from rich.table import Table
 
 from schemas.contract import Contract, load_contracts
 from schemas.in_use import files_of
+from schemas.levels import LEVELS
 from schemas.settings import HOST, Settings
 from streams.duty.outbox import Outbox
 from streams.duty.push_worker import outbox_path
 from streams.land import reckoning
 from streams.land.ledger import Balance
 from streams.land.warehouse import Warehouse
-
-LEVELS = ("red", "orange", "yellow", "blue")
 
 REJECTIONS = (
     "SELECT feed, field, rule, count() FROM landing.rejected FINAL GROUP BY ALL ORDER BY feed, 4 DESC"

@@ -12,13 +12,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from schemas.contract_model import LEVELS, LICENCE, RULES, SKEW, Contract, Example, Field
+from schemas.contract_model import LICENCE, RULES, SKEW, Contract, Example, Field
 from schemas.declaration import Entry, parse_yaml, read_all, read_text
 from schemas.errors import Misdeclared
 from schemas.field_yaml import custom_properties, read_field
 from schemas.gate import Gate, read_gate
 from schemas.intake import read_intake
 from schemas.names import check_id, check_topic
+from schemas.regions import REGION_LEVELS
 from schemas.simulate.frame import Frame
 from schemas.simulate.read import read_simulate
 from schemas.topics import feed_topic
@@ -202,7 +203,7 @@ def _region(entry: Entry, fields: dict[str, Field]) -> tuple[str, tuple[str, ...
     if field.kind != "string":
         raise parts["field"].wrong(f"{field.name!r} must be a string, as region codes are")
     for level in parts["levels"].items():
-        level.text(LEVELS)
+        level.text(REGION_LEVELS)
     return field.name, parts["levels"].texts()
 
 

@@ -14,7 +14,6 @@ from schemas.names import table_of
 from schemas.simulate.model import Simulate
 
 KINDS = ("string", "integer", "number", "date", "timestamp", "boolean")
-LEVELS = ("city", "county")
 CLASSIFICATIONS = ("public", "internal", "personal")
 LICENCE = "CC-BY-4.0"
 """Under which public fields and figures are given away where no other licence is declared."""

@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.contract_model import INT64, Contract, Field
 
+TIME_ZONE = "Asia/Shanghai"
 SHANGHAI = timezone(timedelta(hours=8))
 """The platform's day: Asia/Shanghai has had no daylight saving since 1991, so the offset is fixed."""
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from schemas.declaration import Entry
+from schemas.regions import REGION_LEVELS
 
-LEVELS = ("city", "county")
 BY_ROW = ("expect_column_values_", "expect_column_pair_values_", "expect_select_column_values_")
 """Beginnings of the names of expectations that speak of single rows."""
 WHOLE = ("expect_table_row_count_to_be_between", "expect_compound_columns_to_be_unique")
@@ -58,7 +58,7 @@ def _share(entry: Entry, most: float = float("inf")) -> float:
 
 def _levels(entry: Entry) -> tuple[str, ...]:
     for item in entry.items():
-        item.text(LEVELS)
+        item.text(REGION_LEVELS)
     return entry.texts()
 
 

@@ -10,7 +10,16 @@ import re
 
 from schemas.declaration import Entry
 from schemas.errors import Misdeclared
-from schemas.topics import DISPOSITIONS, PARTIALS, REJECTED, REPLAYS, RULES, WARNINGS
+from schemas.topics import (
+    DISPOSITION_FEED,
+    DISPOSITIONS,
+    PARTIALS,
+    REJECTED,
+    REPLAYS,
+    RULES,
+    WARNING_FEED,
+    WARNINGS,
+)
 
 LONGEST_ID = 100
 """Characters of the id of a feed, rule or indicator: with what is added, tables, topics and files take it."""
@@ -29,8 +38,8 @@ TABLES = frozenset(
 """The platform's own tables in `landing` and `built`."""
 OWN_TOPICS = {
     **dict.fromkeys((REJECTED, REPLAYS, RULES, PARTIALS), ""),
-    WARNINGS: "duty.warning",
-    DISPOSITIONS: "duty.disposition",
+    WARNINGS: WARNING_FEED,
+    DISPOSITIONS: DISPOSITION_FEED,
 }
 """Topics of the platform, and the feed each is of; those of no feed are written by the platform alone."""
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}", re.ASCII)

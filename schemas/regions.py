@@ -19,6 +19,9 @@ from pathlib import Path
 from schemas.errors import Misdeclared
 
 REGIONS = Path(__file__).parent / "regions.csv"
+PROVINCE = "330000"
+REGION_LEVELS = ("city", "county")
+"""What data come from; the province is the sum of them."""
 COLUMNS = ("code", "name", "name_en", "level", "parent", "mountain", "population_2020")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 WARNINGS = "warnings"
+WARNING_FEED = "duty.warning"
 REJECTED = "rejected"
 REPLAYS = "replays"
 DISPOSITIONS = "dispositions"
+DISPOSITION_FEED = "duty.disposition"
 RULES = "rules"
 """Published versions of rules, compacted by (rule, version); one partition, so that they have one order."""
 PARTIALS = "partials"

@@ -17,7 +17,7 @@ from dagster_project.ranking.pdf import obstacle
 from dagster_project.ranking.publish import current_release, folder_of, period_of, read, write
 from dagster_project.spans import DAY
 from dagster_project.warehouse import warehouse
-from schemas.fields import SHANGHAI
+from schemas.fields import SHANGHAI, TIME_ZONE
 from schemas.regions import load_regions
 from schemas.settings import Settings
 
@@ -60,7 +60,7 @@ def make_rankings(settings: Settings) -> tuple[JobDefinition, ScheduleDefinition
     scheduled = schedule(
         job=made,
         cron_schedule=CRON[every],
-        execution_timezone="Asia/Shanghai",
+        execution_timezone=TIME_ZONE,
         default_status=DefaultScheduleStatus.RUNNING,
         name="rankings_of_a_period",
         description="On the day after a period of LIAOWANG_RANKING_PERIOD.",

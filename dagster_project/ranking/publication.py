@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 
 from dagster_project.periods import label
-from schemas.regions import Regions
+from schemas.regions import REGION_LEVELS, Regions
 
 RISEN, FALLEN, STILL, NEW = "▲", "▼", "—", "·"
 
@@ -129,7 +129,7 @@ def _sheet(rows: Sequence[Standing], regions: Regions) -> Sheet:
     head = levels["province"][0] if levels["province"] else rows[0]
     rankings = [
         Ranking(level, tuple(sorted(levels[level], key=_order)))
-        for level in ("city", "county")
+        for level in REGION_LEVELS
         if any(not row.missing for row in levels[level])
     ]
     return Sheet(head, tuple(rankings))

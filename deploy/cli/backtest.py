@@ -30,6 +30,7 @@ from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared
 from schemas.regions import load_regions
 from schemas.settings import Settings
+from schemas.topics import WARNING_FEED
 from streams.watch.backtest import (
     Episode,
     Judged,
@@ -42,7 +43,7 @@ from streams.watch.backtest import (
 )
 from streams.watch.baseline import BaselineTable, read_baseline
 from streams.watch.episode import Transition
-from streams.watch.offline import WARNINGS_FEED, with_members
+from streams.watch.offline import with_members
 from streams.watch.published import History
 from streams.watch.rule import Rule, load_rule, load_rules
 from streams.watch.rule_yaml import parse_published
@@ -190,7 +191,7 @@ def _run(
     processes: int,
 ) -> tuple[list[list[Transition]], int, dict[str, dict[str, int]]]:
     read_of = {feed for each in versions for rule in each.rules(contracts) for feed in rule.feeds}
-    feeds = sorted(read_of & contracts.keys() - {WARNINGS_FEED})
+    feeds = sorted(read_of & contracts.keys() - {WARNING_FEED})
     there = tried.found(settings, contracts, feeds)
     read = 0
     with progress_bars(Console(stderr=True)) as bars:

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.duty_desk import As, AsJson, at_work, local, say_json, table
+from schemas.levels import LEVELS
 from streams.duty import service
 from streams.duty.attachments import attach as attach_file
-from streams.duty.lifecycle import LEVELS, STATES, VERDICTS
+from streams.duty.lifecycle import STATES, VERDICTS
 from streams.duty.models import Case
 from streams.duty.queries import (
     Filters,

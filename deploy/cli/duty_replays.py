@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.duty_desk import As, AsJson, at_work, local, say_json, table
-from streams.duty.lifecycle import LEVELS
+from schemas.levels import LEVELS
 from streams.duty.replayed import find_replays, replay_view, replayed_view, warnings_of
 
 WARNING = ("occurred", "level", "kind", "title", "region", "subject", "value", "threshold")

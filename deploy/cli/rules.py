@@ -13,8 +13,8 @@ from deploy.cli.rules_named import Contracts, Folder, Names, chosen_of, places_o
 from deploy.cli.screen import screen
 from deploy.environment import declared
 from schemas.contract_files import ContractFiles
+from schemas.levels import BY_RANK
 from schemas.roles import load_roles
-from streams.watch.levels import LEVELS
 from streams.watch.rule import Rule, load_rules
 from streams.watch.rule_form import FORMS
 from streams.watch.rule_set import check_roles
@@ -26,7 +26,7 @@ def list_(rules: Folder, contracts: Contracts) -> None:
     for column in ("rule", "version", "title", "feed", "condition", "levels", "duty role", "status"):
         table.add_column(column, overflow="fold")
     for rule in load_rules(ContractFiles(contracts), rules, drafts=True):
-        levels = ", ".join(f"{LEVELS[rank]} {_bound(rule, bound)}" for rank, bound in reversed(rule.bounds))
+        levels = ", ".join(f"{BY_RANK[rank]} {_bound(rule, bound)}" for rank, bound in reversed(rule.bounds))
         feeds = ", ".join(rule.feeds)
         row = (rule.id, str(rule.version), rule.title, feeds, rule.kind, levels, rule.duty_role, rule.status)
         table.add_row(*row)

@@ -24,7 +24,7 @@ from schemas.event import decode_tick
 from schemas.event import id_of as event_id
 from schemas.in_use import in_use
 from schemas.settings import Settings
-from schemas.topics import DISPOSITIONS, WARNINGS
+from schemas.topics import DISPOSITIONS, WARNING_FEED, WARNINGS
 from streams.aside import Aside
 from streams.duty import models
 from streams.duty.database import Database
@@ -220,7 +220,7 @@ def _published_again(database: Database, tear: Tear, ids: set[str]) -> Tear:
 
 def _warning_ids(settings: Settings) -> IdOf:
     """Gives the id of what the readers of warnings take for one: by the contract, and no tick."""
-    decoder = Decoder(load_contracts(in_use(settings).feeds)["duty.warning"])
+    decoder = Decoder(load_contracts(in_use(settings).feeds)[WARNING_FEED])
 
     def id_of(raw: bytes) -> str:
         try:

@@ -12,6 +12,7 @@ from dagster_project.barrier import EVERY
 from dagster_project.tables import visible
 from deploy.local.bi_settings import MEMORY, SECONDS, bi_profile, sees
 from schemas.errors import Misdeclared
+from schemas.fields import TIME_ZONE
 from schemas.in_use import in_use
 from schemas.regions import load_regions
 from schemas.settings import HOST, PREFIX, Settings
@@ -25,8 +26,6 @@ START_STATEMENTS = (
 """What the engine runs; the last one lasts until the FIFO `stop` was opened and closed."""
 NO_DOOR = f"http://{HOST}:9/"
 """Nobody answers here, so nobody comes in without a password."""
-TIME_ZONE = "Asia/Shanghai"
-"""Of the server, and so of moments that a statement writes without a zone."""
 DATABASES = ("landing", "built", "quality", "release", "mart")
 OWN = "SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE, SHOW, dictGet"
 SERVICE_GRANTS = (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from schemas.contract_model import Field
 from schemas.declaration import Entry
+from schemas.levels import RISING
 from schemas.names import ID
 from schemas.simulate.frame import Frame, integer, number, span
 from schemas.simulate.model import (
@@ -25,7 +26,6 @@ from schemas.simulate.model import (
 )
 from schemas.simulate.stages import longest
 
-LEVELS = ("blue", "yellow", "orange", "red")
 KINDS = {
     "spike": ("reading", "count", "arrival", "register"),
     "drop": ("reading", "count", "arrival", "register"),
@@ -102,12 +102,12 @@ class About:
 
 def _levels(entry: Entry, timed: bool, falling: bool) -> dict[str, Pair]:
     """The size at each level from blue to red, each further out than the one before."""
-    parts = entry.mapping([], LEVELS)
+    parts = entry.mapping([], RISING)
     if not parts:
-        raise entry.wrong("must hold one or more of " + ", ".join(LEVELS))
+        raise entry.wrong("must hold one or more of " + ", ".join(RISING))
     found: dict[str, Pair] = {}
     before: float | None = None
-    for level in (level for level in LEVELS if level in parts):
+    for level in (level for level in RISING if level in parts):
         sizes = [span(item) if timed else number(item, -1e12) for item in parts[level].items()]
         if len(sizes) != 2 or sizes[0] > sizes[1]:
             raise parts[level].wrong("must be the least and the largest size, such as [122, 142]")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from icalendar import Calendar, Event
 
+from schemas.fields import TIME_ZONE
 from streams.duty.roster import Occurrence, Team
 
 PRODUCT = "-//Liaowang//duty roster//EN"
@@ -29,7 +30,7 @@ def calendar_of(
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
     calendar.add("x-wr-calname", title)
-    calendar.add("x-wr-timezone", "Asia/Shanghai")
+    calendar.add("x-wr-timezone", TIME_ZONE)
     for turn in turns:
         calendar.add_component(_event(turn, teams[turn.team], names.get(turn.login, turn.login), now))
     return bytes(calendar.to_ical())

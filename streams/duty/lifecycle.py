@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.levels import LEVELS
 from streams.duty.refusals import Conflict
 
 STATES = ("new", "acknowledged", "in_disposal", "disposed", "confirmed", "closed")
 NEW, ACKNOWLEDGED, IN_DISPOSAL, DISPOSED, CONFIRMED, CLOSED = STATES
 OPEN = STATES[:-1]
 VERDICTS = ("true", "false", "drill", "duplicate")
-LEVELS = ("red", "orange", "yellow", "blue")
 
 ENTRIES = {
     "opened": "the warning became a case",

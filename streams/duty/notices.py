@@ -12,12 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from schemas.levels import LEVELS
 from schemas.regions import Regions
 from streams.duty.channels.config import PERSONAL, Channel, Channels
 from streams.duty.channels.message import Recipient
 from streams.duty.dispatch import NOBODY, Batch, Notice, Open, Plan, Silence, meant_for
 from streams.duty.faults import Fault, fault_of
-from streams.duty.lifecycle import CLOSED, LEVELS
+from streams.duty.lifecycle import CLOSED
 from streams.duty.links import make_link
 from streams.duty.models import Case, Notification, Officer
 from streams.duty.models import Silence as SilenceRow

@@ -20,6 +20,7 @@ from random import Random
 from sqlalchemy.orm import Session
 
 from schemas.errors import Unavailable
+from schemas.levels import LEVELS
 from schemas.regions import Regions
 from streams.duty.channels.config import GROUPS, Channel, Channels
 from streams.duty.channels.quota import reserved, room
@@ -27,7 +28,7 @@ from streams.duty.channels.sender import Sender
 from streams.duty.database import Database
 from streams.duty.dispatch import MOST_AGE, RED, Batch, Notice, Plan, World, gone, message_of, plan
 from streams.duty.faults import Doubt, Fault, SetAside, fault_of, told
-from streams.duty.lifecycle import LEVELS, rank
+from streams.duty.lifecycle import rank
 from streams.duty.notices import (
     CONSOLE,
     Links,

@@ -20,9 +20,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DatabaseError
 
+from schemas.levels import LEVELS
 from streams.duty.faults import BrokenFile, Fault, away, fault_of
 from streams.duty.policy import Dead, Delivered, Outcome, Retry
-from streams.duty.push import LEVELS, Push
+from streams.duty.push import Push
 from streams.duty.reached import Reached, rows_of, write_down
 from streams.duty.wal import to_wal
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-LEVELS = ("red", "orange", "yellow", "blue")
+from schemas.levels import LEVELS
+
 # What a push says, and nothing more: the evidence stays inside, no push carries personal data.
 FIELDS = (
     "rule",

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from schemas.levels import LEVELS
 from schemas.regions import Regions
-from streams.duty.lifecycle import LEVELS
 from streams.duty.models import Replayed
 from streams.duty.queries import granted, moment
 from streams.duty.rights import Actor

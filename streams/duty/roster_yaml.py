@@ -12,9 +12,9 @@ from dateutil.rrule import rrule, rrulestr
 
 from schemas.declaration import Entry, parse_yaml, read_text
 from schemas.fields import SHANGHAI
+from schemas.levels import LEVELS
 from schemas.regions import Regions
 from schemas.roles import Roles, load_roles
-from streams.duty.lifecycle import LEVELS
 from streams.duty.rights import ADMIN, SUPERVISOR, VIEWER
 from streams.duty.roster import ANY, DAYS, LastResort, Limits, Roster, Shift, Step, Team
 

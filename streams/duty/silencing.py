@@ -9,9 +9,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from schemas.levels import LEVELS
 from schemas.nearest import unknown_names
 from schemas.regions import Regions
-from streams.duty.lifecycle import LEVELS
 from streams.duty.models import Silence
 from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
 from streams.duty.rights import Actor, concerns, may

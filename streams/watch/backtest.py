@@ -10,8 +10,8 @@ from statistics import median
 from typing import Any
 
 from schemas.fields import SHANGHAI
+from schemas.levels import BY_RANK
 from streams.watch.episode import Transition
-from streams.watch.levels import LEVELS
 
 ENDS = ("recovered", "cancelled")
 SAME, EARLIER, LATER, NEW, GONE = "same", "earlier", "later", "new", "gone"
@@ -53,7 +53,7 @@ def episodes(transitions: Iterable[Transition]) -> list[Episode]:
 
 def _episode(steps: Sequence[Transition]) -> Episode:
     first, last = steps[0], steps[-1]
-    levels = [LEVELS.index(step.level) for step in steps if step.kind not in ENDS]
+    levels = [BY_RANK.index(step.level) for step in steps if step.kind not in ENDS]
     return Episode(
         id=first.episode,
         rule=first.rule,
@@ -62,7 +62,7 @@ def _episode(steps: Sequence[Transition]) -> Episode:
         region=first.region,
         start=first.at,
         end=last.at if last.kind in ENDS else None,
-        peak=LEVELS[max(levels, default=0)],
+        peak=BY_RANK[max(levels, default=0)],
         steps=tuple((step.at, step.kind, step.level) for step in steps),
     )
 
@@ -124,7 +124,7 @@ def by_region(pairs: Iterable[Pair], city_of: Callable[[str], str]) -> list[Row]
         shown = each.new or each.old
         assert shown is not None
         counts[city_of(shown.region), shown.peak][each.verdict] += 1
-    keys = sorted({*counts, *old, *new}, key=lambda key: (key[0], -LEVELS.index(key[1])))
+    keys = sorted({*counts, *old, *new}, key=lambda key: (key[0], -BY_RANK.index(key[1])))
     return [Row(*key, old[key], new[key], counts[key]) for key in keys]
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from schemas.levels import BY_RANK
 from schemas.subject import SEPARATOR, before
-from streams.watch.levels import LEVELS
 from streams.watch.rule import Rule
 
 START, LEVEL, ORDINAL, REGION, OWN, DWELL, HELD = range(7)
@@ -106,8 +106,8 @@ def move(
             subject=subject,
             region=record[REGION],
             kind=kind,
-            level=LEVELS[shown],
-            previous=LEVELS[previous],
+            level=BY_RANK[shown],
+            previous=BY_RANK[previous],
             episode=episode_id(rule, now.timeline, subject, record[START]),
             ordinal=record[ORDINAL],
             at=at,

@@ -18,13 +18,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from schemas.event import LIVE
+from schemas.levels import BY_RANK
 from schemas.settings import HOST, PREFIX
 from streams.http_doors import guarded_wsgi
 from streams.http_guard import Guard
 from streams.patient_threads import PatientThreads
 from streams.watch.batches import BEGINNING
 from streams.watch.episode import LEVEL
-from streams.watch.levels import LEVELS
 from streams.watch.partition import Partition
 from streams.watch.second import SecondStage
 from streams.watch.state import StateKeeper
@@ -137,7 +137,7 @@ class WatchMetrics(Collector):
                 rows = list(each.records.values())
                 records[each.rule.id] += len(rows)
                 beyond[each.rule.id] += each.late
-                opened.update((each.rule.id, LEVELS[row[LEVEL]]) for row in rows if row[LEVEL])
+                opened.update((each.rule.id, BY_RANK[row[LEVEL]]) for row in rows if row[LEVEL])
         spent = CounterMetricFamily(
             "liaowang_watch_evaluation_seconds", "Time spent on a rule", labels=["rule"]
         )

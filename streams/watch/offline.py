@@ -13,6 +13,8 @@ from schemas.decoder import Decoder
 from schemas.errors import Misdeclared, Rejected
 from schemas.event import encode_event
 from schemas.fields import milliseconds
+from schemas.levels import BY_RANK
+from schemas.topics import WARNING_FEED
 from streams.watch.baseline import BaselineTable, read_table
 from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
@@ -20,11 +22,8 @@ from streams.watch.dwell import PENDING
 from streams.watch.episode import DWELL, LEVEL, Emit, Record, Transition
 from streams.watch.flow import Flow
 from streams.watch.happenings import Happening, tick
-from streams.watch.levels import LEVELS
 from streams.watch.partition import Partition
 from streams.watch.rule import Example, Rule
-
-WARNINGS_FEED = "duty.warning"
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Offline:
         baselines: Mapping[str, BaselineTable] | None = None,
     ) -> None:
         self.rules = tuple(rules)
-        self.feeds = tuple(sorted({feed for rule in rules for feed in rule.feeds if feed != WARNINGS_FEED}))
+        self.feeds = tuple(sorted({feed for rule in rules for feed in rule.feeds if feed != WARNING_FEED}))
         self._contracts = {feed: contracts[feed] for feed in self.feeds}
         self._decoders = {feed: Decoder(each).decode for feed, each in self._contracts.items()}
         self._baselines = dict(baselines or {})
@@ -152,7 +151,7 @@ class Offline:
 def _standing(record: Record) -> tuple[str, str]:
     """(state, level) of a record, as Prometheus names them; a pending level beside an open one is not told."""
     if record[LEVEL]:
-        return "firing", LEVELS[record[LEVEL]]
+        return "firing", BY_RANK[record[LEVEL]]
     dwell = record[DWELL]
     return ("pending", "") if dwell is not None and dwell[PENDING] else ("inactive", "")
 

@@ -13,8 +13,8 @@ from datetime import date
 from statistics import median
 from typing import Protocol
 
+from schemas.levels import BY_RANK
 from streams.watch.backtest import ENDS, day_of
-from streams.watch.levels import LEVELS
 
 AGREED, EARLIER, LATER, MISSED, SPURIOUS = "agreed", "earlier", "later", "missed", "spurious"
 VERDICTS = (AGREED, EARLIER, LATER, MISSED, SPURIOUS)
@@ -158,7 +158,7 @@ def _spells(told: Sequence[Step], rank: int) -> list[Spell]:
             found.append(Spell(key, first.region, first.episode, since, end))
 
     for step in told:
-        holds = step.kind not in ENDS and LEVELS.index(step.level) >= rank
+        holds = step.kind not in ENDS and BY_RANK.index(step.level) >= rank
         if holds and since is None:
             since = step.at
         elif not holds and since is not None:

@@ -11,15 +11,11 @@ from typing import Any
 from schemas.contract import Contract
 from schemas.declaration import read_all
 from streams.watch.calendar import Maintenance, Quiet
-from streams.watch.levels import LEVELS
 from streams.watch.spec import Input, Spec
 
-__all__ = ["LEVELS", "RULES", "Example", "Flapping", "Input", "Rule", "load_rule", "load_rules"]
+__all__ = ["RULES", "Example", "Flapping", "Input", "Rule", "load_rule", "load_rules"]
 
 RULES = Path(__file__).parent / "rules"
-
-WARNINGS_FEED = "duty.warning"
-"""What a composite rule reads: the transitions of its members."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.levels import RISING
 from streams.watch.calendar import WEEKDAYS
-from streams.watch.levels import NAMES
 from streams.watch.spec import AGGREGATES, SLOTS
 
 Shape = Mapping[str, Any]
@@ -139,7 +139,7 @@ MEMBER: Shape = {
         record(
             "A rule, from this level of its warnings up.",
             {"rule": text("A rule's id.")},
-            {"level": choice("The lowest level that counts.", *NAMES)},
+            {"level": choice("The lowest level that counts.", *RISING)},
         ),
     ]
 }
@@ -254,7 +254,7 @@ QUIET = record(
             "type": "array", "items": {"enum": list(WEEKDAYS)}, "minItems": 1, "uniqueItems": True,
             "description": "Days on which they begin; every day by default.",
         },
-        "up_to": choice("The highest level held back; orange by default, so that red is never.", *NAMES),
+        "up_to": choice("The highest level held back; orange by default, so that red is never.", *RISING),
     },
 )  # fmt: skip
 SPAN = record(
@@ -287,7 +287,7 @@ EXAMPLE = record(
                     "subject": text("Whose."),
                     "kind": choice("What happened.", *STEPS),
                 },
-                {"level": choice("The level after it.", *NAMES)},
+                {"level": choice("The level after it.", *RISING)},
             ),
             "description": "All transitions, in order; none where nothing must be warned of.",
         },

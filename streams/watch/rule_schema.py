@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.watch.levels import NAMES
+from schemas.levels import RISING
+from schemas.topics import WARNING_FEED
 from streams.watch.rule_form import FORMS, OPTIONAL, REQUIRED, SOME_TIME, Form, Shape, duration
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -40,7 +41,7 @@ def _of_kind(kind: str, form: Form) -> Shape:
         **form.also,
     }
     level = _level(form.bounds)
-    levels = {"properties": dict.fromkeys(NAMES, level), "additionalProperties": False}
+    levels = {"properties": dict.fromkeys(RISING, level), "additionalProperties": False}
     return {
         "if": {"properties": {"condition": {"properties": {"kind": {"const": kind}}, "required": ["kind"]}}},
         "then": {
@@ -52,7 +53,7 @@ def _of_kind(kind: str, form: Form) -> Shape:
 
 def _barred(kind: str, form: Form) -> Shape:
     """Keys of the rule that mean nothing to a kind."""
-    feed = {"feed": {"const": "duty.warning"}} if kind == "composite" else {}
+    feed = {"feed": {"const": WARNING_FEED}} if kind == "composite" else {}
     return {**feed, "for": False} if form.bounds == "duration" else feed
 
 

@@ -12,9 +12,9 @@ from schemas import fields
 from schemas.contract import Contract
 from schemas.declaration import Entry, parse_yaml, read_text
 from schemas.fields import MILLISECOND
+from schemas.levels import BY_RANK, RANKS, RISING
 from schemas.names import LONGEST_ID
 from streams.watch.calendar import WEEKDAYS, Maintenance, Quiet
-from streams.watch.levels import LEVELS, NAMES, RANKS
 from streams.watch.rule import Example, Flapping, Rule
 from streams.watch.rule_form import CLOCK, FORMS, ID, OPTIONAL, REQUIRED, STEPS
 from streams.watch.spec import CompositeSpec, CorrelationSpec
@@ -149,12 +149,12 @@ def _levels(
     entry: Entry, read: Read, common: int
 ) -> tuple[tuple[tuple[int, float], ...], tuple[tuple[int, int], ...]]:
     """Bounds and dwells by rank, from the highest down; `common` is the rule's own dwell."""
-    parts = entry.mapping([], NAMES)
+    parts = entry.mapping([], RISING)
     if not parts:
-        raise entry.wrong(f"must name at least one of {', '.join(NAMES)}")
+        raise entry.wrong(f"must name at least one of {', '.join(RISING)}")
     bounds, dwells = [], []
     for rank in RANKS:
-        item = parts.get(LEVELS[rank])
+        item = parts.get(BY_RANK[rank])
         if item is None:
             continue
         whole = item.mapping(["threshold"], ["for"]) if isinstance(item.value, dict) else {"threshold": item}
@@ -239,7 +239,7 @@ def _quiet(entry: Entry) -> Quiet:
     start, end = _clock(parts["from"]), _clock(parts["to"])
     if start == end:
         raise parts["to"].wrong("must be another time of day than `from`")
-    rank = LEVELS.index(parts["up_to"].text(NAMES)) if "up_to" in parts else LEVELS.index("orange")
+    rank = BY_RANK.index(parts["up_to"].text(RISING)) if "up_to" in parts else BY_RANK.index("orange")
     return Quiet(start, end, tuple(WEEKDAYS.index(day) for day in days), rank)
 
 
@@ -313,7 +313,7 @@ def _event(entry: Entry, contracts: Mapping[str, Contract]) -> Mapping[str, Any]
 
 def _warns(entry: Entry) -> tuple[str, str, str]:
     parts = entry.mapping(["subject", "kind"], ["level"])
-    level = parts["level"].text(NAMES) if "level" in parts else ""
+    level = parts["level"].text(RISING) if "level" in parts else ""
     return parts["subject"].text(), parts["kind"].text(STEPS), level
 
 

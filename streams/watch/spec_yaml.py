@@ -9,8 +9,9 @@ from schemas.contract import Contract
 from schemas.declaration import Entry
 from schemas.errors import Misdeclared
 from schemas.fields import MILLISECOND
+from schemas.levels import BY_RANK
 from schemas.text import control
-from streams.watch.levels import LEVELS
+from schemas.topics import WARNING_FEED
 from streams.watch.rule_form import AGGREGATE_KEYS, FORMS
 from streams.watch.spec import (
     Aggregate,
@@ -354,9 +355,9 @@ def _surge(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]
 
 
 def _composite(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
-    if around.contract is not None and around.contract.feed != "duty.warning":
+    if around.contract is not None and around.contract.feed != WARNING_FEED:
         raise Misdeclared(entry.where, "feed", "a composite reads the warnings of its members; leave it out")
-    contract = around.contracts["duty.warning"]
+    contract = around.contracts[WARNING_FEED]
     members = tuple(_member(item) for item in entry.at("of").items())
     ids = [member.rule for member in members]
     if not ids or len(set(ids)) < len(ids):
@@ -386,7 +387,7 @@ def _member(entry: Entry) -> Member:
         return Member(entry.text(), 1)
     parts = entry.mapping(["rule"], ["level"])
     return Member(
-        parts["rule"].text(), LEVELS.index(parts["level"].text(LEVELS[1:])) if "level" in parts else 1
+        parts["rule"].text(), BY_RANK.index(parts["level"].text(BY_RANK[1:])) if "level" in parts else 1
     )
 
 

@@ -20,9 +20,9 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer
 
 from deploy.local.process import free_port
+from schemas.levels import LEVELS
 from schemas.settings import Settings
 from schemas.topics import DISPOSITIONS, WARNINGS
-from streams.duty.push import LEVELS
 from tests.benchmarks.stack import broker
 from tests.programs import process, service
 from tests.streams.duty.moments import warning_bytes

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from schemas.levels import Level
 from streams.duty import service
 from streams.duty.api.parts import Asking, Id, IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
@@ -35,7 +36,6 @@ router = APIRouter(prefix="/api/v1", tags=["cases"], responses=responses(400, 40
 CHANGED = responses(403, 404, 409)
 
 State = Literal["new", "acknowledged", "in_disposal", "disposed", "confirmed", "closed"]
-Level = Literal["red", "orange", "yellow", "blue"]
 Text = Annotated[str, Field(max_length=TEXT_LENGTH, pattern=LINES)]
 Words = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH, pattern=SAID)]
 Login = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from schemas.errors import Unavailable
+from schemas.levels import Level
 from streams.duty import silencing
 from streams.duty.api.parts import Asking, Id, IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
@@ -36,7 +37,7 @@ class SilenceAsked(BaseModel):
     model_config = ConfigDict(extra="forbid")
     rules: Names = []
     regions: Names = []
-    levels: list[Literal["red", "orange", "yellow", "blue"]] = []
+    levels: list[Level] = []
     starts: AwareDatetime
     ends: AwareDatetime
     reason: Annotated[str, Field(max_length=REASON_LENGTH, pattern=LINES)]

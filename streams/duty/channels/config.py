@@ -13,6 +13,7 @@ from typing import Any
 
 from schemas.declaration import Entry, parse_yaml, read_text
 from schemas.errors import Misdeclared
+from schemas.levels import LEVELS
 from schemas.roles import Roles, load_roles
 from schemas.template import Template, read_template
 from streams.duty.channels.sms import FIELDS
@@ -94,7 +95,6 @@ class Channels:
     gather: Mapping[str, float]
 
 
-LEVELS = ("red", "orange", "yellow", "blue")
 EQUAL = ("rule", "region", "subject", "domain")
 GATHER = {"red": 0.0, "orange": 2.0, "yellow": 10.0, "blue": 30.0}
 

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from schemas.errors import Unavailable
+from schemas.levels import LEVELS
 from streams.duty import attachments, queries, service
 from streams.duty.console.chart import Chart, draw
 from streams.duty.console.door import Visit, action, go, page
@@ -26,7 +27,7 @@ from streams.duty.console.parts import Parts
 from streams.duty.console.rendering import moment
 from streams.duty.console.views import Naming, case_view, entry_views
 from streams.duty.desk import Desk
-from streams.duty.lifecycle import LEVELS, STATES, VERDICTS
+from streams.duty.lifecycle import STATES, VERDICTS
 from streams.duty.models import Case, Officer
 from streams.duty.refusals import Invalid, Refused
 

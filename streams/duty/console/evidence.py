@@ -13,10 +13,11 @@ from typing import Any
 
 from schemas.contract import Contract
 from schemas.fields import SHANGHAI, milliseconds
+from schemas.levels import BY_RANK
 from schemas.subject import split
 from streams.duty.console.chart import Series
 from streams.duty.console.reading import Reading
-from streams.watch.rule import LEVELS, Rule
+from streams.watch.rule import Rule
 
 SPANS = (
     (timedelta(days=2), timedelta(days=1)),
@@ -91,7 +92,7 @@ def find(service: Reading, wanted: Wanted) -> Evidence:
     return Evidence(
         series=Series(
             tuple((at.timestamp(), float(value)) for at, value in points),
-            tuple((LEVELS[rank], bound) for rank, bound in bounds),
+            tuple((BY_RANK[rank], bound) for rank, bound in bounds),
             tuple((at.timestamp(), label) for at, label in wanted.marks),
             unit,
             rule.below,

@@ -9,9 +9,9 @@ from datetime import date, datetime
 from typing import Any
 
 from schemas.contract import Contract
+from schemas.regions import PROVINCE
 from streams.duty.console.reading import Reading
 
-PROVINCE = "330000"
 _LATEST = """
     SELECT indicator, title_zh, title_en, unit, direction, decimals, target, day, region, value, province, level
     FROM mart.indicator

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from schemas.errors import Unavailable
-from streams.duty.lifecycle import LEVELS
+from schemas.levels import LEVELS
 
 PREFIX = "liaowang_watch_"
 COUNTS = (

@@ -10,12 +10,13 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from schemas.levels import BY_RANK
 from streams.duty import queries
 from streams.duty.console.chart import number
 from streams.duty.console.door import Visit, page
 from streams.duty.console.parts import Parts
 from streams.duty.console.reviewed import Right
-from streams.watch.rule import LEVELS, Rule
+from streams.watch.rule import Rule
 
 HOURLY = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
@@ -49,7 +50,7 @@ def rule_views(
     for id in sorted({*rules, *known}):
         rule, figures = rules.get(id), known.get(id, nothing)
         bounds = (
-            () if rule is None else tuple((LEVELS[rank], _bound(rule, value)) for rank, value in rule.bounds)
+            () if rule is None else tuple((BY_RANK[rank], _bound(rule, value)) for rank, value in rule.bounds)
         )
         verdicts = {name: figures[name] for name in ("true", "false", "drill", "duplicate")}
         views.append(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import Route
 
+from schemas.levels import LEVELS
 from schemas.regions import Regions
 from streams.duty import queries
 from streams.duty.console.cases import naming_of
@@ -20,7 +21,7 @@ from streams.duty.console.facts import Standing
 from streams.duty.console.parts import Parts
 from streams.duty.console.tiles import Tile
 from streams.duty.console.views import case_view
-from streams.duty.lifecycle import LEVELS, OPEN
+from streams.duty.lifecycle import OPEN
 from streams.duty.queries import Count
 from streams.duty.refusals import NotFound
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from schemas.levels import BY_RANK
 from streams.watch.conditions.base import Condition
 from streams.watch.episode import OWN, Details, Record
-from streams.watch.levels import LEVELS
 from streams.watch.rule import Rule
 from streams.watch.spec import CompositeSpec
 
@@ -31,7 +31,7 @@ class Composite(Condition):
         rank = self._ranks.get(data.rule)
         if rank is None or not data.region:
             return None
-        return [data.rule, data.subject, data.kind not in _OVER and LEVELS.index(data.level) >= rank]
+        return [data.rule, data.subject, data.kind not in _OVER and BY_RANK.index(data.level) >= rank]
 
     def _begin(self, time: int) -> Any:
         return [time, {}]

@@ -14,9 +14,10 @@ from random import Random
 from aiohttp import web
 
 from schemas.event import encode_event
+from schemas.levels import LEVELS
 from streams.duty.courier import Courier
 from streams.duty.outbox import Outbox
-from streams.duty.push import LEVELS, Push
+from streams.duty.push import Push
 from streams.duty.webhook import Webhook
 from streams.waits import Held, unheld
 

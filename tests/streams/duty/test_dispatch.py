@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.levels import LEVELS
 from streams.duty.channels.config import GATHER, Channel, Channels, Inhibition
 from streams.duty.channels.message import Recipient
 from streams.duty.channels.quota import opens, reserved, room
@@ -25,7 +26,6 @@ from streams.duty.dispatch import (
     plan,
 )
 
-LEVELS = ("red", "orange", "yellow", "blue")
 NOW = 1_000_000.0
 ROBOT = Channel("robot", "dingtalk-robot", {}, quota=20, per=60.0)
 

@@ -17,12 +17,12 @@ import pytest
 import sqlalchemy as sa
 from aiohttp import web
 
+from schemas.levels import LEVELS
 from schemas.regions import Regions
 from streams.duty.channels.config import Channels, parse_channels
 from streams.duty.channels.sender import Sender
 from streams.duty.database import Database
 from streams.duty.desk import Desk
-from streams.duty.lifecycle import LEVELS
 from streams.duty.models import Case, Entry, Notification, Silence
 from streams.duty.notices import MOST, Links, counts
 from streams.duty.notifier import Notifier

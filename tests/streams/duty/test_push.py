@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
-from streams.duty.push import LEVELS, Push, push_of
+from schemas.levels import LEVELS
+from streams.duty.push import Push, push_of
 from streams.duty.signature import TOLERANCE, complaint, sign
 from tests.streams.duty.parts import warning
 

@@ -23,11 +23,11 @@ from deploy.environment import load_settings
 from deploy.local.kafka import kafka_running
 from deploy.local.process import free_port
 from schemas.event import encode_tick
+from schemas.levels import LEVELS
 from schemas.settings import Settings
 from schemas.topics import WARNINGS
 from streams.aside import read as read_record
 from streams.duty.outbox import Outbox
-from streams.duty.push import LEVELS
 from streams.duty.push_worker import outbox_path
 from streams.duty.warning_log import log_of
 from streams.http_guard import basic

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.contract_model import Contract
+from schemas.levels import BY_RANK
 from schemas.simulate.model import Planted
-from streams.watch.levels import LEVELS
 from streams.watch.rule import Rule, load_rules
 from tests.streams.generate.examples_of import example_rules, examples
 from tests.streams.generate.watched import planted_in, warned_of
@@ -55,4 +55,4 @@ def test_the_planted_sizes_wake_their_rule(
     if planted.kind == "burst":
         assert rule.window == planted.window
     for level, sizes in planted.levels.items():
-        assert {LEVELS[rule.rank(size)] for size in sizes} == {level}
+        assert {BY_RANK[rule.rank(size)] for size in sizes} == {level}

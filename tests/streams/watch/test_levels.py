@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from schemas.levels import BY_RANK
 from streams.watch.adopt import adopt
 from streams.watch.calendar import Quiet, quiet_until
 from streams.watch.conditions import condition
 from streams.watch.episode import LEVEL, Moment, Transition
-from streams.watch.levels import LEVELS
 from streams.watch.offline import Offline
 from streams.watch.rule import Rule
 from tests.streams.watch.trying import (
@@ -253,4 +253,4 @@ def test_records_without_anything_to_go_on_with_are_not_taken_over() -> None:
     )
     records = {"S1": [0, 0, 0, "330106", 5, None, None], "S2": [5, 1, 1, "330106", 5, None, None]}
     taken = adopt(old, rule(mean, {"blue": 100}), records, Moment("t", 0, "", 0, 0), lambda transition: None)
-    assert list(taken) == ["S2"] and LEVELS[taken["S2"][LEVEL]] == "blue"
+    assert list(taken) == ["S2"] and BY_RANK[taken["S2"][LEVEL]] == "blue"
