@@ -312,4 +312,5 @@ def standing(book: Callable[[int], RuleSet], epoch: int) -> RuleSet:
 
 def fixed(rules: Sequence[Rule]) -> Callable[[int], RuleSet]:
     """One set of rules for every epoch: for rules that come from files and not from the topic."""
-    return lambda epoch: RuleSet(epoch, tuple(rules))
+    held = tuple(rules)
+    return lambda epoch: RuleSet(epoch, held)

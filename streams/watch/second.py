@@ -12,7 +12,7 @@ when its tick said so. Rows before that are judged by the old version, rows afte
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
@@ -32,6 +32,7 @@ from streams.watch.gather import TRANSITION, Gather, Ship, record_of
 from streams.watch.log import LogRecord
 from streams.watch.published import RuleSet, standing
 from streams.watch.rule import Rule
+from streams.watch.rule_index import RuleIndexes
 from streams.watch.switch import compare_with, switched
 from streams.watch.templates import region_template
 
@@ -74,13 +75,21 @@ class LaneHead(msgspec.Struct, array_like=True):
 
 @dataclass
 class SecondLane:
-    """One timeline: how far its sources and rules are, and the rows that wait, by rule."""
+    """One timeline: how far its sources and rules are, and the rows that wait, by rule.
+
+    Derived from the rest, so that a batch costs what it concerns: `epochs`, those that sources are
+    in; `through`, those that every rule has gone through; `sources` of each rule, and the rules by source.
+    """
 
     failing: Failing
     marks: dict[Source, Mark] = field(default_factory=dict)
     progress: dict[str, Progress] = field(default_factory=dict)
     conditions: dict[str, Condition] = field(default_factory=dict)
     waiting: dict[str, list[Waiting]] = field(default_factory=dict)
+    epochs: list[int] | None = None
+    through: set[int] = field(default_factory=set)
+    sources: dict[str, list[Source]] = field(default_factory=dict)
+    by_source: dict[Source, list[str]] | None = None
 
 
 @dataclass
@@ -124,6 +133,7 @@ class SecondStage:
         self.strange: list[int] = []
         self._contracts, self._furnish = contracts, furnish
         self._book = partial(standing, book)
+        self._rules = RuleIndexes(self._book)
         self._targets, self._partitions = targets, partitions
         self._failing = failing
         self._pages: dict[int, tuple[bytes, int]] = {}
@@ -146,19 +156,19 @@ class SecondStage:
             for batch in batches:
                 self._book(batch.epoch)
             self.offset = record.offset
-            moved: dict[str, None] = {}
+            moved: dict[str, set[Source]] = {}
             rows = 0
             for batch in batches:
                 came, told = self._apply(batch)
                 rows += came
                 if told:
-                    moved[batch.timeline] = None
+                    moved.setdefault(batch.timeline, set()).add((batch.stream, batch.number))
             if rows:
                 self.tally.rows += rows
                 self._pages[self.offset] = (raw, rows)
                 self._changed.add(self.offset)
-            for timeline in moved:
-                self._advance(timeline, self.lanes[timeline], emit, ship)
+            for timeline, sources in moved.items():
+                self._advance(timeline, self.lanes[timeline], sources, emit, ship)
 
     def _apply(self, batch: Batch) -> tuple[int, bool]:
         """Take one batch; gives its number of rows and whether it moved time. One that came before is skipped."""
@@ -167,6 +177,7 @@ class SecondStage:
         mark = lane.marks.get(source)
         if mark is None:
             mark = lane.marks[source] = Mark((-1, 0), BEGINNING, [(epoch, BEGINNING)])
+            lane.epochs = None
         elif (batch.offset, batch.part) <= mark.place:
             self.tally.repeated += 1
             return 0, False
@@ -179,6 +190,7 @@ class SecondStage:
             if epoch > mark.epochs[-1][0]:
                 since = mark.watermark if batch.since is None else batch.since
                 mark.epochs.append((epoch, since))
+                lane.epochs = None
         return sum(portion.size for portion in batch.portions), batch.watermark is not None
 
     def _lane(self, timeline: str) -> SecondLane:
@@ -187,25 +199,58 @@ class SecondStage:
             lane = self.lanes[timeline] = SecondLane(Failing(self._failing))
         return lane
 
-    def _advance(self, timeline: str, lane: SecondLane, emit: Emit, ship: Ship) -> None:
-        """Bring every rule to the epochs its sources have come to, and judge it as far as they are."""
-        epochs = sorted({epoch for mark in lane.marks.values() for epoch, _ in mark.epochs})
+    def _advance(
+        self, timeline: str, lane: SecondLane, moved: Collection[Source], emit: Emit, ship: Ship
+    ) -> None:
+        """Bring every rule to the epochs its sources have come to, and judge those whose sources have moved."""
+        epochs = self._epochs(lane)
         told: dict[str, list[Transition]] = {}
         before = {name: progress.watermark for name, progress in lane.progress.items()}
         for epoch in epochs:
-            rekeyed = {rule.id for rule in self._book(epoch).rules if rule.rekeyed}
-            for name in sorted(rekeyed | lane.progress.keys()):
-                self._reach(timeline, lane, name, epoch, self._noting(told, emit))
-        for name in lane.conditions:
+            if epoch not in lane.through:
+                self._go_through(timeline, lane, epoch, self._noting(told, emit))
+        concerned = self._concerned(lane, moved)
+        for name in concerned:
             self._judge(timeline, lane, name, self._noting(told, emit))
-        for name in lane.conditions:
+        for name in concerned:
             self._tell(timeline, lane, name, told.get(name, []), before.get(name, BEGINNING), ship)
-        known = {rule.id for epoch in epochs for rule in self._book(epoch).rules}
-        for name in (
-            lane.waiting.keys() - known - lane.conditions.keys()
-        ):  # retired, and read again after a crash
-            self._release(lane.waiting.pop(name))
+        self._let_go(lane, epochs)
         self._prune(lane, epochs)
+
+    def _epochs(self, lane: SecondLane) -> list[int]:
+        """The epochs its sources are in, sorted."""
+        if lane.epochs is None:
+            lane.epochs = sorted({epoch for mark in lane.marks.values() for epoch, _ in mark.epochs})
+        return lane.epochs
+
+    def _go_through(self, timeline: str, lane: SecondLane, epoch: int, emit: Emit) -> None:
+        """Bring the rules to an epoch that can be."""
+        names = self._rules(epoch).rekeyed | lane.progress.keys()
+        for name in sorted(names):
+            self._reach(timeline, lane, name, epoch, emit)
+        if all(name in lane.progress and lane.progress[name].epoch >= epoch for name in names):
+            lane.through.add(epoch)
+
+    def _concerned(self, lane: SecondLane, moved: Collection[Source]) -> list[str]:
+        """The rules that may be further since these sources moved, in order; all where rules have just changed."""
+        if lane.by_source is None:
+            lane.by_source, lane.sources = {}, {}
+            for name, each in lane.conditions.items():
+                rules = self._rules(lane.progress[name].epoch).by_id
+                lane.sources[name] = self._sources(each.rule, rules)
+                for source in lane.sources[name]:
+                    lane.by_source.setdefault(source, []).append(name)
+            return list(lane.conditions)
+        names = {name for source in moved for name in lane.by_source.get(source, ())}
+        return [name for name in lane.conditions if name in names]
+
+    def _let_go(self, lane: SecondLane, epochs: Sequence[int]) -> None:
+        """Let rows go of rules that are in force no more: retired, and read again after a crash."""
+        strays = lane.waiting.keys() - lane.conditions.keys()
+        if strays:
+            strays -= {name for epoch in epochs for name in self._rules(epoch).by_id}
+        for name in strays:
+            self._release(lane.waiting.pop(name))
 
     def _noting(self, told: dict[str, list[Transition]], emit: Emit) -> Emit:
         """Emit transitions, and note them by rule for the composites."""
@@ -221,7 +266,7 @@ class SecondStage:
         progress = lane.progress.get(name, Progress(0, -1, BEGINNING, BEGINNING))
         if progress.epoch >= epoch:
             return
-        rules = {rule.id: rule for rule in self._book(epoch).rules}
+        rules = self._rules(epoch).by_id
         new, old = rules.get(name), lane.conditions.get(name)
         new = new if new is not None and new.rekeyed else None
         sources = self._sources(new or (old.rule if old else None), rules)
@@ -237,6 +282,9 @@ class SecondStage:
         made = switched(old, new, lambda rule: self._condition(rule, timeline), now, emit, lane.failing)
         if new is None or not lane.failing.holds(new):
             lane.failing.rules.pop(name, None)
+        lane.by_source = None
+        if name not in lane.progress:  # it has to go through the later epochs as well
+            lane.through.clear()
         if made is None:
             lane.conditions.pop(name, None)
             lane.progress[name] = Progress(0, epoch, change, progress.watermark)
@@ -249,8 +297,7 @@ class SecondStage:
     def _judge(self, timeline: str, lane: SecondLane, name: str, emit: Emit) -> None:
         """Judge a rule up to the minimum watermark of its sources."""
         each = lane.conditions[name]
-        rules = {rule.id: rule for rule in self._book(lane.progress[name].epoch).rules}
-        marks = [lane.marks.get(source) for source in self._sources(each.rule, rules)]
+        marks = [lane.marks.get(source) for source in lane.sources[name]]
         watermark = min((mark.watermark if mark else BEGINNING for mark in marks), default=BEGINNING)
         if watermark > lane.progress[name].watermark:
             self._run(lane, each, watermark, emit)
@@ -317,7 +364,7 @@ class SecondStage:
         """Ship a rule's transitions, and how far it is, to the composites it is a member of."""
         progress = lane.progress[name]
         watermark, epoch = progress.watermark, progress.epoch
-        composites = [rule for rule in self._book(epoch).rules if name in rule.members]
+        composites = self._rules(epoch).composites.get(name)
         if not composites or (watermark == before and not told):
             return
         portions: dict[int, list[Portion]] = {target: [] for target in range(self._targets)}
@@ -367,9 +414,11 @@ class SecondStage:
 
     def _prune(self, lane: SecondLane, epochs: Sequence[int]) -> None:
         """Forget changes of epoch that every rule has gone through, those too that wait for a first source."""
+        if len(epochs) == 1:
+            return
         done = epochs[0]
         for epoch in epochs:
-            rekeyed = {rule.id for rule in self._book(epoch).rules if rule.rekeyed}
+            rekeyed = self._rules(epoch).rekeyed
             reached = [lane.progress.get(name) for name in rekeyed | lane.conditions.keys()]
             if any(each is None or each.epoch < epoch for each in reached):
                 break
@@ -377,6 +426,9 @@ class SecondStage:
         for mark in lane.marks.values():
             while len(mark.epochs) > 1 and mark.epochs[1][0] <= done:
                 del mark.epochs[0]
+        lane.epochs = None
+        lane.through &= set(self._epochs(lane))
+        self._rules.forget(done)
 
     # What is kept: see state.py.
 
@@ -411,7 +463,7 @@ class SecondStage:
             lane = SecondLane(Failing(self._failing, head.aside), marks)
             for name, progress in head.progress.items():
                 known = self._book(progress.epoch)
-                rule = {rule.id: rule for rule in known.rules}.get(name) if progress.version else None
+                rule = self._rules(known.epoch).by_id.get(name) if progress.version else None
                 version = progress.version if rule is not None else 0
                 lane.progress[name] = Progress(version, known.epoch, progress.since, progress.watermark)
                 if rule is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -24,7 +25,7 @@ from streams.watch.partition import Partition
 from streams.watch.published import RuleSet, UnknownEpoch, fixed
 from streams.watch.rule import Rule
 from streams.watch.rule_yaml import parse_rule
-from streams.watch.second import SecondStage
+from streams.watch.second import SecondLane, SecondStage
 from streams.watch.state import StateKeeper
 
 CONTRACTS = load_contracts()
@@ -175,6 +176,71 @@ def test_rules_change_at_the_same_place_whoever_reads_what_first(
     assert unplaced(changing(logs)) == unplaced(
         changing(split(log_of(made_steps, change=change % len(made_steps)), 1))
     )
+
+
+class Whole(SecondStage):
+    """Looks at every rule and every source for each batch, and remembers nothing of what can be derived."""
+
+    def _concerned(self, lane: SecondLane, moved: Collection[tuple[str, int]]) -> list[str]:
+        lane.by_source = None
+        return super()._concerned(lane, moved)
+
+    def _epochs(self, lane: SecondLane) -> list[int]:
+        lane.epochs = None
+        lane.through.clear()
+        self._rules.forget(1 << 60)
+        return super()._epochs(lane)
+
+
+def said_by(kind: type[SecondStage], logs: Sequence[list[Entry]], seed: int, targets: int) -> list[Any]:
+    """All that the second stage says, ships and keeps of logs whose ticks change the rules, in order."""
+    random, said = Random(seed), list[Any]()
+    partials: list[list[Handed]] = [[] for _ in range(targets)]
+
+    def ship(target: int, batch: Batch) -> None:
+        raw = encode_batches([batch])
+        partials[target].append(Handed(len(partials[target]), 0, raw))
+        said.append((target, raw))
+
+    firsts = [
+        Partition(AIR, DECODE, RULES, AIR.topic, number, targets=targets, epoch=1, book=book)
+        for number in range(len(logs))
+    ]
+    parts = {FEED: len(logs)}
+    seconds = [kind(CONTRACTS, book, number, targets=targets, partitions=parts) for number in range(targets)]
+    todo = [list(frames(log, random)) for log in logs]
+    while any(todo):
+        number = random.choice([number for number, left in enumerate(todo) if left])
+        firsts[number].observe(todo[number].pop(0), said.append, ship)
+        for at in random.sample(range(targets), random.randint(0, targets)):
+            done = seconds[at].offset + 1
+            seconds[at].observe(partials[at][done : done + random.randint(1, 9)], said.append, ship)
+            said.append(seconds[at].head())
+            if seconds[at].offset >= 0 and random.random() < 0.1:
+                kept = StateKeeper(seconds[at]).checkpoint({})
+                assert kept is not None
+                seconds[at] = kind(CONTRACTS, book, at, targets=targets, partitions=parts)
+                StateKeeper(seconds[at]).restore(
+                    {key: value for key, value in (*kept.buckets, kept.header) if value is not None}
+                )
+    for _ in range(3):
+        for each, waiting in zip(seconds, partials, strict=True):
+            each.observe(list(waiting), said.append, ship)
+            said.append(each.head())
+    return said
+
+
+@given(steps, st.integers(1, 4), st.integers(1, 3), st.integers(0, 59), st.integers(0, 999), st.booleans())
+@example(AHEAD, 2, 2, 10, 0, True)
+@settings(max_examples=60, deadline=None)
+def test_what_a_batch_does_not_concern_says_nothing_by_it(
+    made_steps: list[tuple[int, int, int, int]], parts: int, targets: int, change: int, seed: int, more: bool
+) -> None:
+    log = log_of(made_steps, change=change % len(made_steps))
+    if more:
+        log = [*log_of(made_steps[: len(made_steps) // 2 + 1], "old"), *log]
+    logs = split(log, parts)
+    assert said_by(SecondStage, logs, seed, targets) == said_by(Whole, logs, seed, targets)
 
 
 def test_an_epoch_that_is_not_known_yet_is_waited_for_with_all_before_it_applied() -> None:
