@@ -6,23 +6,25 @@ process, reads the same log up to the same offsets and takes other days from the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from dagster_project.ledger import End, Interval, ends, offsets
+from dagster_project.landed_ends import Vector, landed_ends
+from dagster_project.ledger import End, offsets
 from dagster_project.spans import Span, gather
 from dagster_project.warehouse import Warehouse
 from schemas.contract import Contract
+from schemas.errors import Unavailable
 
 STARTED = "started"
 RELEASED = "released"
 BUILD, LATE, BACKFILL = "build", "late", "backfill"
 _COLUMNS = ("build_id", "state", "first", "last", "parent", "offsets", "at", "kind", "days")
-_INTERVALS = (
-    "SELECT log_epoch, partition, first, last, accepted, arrived_last, watermarks FROM landing.ledger FINAL"
-    " WHERE topic = {topic:String}"
-)
+_FIXED = ("fixed", "ends", "ended")
+_ENDED = "SELECT DISTINCT timeline FROM landing.tick WHERE final = 1"
+_FIELDS = ("log_epoch", "partition", "stop", "accepted", "arrived_last", "watermarks", "hole")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Attempt:
     build_id: str
     span: Span
     parent: int
-    vectors: Mapping[str, tuple[End, ...]]
+    vectors: Mapping[str, Vector]
     ended: frozenset[str]
     at: datetime
     kind: str = BUILD
@@ -73,26 +75,57 @@ def begin(
     topics = sorted({contract.topic for contract in contracts})
     found = _recorded(warehouse, build_id)
     if found is None:
-        vectors = {topic: ends(intervals(warehouse, topic)) for topic in topics}
-        ((parent,),) = warehouse.rows("SELECT max(seq) FROM release.pointer")
-        fixed = {name: stop for topic in topics for name, stop in offsets(topic, vectors[topic]).items()}
-        row = (build_id, STARTED, span.first, span.last, parent, fixed, now, kind, sorted(chosen))
-        warehouse.insert("release.attempt", _COLUMNS, [row])
-        found = (parent, fixed, kind, tuple(sorted(chosen)), now)
-    parent, fixed, kind, days, at = found
-    vectors = {topic: _up_to(topic, intervals(warehouse, topic), fixed) for topic in topics}
-    ended = warehouse.rows("SELECT DISTINCT timeline FROM landing.tick WHERE final = 1")
+        found = _fixed(warehouse, topics, kind, tuple(sorted(chosen)), now)
+        _record(warehouse, build_id, span, found)
     return Attempt(
         build_id=build_id,
         span=span,
-        parent=parent,
-        vectors=vectors,
-        ended=frozenset(str(timeline) for (timeline,) in ended),
-        at=at,
-        kind=kind,
-        chosen=days,
+        parent=found.parent,
+        vectors={topic: found.vectors.get(topic, ()) for topic in topics},
+        ended=found.ended,
+        at=found.at,
+        kind=found.kind,
+        chosen=found.chosen,
         resumed=resumed,
     )
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    """What all tables of an attempt share, as it was when the attempt began."""
+
+    parent: int
+    vectors: Mapping[str, Vector]
+    ended: frozenset[str]
+    kind: str
+    chosen: tuple[date, ...]
+    at: datetime
+
+
+def _fixed(
+    warehouse: Warehouse, topics: Collection[str], kind: str, chosen: tuple[date, ...], now: datetime
+) -> _Fixed:
+    """What stands now."""
+    vectors = landed_ends(warehouse, topics)
+    ((parent,),) = warehouse.rows("SELECT max(seq) FROM release.pointer")
+    ended = frozenset(str(timeline) for (timeline,) in warehouse.rows(_ENDED))
+    return _Fixed(parent, vectors, ended, kind, chosen, now)
+
+
+def _record(warehouse: Warehouse, build_id: str, span: Span, found: _Fixed) -> None:
+    stops = {
+        name: stop for topic, vector in found.vectors.items() for name, stop in offsets(topic, vector).items()
+    }
+    every = [
+        (topic, *(getattr(end, name) for name in _FIELDS))
+        for topic, vector in found.vectors.items()
+        for end in vector
+    ]
+    row = (
+        *(build_id, STARTED, span.first, span.last, found.parent, stops, found.at, found.kind),
+        *(list(found.chosen), 1, every, sorted(found.ended)),
+    )
+    warehouse.insert("release.attempt", (*_COLUMNS, *_FIXED), [row])
 
 
 def settle(warehouse: Warehouse, attempt: Attempt, now: datetime) -> None:
@@ -128,32 +161,20 @@ def unfinished(warehouse: Warehouse, kind: str) -> Unfinished | None:
     return Unfinished(rows[0][0], Span(rows[0][1], rows[0][2])) if rows and not rows[0][3] else None
 
 
-def intervals(warehouse: Warehouse, topic: str) -> list[Interval]:
-    """The ledger of a topic."""
-    return [Interval(*row) for row in warehouse.rows(_INTERVALS, topic=topic)]
-
-
-def _recorded(
-    warehouse: Warehouse, build_id: str
-) -> tuple[int, dict[str, int], str, tuple[date, ...], datetime] | None:
+def _recorded(warehouse: Warehouse, build_id: str) -> _Fixed | None:
     rows = warehouse.rows(
-        "SELECT parent, offsets, kind, days, at FROM release.attempt"
+        f"SELECT parent, kind, days, at, {', '.join(_FIXED)} FROM release.attempt"
         " WHERE build_id = {build:String} AND state = {state:String} ORDER BY at LIMIT 1",
         build=build_id,
         state=STARTED,
     )
     if not rows:
         return None
-    ((parent, fixed, kind, days, at),) = rows
-    return parent, dict(fixed), kind, tuple(days), at
-
-
-def _up_to(topic: str, entries: list[Interval], fixed: Mapping[str, int]) -> tuple[End, ...]:
-    """The ends as they were when the attempt began: what has been landed since is not read."""
-    holes = {(end.log_epoch, end.partition): end.hole for end in ends(entries)}
-    read = ends(
-        entry
-        for entry in entries
-        if entry.last < fixed.get(f"{topic}/{entry.log_epoch}/{entry.partition}", 0)
-    )
-    return tuple(replace(end, hole=holes[end.log_epoch, end.partition]) for end in read)
+    ((parent, kind, days, at, fixed, every, ended),) = rows
+    if not fixed:
+        raise Unavailable(f"build {build_id} was begun by an older version and cannot go on; build again")
+    vectors: dict[str, list[End]] = defaultdict(list)
+    for topic, *end in every:
+        vectors[topic].append(End(*end))
+    held = {topic: tuple(vector) for topic, vector in vectors.items()}
+    return _Fixed(parent, held, frozenset(ended), kind, tuple(days), at)

@@ -10,7 +10,7 @@ from dagster_project.attempt import Attempt
 from dagster_project.build import Built
 from dagster_project.feed_sql import FeedSql
 from dagster_project.indicator import Indicator
-from dagster_project.retention import floors_of
+from dagster_project.retention import floors
 from dagster_project.warehouse import Warehouse
 from quality import beyond
 from quality.rows import row_rules
@@ -80,12 +80,12 @@ def ledger_failures(warehouse: Warehouse, contract: Contract, attempt: Attempt) 
     found = [
         f"{CONTIGUOUS.kind}: partition {end.partition} has a gap at {end.stop}" for end in vector if end.hole
     ]
-    floors = {end.place: end for end in floors_of(warehouse, contract, attempt).values()}
+    old = {end.place: end for end in floors(warehouse, contract, attempt).values()}
     sql = FeedSql(contract, vector, row_rules(contract))
-    rows = warehouse.rows(sql.accepted(floors.values()))
+    rows = warehouse.rows(sql.accepted(old.values()))
     landed = {(epoch, partition): count for epoch, partition, count in rows}
     for end in vector:
-        floor = floors.get(end.place)
+        floor = old.get(end.place)
         due = end.accepted - (floor.accepted if floor else 0)
         count = landed.get((end.log_epoch, end.partition), 0)
         if count != due:

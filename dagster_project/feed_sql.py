@@ -50,10 +50,13 @@ class FeedSql:
         )
 
     def corrections(self) -> str:
-        """All copies of all corrections and of what they name, for `corrections.resolve`."""
+        """All copies of all corrections and of what they name, for `corrections.resolve`.
+
+        A row that was landed twice may come twice: it is the same event at the same place.
+        """
         found = f"FROM {self.landing} WHERE corrects != '' AND {self._read}"
         return (
-            f"SELECT source, id, corrects, event_day, arrived, {_PLACE} FROM {self.landing} FINAL"
+            f"SELECT source, id, corrects, event_day, arrived, {_PLACE} FROM {self.landing}"
             f" WHERE {self._read}"
             f" AND (source, id) IN (SELECT source, id {found} UNION ALL SELECT source, corrects {found})"
         )

@@ -31,7 +31,7 @@ from dagster_project.assets import KIND_TAG, docs_url
 from dagster_project.attempt import LATE, STARTED, begin
 from dagster_project.build import Built
 from dagster_project.difference import difference
-from dagster_project.reopen import mark, reopened
+from dagster_project.reopen import ends_of, mark, reopened
 from dagster_project.shop import Shop
 from dagster_project.spans import Span
 from dagster_project.warehouse import Warehouse, warehouse
@@ -106,10 +106,12 @@ def _evaluate(open: Warehouse, shop: Shop, cursor: str, now: datetime) -> Sensor
     ((last,),) = open.rows(_LAST, kind=LATE, state=STARTED)
     if now - last < PAUSE:
         return SensorResult(skip_reason=SkipReason(f"late days are gathered until {last + PAUSE:%H:%M}"))
-    seen = mark(open, shop.contracts.values(), shop.figured)
+    vectors = ends_of(open, shop.contracts.values())
+    seen = mark(open, vectors, shop.contracts.values(), shop.figured)
     if seen == cursor:
         return SensorResult(skip_reason=SkipReason("nothing was landed, released or declared since"))
-    plan = reopened(open, shop.contracts.values(), shop.figured, now.astimezone(SHANGHAI).date())
+    today = now.astimezone(SHANGHAI).date()
+    plan = reopened(open, shop.contracts.values(), shop.figured, today, vectors=vectors)
     waiting = len(plan.beyond_days)
     note = f"; {waiting} days are beyond the horizon: liaowang build --pending --approve" if waiting else ""
     if not plan.days:

@@ -6,11 +6,12 @@ that a release has read from offsets that are gone cannot be built again: half o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 
-from dagster_project.attempt import Attempt, intervals
-from dagster_project.ledger import End, Interval, ends, place_name
+from dagster_project.attempt import Attempt
+from dagster_project.landed_ends import landed_ends
+from dagster_project.ledger import End, place_name
 from dagster_project.warehouse import Warehouse
 from schemas.contract import Contract
 
@@ -24,23 +25,19 @@ INNER JOIN release.build AS b ON b.table = {table:String} AND b.day = p.day AND 
 MARGIN = timedelta(days=1)
 
 
-def floors(entries: Iterable[Interval], cutoff: datetime) -> dict[str, End]:
-    """The floor of each `epoch/partition`: where the intervals end whose events all arrived before the cutoff.
+def floors(warehouse: Warehouse, contract: Contract, attempt: Attempt) -> dict[str, End]:
+    """The floor of each `epoch/partition` when an attempt begins: where the intervals end that are that old.
 
     Events below it may be gone; `accepted` says how many they were. Partitions without such events have none.
     """
-    old = (entry for entry in entries if entry.arrived_last < cutoff)
-    return {place_name(end.place): end for end in ends(old)}
-
-
-def floors_of(warehouse: Warehouse, contract: Contract, attempt: Attempt) -> dict[str, End]:
-    """The floors of a feed when an attempt begins."""
-    return floors(intervals(warehouse, contract.topic), attempt.at - contract.retention + MARGIN)
+    cutoff = attempt.at - contract.retention + MARGIN
+    old = landed_ends(warehouse, [contract.topic], cutoff)[contract.topic]
+    return {place_name(end.place): end for end in old}
 
 
 def closed(warehouse: Warehouse, contract: Contract, attempt: Attempt) -> set[date]:
     """The attempt's days that a release has read from offsets that may be gone when the attempt begins."""
-    gone = floors_of(warehouse, contract, attempt)
+    gone = floors(warehouse, contract, attempt)
     if not gone:
         return set()
     rows = warehouse.rows(_READ, table=contract.table, parent=attempt.parent, days=attempt.days)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from dagster_project.attempt import intervals
-from dagster_project.ledger import complete, ends
+from dagster_project.landed_ends import landed_ends
+from dagster_project.ledger import complete
 from dagster_project.warehouse import Warehouse
 from schemas.contract import Contract
 from schemas.event import LIVE
@@ -70,8 +70,9 @@ def complete_days(
 ) -> dict[str, set[date]]:
     """By feed: the days of which nothing more is due on this timeline."""
     found = {}
+    vectors = landed_ends(open, {contract.topic for contract in contracts})
     for contract in contracts:
-        vector = ends(intervals(open, contract.topic))
+        vector = vectors[contract.topic]
         others = {name for end in vector for name in end.watermarks} - {timeline}
         done = others | ended.get(contract.topic, set())
         found[contract.feed] = {day for day in days if complete(day, vector, contract.lateness, done)}

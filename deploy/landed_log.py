@@ -16,6 +16,7 @@ import msgspec
 from clickhouse_driver import Client
 
 from dagster_project.warehouse import SESSION, answering
+from schemas.chain import UNBROKEN
 from schemas.contract import Contract
 from schemas.event import encode_tick
 from schemas.settings import Settings
@@ -24,8 +25,8 @@ from streams.land.ledger import Entry, union
 CHUNK = 200_000
 _TICK = 1
 _LOGS = "SELECT log_epoch, topic_id FROM landing.epoch FINAL WHERE topic = %(topic)s"
-_PLACES = """
-SELECT log_epoch, partition, min(first), max(last), sum(accepted + rejected), sum(last - first + 1)
+_PLACES = f"""
+SELECT log_epoch, partition, min(first), max(last), sum(accepted + rejected), {UNBROKEN}
 FROM landing.ledger FINAL WHERE topic = %(topic)s GROUP BY log_epoch, partition ORDER BY partition, log_epoch"""
 _INTERVALS = """
 SELECT first, last, accepted, rejected, control FROM landing.ledger FINAL
@@ -149,10 +150,10 @@ def places(client: Client, contract: Contract) -> list[Place]:
 
 
 def _counted(
-    client: Client, topic: str, epoch: int, partition: int, first: int, last: int, events: int, length: int
+    client: Client, topic: str, epoch: int, partition: int, first: int, last: int, events: int, unbroken: int
 ) -> tuple[int, int, int, int, int]:
     """A place and how many events it had; where intervals of the ledger overlap, each offset counts once."""
-    if length != last - first + 1:
+    if not unbroken:
         given = {"topic": topic, "log": epoch, "part": partition}
         whole = union(Entry(*row) for row in client.execute(_INTERVALS, given))
         events = whole.accepted + whole.rejected if whole else 0

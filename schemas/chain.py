@@ -9,6 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
+UNBROKEN = "arrayPopFront(arraySort(groupArray(first))) = arrayPopBack(arraySort(groupArray(last + 1)))"
+"""SQL, of a group of intervals: whether they are a chain as they stand, so that their sums are those of `chain`.
+
+Every beginning but the first is the end of another, and every end but the last a beginning, each as often. As all
+of them run forward, that is one way from the first offset to the last that takes each interval once. Lengths that
+add up would not do: an overlap makes up for a gap.
+"""
+
 
 class Interval(Protocol):
     """Offsets `first`..`last`, both included."""

@@ -33,7 +33,10 @@ MARTS = frozenset(
 )
 """The platform's own views in `mart`; each may have a twin `<view>_at`."""
 TABLES = frozenset(
-    ("figure", "baseline", "disclosure", "epoch", "ledger", "migration", "rejected", "resent", "tick")
+    (
+        *("figure", "baseline", "changed_day", "disclosure", "epoch", "ledger", "migration"),
+        *("rejected", "resent", "tick"),
+    )
 )
 """The platform's own tables in `landing` and `built`."""
 OWN_TOPICS = {

@@ -87,8 +87,23 @@ def tick_columns(landed: Sequence[Landed]) -> Columns:
     return _with_origin(landed, names, [item.batch.ticks for item in landed], feed=False)
 
 
+def changed_columns(landed: Sequence[Landed]) -> Columns:
+    """The columns of landing.changed_day: one row a batch and day of its events."""
+    rows = []
+    for item in landed:
+        accepted = item.batch.accepted  # in the order of their offsets, so the last of a day stays
+        last = {(row.time + _LOCAL) // _DAY: row.offset for row in accepted}
+        corrected = {(row.time + _LOCAL) // _DAY: row.offset + 1 for row in accepted if row.event.corrects}
+        for number, offset in last.items():
+            day = _FIRST_DAY + timedelta(days=number)
+            place = (item.topic, day, item.log_epoch, item.partition)
+            rows.append((*place, offset, corrected.get(number, 0)))
+    names = ("topic", "event_day", "log_epoch", "partition", "last", "corrected")
+    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=False)}
+
+
 def ledger_columns(landed: Sequence[Landed]) -> Columns:
-    """The columns of landing.ledger: one row a batch."""
+    """The columns of landing.ledger: one row a batch. Their days are listed in landing.changed_day."""
     batches = [item.batch for item in landed]
     return {
         "topic": [item.topic for item in landed],
@@ -102,6 +117,7 @@ def ledger_columns(landed: Sequence[Landed]) -> Columns:
         "control": [batch.control for batch in batches],
         "watermarks": [dict(batch.watermarks) for batch in batches],
         "arrived_last": [batch.arrived_last for batch in batches],
+        "listed": [1] * len(batches),
     }
 
 

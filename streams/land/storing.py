@@ -18,7 +18,15 @@ from schemas.contract_model import Contract
 from schemas.errors import Misdeclared
 from schemas.event import LIVE
 from streams.land.account import Accepted, Batch, Refused
-from streams.land.columns import Columns, FeedColumns, Landed, ledger_columns, refused_columns, tick_columns
+from streams.land.columns import (
+    Columns,
+    FeedColumns,
+    Landed,
+    changed_columns,
+    ledger_columns,
+    refused_columns,
+    tick_columns,
+)
 from streams.land.warehouse import FAULTS, Unstorable
 
 TRIES = 128
@@ -56,7 +64,11 @@ class Storing:
         return await self._ticks(stored)
 
     async def account(self, landed: Sequence[Landed]) -> None:
-        """Write the ledger. Watermarks that it cannot hold are left out: the offsets count all the same."""
+        """Write the days that have changed, then the ledger: of whatever it counts the day is listed.
+
+        Watermarks that the ledger cannot hold are left out: the offsets count all the same.
+        """
+        await self._days(landed)
         try:
             await self._insert("ledger", ledger_columns(landed))
             return
@@ -64,6 +76,14 @@ class Storing:
             pass  # whose it is shows below
         for item in landed:
             await self._account(item)
+
+    async def _days(self, landed: Sequence[Landed]) -> None:
+        if not (columns := changed_columns(landed)):
+            return
+        try:
+            await self._insert("changed_day", columns)
+        except (*FAULTS, Unstorable) as error:
+            raise _unfit("changed_day", error) from error
 
     async def _account(self, item: Landed) -> None:
         marks = item.batch.watermarks
@@ -77,7 +97,7 @@ class Storing:
             if error is not None:
                 self._note(item, [item.batch.first], f"watermarks of the ledger: {error}")
             return
-        raise Misdeclared("landing.ledger", "columns", f"do not fit; run liaowang migrate; {error}")
+        raise _unfit("ledger", error)
 
     async def _events(self, topic: str, landed: Sequence[Landed]) -> list[Landed]:
         table, make = self._tables[topic]
@@ -141,6 +161,10 @@ class Storing:
         """Tell of some rows of a batch at once: a feed of which nothing fits must not bury all else."""
         more = f" and {len(offsets) - 1} more" if len(offsets) > 1 else ""
         self._aside(f"{item.topic}/{item.partition} at {offsets[0]}{more}", reason)
+
+
+def _unfit(table: str, error: Exception | None) -> Misdeclared:
+    return Misdeclared(f"landing.{table}", "columns", f"do not fit; run liaowang migrate; {error}")
 
 
 async def _halved(

@@ -9,6 +9,7 @@ from typing import Any
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error, ErrorCodes, ServerException, TypeMismatchError
 
+from schemas.chain import UNBROKEN
 from schemas.errors import LiaowangError, Unavailable
 from streams.land.columns import Columns
 from streams.land.ledger import Entry, Epoch, Standing, union
@@ -16,7 +17,7 @@ from streams.land.ledger import Entry, Epoch, Standing, union
 _MARKS = "mapApply((k, v) -> (k, toUnixTimestamp64Milli(v)), {})"
 _WHOLE = f"""
     SELECT partition, min(first), max(last), sum(accepted), sum(rejected), sum(control),
-           {_MARKS.format("argMax(watermarks, last)")}, sum(last - first + 1)
+           {_MARKS.format("argMax(watermarks, last)")}, {UNBROKEN}
     FROM landing.ledger FINAL
     WHERE topic = %(topic)s AND log_epoch IN %(epochs)s
     GROUP BY partition
@@ -99,10 +100,9 @@ class Warehouse:
     def standings(self, topic: str, epochs: Sequence[int]) -> dict[int, Standing]:
         """The union of the ledger's intervals by partition. Long ledgers are summed up by the server."""
         found: dict[int, Standing] = {}
-        for partition, *entry, length in self._run(_WHOLE, {"topic": topic, "epochs": tuple(epochs)}):
-            whole = Entry(*entry)
-            entries = [whole]
-            if length != whole.last - whole.first + 1:
+        for partition, *entry, unbroken in self._run(_WHOLE, {"topic": topic, "epochs": tuple(epochs)}):
+            entries = [Entry(*entry)]
+            if not unbroken:
                 given = {"topic": topic, "epochs": tuple(epochs), "partition": partition}
                 entries = [Entry(*row) for row in self._run(_ENTRIES, given)]
             standing = union(entries)

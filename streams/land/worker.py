@@ -25,6 +25,7 @@ from schemas.topics import REJECTED
 from streams.aside import Aside
 from streams.frames import FrameApp
 from streams.land.broker import Topic, administration, describe, timestamp_types
+from streams.land.compaction import Compactor, Reached, compact
 from streams.land.lander import Lander
 from streams.land.recovery import Incident, Recovery
 from streams.land.refusals import Refusals
@@ -38,6 +39,7 @@ log = logging.getLogger("liaowang.land")
 GROUP = "liaowang-land"
 REPORT_SECONDS = 60.0
 VERIFY_SECONDS = 30.0
+COMPACT_SECONDS = 300.0
 PATIENCE = 15.0
 INCIDENT = 3  # exit code: a person must look before landing can go on
 
@@ -90,8 +92,9 @@ class Land:
         self, app: FrameApp, settings: Settings, contracts: Mapping[str, Contract], limits: Limits
     ) -> None:
         self._app = app
-        self._contracts = contracts
+        self._contracts, self._settings = contracts, settings
         self.incident = ""
+        self._compactor = Compactor()
         self._work = Work()
         personal = {each.feed for each in contracts.values() if personal_fields(each)}
         self._refusals = Refusals(settings.kafka, personal)
@@ -139,6 +142,10 @@ class Land:
         async def verify() -> None:
             await self._vital(self.lander.verify())
 
+        @app.timer(COMPACT_SECONDS)  # type: ignore[untyped-decorator]
+        async def sum_up() -> None:
+            await self._sum_up()
+
         @app.timer(REPORT_SECONDS)  # type: ignore[untyped-decorator]
         async def report() -> None:
             log.info(self.report())
@@ -169,6 +176,14 @@ class Land:
             await self._app.crash(error)
             raise
 
+    async def _sum_up(self) -> None:
+        """Sum the ledger up beside landing, with a connection of its own; what fails is done the next time."""
+        old = self._compactor.old(time.monotonic(), self.writer.written)
+        try:
+            await asyncio.to_thread(_compact, self._settings, self._contracts, old)
+        except Unavailable as error:
+            log.warning("the ledger is not summed up, which is tried again in a while: %s", error)
+
     async def _rewind(self, topic: str, partition: int, offset: int) -> None:
         await self._app.rewind(TP(topic, partition), offset)
 
@@ -180,6 +195,14 @@ class Land:
 
     def _lag(self, topic: str) -> int:
         return self.lander.lag(topic, lambda t, p: self._app.consumer.highwater(TP(t, p)))
+
+
+def _compact(settings: Settings, contracts: Mapping[str, Contract], old: Reached) -> None:
+    warehouse = Warehouse(settings.warehouse("service"))
+    try:
+        compact(warehouse, {topic: contract.table for topic, contract in contracts.items()}, old)
+    finally:
+        warehouse.close()
 
 
 def _wait_for_peers(settings: Settings, topics: Sequence[str]) -> list[Topic]:

@@ -100,6 +100,8 @@ class Writer:
         self._held = False
         self.rows: dict[str, int] = dict.fromkeys(contracts, 0)
         self.refused: dict[str, int] = dict.fromkeys(contracts, 0)
+        self.written: dict[Key, tuple[int, int]] = {}
+        """By partition the epoch of its log and the offset up to which this worker has written its ledger."""
 
     async def add(self, landed: Landed, done: Callable[[], None]) -> None:
         """Take a batch for the next flush; call `done` when it is written. Waits while there is no room."""
@@ -112,6 +114,8 @@ class Writer:
 
     def forget(self, partitions: Collection[Key]) -> None:
         """Drop what waits for the next flush of these partitions; another worker lands it."""
+        for key in partitions:
+            self.written.pop(key, None)
         kept, self._gathered = self._gathered.taken, _Gathered()
         for item in kept:
             if (item.landed.topic, item.landed.partition) not in partitions:
@@ -153,6 +157,7 @@ class Writer:
         for _, done in taken:
             done()
         for item in landed:
+            self.written[item.topic, item.partition] = (item.log_epoch, item.batch.last + 1)
             self.rows[item.topic] += len(item.batch.accepted)
             self.refused[item.topic] += len(item.batch.refused)
 

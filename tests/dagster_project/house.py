@@ -83,16 +83,36 @@ class House:
             }
             rows.append([row[name] for name in columns])
         self.warehouse.insert(f"landing.{contract.table}", columns, rows)
+        self._list(contract, rows, columns)
         for partition, count in counts.items():
             self.enter(contract, partition, count, accepted=count)
+
+    def _list(self, contract: Contract, rows: list[list[Any]], columns: list[str]) -> None:
+        """List the days of these rows."""
+        day, partition, offset, corrects = (
+            columns.index(name) for name in ("event_day", "partition", "offset", "corrects")
+        )
+        names = ("topic", "event_day", "log_epoch", "partition", "last", "corrected")
+        listed = [
+            (
+                contract.topic,
+                row[day],
+                0,
+                row[partition],
+                row[offset],
+                row[offset] + 1 if row[corrects] else 0,
+            )
+            for row in rows
+        ]
+        self.warehouse.insert("landing.changed_day", names, listed)
 
     def enter(self, contract: Contract, partition: int, count: int, accepted: int) -> None:
         """Write a ledger interval of so many offsets after the last one."""
         first = self.ends[contract.topic, partition]
         self.ends[contract.topic, partition] = first + count
         columns = ("topic", "feed", "log_epoch", "partition", "first", "last", "accepted", "arrived_last")
-        row = (contract.topic, contract.feed, 0, partition, first, first + count - 1, accepted, self.now)
-        self.warehouse.insert("landing.ledger", columns, [row])
+        row = (contract.topic, contract.feed, 0, partition, first, first + count - 1, accepted, self.now, 1)
+        self.warehouse.insert("landing.ledger", (*columns, "listed"), [row])
 
     def attempt(self, span: Span | None = None) -> Attempt:
         """Begin an attempt; the house's own day if not told otherwise."""

@@ -19,8 +19,15 @@ _LATEST = """
     ORDER BY indicator, region
 """
 _LANDED = """
-    SELECT topic, sum(accepted), sum(rejected), max(arrived_last), max(watermarks[''])
-    FROM landing.ledger FINAL GROUP BY topic
+    SELECT topic, sum(accepted), sum(rejected), max(arrived_last), max(watermarks['']) FROM
+    (
+        SELECT topic, accepted, rejected, arrived_last, watermarks, last, max(if(parts > 0, last + 1, 0)) OVER
+            (PARTITION BY topic, log_epoch, partition ORDER BY first, last DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS stop
+        FROM landing.ledger FINAL
+    )
+    WHERE last >= stop  -- what was merged counts once while its parts are still there
+    GROUP BY topic
 """
 _NEXT = """
     SELECT topic, partition, max(last) + 1 FROM landing.ledger FINAL

@@ -195,6 +195,30 @@ def test_what_the_ledger_cannot_hold_of_watermarks_is_left_out() -> None:
         asyncio.run(Storing({}, _Picky(("ledger", "0")), lambda *told: None).account([_landed(air("a"))]))
 
 
+def test_the_days_of_events_are_listed_before_the_ledger_counts_them() -> None:
+    insert = _Picky((AIR_CONTRACT.table, "bad"))
+    store = Storing({TOPIC: (AIR_CONTRACT.table, FeedColumns(AIR_CONTRACT))}, insert, lambda what, why: None)
+    later = NOON + timedelta(days=1)
+    events = [
+        air("a"),
+        air("b", at=later),
+        air("c").replace(b'"data"', b'"corrects":"a","data"'),
+        air("d", at=later),
+        air("bad", at=later),
+    ]
+    asyncio.run(_all(store, [_landed(*events), _landed(tick(NOON))]))
+    day = (NOON + timedelta(hours=8)).date()
+    rows = [list(zip(*part.values(), strict=True)) for part in insert.stored["changed_day"]]
+    assert rows == [[(TOPIC, day, 0, 0, 2, 3), (TOPIC, day + timedelta(days=1), 0, 0, 3, 0)]]
+    assert [part["listed"] for part in insert.stored["ledger"]] == [[1, 1]]
+    tables = list(insert.stored)
+    assert tables.index(AIR_CONTRACT.table) < tables.index("changed_day") < tables.index("ledger")
+
+
+async def _all(store: Storing, landed: list[Landed]) -> None:
+    await store.account(await store(landed))
+
+
 def test_why_a_row_does_not_fit_shows_no_personal_value() -> None:
     fields = (replace(AIR_CONTRACT.fields[0], classification="personal"), *AIR_CONTRACT.fields[1:])
     contract = replace(AIR_CONTRACT, fields=fields)
