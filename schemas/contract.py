@@ -60,9 +60,12 @@ _MORE_PROPERTIES = ("topic", "region", "intake", "licence", "horizon", "skew", "
 _STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
 
 
-def load_contracts(root: Path = FEEDS) -> dict[str, Contract]:
-    """All contracts under a folder by feed, sorted; two that share a topic or table are Misdeclared."""
-    contracts = read_all(load_contract, sorted(root.glob("*/*.yaml")))
+def load_contracts(root: Path = FEEDS, *, simulated: bool = True) -> dict[str, Contract]:
+    """All contracts under a folder by feed, sorted; two that share a topic or table are Misdeclared.
+
+    With `simulated=False` how they are made up is not looked at: it is no part of what they promise.
+    """
+    contracts = read_all(lambda path: load_contract(path, simulated=simulated), sorted(root.glob("*/*.yaml")))
     if not contracts:
         raise Misdeclared(str(root), "feeds", "holds no <domain>/<feed>.yaml")
     for key in ("topic", "table"):
@@ -75,12 +78,12 @@ def load_contracts(root: Path = FEEDS) -> dict[str, Contract]:
     return {contract.feed: contract for contract in sorted(contracts, key=lambda contract: contract.feed)}
 
 
-def load_contract(path: Path) -> Contract:
+def load_contract(path: Path, *, simulated: bool = True) -> Contract:
     """The contract in a file; whatever is wrong with it is Misdeclared."""
-    return parse_contract(read_text(path), path)
+    return parse_contract(read_text(path), path, simulated=simulated)
 
 
-def parse_contract(text: str, path: Path) -> Contract:
+def parse_contract(text: str, path: Path, *, simulated: bool = True) -> Contract:
     """The contract in a text that stands at this path (which names the feed)."""
     document = parse_yaml(text, str(path))
     parts = document.mapping(_DOCUMENT)
@@ -114,7 +117,7 @@ def parse_contract(text: str, path: Path) -> Contract:
         region_levels=levels,
         intake=read_intake(custom["intake"], fields) if "intake" in custom else (),
         examples=_examples(custom["examples"]),
-        simulate=read_simulate(custom["simulate"], frame) if "simulate" in custom else None,
+        simulate=read_simulate(custom["simulate"], frame) if simulated and "simulate" in custom else None,
         licence=custom["licence"].text() if "licence" in custom else LICENCE,
         path=path,
     )

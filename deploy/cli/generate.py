@@ -16,9 +16,10 @@ from deploy.cli.bars import progress_bars
 from deploy.cli.complaint import complain
 from deploy.cli.screen import screen
 from deploy.environment import load_settings
-from schemas.contract import load_contracts
+from schemas.contract import FEEDS, load_contracts
 from schemas.contract_model import Contract
 from schemas.errors import Misdeclared
+from schemas.in_use import files_of
 from schemas.nearest import unknown_names
 from schemas.regions import load_regions
 from streams.generate.model import Places, Span, Tally
@@ -39,10 +40,11 @@ def generate(
     feed: Annotated[list[str] | None, typer.Option(help="Only this feed; may stand several times.")] = None,
 ) -> None:
     """Write events of every feed whose contract says how (simulate), and planted.json: the anomalies and dirt."""
-    folder = out or load_settings().home / "generated"
+    settings = load_settings()
+    folder = out or settings.home / "generated"
     span = Span(days, until.date() if until else DEFAULT_UNTIL, seed)
     console = screen()
-    world = make_world(generated_feeds(feed or []), all_places(), span)
+    world = make_world(generated_feeds(feed or [], files_of(settings).feeds), all_places(), span)
     bars = progress_bars(console)
     try:
         with bars:
@@ -53,9 +55,9 @@ def generate(
     console.print(_summary(tallies, len(world.anomalies), folder))
 
 
-def generated_feeds(wanted: list[str]) -> list[Contract]:
+def generated_feeds(wanted: list[str], root: Path = FEEDS) -> list[Contract]:
     """The contracts with a `simulate` block, or those of them that are wanted."""
-    known = {feed: contract for feed, contract in load_contracts().items() if contract.simulate}
+    known = {feed: contract for feed, contract in load_contracts(root).items() if contract.simulate}
     if unknown := [name for name in wanted if name not in known]:
         said = f"no feed with a simulate block: {unknown_names(unknown, known)}; there are {', '.join(known)}"
         raise Misdeclared("generate", "feed", said)

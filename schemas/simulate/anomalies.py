@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from schemas.contract_model import Field
 from schemas.declaration import Entry
 from schemas.levels import RISING
 from schemas.names import ID
-from schemas.simulate.frame import Frame, integer, number, span
+from schemas.simulate.frame import Frame, fits, integer, number, span
 from schemas.simulate.model import (
     DAY,
     RANDOM,
@@ -41,6 +42,7 @@ _OPTIONS = {
     "overdue": (("stage",), ()),
 }
 DURATIONS = ("silence", "overdue")
+_ALWAYS = ("kind", "wakes", "per_month", "levels", "opens")
 
 
 def read_planted(entry: Entry, frame: Frame, about: About) -> Planted:
@@ -49,7 +51,7 @@ def read_planted(entry: Entry, frame: Frame, about: About) -> Planted:
     if frame.shape not in KINDS[kind]:
         raise entry.at("kind").wrong(f"{kind} is for {', '.join(KINDS[kind])}; this is a {frame.shape}")
     required, more = _OPTIONS[kind]
-    parts = entry.mapping(["kind", "wakes", "per_month", "levels", "opens", *required], [*more, "subject"])
+    parts = entry.mapping([*_ALWAYS, *required], [*more, "subject", "where"])
     if not ID.fullmatch(parts["wakes"].text()):
         raise parts["wakes"].wrong("must be the id of a rule, such as ecology.pm25-high")
     timed = kind in DURATIONS
@@ -62,7 +64,8 @@ def read_planted(entry: Entry, frame: Frame, about: About) -> Planted:
         ends=number(parts["ends"], -1e12) if "ends" in parts else 0.0,
         field=frame.field(parts["field"]).name if "field" in parts else "",
         stage=parts["stage"].text(frame.stages[1:]) if "stage" in parts else "",
-        subject=_subject(parts.get("subject"), frame, about),
+        subject=_subject(entry.at("subject"), frame, about),
+        where=_where(parts["where"], kind, frame, about) if "where" in parts else {},
         lasts=_lasts(parts["lasts"]) if "lasts" in parts else Planted.lasts,
         window=int(span(parts["window"], 60)) if "window" in parts else Planted.window,
         hours=_hours(parts["hours"]) if "hours" in parts else Planted.hours,
@@ -118,11 +121,13 @@ def _levels(entry: Entry, timed: bool, falling: bool) -> dict[str, Pair]:
     return found
 
 
-def _subject(entry: Entry | None, frame: Frame, about: About) -> tuple[str, ...]:
+def _subject(entry: Entry, frame: Frame, about: About) -> tuple[str, ...]:
     """The fields by which the rule names its subject: those that tell the series apart, if not given."""
     own = about.subjects.field or frame.region_field
     split = (about.split.field,) if about.split else ()
-    if entry is None:
+    if entry.value is None:
+        if not (own or split):
+            raise entry.wrong("must be given: the fields by which the rule names its subject")
         return tuple(name for name in (own, *split) if name)
     names = entry.texts()
     for name in names:
@@ -134,6 +139,20 @@ def _subject(entry: Entry | None, frame: Frame, about: About) -> tuple[str, ...]
                 f"{name} must be the same in all events of one subject: a region, an id or a text"
             )
     return names
+
+
+def _where(entry: Entry, kind: str, frame: Frame, about: About) -> dict[str, Any]:
+    """What all planted events have: it chooses the series where it is that of a series, else it is planted."""
+    found = {}
+    fixed = {about.subjects.field, frame.region_field, about.split.field if about.split else ""}
+    for name, item in entry.mapping().items():
+        field = frame.field(item, name)
+        found[name] = fits(item, item.value, field)
+        if name not in fixed and (kind == "silence" or name not in about.fields):
+            raise item.wrong(
+                f"{name} is no field by which series differ, nor one that is made for each event"
+            )
+    return found
 
 
 def _lasts(entry: Entry) -> tuple[int, int]:
@@ -210,8 +229,12 @@ def _burst(parts: Mapping[str, Entry], found: Planted, frame: Frame, about: Abou
 def _overdue(parts: Mapping[str, Entry], found: Planted, frame: Frame, about: About) -> None:
     if longest(about.stages, found.stage, about.fields) >= found.opens:
         raise parts["opens"].wrong(f"ordinary things take longer to reach {found.stage}: the rule would wake")
-    if any(stage.chance < 1 for stage in about.stages if stage.name == found.stage):
-        raise parts["stage"].wrong(f"{found.stage} has a chance, so it may never come")
+    names = [stage.name for stage in about.stages]
+    before = about.stages[: names.index(found.stage)]
+    if any(stage.ends for stage in before) or about.stages[len(before)].chance < 1:
+        raise parts["stage"].wrong(
+            f"{found.stage} may never come: it has a chance, or a stage before it ends all"
+        )
     _reach(parts, found)
 
 

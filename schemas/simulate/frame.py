@@ -49,7 +49,8 @@ def fits(entry: Entry, value: Any, field: Field) -> Any:
     try:
         msgspec.convert(value, checked_type(field))
     except msgspec.ValidationError as error:
-        raise entry.wrong(f"{value!r:.60} is no value of {field.name}: {error}".lower()) from None
+        why = str(error)
+        raise entry.wrong(f"{value!r:.60} is no value of {field.name}: {why[:1].lower()}{why[1:]}") from None
     if value in field.missing:
         raise entry.wrong(f"{value!r:.60} marks a missing value of {field.name}")
     if field.kind == "string":

@@ -29,7 +29,7 @@ from schemas.simulate.names import SAMPLE
 from schemas.template import read_template
 
 COMMON = ("stages", "chance", "missed")
-NUMBER = ("spread", "deviation", "memory", "shared", "own", "season", "between", "digits")
+NUMBER = ("spread", "deviation", "memory", "shared", "own", "season", "rhythm", "between", "digits")
 STEADY = 0.999
 """The largest memory: with more a subject would never come back to its mean."""
 
@@ -94,6 +94,7 @@ def _number(parts: Mapping[str, Entry], entry: Entry, field: Field, frame: Frame
         shared=share(parts["shared"]) if "shared" in parts else 0.0,
         own=share(parts["own"]) if "own" in parts else 0.0,
         season=read_season(parts["season"], relative="deviation" not in parts) if "season" in parts else None,
+        rhythm=parts["rhythm"].flag() if "rhythm" in parts else True,
     )
 
 
@@ -221,6 +222,8 @@ def _by(parts: Mapping[str, Entry], entry: Entry, field: Field, frame: Frame) ->
     other = frame.field(parts["by"])
     if other.kind != "string" or not other.enum:
         raise parts["by"].wrong(f"{other.name} must be a field whose values the contract lists")
+    if "of" not in parts:
+        raise entry.at("of").wrong(f"must be given: a way for each of {', '.join(other.enum)}")
     of = parts["of"].mapping(other.enum, ())
     return By(other.name, {value: _maker(item, field, frame) for value, item in of.items()})
 

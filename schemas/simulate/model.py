@@ -102,7 +102,8 @@ class Number:
     `spread` is the deviation as a share of the mean, `deviation` in the field's unit; `poisson` draws counts.
     `memory` is the part of a subject's deviation that stays until its next event (AR of order one), `shared` the
     part of its variance that all subjects of a city have in common, `own` by what share subjects differ for good.
-    No value is outside `low` and `high`: towards the upper one they are bent.
+    Without `rhythm` the feed's hours and days do not matter to it. No value is outside `low` and `high`: towards
+    the upper one they are bent.
     """
 
     mean: float
@@ -116,6 +117,7 @@ class Number:
     shared: float = 0.0
     own: float = 0.0
     season: Season | None = None
+    rhythm: bool = True
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ class Stage:
     """One stage: some seconds `after` the one before it, or a share (`takes`) of a deadline.
 
     A deadline counts from the first stage. It is a field's name or seconds; `overdue` is the share that misses it,
-    `overdue_takes` by how much.
+    `overdue_takes` by how much. With `ends` nothing follows it.
     """
 
     name: str
@@ -198,6 +200,7 @@ class Stage:
     overdue: float = 0.0
     overdue_takes: Pair = (1.05, 2.0)
     chance: float = 1.0
+    ends: bool = False
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,7 @@ class Planted:
     """Anomalies of one kind: the rule they wake, how many in 30 days, and their size at each level.
 
     `opens` is where the rule opens and `ends` where it recovers, told here and not read from the rule, so that
-    a wrong rule and a wrong generator cannot agree by accident.
+    a wrong rule and a wrong generator cannot agree by accident. All planted events have the values of `where`.
     """
 
     wakes: str
@@ -238,6 +241,7 @@ class Planted:
     field: str = ""
     stage: str = ""
     subject: tuple[str, ...] = ()
+    where: Mapping[str, Any] = by_default(default_factory=dict)
     lasts: tuple[int, int] = (1, 6)
     window: int = 3_600
     hours: tuple[int, int] = (9, 15)

@@ -45,6 +45,8 @@ _OF_SHAPE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 _ALWAYS = ("subjects", "source", "weights", "rhythm", "split", "fields", "dirt", "anomalies")
 _SOURCE_NAMES = ("city", "region")
 _DIRT = 500
+_MOST_A_DAY = 5_000
+"""Mean of a subject and day: beside it there is room for what is planted; more subjects make more."""
 
 
 def read_simulate(entry: Entry, frame: Frame) -> Simulate:
@@ -203,10 +205,10 @@ def _at(entry: Entry, every: int) -> int:
 
 def _rate(entry: Entry) -> Rate:
     if not isinstance(entry.value, dict):
-        return Rate(number(entry, 0, 100_000))
+        return Rate(number(entry, 0, _MOST_A_DAY))
     parts = entry.mapping(["mean"], ["own", "most"])
     return Rate(
-        number(parts["mean"], 0, 100_000),
+        number(parts["mean"], 0, _MOST_A_DAY),
         share(parts["own"]) if "own" in parts else 0.0,
         integer(parts["most"], 1, 100_000) if "most" in parts else None,
     )

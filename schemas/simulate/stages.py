@@ -9,7 +9,7 @@ from schemas.simulate.frame import Frame, pair, share, span, spans
 from schemas.simulate.model import DAY, Between, By, Choice, Constant, Made, Maker, Number, Stage
 
 UNITS = {"h": 3_600.0, "d": float(DAY), "min": 60.0, "s": 1.0}
-_KEYS = ("after", "deadline", "takes", "overdue", "overdue_takes", "chance")
+_KEYS = ("after", "deadline", "takes", "overdue", "overdue_takes", "chance", "ends")
 _OF_DEADLINE = ("takes", "overdue", "overdue_takes")
 
 
@@ -32,10 +32,11 @@ def _stage(name: str, entry: Entry, frame: Frame) -> Stage:
     if ("after" in parts) == ("deadline" in parts):
         raise entry.wrong("must have either after: [PT30M, P2D] or a deadline with takes: [0.1, 0.9]")
     chance = share(parts["chance"]) if "chance" in parts else 1.0
+    ends = "ends" in parts and parts["ends"].flag()
     if "after" in parts:
         if other := next((key for key in _OF_DEADLINE if key in parts), None):
             raise parts[other].wrong("is for a stage with a deadline")
-        return Stage(name, after=spans(parts["after"]), chance=chance)
+        return Stage(name, after=spans(parts["after"]), chance=chance, ends=ends)
     if "takes" not in parts:
         raise entry.at("takes").wrong(
             "must be given: the shares of the deadline it takes, such as [0.1, 0.9]"
@@ -51,6 +52,7 @@ def _stage(name: str, entry: Entry, frame: Frame) -> Stage:
         if "overdue_takes" in parts
         else Stage.overdue_takes,
         chance=chance,
+        ends=ends,
     )
 
 

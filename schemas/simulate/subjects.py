@@ -23,8 +23,8 @@ def read_subjects(entry: Entry, frame: Frame, made: Collection[str] = ()) -> Sub
     A field of the Kafka key of which nothing else is said (`made`) then holds the region's code, too.
     """
     if entry.value is None or isinstance(entry.value, str):
-        level = "county" if "county" in frame.region_levels else "city"
-        return Subjects(_level(entry, frame) if entry.value else level, field=_same(frame, made))
+        level = next((level for level in LEVELS if level in frame.region_levels), "province")
+        return Subjects(_level(entry, frame) if entry.value else level, field=_same(entry, frame, made))
     parts = entry.mapping([], ["each", "count", "field", "id", "named"])
     if ("each" in parts) == ("named" in parts):
         raise entry.wrong("must have either each: county (city, province) or named: {id: region}")
@@ -37,7 +37,7 @@ def read_subjects(entry: Entry, frame: Frame, made: Collection[str] = ()) -> Sub
     return Subjects(level, count, field, id)
 
 
-def _same(frame: Frame, made: Collection[str]) -> str:
+def _same(entry: Entry, frame: Frame, made: Collection[str]) -> str:
     """The one field of the Kafka key that can stand for the region; empty where there is none."""
     if frame.shape in RANDOM:
         return ""
@@ -48,7 +48,10 @@ def _same(frame: Frame, made: Collection[str]) -> str:
         and frame.fields[name].kind == "string"
         and not frame.fields[name].enum
     ]
-    return found[0] if len(found) == 1 else ""
+    if len(found) != 1:
+        return ""
+    fits(entry, SAMPLE["region"], frame.fields[found[0]])
+    return found[0]
 
 
 def _level(entry: Entry, frame: Frame) -> str:

@@ -130,7 +130,7 @@ def _receptions(shop: Shop) -> Receptions:
 
     def receptions(n: int, day: int, factor: float, window: Window | None) -> list[tuple[int, int]]:
         begin = day * DAY
-        hours = [hour_of(random()) for _ in range(poisson(rng, level[n] * factor))]
+        hours = [hour_of(random()) for _ in range(min(poisson(rng, level[n] * factor), PLANTED_SERIAL))]
         if most is not None and len(hours) > most:
             hours = [hour for hour in range(24) for _ in range(min(most, hours.count(hour)))]
         times = sorted(begin + 3600 * hour + int(3600 * random()) for hour in hours)
@@ -166,5 +166,4 @@ def _times_of_changes(every: int, end: int, window: Window | None, rng: Random) 
     if window is None:
         return [*enumerate(times)]
     ordinary = [time for time in times if not window.first <= time < window.end]
-    both = [*enumerate(ordinary), *enumerate(window.moments, PLANTED_SERIAL)]
-    return sorted(both, key=lambda each: each[1])
+    return [*enumerate(sorted([*ordinary, *window.moments]))]

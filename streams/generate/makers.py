@@ -160,6 +160,7 @@ class Bench:
         deviate = self._deviations(maker)
         bound = bounded(maker)
         yearly: dict[int, float] = {}
+        steady = not maker.rhythm
 
         def cycle() -> float:
             day = now.at // 86_400
@@ -170,11 +171,15 @@ class Bench:
 
         if maker.deviation:
             deviation = maker.deviation
-            return lambda data: bound(level[now.series] * now.factor + cycle() + deviation * deviate())
+            return lambda data: bound(
+                level[now.series] * (1.0 if steady else now.factor) + cycle() + deviation * deviate()
+            )
         spread, centre = maker.spread, -(maker.spread**2) / 2
 
         def number(data: Data) -> float:
-            mean = level[now.series] * now.factor * (1.0 + cycle() if maker.season else 1.0)
+            mean = level[now.series] * (1.0 if steady else now.factor)
+            if maker.season:
+                mean *= 1.0 + cycle()
             if spread:
                 mean *= math.exp(centre + spread * deviate())
             return bound(poisson(rng, mean) if maker.poisson else mean)
@@ -261,7 +266,7 @@ def _through(table: tuple[tuple[float, float], ...]) -> Callable[[float], float]
     return through
 
 
-def planted_in(make: Make, values: Mapping[tuple[int, int], float], now: Now) -> Make:
+def planted_in(make: Make, values: Mapping[tuple[int, int], Any], now: Now) -> Make:
     """The maker's value, or what was planted for this series and time in its place."""
 
     def plant(data: Data) -> Any:

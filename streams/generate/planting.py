@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from schemas.simulate.model import (
     DAY,
@@ -47,7 +48,7 @@ class Plan:
     """What is planted in one feed, by the places of its series; times are seconds from the span's start."""
 
     anomalies: list[Anomaly] = field(default_factory=list)
-    values: dict[str, dict[tuple[int, int], float]] = field(default_factory=dict)
+    values: dict[str, dict[tuple[int, int], Any]] = field(default_factory=dict)
     silent: dict[int, tuple[int, int]] = field(default_factory=dict)
     windows: dict[int, Window] = field(default_factory=dict)
     overdue: dict[tuple[int, int], tuple[str, int]] = field(default_factory=dict)
@@ -81,6 +82,17 @@ class Ground:
         if usable < 1:
             return 0
         return max(1, round(planted.per_month * usable / (MONTH_DAYS - 2 * QUIET_DAYS)))
+
+    def takes(self, n: int, planted: Planted) -> bool:
+        """Whether a series can have what is planted: those of another `where` cannot."""
+        fixed = self.series[n].fixed
+        return all(fixed.get(name, value) == value for name, value in planted.where.items())
+
+    def mark(self, n: int, planted: Planted, moments: Sequence[int]) -> None:
+        """Give events at these moments what the rule's `where` asks of them."""
+        for name, value in planted.where.items():
+            if name not in self.series[n].fixed:
+                self.plan.values.setdefault(name, {}).update({(n, at): value for at in moments})
 
     def alike(self, n: int, planted: Planted) -> list[int]:
         """The series that the rule takes for the same subject as this one."""
@@ -129,13 +141,12 @@ def plant(simulate: Simulate, series: tuple[Series, ...], clock: Clock, tag: str
     free = rng.sample(range(len(series)), len(series))
     for turn in range(max((many for _, many in wanted), default=0)):
         for planted, many in wanted:
-            while turn < many and free:
-                n = free.pop()
-                if n not in ground.plan.spared:
-                    levels = [*planted.levels]
-                    _KINDS[planted.kind](ground, n, planted, levels[turn % len(levels)])
-                    ground.plan.spared.update(ground.alike(n, planted))
-                    break
+            n = next((n for n in free if turn < many and ground.takes(n, planted)), None)
+            if n is not None:
+                levels = [*planted.levels]
+                _KINDS[planted.kind](ground, n, planted, levels[turn % len(levels)])
+                ground.plan.spared.update(ground.alike(n, planted))
+                free = [each for each in free if each not in ground.plan.spared]
     return ground.plan
 
 
@@ -153,6 +164,7 @@ def _deviation(ground: Ground, n: int, planted: Planted, level: str) -> None:
     if not regular:
         for m in ground.alike(n, planted):
             ground.plan.windows[m] = Window(at[0], back + 1, tuple(at) if m == n else ())
+    ground.mark(n, planted, at)
     peak = min(values) if planted.kind == "drop" else max(values)
     ground.add(n, planted, level, at[0], at[0], back, peak)
 
@@ -257,6 +269,7 @@ def _burst(ground: Ground, n: int, planted: Planted, level: str) -> None:
     follow = first + window + rng.randrange(window)
     for m in ground.alike(n, planted):
         ground.plan.windows[m] = Window(first, first + 2 * window, (*moments, follow) if m == n else ())
+    ground.mark(n, planted, moments)
     opened = moments[math.ceil(planted.opens) - 1]
     ground.add(n, planted, level, first, opened, first + 2 * window, count)
 
@@ -270,6 +283,7 @@ def _overdue(ground: Ground, n: int, planted: Planted, level: str) -> None:
         return
     first = ground.first + ground.rng.randrange(room)
     ground.plan.windows[n] = Window(first, first + 1, (first,))
+    ground.mark(n, planted, [first])
     ground.plan.overdue[n, first] = planted.stage, taken
     ground.add(n, planted, level, first, first + int(planted.opens), first + taken, None)
 

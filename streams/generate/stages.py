@@ -49,6 +49,8 @@ def passing(
             if planted and planted[0] == stage.name:
                 now.at, now.missed = now.first + planted[1], True
             yield step(known, stage.name)
+            if stage.ends:
+                return
 
     return steps
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from schemas.contract_model import Contract
 from schemas.errors import Misdeclared
 from schemas.evolution import changes, evolve
 from schemas.simulate.model import Choice, Moment, Number
+from streams.generate.model import Span
+from streams.generate.world import make_world
+from tests.streams.generate.world_of import few_places
 
 EXAMPLES = Path(__file__).parents[1] / "streams" / "generate" / "examples" / "feeds"
 SHIPPED = Path(__file__).parents[2] / "schemas" / "feeds"
@@ -110,6 +114,13 @@ def test_required_fields_of_which_nothing_is_said_come_from_the_contract() -> No
     assert kinds["kind"] == Choice(("traffic", "fire", "water"), (1.0, 1.0, 1.0))
 
 
+def test_anomalies_of_some_series_alone_are_planted_in_these() -> None:
+    contract = read(HEALTH, at("anomalies", 0, "where", to={"disease": "hfmd"}))
+    found = make_world([contract], few_places(1), Span(30, date(2026, 3, 9), 5)).anomalies
+    assert len(found) == 8
+    assert {each.subject.split("|")[1] for each in found} == {"hfmd"}
+
+
 def test_the_block_promises_nothing_to_those_who_send_or_read() -> None:
     before, after = read(AIR, lambda block: None), read(AIR, at("every", to="PT2H"))
     assert before.simulate != after.simulate
@@ -125,6 +136,17 @@ def test_the_block_promises_nothing_to_those_who_send_or_read() -> None:
     assert not any(
         item.changes or item.needs for item in evolve(bare, {feed: contracts[feed] for feed in bare})
     )
+
+
+def test_a_released_block_in_words_of_another_time_holds_up_no_check() -> None:
+    text = document(AIR)
+    block_of(text)["shape"] = "gone"
+    old = yaml.safe_dump(text, sort_keys=False, allow_unicode=True)
+    with pytest.raises(Misdeclared):
+        parse_contract(old, FEEDS[AIR])
+    released = parse_contract(old, FEEDS[AIR], simulated=False)
+    assert released.simulate is None
+    assert not changes(released, load_contracts()[AIR])
 
 
 def _without(text: dict[str, Any]) -> dict[str, Any]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
-from deploy.cli.generate import generate
+from deploy.cli.generate import generate, generated_feeds
+from schemas.contract import FEEDS
+from schemas.errors import Misdeclared
+from tests.streams.generate.examples_of import EXAMPLES
 
 
 def _run(*arguments: str) -> tuple[int, str]:
@@ -47,3 +52,23 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
 def test_no_days_are_refused() -> None:
     code, output = _run("--days", "0")
     assert code == 2 and "days" in output
+
+
+def test_one_feed_of_a_folder_of_ones_own_is_generated_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own" / "feeds"
+    shutil.copytree(FEEDS / "duty", own / "duty")
+    shutil.copytree(EXAMPLES / "feeds" / "governance", own / "governance")
+    monkeypatch.setenv("LIAOWANG_DECLARATIONS", str(own.parent))
+    code, output = _run("--days", "2", "--feed", "governance.permit", "--out", str(tmp_path / "out"))
+    assert code == 0, output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "governance.permit.jsonl",
+        "planted.json",
+    ]
+
+
+def test_a_feed_that_is_none_is_told_with_the_nearest() -> None:
+    with pytest.raises(Misdeclared, match=r"citizen-requests \(did you mean governance.citizen-request\?"):
+        generated_feeds(["governance.citizen-requests"])

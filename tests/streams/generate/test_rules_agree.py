@@ -49,6 +49,7 @@ def test_the_planted_sizes_wake_their_rule(
     assert rule is not None, f"{planted.wakes} is no rule in force"
     assert rule.feed == contract.feed and rule.subject == planted.subject
     assert rule.field == planted.field
+    assert planted.where.items() <= dict(rule.where).items()
     assert rule.bounds[-1][1] == planted.opens, "the rule opens elsewhere"
     if planted.kind in ("spike", "drop", "burst"):
         assert rule.recovery == planted.ends, "the rule recovers elsewhere"

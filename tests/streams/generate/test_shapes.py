@@ -87,6 +87,7 @@ def test_stages_follow_each_other_and_keep_what_a_thing_is(seed: int) -> None:
     for events in things.values():
         places = [order.index(event["data"]["stage"]) for event in events]
         assert places[0] == 0 and places == sorted(set(places))
+        assert "withdrawn" not in [order[n] for n in places[:-1]], "nothing follows a stage that ends all"
         for name in ("region", "kind", "applied_on", "limit_days"):
             assert len({event["data"][name] for event in events}) == 1
         assert events[0]["data"]["applied_on"] == events[0]["time"][:10]
@@ -108,7 +109,7 @@ def test_deadlines_are_missed_as_often_as_declared_and_known_from_then_on() -> N
             decided, missed = decided + 1, missed + late
             if "reason" in data:
                 assert (data["reason"] == "late") == late
-    assert decided > 2000
+    assert decided > 1800
     assert 0.08 < missed / decided < 0.12
 
 
@@ -136,7 +137,7 @@ def test_entities_of_a_register_change_as_often_as_declared_and_slowly() -> None
     lines = made(60, 9, few_places(8), UNTIL, {"industry.reservoir": examples()["industry.reservoir"]}).lines
     fills: dict[str, list[float]] = defaultdict(list)
     for event in clean(lines["industry.reservoir"]):
-        if int(event["id"].rsplit(".", 1)[1]) < 9000:
+        if event["data"]["fill"] <= 85:  # what was planted is beyond
             fills[event["data"]["reservoir"]].append(event["data"]["fill"])
     assert 29 < mean(map(len, fills.values())) < 33  # once entered, a change every other day
     pairs = [pair for each in fills.values() for pair in pairwise(each)]
