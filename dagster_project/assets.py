@@ -119,7 +119,7 @@ def _feed_asset(shop: Shop, contract: Contract) -> AssetsDefinition:
 
 def _indicator_asset(shop: Shop, indicator: Indicator, index: Index | None = None) -> AssetsDefinition:
     contracts = list(shop.contracts.values())
-    traced = values_lineage(indicator.reads) if index else column_lineage(indicator, contracts)
+    traced = values_lineage(indicator.reads) if index else column_lineage(indicator, contracts, shop.trace)
     lineage = {"dagster/column_lineage": traced}
     return _asset(
         shop,

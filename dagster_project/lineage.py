@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dagster import AssetKey, TableColumnDep, TableColumnLineage
 from sqlglot import exp
-from sqlglot.lineage import lineage
+from sqlglot.lineage import Node, lineage
 
 from dagster_project.dependencies import DIALECT
 from dagster_project.dimensions import REGION
@@ -17,29 +17,47 @@ from schemas.tables import built_columns
 
 COUNTED = ("day", "region", "numerator", "denominator")
 Source = tuple[str, str]
+Schema = Mapping[str, Mapping[str, Mapping[str, str]]]
+Traced = Mapping[str, tuple[Source, ...]]
+Trace = Callable[[str, Schema], Traced]
 
 
-def sources(indicator: Indicator, contracts: Iterable[Contract]) -> dict[str, tuple[Source, ...]]:
+def schema_of(indicator: Indicator, contracts: Iterable[Contract]) -> Schema:
+    """The tables its SQL can read, with their columns."""
+    read = [contract for contract in contracts if contract.table in indicator.reads]
+    return {
+        "built": {item.table: {name: "String" for name, _ in built_columns(item)} for item in read},
+        "mart": {"region": dict.fromkeys([name for name, _, _ in REGION], "String")},
+    }
+
+
+def trace(sql: str, schema: Schema) -> Traced:
+    """By column that an indicator's SQL counts, the columns it comes from."""
+    found = lineage(None, sql, schema=dict(schema), dialect=DIALECT)
+    assert isinstance(found, dict)
+    return {name: _leaves(found[name]) for name in COUNTED}
+
+
+def sources(
+    indicator: Indicator, contracts: Iterable[Contract], trace: Trace = trace
+) -> dict[str, tuple[Source, ...]]:
     """Columns of `built` and `mart.region` by column of the figure, as (table, column), sorted.
 
     Counting rows reads no column, so a count alone has none. What the engine makes of numerator and denominator
-    comes from the columns of both.
+    comes from the columns of both. `trace` reads the SQL, or remembers what came of it.
     """
-    known = {contract.table: [name for name, _ in built_columns(contract)] for contract in contracts}
-    schema = {
-        "built": {table: dict.fromkeys(names, "String") for table, names in known.items()},
-        "mart": {"region": dict.fromkeys([name for name, _, _ in REGION], "String")},
-    }
-    counted = {name: _leaves(indicator.sql, name, schema) for name in COUNTED}
+    counted = trace(indicator.sql, schema_of(indicator, contracts))
     made = tuple(sorted({*counted["numerator"], *counted["denominator"]}))
     own = {**counted, "event_day": counted["day"], "through": counted["day"], "target": ()}
     return {name: own.get(name, made) for name, _, _ in FIGURE}
 
 
-def column_lineage(indicator: Indicator, contracts: Sequence[Contract]) -> TableColumnLineage:
+def column_lineage(
+    indicator: Indicator, contracts: Sequence[Contract], trace: Trace = trace
+) -> TableColumnLineage:
     """The same as Dagster shows it: on assets of feeds alone, as the region dimension is none."""
     feeds = {contract.table for contract in contracts}
-    found = sources(indicator, contracts)
+    found = sources(indicator, contracts, trace)
     return TableColumnLineage(
         {
             name: [
@@ -72,10 +90,7 @@ def values_lineage(tables: Iterable[str]) -> TableColumnLineage:
     )
 
 
-def _leaves(
-    sql: str, column: str, schema: Mapping[str, Mapping[str, Mapping[str, str]]]
-) -> tuple[Source, ...]:
-    root = lineage(column, sql, schema=dict(schema), dialect=DIALECT)
+def _leaves(root: Node) -> tuple[Source, ...]:
     return tuple(
         sorted(
             {

@@ -20,6 +20,8 @@ from dagster_project.housekeeping import make_housekeeping
 from dagster_project.index import load_indexes
 from dagster_project.indicator import Indicator, load_indicators
 from dagster_project.late import make_late
+from dagster_project.lineage import Trace
+from dagster_project.lineage_memory import remembered
 from dagster_project.open_lineage.post import Post, tables_of
 from dagster_project.ranking.job import make_rankings
 from dagster_project.reviews import REVIEW, make_reviews
@@ -39,6 +41,13 @@ def make_definitions(
     indicators: Mapping[str, Indicator] | None = None,
 ) -> Definitions:
     """Everything Dagster is to know; reads declarations (other `indicators` if given), connects to nothing."""
+    with remembered(settings.home) as trace:
+        return _definitions(settings, watch, indicators, trace)
+
+
+def _definitions(
+    settings: Settings, watch: Watch, indicators: Mapping[str, Indicator] | None, trace: Trace
+) -> Definitions:
     roots = in_use(settings)
     contracts = load_contracts(roots.feeds)
     declared = indicators is None
@@ -46,8 +55,8 @@ def make_definitions(
         indicators = load_indicators([contract.table for contract in contracts.values()], roots.indicators)
     tables = [contract.table for contract in contracts.values()]
     indexes = load_indexes(indicators, roots.indexes, tables) if declared else {}
-    post = Post(settings, tables_of(list(contracts.values()), indicators.values(), indexes.values()))
-    shop = Shop(settings, contracts, indicators, watch, indexes, post)
+    post = Post(settings, tables_of(list(contracts.values()), indicators.values(), indexes.values(), trace))
+    shop = Shop(settings, contracts, indicators, watch, indexes, post, trace)
     late, late_days = make_late(shop)
     expiry, every_night_expire = make_housekeeping(shop)
     daily = define_asset_job(

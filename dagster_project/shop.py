@@ -15,6 +15,7 @@ from dagster_project.build_indicator import build_indicator
 from dagster_project.gate import fail, feed_suite, indicator_suite, judge_feed, judge_indicator
 from dagster_project.index import Index, build_index
 from dagster_project.indicator import Indicator
+from dagster_project.lineage import Trace, trace
 from dagster_project.open_lineage.post import Post
 from dagster_project.progress import note
 from dagster_project.release import Published, publish
@@ -44,7 +45,10 @@ class Owner:
 
 @dataclass(frozen=True)
 class Shop:
-    """What all jobs share. `watch(table, what)` hears of each step, `post` tells other catalogues."""
+    """What all jobs share. `watch(table, what)` hears of each step, `post` tells other catalogues.
+
+    `trace` says which columns an indicator's SQL reads.
+    """
 
     settings: Settings
     contracts: Mapping[str, Contract]
@@ -52,6 +56,7 @@ class Shop:
     watch: Watch
     indexes: Mapping[str, Index] = field(default_factory=dict)
     post: Post = field(default_factory=lambda: Post(Settings(), ()))
+    trace: Trace = trace
 
     @property
     def figured(self) -> list[Indicator]:

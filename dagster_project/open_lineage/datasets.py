@@ -71,9 +71,14 @@ def feed_table(contract: Contract) -> Table:
     )
 
 
-def figure_table(indicator: Indicator, contracts: Sequence[Contract], index: Index | None = None) -> Table:
+def figure_table(
+    indicator: Indicator,
+    contracts: Sequence[Contract],
+    index: Index | None = None,
+    trace: lineage.Trace = lineage.trace,
+) -> Table:
     """The table of an indicator, traced through its SQL, or of an index, whose scores come from figures."""
-    found = lineage.value_sources(indicator.reads) if index else lineage.sources(indicator, contracts)
+    found = lineage.value_sources(indicator.reads) if index else lineage.sources(indicator, contracts, trace)
     sources = {
         name: [(f"mart.{table}" if table == "region" else f"built.{table}", column) for table, column in of]
         for name, of in found.items()

@@ -20,6 +20,7 @@ from dagster_project.attempt import Attempt
 from dagster_project.build import Built
 from dagster_project.index import Index
 from dagster_project.indicator import Indicator
+from dagster_project.lineage import Trace, trace
 from dagster_project.open_lineage.datasets import Datasets, Table, feed_table, figure_table
 from dagster_project.open_lineage.events import Events
 from dagster_project.release import Published, alone
@@ -99,12 +100,15 @@ class Post:
 
 
 def tables_of(
-    contracts: Sequence[Contract], indicators: Iterable[Indicator], indexes: Iterable[Index] = ()
+    contracts: Sequence[Contract],
+    indicators: Iterable[Indicator],
+    indexes: Iterable[Index] = (),
+    trace: Trace = trace,
 ) -> list[Table]:
     """Everything that is built, by these declarations."""
     return [
         *(feed_table(contract) for contract in contracts),
-        *(figure_table(indicator, contracts) for indicator in indicators),
+        *(figure_table(indicator, contracts, trace=trace) for indicator in indicators),
         *(figure_table(index.indicator, contracts, index) for index in indexes),
     ]
 

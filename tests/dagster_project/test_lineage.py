@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from dagster import AssetKey
 
-from dagster_project.lineage import sources
+from dagster_project.lineage import COUNTED, sources
+from dagster_project.lineage_memory import FILE, remembered
 from dagster_project.project import make_definitions
 from schemas.settings import Settings
 from schemas.tables import built_columns
@@ -44,3 +48,31 @@ def test_dagster_shows_it() -> None:
     lineage = graph.get(AssetKey("health_monthly_incidence")).metadata["dagster/column_lineage"]
     deps = lineage.deps_by_column["numerator"]
     assert [(dep.asset_key.path, dep.column_name) for dep in deps] == [([HEALTH], "cases")]
+
+
+def test_what_was_traced_is_known_the_next_time(tmp_path: Path) -> None:
+    (tmp_path / "dagster").mkdir()
+    good, cases = (INDICATORS[id] for id in ("ecology.good-air-days", "health.infectious-incidence"))
+    contracts = list(CONTRACTS.values())
+    with remembered(tmp_path) as memory:
+        first = sources(good, contracts, memory)
+    with remembered(tmp_path) as memory:
+        memory.known = {key: dict.fromkeys(COUNTED, (("told", "by the file"),)) for key in memory.known}
+        assert sources(good, contracts, memory)["numerator"] == (("told", "by the file"),)
+        assert sources(replace(good, sql=f"{good.sql} "), contracts, memory) == first
+        assert sources(cases, contracts, memory) == sources(cases, contracts)
+    with remembered(tmp_path) as memory:
+        assert len(memory.known) == 3
+        wider = [replace(item, fields=item.fields[:-1]) for item in contracts]
+        sources(good, wider, memory)
+        assert not memory.used.keys() & memory.known.keys(), "other columns are another question"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', '{"a": {"day": [["t"]]}}', "\x00"])
+def test_a_broken_memory_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "dagster").mkdir()
+    (tmp_path / FILE).write_text(text)
+    with remembered(tmp_path) as memory:
+        assert sources(INDICATORS["ecology.good-air-days"], CONTRACTS.values(), memory)
+    with remembered(tmp_path) as memory:
+        assert len(memory.known) == 1
