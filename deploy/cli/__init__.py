@@ -24,6 +24,7 @@ COMMANDS = {
     "demo": "demo.demo",
     "up": "stack.up",
     "down": "stack.down",
+    "apply": "stack.apply",
     "status": "status.status",
     "aside": "aside.app",
     "reconcile": "reconcile.reconcile_",

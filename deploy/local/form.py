@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 from dagster_project.tables import statements
-from deploy.local.services import SERVICES
 from deploy.migrate import migrate
 from deploy.rules import publish_files
 from deploy.topics import ensure_topics
@@ -23,24 +22,6 @@ from streams.duty.desk import roster_path
 from streams.duty.roster_yaml import load_roster
 from streams.watch.rule import load_rules
 
-READERS = {
-    "feeds": (
-        "warehouse",
-        "gateway",
-        "land",
-        "watch",
-        "push",
-        "duty",
-        "console",
-        "dagster-webserver",
-        "dagster-daemon",
-    ),
-    "roles": ("push", "duty", "console"),
-    "rules": ("duty", "console"),
-    "indicators": ("warehouse", "dagster-webserver", "dagster-daemon"),
-    "indexes": ("warehouse", "dagster-webserver", "dagster-daemon"),
-}
-"""Which programs read a kind of declaration when they start; rules in force come to `watch` by their topic."""
 TELLER = "health"
 """The service under which `status` tells of declarations that were set aside."""
 Say = Callable[[str], None]
@@ -76,18 +57,6 @@ def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> N
         if own:
             say(f"{own}; duty goes on with what that file said before")
             aside.Aside(settings.home, TELLER, time.time).add("a file of duty", own)
-
-
-def tell_readers(before: dict[str, dict[str, bytes]], now: dict[str, dict[str, bytes]], say: Say) -> None:
-    """Name the programs that run with declarations of before: they read them when they start."""
-    changed = [kind for kind in before if before[kind] != now[kind]]
-    readers = {name for kind in changed for name in READERS[kind]}
-    named = ", ".join(service.name for service in SERVICES if service.name in readers)
-    if named:
-        say(
-            f"{', '.join(changed)} changed: {named} have what they read at their start; "
-            "`liaowang down`, then `up` gives them the new ones"
-        )
 
 
 def _unreadable(settings: Settings, say: Say) -> Callable[[Misdeclared], None]:

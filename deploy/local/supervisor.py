@@ -15,7 +15,7 @@ from deploy.environment import inherited, load_settings
 from deploy.local.clear import clear_away
 from deploy.local.control import Control, Process
 from deploy.local.crashes import crash_loops, why
-from deploy.local.form import bring_to_form, tell_readers
+from deploy.local.form import bring_to_form
 from deploy.local.health import BUSY_SECONDS, look
 from deploy.local.home_folder import OWN, close_home
 from deploy.local.jars import fetch_jars, find_java
@@ -23,6 +23,7 @@ from deploy.local.marker import clear_marker, left, owe, set_marker, settle
 from deploy.local.probe import Finding
 from deploy.local.proc import worked
 from deploy.local.process import CannotStart, demand_port
+from deploy.local.readers import behind, readers_of, write_behind
 from deploy.local.reconcile import offsets_beyond, reconcile, tell
 from deploy.local.secrets import ensure_secrets
 from deploy.local.services import SERVERS, SERVICES, WORKERS, Service
@@ -52,7 +53,7 @@ def up(settings: Settings, say: Say) -> bool:
     home = settings.home
     _demand_place(home, say)
     control = Control(home)
-    with _alone(home):
+    with alone(home):
         running, before = control.processes(), ""
         if running is None:
             clear_away(home, say)
@@ -63,7 +64,11 @@ def up(settings: Settings, say: Say) -> bool:
         elif all(process.up for process in running.values()):
             known = contents(in_use(settings))
             bring_to_form(load_settings(), say)
-            tell_readers(known, contents(in_use(settings)), say)
+            if named := readers_of(known, contents(in_use(settings))):
+                write_behind(home, {*behind(home, running), *named})
+                say(
+                    f"{', '.join(named)} have what they read before; `liaowang apply` gives them the new ones"
+                )
             return False
         try:
             _start_servers(load_settings(), control, say)
@@ -81,7 +86,7 @@ def down(settings: Settings, say: Say) -> bool:
     control = Control(settings.home)
     if control.processes() is None:
         return False
-    with _alone(settings.home):
+    with alone(settings.home):
         _stop_all(control, say)
         clear_marker(settings.home)
     return True
@@ -90,7 +95,7 @@ def down(settings: Settings, say: Say) -> bool:
 def _start_servers(settings: Settings, control: Control, say: Say) -> None:
     say("starting kafka and warehouse")
     control.start([service.name for service in SERVERS])
-    failed = _await(settings, control, SERVERS)
+    failed = await_services(settings, control, SERVERS)
     if failed:
         raise CannotStart(failed[0])
     bring_to_form(settings, say)
@@ -106,7 +111,7 @@ def _start_workers(settings: Settings, control: Control, say: Say, before: str) 
     set_marker(settings.home, time.time())
     say("starting the workers")
     control.start([service.name for service in WORKERS])
-    failed = _await(settings, control, [service for service in WORKERS if service.awaited])
+    failed = await_services(settings, control, [service for service in WORKERS if service.awaited])
     others = ", ".join(service.name for service in WORKERS if not service.awaited)
     say(f"may still be starting: {others}")
     if failed:
@@ -137,7 +142,7 @@ def _reconcile(settings: Settings, before: str, say: Say) -> None:
             say(f"that it is due cannot be written down either: {full.strerror}; run `liaowang reconcile`")
 
 
-def _await(settings: Settings, control: Control, services: Sequence[Service]) -> list[str]:
+def await_services(settings: Settings, control: Control, services: Sequence[Service]) -> list[str]:
     """Wait until each is up and well, or does not start; gives a line with the reason for each that does not.
 
     Whoever ends so often that it is a crash loop does not start, though the supervisor may go on trying.
@@ -247,8 +252,8 @@ def _demand_machine(settings: Settings, say: Say) -> None:
 
 
 @contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """One `up` or `down` at a time; a second one waits."""
+def alone(home: Path) -> Iterator[None]:
+    """One `up`, `down` or `apply` at a time; a second one waits."""
     with (home / "run" / "stack.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

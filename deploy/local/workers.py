@@ -25,7 +25,11 @@ def run_worker(name: str, settings: Settings) -> None:
     close_what_is_made()
     os.nice(service.nice)
     module, function = service.run.split(":")
-    getattr(import_module(module), function)(settings)
+    program = getattr(import_module(module), function)
+    if service.in_place:
+        program(settings, load_settings)
+    else:
+        program(settings)
 
 
 def main(arguments: list[str]) -> int:

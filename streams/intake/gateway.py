@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from threading import BoundedSemaphore
 from typing import Any
 
@@ -29,7 +31,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared, Unavailable
-from schemas.in_use import in_use
+from schemas.in_use import contents, in_use
 from schemas.settings import Settings
 from streams.bounded import Crowded, Places
 from streams.http_doors import guarding
@@ -90,14 +92,31 @@ class Gateway:
         ticker: Ticker,
         now: Callable[[], datetime],
         guard: Guard | None = None,
+        stamp: str = "",
     ) -> None:
-        self._feeds = {name: Feed(contract, Decoder(contract)) for name, contract in contracts.items()}
-        self._tokens = {department: token.encode() for department, token in tokens.items() if token}
+        self._places: dict[str, Places] = {}
         self._producer, self._ticker, self._now = producer, ticker, now
         self._guard = guard or Guard(hosts_of())
         self._threads = ThreadPoolExecutor(THREADS, "gateway")
         self._large = BoundedSemaphore(LARGE_AT_ONCE)
-        self._places = {department: Places(AT_ONCE, WAITING, BODY_SECONDS) for department in self._tokens}
+        self._serve(contracts, tokens, stamp)
+
+    def take(self, contracts: Mapping[str, Contract], tokens: Mapping[str, str], stamp: str = "") -> None:
+        """Serve and tick these feeds from now on, for these departments; a batch under way ends as it began.
+
+        `stamp` is what `/healthz` says of them, so that whoever has them taken can see that they are.
+        """
+        self._serve(contracts, tokens, stamp)
+        self._ticker.take(contracts.values())
+
+    def _serve(self, contracts: Mapping[str, Contract], tokens: Mapping[str, str], stamp: str) -> None:
+        self._feeds = {name: Feed(contract, Decoder(contract)) for name, contract in contracts.items()}
+        self._tokens = {department: token.encode() for department, token in tokens.items() if token}
+        self._places = {
+            department: self._places.get(department) or Places(AT_ONCE, WAITING, BODY_SECONDS)
+            for department in self._tokens
+        }
+        self._stamp = stamp
 
     def application(self) -> web.Application:
         """Make the web application; while it runs the ticker ticks, and in the end all is flushed."""
@@ -149,7 +168,8 @@ class Gateway:
             "error": pulse.error,
         }
         status = "ok" if ticking else "degraded" if pulse.failures or stands else "starting"
-        return web.json_response({"status": status, "ticker": ticker}, status=code)
+        told = {"status": status, "ticker": ticker, "declarations": self._stamp}
+        return web.json_response(told, status=code)
 
     def _department(self, authorization: str) -> str:
         """Tell whose token this is; 401 where it is nobody's."""
@@ -247,22 +267,50 @@ async def _journal(request: web.Request, handler: Handler) -> web.StreamResponse
     return response
 
 
-def main(settings: Settings) -> None:
-    """Run gateway and ticker in the foreground until SIGTERM or SIGINT."""
+def stamp_of(settings: Settings) -> str:
+    """What a gateway says it has: the same for the same contracts in use and the same departments."""
+    told = sha256("\n".join(sorted(settings.tokens())).encode())
+    for name, raw in sorted(contents(in_use(settings))["feeds"].items()):
+        told.update(name.encode() + b"\0" + raw)
+    return told.hexdigest()[:16]
+
+
+def main(settings: Settings, again: Callable[[], Settings] | None = None) -> None:
+    """Run gateway and ticker in the foreground until SIGTERM or SIGINT.
+
+    SIGHUP: serve the declarations and tokens there are now, by the settings that `again` reads; those of before
+    where they are wrong. Nobody's connection ends by it.
+    """
     log_as_json(sys.stdout)
-    contracts = load_contracts(in_use(settings).feeds)
+    contracts, told = load_contracts(in_use(settings).feeds), stamp_of(settings)
     producer = AcknowledgedProducer(settings.kafka)
     epoch = EpochReader(settings.kafka).latest
     now = partial(datetime.now, UTC)
     ticker = Ticker(contracts.values(), producer, settings.tick_seconds, now, epoch)
-    gateway = Gateway(contracts, settings.tokens(), producer, ticker, now, guard_of(settings))
+    gateway = Gateway(contracts, settings.tokens(), producer, ticker, now, guard_of(settings), told)
     try:
-        asyncio.run(_serve(gateway.application(), settings.gateway_port))
+        asyncio.run(_serve(gateway, settings.gateway_port, again))
     except OSError as error:
         raise Misdeclared("settings", "LIAOWANG_GATEWAY_PORT", f"{settings.gateway_port}: {error}") from error
 
 
-async def _serve(app: web.Application, port: int) -> None:
-    stop = stop_on_signals()
-    async with serving(app, port, shutdown=SHUTDOWN_SECONDS):
+async def _serve(gateway: Gateway, port: int, again: Callable[[], Settings] | None) -> None:
+    stop, loop = stop_on_signals(), asyncio.get_running_loop()
+    if again is not None:
+        loop.add_signal_handler(
+            signal.SIGHUP, partial(loop.run_in_executor, None, take_again, gateway, again)
+        )
+    async with serving(gateway.application(), port, shutdown=SHUTDOWN_SECONDS):
         await stop.wait()
+
+
+def take_again(gateway: Gateway, again: Callable[[], Settings]) -> None:
+    """Have a gateway serve what there is now; where that is wrong, what it served before, and the log says why."""
+    try:
+        settings = again()
+        told, contracts = stamp_of(settings), load_contracts(in_use(settings).feeds)
+        gateway.take(contracts, settings.tokens(), told)
+    except Exception:  # a fault of one of them takes no feed of before away
+        log.exception("the declarations of now cannot be taken; those of before go on")
+    else:
+        log.info("declarations taken", extra={"fields": {"feeds": len(contracts)}})

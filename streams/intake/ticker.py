@@ -66,6 +66,10 @@ class Ticker:
         self._seconds, self._now, self._epoch = seconds, now, epoch
         self.pulse = Pulse()
 
+    def take(self, contracts: Iterable[Contract]) -> None:
+        """Tick these feeds from the next round on."""
+        self._contracts = tuple(contracts)
+
     @property
     def stands(self) -> bool:
         """Whether it has not ticked for long, though no round has failed."""

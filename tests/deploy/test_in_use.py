@@ -6,12 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from supervisor.states import ProcessStates
 
 from dagster_project.project import make_definitions
 from dagster_project.tables import visible
-from deploy.local.form import TELLER, bring_to_form, demand_right, tell_readers
+from deploy.local.control import Process
+from deploy.local.form import TELLER, bring_to_form, demand_right
 from deploy.local.kafka import kafka_running
 from deploy.local.process import free_port
+from deploy.local.readers import behind, readers_of, write_behind
 from deploy.local.secrets import departments
 from deploy.migrate import demand_types
 from schemas.contract import load_contracts
@@ -242,21 +245,46 @@ def goes_on(settings: Settings, tmp_path: Path, files: Roots) -> None:
     )
 
 
-def test_who_runs_with_declarations_of_before_is_named_with_what_to_do(files: Roots) -> None:
-    before, said = contents(files), list[str]()
-    tell_readers(before, contents(files), said.append)
-    assert said == [], "nothing changed"
+def test_who_reads_what_has_changed(files: Roots) -> None:
+    before = contents(files)
+    assert readers_of(before, contents(files)) == [], "nothing changed"
     edit(files.feeds / AIR, "name: station", "name: site")
-    tell_readers(before, contents(files), said.append)
-    assert said[0].startswith("feeds changed: warehouse, gateway, land, watch, push, duty, console, dagster")
-    assert "`liaowang down`, then `up`" in said[0]
-    (files.rules / "ecology" / "new.yaml").parent.mkdir(exist_ok=True)
+    pages = ["dagster-webserver", "dagster-daemon"]
+    assert readers_of(before, contents(files)) == ["warehouse", "gateway", "land", "watch", "console", *pages]
+    edit(files.feeds / "duty/warning.yaml", "domain: duty", "domain: duty ")
+    assert {"push", "duty"} < set(readers_of(before, contents(files))), "they read the feeds of duty"
+    edit(files.feeds / "duty/warning.yaml", "domain: duty ", "domain: duty")
     edit(files.feeds / AIR, "name: site", "name: station")
     (files.rules / "ecology" / "new.yaml").write_text("rule: new\n")
-    tell_readers(before, contents(files), said.append)
-    assert said[1].startswith("rules changed: duty, console have"), "watch follows its topic"
+    assert readers_of(before, contents(files)) == ["duty", "console"], "watch follows its topic"
     before = contents(files)
     own = replace(files, roles=files.rules / "roles.yaml")
     own.roles.write_bytes(files.roles.read_bytes() + b"\n")
-    tell_readers(before, contents(own), said.append)
-    assert said[2].startswith("roles changed: push, duty, console have")
+    assert readers_of(before, contents(own)) == ["push", "duty", "console"]
+
+
+def test_who_has_declarations_of_before_is_known_until_it_starts_again(tmp_path: Path) -> None:
+    assert behind(tmp_path, {}) == []
+    write_behind(tmp_path, ["watch", "land", "push"])
+    at = (tmp_path / "run" / "behind.json").stat().st_mtime
+    running = ProcessStates.RUNNING
+    land, watch = (Process(name, running, 1, at - 9, 0.0, at, "") for name in ("land", "watch"))
+    assert behind(tmp_path, {"watch": watch, "land": land}) == ["land", "watch"], "push does not run"
+    assert behind(tmp_path, {"watch": replace(watch, started=at + 1), "land": land}) == ["land"]
+    write_behind(tmp_path, [])
+    assert behind(tmp_path, {"land": land}) == []
+    (tmp_path / "run" / "behind.json").write_text("{")
+    assert behind(tmp_path, {"land": land}) == []
+
+
+def test_what_is_the_same_is_not_taken_again(tmp_path: Path, files: Roots) -> None:
+    take(tmp_path, files)
+    before = (tmp_path / "declarations").stat().st_ino
+    take(tmp_path, files)
+    assert (tmp_path / "declarations").stat().st_ino == before
+    (files.rules / "ecology/pm25-jump.yaml").unlink()
+    take(tmp_path, files)
+    assert (tmp_path / "declarations").stat().st_ino != before
+    (tmp_path / "declarations" / "roles.yaml").unlink()
+    take(tmp_path, files)
+    assert (tmp_path / "declarations" / "roles.yaml").is_file(), "a home of before has no roles yet"

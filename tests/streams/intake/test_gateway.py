@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,9 +17,11 @@ import pytest
 from aiohttp import web
 
 from schemas.event import decode_tick
+from schemas.in_use import FILES, FOLDER, take
+from schemas.settings import Settings
 from streams.http_guard import UNWELL
 from streams.intake.acknowledged import AcknowledgedProducer
-from streams.intake.gateway import AT_ONCE, MAX_BODY, MAX_ITEMS, WAITING, Gateway
+from streams.intake.gateway import AT_ONCE, MAX_BODY, MAX_ITEMS, WAITING, Gateway, stamp_of, take_again
 from streams.intake.journal import JsonLines
 from streams.intake.ticker import Ticker
 from tests.streams.intake.broker import read
@@ -42,7 +45,14 @@ async def serving(kafka: str, topic: str) -> AsyncIterator[Post]:
     contracts = {AIR.feed: on_topic(AIR, topic), HEALTH.feed: on_topic(HEALTH, topic)}
     producer = AcknowledgedProducer(kafka)
     ticker = Ticker([contracts[AIR.feed]], producer, 3600, now)
-    runner = web.AppRunner(Gateway(contracts, TOKENS, producer, ticker, now).application(), access_log=None)
+    async with posting(Gateway(contracts, TOKENS, producer, ticker, now)) as post:
+        yield post
+
+
+@asynccontextmanager
+async def posting(gateway: Gateway) -> AsyncIterator[Post]:
+    """Run this gateway on a free port."""
+    runner = web.AppRunner(gateway.application(), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -158,6 +168,7 @@ def test_the_ticker_ticks_every_partition_while_the_gateway_runs(kafka: str, top
     assert health == {
         "status": "ok",
         "ticker": {"last": NOON.isoformat(), "failing_since": None, "failures": 0, "error": ""},
+        "declarations": "",
     }
     for partition, records in read(kafka, topic).items():
         (tick,) = [decode_tick(raw) for _, raw in records]
@@ -232,6 +243,38 @@ def test_a_department_has_so_many_batches_in_memory_and_no_more(topic: str) -> N
             for (_, writer), task in zip(begun, first, strict=True):
                 task.cancel()
                 writer.close()
+
+    asyncio.run(scene())
+
+
+def test_other_declarations_are_taken_while_it_runs(kafka: str, topic: str, tmp_path: Path) -> None:
+    contracts, key = {AIR.feed: on_topic(AIR, topic)}, "key-of-health"
+    path = f"/v1/feeds/{HEALTH.feed}/events"
+    settings = Settings(home=tmp_path, department_tokens=f"ecology={TOKENS['ecology']},health={key}")
+
+    async def scene() -> None:
+        producer = AcknowledgedProducer(kafka)
+        ticker = Ticker(contracts.values(), producer, 3600, now)
+        gateway = Gateway(contracts, {"ecology": TOKENS["ecology"]}, producer, ticker, now, stamp="first")
+        async with posting(gateway) as post:
+            assert (await post(b"[]", path=path))[0] == 404
+            assert (await post(b"[]", key, path))[0] == 401
+            crowded = gateway._places["ecology"]
+            gateway.take(contracts | {HEALTH.feed: on_topic(HEALTH, topic)}, settings.tokens(), "second")
+            assert (await post(b"[]", key, path))[:2] == (202, {"accepted": 0})
+            assert (await post(air("1")))[0] == 202
+            assert gateway._places["ecology"] is crowded, "who waits for his place has it still"
+            assert (await post(None, key, "/healthz"))[1]["declarations"] == "second"
+            take(tmp_path, FILES)
+            (tmp_path / FOLDER / "feeds/health/infectious-disease.yaml").write_text("{")
+            await asyncio.to_thread(take_again, gateway, lambda: settings)
+            assert (await post(b"[]", key, path))[0] == 202, "where they are wrong, those of before go on"
+            assert (await post(None, key, "/healthz"))[1]["declarations"] == "second"
+            take(tmp_path, FILES)
+            (tmp_path / FOLDER / "feeds/health/infectious-disease.yaml").unlink()
+            await asyncio.to_thread(take_again, gateway, lambda: settings)
+            assert (await post(b"[]", key, path))[0] == 404
+            assert (await post(None, key, "/healthz"))[1]["declarations"] == stamp_of(settings)
 
     asyncio.run(scene())
 

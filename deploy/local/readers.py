@@ -1,0 +1,65 @@
+"""Which programs have declarations of before, because they read them when they start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from deploy.local.control import Process
+from deploy.local.services import SERVICES
+from schemas.in_use import OWN_FEEDS
+from schemas.whole import write_whole
+
+READERS = {
+    "feeds": (
+        "warehouse",
+        "gateway",
+        "land",
+        "watch",
+        "push",
+        "duty",
+        "console",
+        "dagster-webserver",
+        "dagster-daemon",
+    ),
+    "roles": ("push", "duty", "console"),
+    "rules": ("duty", "console"),
+    "indicators": ("warehouse", "dagster-webserver", "dagster-daemon"),
+    "indexes": ("warehouse", "dagster-webserver", "dagster-daemon"),
+}
+"""Which programs read a kind of declaration when they start; rules in force come to `watch` by their topic."""
+OF_OWN_FEEDS = ("push", "duty")
+"""Of those that read feeds, who reads only the ones that the platform writes itself."""
+Contents = Mapping[str, Mapping[str, bytes]]
+
+
+def readers_of(before: Contents, now: Contents) -> list[str]:
+    """The programs that read what has changed, in the order of services."""
+    changed = {kind for kind in before if before[kind] != now[kind]}
+    names = {name for kind in changed for name in READERS[kind]}
+    own = [each.removeprefix("feeds/") for each in OWN_FEEDS]
+    if "feeds" in changed and all(before["feeds"].get(each) == now["feeds"].get(each) for each in own):
+        names -= {
+            name for name in OF_OWN_FEEDS if not any(name in READERS[kind] for kind in changed - {"feeds"})
+        }
+    return [service.name for service in SERVICES if service.name in names]
+
+
+def write_behind(home: Path, names: Iterable[str]) -> None:
+    """Write down that these have declarations of before, until they start again."""
+    write_whole(_path(home), json.dumps(sorted(names)).encode())
+
+
+def behind(home: Path, processes: Mapping[str, Process]) -> list[str]:
+    """Those that were written down, run, and have not started since."""
+    try:
+        since, names = _path(home).stat().st_mtime, json.loads(_path(home).read_bytes())
+    except (OSError, ValueError):
+        return []
+    found = {name for name in names if name in processes and 0 < processes[name].started <= since}
+    return [service.name for service in SERVICES if service.name in found]
+
+
+def _path(home: Path) -> Path:
+    return home / "run" / "behind.json"

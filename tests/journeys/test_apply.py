@@ -1,0 +1,126 @@
+"""A feed more on a running stack: it is taken in, landed and watched, while the events of others flow on."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.control import Control
+from schemas.contract import load_contracts
+from schemas.in_use import FILES, FOLDER, take
+from schemas.settings import HOST, PREFIX
+from tests.benchmarks.growth import CONTRACT, RULE
+from tests.journeys.stack import FEEDS, Stack, eventually
+
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(1800)]
+AIR, NEW = FEEDS[0], "market.prices"
+WRONG = 2
+
+
+def post(stack: Stack, feed: str, department: str, id: str, data: dict[str, Any]) -> int:
+    """The gateway's answer to one event of now; 0 where there is none."""
+    event = {
+        "specversion": "1.0", "id": id, "source": "/test", "type": f"{feed}.v1",
+        "time": datetime.now(UTC).isoformat(), "data": data,
+    }  # fmt: skip
+    settings = stack.settings
+    asked = urllib.request.Request(
+        f"http://{HOST}:{settings.gateway_port}/v1/feeds/{feed}/events",
+        json.dumps(event).encode(),
+        {"Authorization": f"Bearer {settings.tokens().get(department, '')}"},
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except OSError:
+        return 0
+
+
+class Station(threading.Thread):
+    """Sends a reading every few tenths of a second until it is stopped; keeps the answers."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(daemon=True)
+        self.stack, self.answers, self.stopped = stack, list[int](), threading.Event()
+
+    def run(self) -> None:
+        data = {"station": "S1", "region": "330110", "averaging": "1h", "pm25": 20.0}
+        while not self.stopped.wait(0.3):
+            self.answers.append(post(self.stack, AIR, "ecology", f"a{len(self.answers)}", data))
+
+    def end(self) -> list[int]:
+        self.stopped.set()
+        self.join()
+        return self.answers
+
+
+def pids(stack: Stack) -> dict[str, int]:
+    return {name: each.pid for name, each in (Control(stack.home).processes() or {}).items()}
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text.lstrip(), encoding="utf-8")
+
+
+def test_a_feed_is_added_without_a_restart_of_the_stack(stack: Stack, tmp_path: Path) -> None:
+    take(tmp_path, FILES)
+    folder = tmp_path / FOLDER
+    stack.given[f"{PREFIX}DECLARATIONS"] = stack.environment[f"{PREFIX}DECLARATIONS"] = str(folder)
+    done = stack.liaowang("apply", code=1)
+    assert "nothing is up; `liaowang up` starts it" in done.stderr
+    stack.liaowang("up", seconds=900)
+    reading = {"station": "P1", "region": "330110", "stage": "reading", "value": 950}
+    assert post(stack, NEW, "ecology", "p0", reading) == 404
+    assert "nothing that runs has to read" in stack.liaowang("apply", seconds=300).stderr
+
+    station, before = Station(stack), pids(stack)
+    station.start()
+    write(
+        folder / "feeds/market/prices.yaml",
+        CONTRACT.format(feed=NEW, domain="market", number=1, table="prices"),
+    )
+    rule = RULE.format(
+        id="market.prices-high", feed=f"feed: {NEW}\n", subject="[station]", more="",
+        condition="{kind: threshold, field: value}", levels="{red: 900}",
+    )  # fmt: skip
+    write(folder / "rules/market/prices-high.yaml", rule)
+    said = stack.liaowang("apply", seconds=900).stderr
+    for name in ("gateway", "land", "watch", "console"):
+        assert f"{name} has them" in said
+
+    assert post(stack, NEW, "market", "p1", reading) == 202
+    table = load_contracts(folder / "feeds")[NEW].table
+    eventually(
+        lambda: stack.rows(f"SELECT count() FROM landing.{table}") == [(1,)], "the new feed to be landed"
+    )
+    warned = "SELECT count() FROM landing.duty_warning WHERE rule = 'market.prices-high'"
+    eventually(lambda: stack.rows(warned) != [(0,)], "its rule to warn")
+    assert stack.rows(f"SELECT count() FROM mart.{table}", user="bi") == [(0,)], (
+        "bi may read it; nothing is built"
+    )
+
+    write(folder / "rules/market/prices-high.yaml", rule.replace("red: 900", "crimson: 900"))
+    assert "set aside" in stack.liaowang("apply", code=WRONG, seconds=300).stderr
+    write(folder / "rules/market/prices-high.yaml", rule)
+    stack.liaowang("apply", seconds=300)
+
+    answers, after = station.end(), pids(stack)
+    assert len(answers) > 10 and set(answers) == {202}, "other feeds are taken in all the while"
+    landed = (
+        f"SELECT uniqExact(id), count() FROM landing.{load_contracts()[AIR].table} WHERE source = '/test'"
+    )
+    eventually(lambda: stack.rows(landed) == [(len(answers), len(answers))], "each to be landed, once")
+    kept = {name for name, pid in after.items() if pid == before[name]}
+    assert {"kafka", "warehouse", "gateway", "push", "receiver", "health"} <= kept
+    assert not {"land", "watch", "duty", "console"} & kept, "a rule came as well, whose title duty shows"
