@@ -25,13 +25,12 @@ from schemas.simulate.model import (
 )
 from schemas.subject import joined
 from streams.generate.clock import Clock
+from streams.generate.course import course
 from streams.generate.model import Anomaly
 from streams.generate.series import Series
 
 QUIET_DAYS = 2
 MONTH_DAYS = 30
-FALL = 0.25
-"""How far between recovery and opening the lowest value of an episode is, at least."""
 
 
 @dataclass(frozen=True)
@@ -194,34 +193,6 @@ def _moments(ground: Ground, planted: Planted, length: int) -> list[int]:
         return []
     first = ground.first + ground.rng.randrange(room)
     return [first + k * planted.window for k in range(length + 1)]
-
-
-def course(planted: Planted, level: str, digits: int, rng: Random) -> list[float]:
-    """Values that go out to the peak of the level and come back, all of them beyond recovery."""
-    length = rng.randint(*planted.lasts)
-    top = rng.randrange(length)
-    falling = planted.kind == "drop"
-    outwards = _floor(digits) if falling else _ceil(digits)
-    low, high = planted.levels[level]
-    peak = outwards(rng.uniform(low, high))
-    peak = min(max(peak, low), high)
-    turn = planted.ends + FALL * (planted.opens - planted.ends)
-    out = sorted((outwards(rng.uniform(planted.opens, peak)) for _ in range(top)), reverse=falling)
-    home = sorted((outwards(rng.uniform(turn, peak)) for _ in range(length - top - 1)), reverse=not falling)
-    further = max if falling else min
-    return [_plain(further(value, peak), digits) for value in (*out, peak, *home)]
-
-
-def _ceil(digits: int) -> Callable[[float], float]:
-    return lambda value: math.ceil(value * 10**digits) / 10**digits
-
-
-def _floor(digits: int) -> Callable[[float], float]:
-    return lambda value: math.floor(value * 10**digits) / 10**digits
-
-
-def _plain(value: float, digits: int) -> float:
-    return round(value, digits) if digits else int(value)
 
 
 def _silence(ground: Ground, n: int, planted: Planted, level: str) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from random import Random
 from statistics import correlation, mean
 from typing import Any
 
@@ -16,9 +18,10 @@ from hypothesis import strategies as st
 
 from schemas.errors import Rejected
 from schemas.event import encode_event
-from schemas.simulate.model import MONTH
+from schemas.simulate.model import MONTH, Planted
 from streams.duty.workdays import judge
 from streams.generate.clock import Clock
+from streams.generate.course import course
 from streams.generate.model import Line, Span
 from streams.generate.noise import spread_over, stream
 from streams.generate.rhythm import day_factor
@@ -195,6 +198,40 @@ def test_a_new_feed_disturbs_no_other() -> None:
     assert {feed: together.lines[feed] for feed in alone.lines} == alone.lines
     assert stream(1, "a.b", "events").random() != stream(1, "a.c", "events").random()
     assert stream(1, "a.b", "events").random() != stream(2, "a.b", "events").random()
+
+
+def test_more_dirt_changes_no_ordinary_event() -> None:
+    feed = "governance.permit"
+    simulate = block(feed)
+    dirtier = replace(examples()[feed], simulate=replace(simulate, dirt=replace(simulate.dirt, every=3)))
+    plain, dirty = (
+        made(6, 8, few_places(1), UNTIL, {feed: contract}).lines[feed]
+        for contract in (examples()[feed], dirtier)
+    )
+    assert [line for line in plain if not line.dirt] == [line for line in dirty if not line.dirt]
+    assert sum(bool(line.dirt) for line in dirty) > 5 * sum(bool(line.dirt) for line in plain)
+
+
+@given(seed=st.integers(0, 2**63), falling=st.booleans(), digits=st.integers(0, 2))
+def test_a_spike_is_one_episode_whatever_the_seed(seed: int, falling: bool, digits: int) -> None:
+    sizes = (
+        {"blue": (2.0, 3.0), "red": (0.0, 1.0)}
+        if falling
+        else {"blue": (115.0, 149.0), "red": (350.0, 480.0)}
+    )
+    opens, ends = (3.0, 5.0) if falling else (115.0, 100.0)
+    planted = Planted("a.b", "drop" if falling else "spike", 1, sizes, opens, ends, lasts=(1, 9))
+    for level, (low, high) in sizes.items():
+        values = course(planted, level, digits, Random(seed))
+        assert 1 <= len(values) <= 9
+        peak = min(values) if falling else max(values)
+        assert low <= peak <= high
+        top = values.index(peak)
+        assert values[:top] == sorted(values[:top], reverse=falling)
+        assert values[top:] == sorted(values[top:], reverse=not falling)
+        assert values[0] <= opens if falling else values[0] >= opens
+        assert all(value <= ends if falling else value >= ends for value in values)
+        assert all(round(value, digits) == value for value in values)
 
 
 @settings(max_examples=5, deadline=None)
