@@ -1,4 +1,4 @@
-"""Bring the warehouse to its declared form: migrations once each, derived tables every time."""
+"""Bring the warehouse to its declared form: migrations once each, derived tables where they differ from it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from clickhouse_driver import Client
 from clickhouse_driver.errors import NetworkError, ServerException, SocketTimeoutError
 
 from dagster_project.tables import statements
+from deploy.derived import FORMS, KEPT, to_keep, to_run
+from deploy.derived import RECORD as DERIVED
 from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared, Unavailable
 from schemas.in_use import FILES, Roots
@@ -19,6 +21,7 @@ from schemas.tables import contract_statements, field_columns, shared_retention
 
 RECORD = (
     "CREATE DATABASE IF NOT EXISTS landing",
+    DERIVED,
     "CREATE TABLE IF NOT EXISTS landing.migration (number UInt32, name String, digest String,"
     " applied DateTime64(3, 'Asia/Shanghai') DEFAULT now64(3)) ENGINE = MergeTree ORDER BY number",
 )
@@ -79,9 +82,19 @@ def run(
     if contracts:
         derived.extend(shared_retention(contracts.values()))
     derived.extend(indicators)
-    for statement in derived:
+    return Migrated(applied, _derive(client, derived))
+
+
+def _derive(client: Client, statements: Sequence[str]) -> int:
+    """Run those whose tables or views are not what they make; how many."""
+    made = {name: (digest, form) for name, digest, form in client.execute(KEPT)}
+    due = to_run(statements, made, dict(client.execute(FORMS)))
+    for statement in due:
         _execute(client, statement, "derived tables")
-    return Migrated(applied, len(derived))
+    if due:
+        kept = to_keep(statements, made, dict(client.execute(FORMS)))
+        client.execute("INSERT INTO landing.derived (name, statements, form) VALUES", kept)
+    return len(due)
 
 
 def demand_types(contracts: Iterable[Contract], columns: Iterable[tuple[str, str, str]]) -> None:

@@ -34,7 +34,7 @@ MARTS = frozenset(
 """The platform's own views in `mart`; each may have a twin `<view>_at`."""
 TABLES = frozenset(
     (
-        *("figure", "baseline", "changed_day", "disclosure", "epoch", "ledger", "migration"),
+        *("figure", "baseline", "changed_day", "derived", "disclosure", "epoch", "ledger", "migration"),
         *("rejected", "resent", "tick"),
     )
 )

@@ -11,6 +11,7 @@ import pytest
 from clickhouse_driver import Client
 
 from dagster_project.indicator_sql import FIGURES
+from deploy.derived import object_of, to_keep, to_run
 from deploy.local.process import free_port
 from deploy.migrate import migrate, missing, run
 from schemas.contract import load_contracts
@@ -116,3 +117,36 @@ def test_figures_of_a_table_of_their_own_move_to_the_table_of_all_once(warehouse
         )
         assert client.execute(engine) == [("View",)]
         client.execute(f"DELETE FROM {FIGURES} WHERE build_id = 'moved'")
+
+
+def test_an_object_is_made_again_where_its_statements_or_its_form_are_others() -> None:
+    table, more = "CREATE TABLE IF NOT EXISTS landing.t (a Int8)", "ALTER TABLE landing.`t` ADD COLUMN b Int8"
+    view, move = "CREATE OR REPLACE VIEW mart.v AS SELECT 1", "INSERT INTO built.figure SELECT 1"
+    every = [table, move, more, view]
+    forms = {"landing.t": "T", "mart.v": "V"}
+    assert [object_of(statement) for statement in every] == ["landing.t", "", "landing.t", "mart.v"]
+    assert to_run(every, {}, {}) == every
+    made = {name: (digest, form) for name, digest, form in to_keep(every, {}, forms)}
+    assert to_run(every, made, forms) == [move]
+    assert to_keep(every, made, forms) == []
+    assert to_run(every, made, forms | {"landing.t": "altered"}) == [table, move, more]
+    assert to_run(every, made, {"landing.t": "T"}) == [move, view], "it was dropped"
+    assert to_run([table, f"{more} AFTER a"], made, forms) == [table, f"{more} AFTER a"]
+
+
+@pytest.mark.stack
+def test_only_what_differs_is_made_again(warehouse: Settings) -> None:
+    air = load_contracts()["ecology.air-quality"].table
+    migrate(warehouse)
+    assert migrate(warehouse).derived == 0
+    with admin(warehouse) as client:
+        client.execute(f"ALTER TABLE landing.{air} DROP COLUMN aqi")
+        client.execute("DROP VIEW mart.calendar")
+        once = migrate(warehouse).derived
+        assert 1 < once < 30, "those of the table, and the view's"
+        assert client.execute(
+            "SELECT count() FROM system.columns WHERE table = %(air)s AND name = 'aqi' AND database = 'landing'",
+            {"air": air},
+        ) == [(1,)]
+        client.execute("SELECT * FROM mart.calendar LIMIT 1")
+    assert migrate(warehouse).derived == 0
