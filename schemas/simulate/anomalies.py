@@ -35,8 +35,8 @@ KINDS = {
     "overdue": ("lifecycle",),
 }
 _OPTIONS = {
-    "spike": (("field", "ends"), ("lasts",)),
-    "drop": (("field", "ends"), ("lasts",)),
+    "spike": (("field", "ends"), ("lasts", "window")),
+    "drop": (("field", "ends"), ("lasts", "window")),
     "silence": ((), ()),
     "burst": (("ends",), ("window", "hours")),
     "overdue": (("stage",), ()),
@@ -172,6 +172,8 @@ def _hours(entry: Entry) -> tuple[int, int]:
 
 def _values(parts: Mapping[str, Entry], found: Planted, frame: Frame, about: About) -> None:
     """Ordinary values end an episode, planted ones open it, and the contract takes them."""
+    if "window" in parts and frame.shape in REGULAR:
+        raise parts["window"].wrong(f"is for shapes without fixed times; this is a {frame.shape}")
     field, sign = frame.fields[found.field], -1 if found.kind == "drop" else 1
     word = "below" if found.kind == "spike" else "above"
     makers = about.makers(found.field)

@@ -21,12 +21,14 @@ from streams.generate.world import make_world
 from tests.streams.generate.world_of import few_places
 
 EXAMPLES = Path(__file__).parents[1] / "streams" / "generate" / "examples" / "feeds"
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "declarations.md"
 SHIPPED = Path(__file__).parents[2] / "schemas" / "feeds"
 FEEDS = {
     f"{path.parent.name}.{path.stem}": path for root in (EXAMPLES, SHIPPED) for path in root.glob("*/*.yaml")
 }
 AIR, HEALTH, REQUESTS = "ecology.air-quality", "health.infectious-disease", "governance.citizen-request"
 INCIDENT = "safety.incident"
+SIMPLE = {"pm25": {"mean": 35, "spread": 0.3}, "averaging": "1h"}
 Change = Callable[[dict[str, Any]], Any]
 
 
@@ -88,19 +90,24 @@ def test_what_cannot_be_is_refused_by_file_and_key(feed: str, change: Change, sa
     assert "\n" not in line
 
 
-def test_a_simple_reading_takes_six_lines() -> None:
-    short = """\
-shape: reading
-every: PT1H
-rhythm: {hour: traffic}
-fields: {pm25: {mean: 35, spread: 0.3}, averaging: 1h}
-"""
-    assert len(short.splitlines()) <= 6
-    contract = read(AIR, instead(yaml.safe_load(short)))
+def test_the_examples_of_the_documentation_are_read() -> None:
+    text = DOCUMENTATION.read_text(encoding="utf-8")
+    section = text[text.index("### Simulate") : text.index("## Rule\n")]
+    simple, worked = (each.split("```")[0] for each in section.split("```yaml\n")[1:3])
+    (listed,) = yaml.safe_load(simple)
+    assert read(AIR, instead(listed["value"])).simulate is not None
+    assert len(simple.splitlines()) <= 6
+    assert read("governance.permit", instead(yaml.safe_load(worked))).simulate is not None
+
+
+def test_a_simple_reading_takes_the_rest_from_the_contract() -> None:
+    contract = read(AIR, instead({"shape": "reading", "every": "PT1H", "fields": SIMPLE}))
     assert contract.simulate is not None
-    assert contract.simulate.subjects.level == "county"
+    assert (contract.simulate.subjects.level, contract.simulate.subjects.field) == ("county", "station")
     number = next(made.maker for made in contract.simulate.fields if made.name == "pm25")
     assert isinstance(number, Number) and number.high == 1000 and 0 < number.low <= 0.1
+    for made in make_world([contract], few_places(2), Span(3, date(2026, 3, 9), 1)).feeds:
+        assert sum(line.dirt is None for line in made.lines) == 3 * 24 * 22
 
 
 def test_required_fields_of_which_nothing_is_said_come_from_the_contract() -> None:
