@@ -90,18 +90,22 @@ def make_assets(shop: Shop) -> list[AssetsDefinition]:
 
 
 def begin_run(shop: Shop, open: Warehouse, context: AssetExecutionContext) -> Attempt:
-    """The attempt of this run, begun by whichever of its assets comes first."""
+    """The attempt of this run, begun by whichever of its assets comes first and shared by the others."""
     keys, tags = context.partition_key_range, context.run.tags
     first, last = (datetime.fromisoformat(key).date() for key in (keys.start, keys.end))
-    return begin(
-        open,
-        tags.get(RESUME_TAG, context.run.run_id),
-        Span(first, last),
-        shop.contracts.values(),
-        datetime.now(UTC),
-        kind=tags.get(KIND_TAG, BUILD),
-        resumed=RESUME_TAG in tags,
-    )
+    build_id, span = tags.get(RESUME_TAG, context.run.run_id), Span(first, last)
+    if (context.run.run_id, span) not in shop.attempts:
+        shop.attempts.clear()
+        shop.attempts[context.run.run_id, span] = begin(
+            open,
+            build_id,
+            span,
+            shop.contracts.values(),
+            datetime.now(UTC),
+            kind=tags.get(KIND_TAG, BUILD),
+            resumed=RESUME_TAG in tags,
+        )
+    return shop.attempts[context.run.run_id, span]
 
 
 def _feed_asset(shop: Shop, contract: Contract) -> AssetsDefinition:

@@ -30,13 +30,19 @@ Counting = Callable[[Warehouse, Indicator, Candidates, Sequence[date]], list[Cou
 _CANDIDATES = """
 SELECT table, day, argMax(build_id, rank) FROM
 (
-    SELECT table, day, build_id, toUInt64(-1) AS rank FROM release.build WHERE build_id = {build:String}
-        AND (table, day) NOT IN (SELECT table, day FROM quality.verdict WHERE build_id = {build:String}
-            GROUP BY table, day HAVING argMax(passed, decided) = 0)
+    SELECT table, day, build_id, toUInt64(-1) AS rank FROM release.build
+    WHERE table IN {tables:Array(String)} AND day BETWEEN {first:Date} AND {last:Date}
+        AND build_id = {build:String} AND (table, day) NOT IN
+        (
+            SELECT table, day FROM quality.verdict
+            WHERE table IN {tables:Array(String)} AND day BETWEEN {first:Date} AND {last:Date}
+                AND build_id = {build:String}
+            GROUP BY table, day HAVING argMax(passed, decided) = 0
+        )
     UNION ALL
-    SELECT table, day, build_id, seq AS rank FROM release.pointer WHERE seq <= {parent:UInt64}
+    SELECT table, day, build_id, seq AS rank FROM release.pointer
+    WHERE table IN {tables:Array(String)} AND day BETWEEN {first:Date} AND {last:Date} AND seq <= {parent:UInt64}
 )
-WHERE table IN {tables:Array(String)} AND day BETWEEN {first:Date} AND {last:Date}
 GROUP BY table, day ORDER BY table, day"""
 _RELEASED = """
 SELECT day, argMax(build_id, seq) FROM release.pointer
@@ -87,7 +93,7 @@ def _allowed(
     warehouse: Warehouse, indicator: Indicator, attempt: Attempt, wanted: Iterable[date]
 ) -> list[date]:
     """The periods none of whose input failed its gate in this attempt."""
-    failed = failures(warehouse, attempt.build_id)
+    failed = failures(warehouse, attempt.build_id, indicator.reads)
     bad = {day for table in indicator.reads for day in failed.get(table, ())}
     return [end for end in wanted if not any(day in input_span(indicator, [end]) for day in bad)]
 

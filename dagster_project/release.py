@@ -38,8 +38,13 @@ WHERE b.build_id = {build:String} AND b.content_hash != ''
 ORDER BY b.table, b.day"""
 _CURRENT = """
 SELECT p.table, p.day, any(b.content_hash)
-FROM (SELECT table, day, argMax(build_id, seq) AS build_id FROM release.pointer GROUP BY table, day) AS p
-INNER JOIN release.build AS b ON b.table = p.table AND b.day = p.day AND b.build_id = p.build_id
+FROM
+(
+    SELECT table, day, argMax(build_id, seq) AS build_id FROM release.pointer
+    WHERE table IN {tables:Array(String)} AND day IN {days:Array(Date)} GROUP BY table, day
+) AS p
+INNER JOIN (SELECT * FROM release.build WHERE table IN {tables:Array(String)} AND day IN {days:Array(Date)}) AS b
+    ON b.table = p.table AND b.day = p.day AND b.build_id = p.build_id
 GROUP BY p.table, p.day"""
 
 
@@ -88,7 +93,7 @@ def publish(
         if entry.day not in withheld.get(entry.table, {})
     ]
     with alone(lock):
-        current = {(table, day): content for table, day, content in warehouse.rows(_CURRENT)}
+        current = _current(warehouse, entries)
         changed = tuple(
             entry for entry in entries if current.get((entry.table, entry.day)) != entry.content_hash
         )
@@ -99,6 +104,15 @@ def publish(
             seq = commit(warehouse, changed, attempt.kind, "", code, now)
     settle(warehouse, attempt, now)
     return Published(seq, changed, unchanged, withheld)
+
+
+def _current(warehouse: Warehouse, entries: Sequence[Entry]) -> dict[tuple[str, date], str]:
+    """The content that is published now of the tables and days of these entries."""
+    if not entries:
+        return {}
+    tables, days = {entry.table for entry in entries}, {entry.day for entry in entries}
+    rows = warehouse.rows(_CURRENT, tables=sorted(tables), days=sorted(days))
+    return {(table, day): content for table, day, content in rows}
 
 
 def built(warehouse: Warehouse, build_id: str) -> list[Entry]:

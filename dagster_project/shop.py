@@ -47,7 +47,7 @@ class Owner:
 class Shop:
     """What all jobs share. `watch(table, what)` hears of each step, `post` tells other catalogues.
 
-    `trace` says which columns an indicator's SQL reads.
+    `trace` says which columns an indicator's SQL reads. `attempts` has that of the run at hand, by run and span.
     """
 
     settings: Settings
@@ -57,6 +57,7 @@ class Shop:
     indexes: Mapping[str, Index] = field(default_factory=dict)
     post: Post = field(default_factory=lambda: Post(Settings(), ()))
     trace: Trace = trace
+    attempts: dict[tuple[str, Span], Attempt] = field(default_factory=dict, compare=False)
 
     @property
     def figured(self) -> list[Indicator]:

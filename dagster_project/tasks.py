@@ -7,6 +7,7 @@ task is a row for each change; the latest counts.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -21,7 +22,8 @@ OPEN, RESOLVED, CLOSED = "open", "resolved", "closed"
 COLUMNS = ("task", "state", "department", "table", "day", "build_id", "failed", "evidence", "note", "at")
 _LATEST = """
 SELECT task, argMax(tuple(state, department, table, day, build_id, failed, evidence, note, at), at)
-FROM quality.task GROUP BY task"""
+FROM quality.task {which} GROUP BY task"""
+_SOME = "WHERE task IN {tasks:Array(String)}"
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,19 @@ def task_id(table: str, day: date) -> str:
 
 def tasks(warehouse: Warehouse) -> list[Task]:
     """Every task as it stands, the latest days first."""
+    return _tasks(warehouse.rows(_LATEST.replace("{which}", "")))
+
+
+def _named(warehouse: Warehouse, names: Collection[str]) -> list[Task]:
+    """Those of these names as they stand."""
+    if not names:
+        return []
+    return _tasks(warehouse.rows(_LATEST.replace("{which}", _SOME), tasks=sorted(names)))
+
+
+def _tasks(rows: Iterable[tuple[Any, ...]]) -> list[Task]:
     found = []
-    for task, (*plain, failed, evidence, note, at) in warehouse.rows(_LATEST):
+    for task, (*plain, failed, evidence, note, at) in rows:
         shown = tuple(json.loads(item) for item in evidence)
         told: tuple[Any, ...] = (*plain, tuple(failed), shown, note, at)
         found.append(Task(task, *told))
@@ -72,7 +85,8 @@ def settle_tasks(
     warehouse: Warehouse, department: str, suite: Suite, judged: Judged, now: datetime
 ) -> list[Task]:
     """Open a task for each day that failed, resolve those of days that passed; what changed."""
-    standing = {item.task: item for item in tasks(warehouse) if item.state == OPEN}
+    names = {task_id(verdict.table, verdict.day) for verdict in judged.verdicts if verdict.passed}
+    standing = {item.task: item for item in _named(warehouse, names) if item.state == OPEN}
     changed = []
     for verdict in judged.verdicts:
         name = task_id(verdict.table, verdict.day)
@@ -94,9 +108,8 @@ def settle_tasks(
 
 def close(warehouse: Warehouse, name: str, note: str, now: datetime) -> Task:
     """Close a task by hand; Misdeclared where there is none of this name."""
-    for item in tasks(warehouse):
-        if item.task == name:
-            closed = Task(**vars(item) | {"state": CLOSED, "note": note, "at": now})
-            warehouse.insert("quality.task", COLUMNS, [closed.row])
-            return closed
+    for item in _named(warehouse, [name]):
+        closed = Task(**vars(item) | {"state": CLOSED, "note": note, "at": now})
+        warehouse.insert("quality.task", COLUMNS, [closed.row])
+        return closed
     raise Misdeclared("quality", name, "no such task; see liaowang quality tasks")

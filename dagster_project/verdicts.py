@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
+from typing import Any
 
 from dagster_project.warehouse import Warehouse
 
@@ -14,20 +15,29 @@ _FAILED = """
 SELECT table, day, failed FROM
 (
     SELECT table, day, argMax(passed, decided) AS passed, argMax(failed, decided) AS failed
-    FROM quality.verdict WHERE build_id = {build:String} GROUP BY table, day
+    FROM quality.verdict WHERE build_id = {build:String}{among} GROUP BY table, day
 )
 WHERE passed = 0"""
 _SILENT = """
 SELECT table, day FROM release.build
-WHERE build_id = {build:String} AND content_hash != ''
-    AND (table, day) NOT IN (SELECT table, day FROM quality.verdict WHERE build_id = {build:String})"""
+WHERE build_id = {build:String}{among} AND content_hash != ''
+    AND (table, day) NOT IN (SELECT table, day FROM quality.verdict WHERE build_id = {build:String}{among})"""
+_AMONG = " AND table IN {tables:Array(String)}"
 
 
-def failures(warehouse: Warehouse, build_id: str) -> Failures:
-    """Days of tables of a build that did not pass, with what failed. No verdict means not passed."""
+def failures(warehouse: Warehouse, build_id: str, tables: Collection[str] | None = None) -> Failures:
+    """Days of tables of a build, or of these alone, that did not pass, with why. No verdict means not passed."""
     found: dict[str, dict[date, tuple[str, ...]]] = defaultdict(dict)
-    for table, day in warehouse.rows(_SILENT, build=build_id):
+    for table, day in _rows(warehouse, _SILENT, build_id, tables):
         found[table][day] = NO_VERDICT
-    for table, day, failed in warehouse.rows(_FAILED, build=build_id):
+    for table, day, failed in _rows(warehouse, _FAILED, build_id, tables):
         found[table][day] = tuple(failed)
     return found
+
+
+def _rows(
+    warehouse: Warehouse, query: str, build_id: str, tables: Collection[str] | None
+) -> list[tuple[Any, ...]]:
+    if tables is None:
+        return warehouse.rows(query.replace("{among}", ""), build=build_id)
+    return warehouse.rows(query.replace("{among}", _AMONG), build=build_id, tables=sorted(tables))

@@ -59,7 +59,10 @@ class Storing:
 
         An event that cannot be stored is a refusal then, a tick that cannot be is left to control.
         """
-        stored = [item for topic in self._tables for item in await self._events(topic, landed)]
+        feeds: dict[str, list[Landed]] = {}
+        for item in landed:
+            feeds.setdefault(item.topic, []).append(item)
+        stored = [item for topic, mine in feeds.items() for item in await self._events(topic, mine)]
         await self._refusals(stored)
         return await self._ticks(stored)
 
@@ -99,9 +102,8 @@ class Storing:
             return
         raise _unfit("ledger", error)
 
-    async def _events(self, topic: str, landed: Sequence[Landed]) -> list[Landed]:
+    async def _events(self, topic: str, mine: list[Landed]) -> list[Landed]:
         table, make = self._tables[topic]
-        mine = [item for item in landed if item.topic == topic]
         for at, found in _by_batch(await self._put(table, mine, ACCEPTED, make)):
             contract = self._contracts[topic]
             reasons = [(row, _shown(contract, error)) for row, error in found]

@@ -1,7 +1,8 @@
 """Gathers batches and writes them: rows first, the ledger last, and only then are their frames done.
 
-A flush holds up to some rows or seconds of all feeds together. While one is written, the next is gathered;
-when that is full too, `add` waits, so memory stays bounded while the warehouse is away. Each step of a flush
+Each feed is gathered by itself and flushed when it has enough rows for a good block of its table; after some
+seconds all are. While a flush is written, the next is gathered; when a feed or all together have what they may,
+`add` waits, so memory stays bounded while the warehouse is away. Each step of a flush
 is repeated until it succeeds; whatever a repeated step writes twice has the same keys. Rows that can never be
 stored do not hold up the others (`streams/land/storing.py`).
 """
@@ -13,56 +14,24 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from schemas.contract import Contract
 from schemas.errors import Unavailable
 from schemas.pseudonyms import Pseudonyms
 from streams.land.account import Batch, join
 from streams.land.columns import Columns, FeedColumns, Landed
+from streams.land.gathered import Gathered, Key, Limits, Taken
 from streams.land.storing import Storing
 from streams.land.warehouse import Warehouse
 from streams.waits import Held, unheld
 
+__all__ = ["Key", "Limits", "Writer"]
 log = logging.getLogger("liaowang.land")
 
 Publish = Callable[[Sequence[Landed]], Awaitable[None]]
-Key = tuple[str, int]  # topic, partition
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When to flush (rows, bytes of raw events, seconds), and how long to wait between attempts at most."""
-
-    rows: int = 10_000
-    size: int = 32 << 20
-    seconds: float = 2.0
-    patience: float = 15.0
-
-
-class _Taken(NamedTuple):
-    landed: Landed
-    done: Callable[[], None]
-
-
-class _Gathered:
-    """What waits for the next flush."""
-
-    def __init__(self) -> None:
-        self.taken: list[_Taken] = []
-        self.rows = self.size = 0
-
-    def add(self, item: _Taken) -> None:
-        batch = item.landed.batch
-        self.taken.append(item)
-        self.rows += len(batch.accepted) + len(batch.refused)
-        self.size += sum(len(row.raw) for row in batch.accepted) + sum(len(row.raw) for row in batch.refused)
-
-    def reached(self, limits: Limits) -> bool:
-        return self.rows >= limits.rows or self.size >= limits.size
 
 
 class Writer:
@@ -91,9 +60,8 @@ class Writer:
         self._store = Storing(tables, self._insert, aside)
         self._warehouse, self._publish, self._lively, self._limits = warehouse, publish, lively, limits
         self._moving, self._stuck, self._wait = moving, stuck, held
-        self._gathered = _Gathered()
+        self._gathered = Gathered(limits)
         self._room = asyncio.Event()
-        self._room.set()
         self._full = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "land-writer")
         self._trouble: str | None = None
@@ -105,24 +73,19 @@ class Writer:
 
     async def add(self, landed: Landed, done: Callable[[], None]) -> None:
         """Take a batch for the next flush; call `done` when it is written. Waits while there is no room."""
-        while not self._room.is_set():
-            await self._room.wait()
-        self._gathered.add(_Taken(landed, done))
-        if self._gathered.reached(self._limits):
+        while not self._gathered.room(landed.topic):
             self._room.clear()
+            await self._room.wait()
+        self._gathered.add(Taken(landed, done), asyncio.get_running_loop().time())
+        if self._gathered.full:
             self._full.set()
 
     def forget(self, partitions: Collection[Key]) -> None:
         """Drop what waits for the next flush of these partitions; another worker lands it."""
         for key in partitions:
             self.written.pop(key, None)
-        kept, self._gathered = self._gathered.taken, _Gathered()
-        for item in kept:
-            if (item.landed.topic, item.landed.partition) not in partitions:
-                self._gathered.add(item)
-        if not self._gathered.reached(self._limits):
-            self._full.clear()
-            self._room.set()
+        self._gathered.forget(partitions)
+        self._made_room()
 
     async def call(self, function: Callable[[], T]) -> T:
         """What a blocking function gives, run in the writer's thread until no peer is Unavailable to it."""
@@ -133,19 +96,25 @@ class Writer:
         """Flush for ever."""
         while True:
             await self._wait_for_flush()
-            gathered, self._gathered = self._gathered, _Gathered()
-            self._full.clear()
-            self._room.set()
-            if gathered.taken:
-                await self._flush(gathered.taken)
-            if self._moving() or gathered.taken:
+            taken = self._gathered.take(asyncio.get_running_loop().time())
+            self._made_room()
+            if taken:
+                await self._flush(taken)
+            if self._moving() or taken:
                 self._alive()
 
     async def _wait_for_flush(self) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._full.wait(), self._limits.seconds)
+            await asyncio.wait_for(
+                self._full.wait(), self._gathered.patience(asyncio.get_running_loop().time())
+            )
 
-    async def _flush(self, taken: Sequence[_Taken]) -> None:
+    def _made_room(self) -> None:
+        if not self._gathered.full:
+            self._full.clear()
+        self._room.set()
+
+    async def _flush(self, taken: Sequence[Taken]) -> None:
         landed = await self._store(_joined([item.landed for item in taken]))
         if any(item.batch.refused for item in landed):
             await self._insist(lambda: self._publish(landed), flushing=True)
