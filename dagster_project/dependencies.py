@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
@@ -11,8 +12,12 @@ DIALECT = "clickhouse"
 _DIMENSIONS = {"mart.region"}
 
 
+@lru_cache(maxsize=1024)
 def dependencies(sql: str) -> tuple[str, ...]:
-    """Names of the `built` tables a query reads, sorted; ValueError where it may not read something."""
+    """Names of the `built` tables a query reads, sorted; ValueError where it may not read something.
+
+    Each query is taken apart once a process: `up` reads the indicators for its check and for the marts.
+    """
     tree = _parse(sql)
     ctes = {cte.alias for cte in tree.find_all(exp.CTE)}
     found = set()

@@ -47,8 +47,9 @@ def publish_files(
     drafts = [draft(place_of(rule.id, root), rule) for rule in rules]
     entries = plan_files(told, drafts, datetime.now(UTC))
     new = {entry.rule for entry in entries}
+    read = {rule.id: rule.text for rule in rules}
     for id, entry in told.in_force().items():
-        if id not in new:
+        if id not in new and entry.text != read.get(id):
             try:
                 parse_published(entry.text, f"{id}@{entry.version}", contracts)
             except Misdeclared as error:

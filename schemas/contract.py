@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,9 @@ def load_contract(path: Path, *, simulated: bool = True) -> Contract:
     return parse_contract(read_text(path), path, simulated=simulated)
 
 
+@lru_cache(maxsize=512)
 def parse_contract(text: str, path: Path, *, simulated: bool = True) -> Contract:
-    """The contract in a text that stands at this path (which names the feed)."""
+    """The contract in a text that stands at this path (which names the feed); a text is read once a process."""
     document = parse_yaml(text, str(path))
     parts = document.mapping(_DOCUMENT)
     _check_odcs(document)

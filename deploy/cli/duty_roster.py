@@ -26,12 +26,10 @@ def holes(
     as_json: AsJson = False,
 ) -> None:
     """Show the times without anybody on duty in the coming days. 3: there are some."""
-    with at_work() as work, work.database.reading() as session:
-        span = days or work.desk.roster.look_ahead
-        found = views(
-            find_holes(session, work.desk, roles_of(rules_in_use(work.settings)), work.now, span),
-            work.now,
-        )
+    with at_work() as work:
+        span, roles = days or work.desk.roster.look_ahead, roles_of(rules_in_use(work.settings))
+        with work.database.reading() as session:
+            found = views(find_holes(session, work.desk, roles, work.now, span), work.now)
     if as_json:
         say_json({"items": found, "days": span})
     elif found:

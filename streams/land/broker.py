@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
@@ -31,9 +32,7 @@ def administration(address: str) -> Iterator[KafkaAdminClient]:
     """A client of the broker inside the block; whatever goes wrong with it is Unavailable."""
     try:
         knock(address, TIMEOUT / 1000)  # a client that finds nobody leaves its sockets open
-        admin = KafkaAdminClient(
-            bootstrap_servers=address, request_timeout_ms=TIMEOUT, bootstrap_timeout_ms=TIMEOUT
-        )
+        admin = _client(address)
         try:
             yield admin
         finally:
@@ -47,17 +46,62 @@ def describe(admin: KafkaAdminClient, names: Iterable[str]) -> list[Topic]:
 
     The id is the broker's topic UUID (KIP-516), which a recreated topic does not keep.
     """
-    found = []
-    for topic in admin.describe_topics(list(names)):
+    there = {topic["name"]: topic for topic in admin.describe_topics(list(names))}
+    for name, topic in there.items():
         if topic["error_code"]:
-            raise Unavailable(f"broker: topic {topic['name']} does not exist yet; liaowang up makes it")
-        partitions = sorted(p["partition_index"] for p in topic["partitions"])
-        tps = [TopicPartition(topic["name"], p) for p in partitions]
-        starts = admin.list_partition_offsets(dict.fromkeys(tps, OffsetSpec.EARLIEST))
-        ends = admin.list_partition_offsets(dict.fromkeys(tps, OffsetSpec.LATEST))
-        offsets = {tp.partition: (starts[tp].offset, ends[tp].offset) for tp in tps}
-        found.append(Topic(topic["name"], topic_id(str(topic["topic_id"]), len(partitions)), offsets))
-    return found
+            raise Unavailable(f"broker: topic {name} does not exist yet; liaowang up makes it")
+    parts = {
+        name: [TopicPartition(name, each["partition_index"]) for each in topic["partitions"]]
+        for name, topic in there.items()
+    }
+    every = [tp for tps in parts.values() for tp in tps]  # asked for at once, however many topics there are
+    starts = admin.list_partition_offsets(dict.fromkeys(every, OffsetSpec.EARLIEST)) if every else {}
+    ends = admin.list_partition_offsets(dict.fromkeys(every, OffsetSpec.LATEST)) if every else {}
+    return [
+        Topic(
+            name,
+            topic_id(str(there[name]["topic_id"]), len(tps)),
+            {tp.partition: (starts[tp].offset, ends[tp].offset) for tp in sorted(tps)},
+        )
+        for name, tps in parts.items()
+    ]
+
+
+class Administrator:
+    """Describes topics by a client that is kept from call to call, and made anew after whatever went wrong."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._admin: KafkaAdminClient | None = None
+        self._lock = Lock()
+
+    def describe(self, names: Iterable[str]) -> list[Topic]:
+        """The topics of these names, one caller at a time; Unavailable where the broker is away."""
+        with self._lock:
+            try:
+                knock(self._address, TIMEOUT / 1000)
+                if self._admin is None:
+                    self._admin = _client(self._address)
+                return describe(self._admin, names)
+            except (KafkaError, OSError) as error:
+                self._close()
+                raise Unavailable(f"broker {self._address}: {error or type(error).__name__}") from error
+
+    def close(self) -> None:
+        """End the connection."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            admin.close()
+
+
+def _client(address: str) -> KafkaAdminClient:
+    return KafkaAdminClient(
+        bootstrap_servers=address, request_timeout_ms=TIMEOUT, bootstrap_timeout_ms=TIMEOUT
+    )
 
 
 def timestamp_types(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, str]:

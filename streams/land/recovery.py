@@ -12,7 +12,7 @@ from kafka.errors import OffsetOutOfRangeError
 
 from schemas.errors import LiaowangError
 from streams.land.account import Position
-from streams.land.broker import Probe, administration, describe
+from streams.land.broker import Administrator, Probe
 from streams.land.ledger import Epoch, epoch_of, incident, lineage
 from streams.land.warehouse import Warehouse
 
@@ -27,13 +27,12 @@ class Recovery:
     """What is known of the topics from outside; Unavailable while broker or warehouse are away."""
 
     def __init__(self, broker: str, warehouse: Warehouse) -> None:
-        self._broker, self._warehouse = broker, warehouse
+        self._topics, self._warehouse = Administrator(broker), warehouse
         self._probe = Probe(broker)
 
     def stand(self, name: str) -> tuple[Epoch, dict[int, Position]]:
         """The topic's epoch and the position of each of its partitions; Incident on a contradiction."""
-        with administration(self._broker) as admin:
-            topic = describe(admin, [name])[0]
+        topic = self._topics.describe([name])[0]
         known = self._warehouse.epochs(name)
         epoch = epoch_of(known, topic.topic_id)
         if epoch not in known:
@@ -64,5 +63,4 @@ class Recovery:
 
     def ids(self, names: Sequence[str]) -> dict[str, str]:
         """What identifies each topic now."""
-        with administration(self._broker) as admin:
-            return {topic.name: topic.topic_id for topic in describe(admin, names)}
+        return {topic.name: topic.topic_id for topic in self._topics.describe(names)}

@@ -273,3 +273,18 @@ def test_two_feeds_on_one_topic_are_misdeclared(tmp_path: Path) -> None:
         path.write_text(yaml.safe_dump(edited, allow_unicode=True), encoding="utf-8")
     with pytest.raises(Misdeclared, match=r"topic: readings belongs to ecology\.air already"):
         load_contracts(tmp_path)
+
+
+def test_the_same_text_is_read_once_and_an_edited_file_anew(tmp_path: Path) -> None:
+    path = tmp_path / "ecology" / "air-quality.yaml"
+    path.parent.mkdir()
+    text = (FEEDS / "ecology" / "air-quality.yaml").read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    first = load_contract(path)
+    assert load_contract(path) is first
+    path.write_text(text.replace("lateness, value: PT2H", "lateness, value: PT3H"), encoding="utf-8")
+    assert load_contract(path).lateness == first.lateness + timedelta(hours=1)
+    other = tmp_path / "ecology" / "air.yaml"
+    other.write_text(text, encoding="utf-8")
+    with pytest.raises(Misdeclared, match=r"air\.yaml"):
+        load_contract(other)
