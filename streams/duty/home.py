@@ -23,11 +23,17 @@ def open_database(settings: Settings, now: datetime, regions: Regions) -> Databa
     """The duty database of a home, migrated; where it knows no officer yet, the example's are made."""
     database = Database(settings.duty_database)
     database.migrate()
-    with database.writing() as session:
-        first = session.scalars(sa.select(Officer.id).limit(1)).first() is None
-        if first:
-            seed(session, now, regions)
+    with database.reading() as session:  # who only looks takes nobody's turn to write
+        first = _without_officers(session)
+    if first:
+        with database.writing() as session:
+            if _without_officers(session):
+                seed(session, now, regions)
     return database
+
+
+def _without_officers(session: Session) -> bool:
+    return session.scalars(sa.select(Officer.id).limit(1)).first() is None
 
 
 def open_home(settings: Settings, now: datetime, *, strict: bool = False) -> tuple[Database, Desks]:

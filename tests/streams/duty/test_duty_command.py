@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from deploy.cli.groups import duty as app
 from schemas.settings import Settings
+from streams.duty.database import Database
 from streams.duty.home import open_home
 from streams.duty.officers import bearer, check_password
 from streams.duty.opening import hear
@@ -51,6 +53,12 @@ def home(sqlite_url: str, tmp_path: Path) -> Iterator[Home]:
         hear(session, desks.now(), datetime.now(UTC), [warning("e1"), warning("e2", level="red")])
     database.close()
     yield Home(settings)
+
+
+def test_who_only_looks_waits_for_no_writer(home: Home) -> None:
+    with closing(Database(home.settings.duty_database)) as database, database.writing():
+        assert "duty-province" in home.run("who", "--role", "duty-desk", "--region", "330106")
+        assert len(home.json("cases")["items"]) == 2
 
 
 def test_a_case_is_dealt_with_on_the_command_line(home: Home) -> None:
