@@ -241,7 +241,8 @@ def _told(address: str, headers: dict[str, str]) -> int:
         with urlopen(Request(address, headers=headers), timeout=5) as answer:
             return int(answer.status)
     except HTTPError as error:
-        return error.code
+        with error:
+            return error.code
 
 
 def _admits(access: dict[str, object], query: str = "SELECT 1") -> bool | None:
