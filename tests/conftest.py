@@ -36,8 +36,16 @@ PORTS = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let kafka-python import the rest of itself, too; no test fails for being slow."""
-    hypothesis.settings.register_profile("untimed", deadline=None)
+    """Let kafka-python import the rest of itself, too; no test fails for being slow.
+
+    Where `CI` is set, Hypothesis draws the same examples at every run (its own profile of that name).
+    """
+    hypothesis.settings.register_profile(
+        "untimed",
+        hypothesis.settings.default,
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
     hypothesis.settings.load_profile("untimed")
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
 
