@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import warnings
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ import pytest
 with warnings.catch_warnings():  # kafka-python reads its message schemas in a way that Python has deprecated
     warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
     import kafka.admin
+    from kafka.net import KafkaNetSocket
 
 from deploy.environment import load_settings, settings_from
 from deploy.local.kafka import kafka_running
@@ -36,10 +38,30 @@ PORTS = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let kafka-python import the rest of itself, too; no test fails for being slow."""
-    hypothesis.settings.register_profile("untimed", deadline=None)
+    """Let kafka-python import the rest of itself, too; no test fails for being slow.
+
+    Where `CI` is set, Hypothesis draws the same examples at every run (its own profile of that name).
+    """
+    hypothesis.settings.register_profile(
+        "untimed",
+        hypothesis.settings.default,
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
     hypothesis.settings.load_profile("untimed")
+    KafkaNetSocket.socket = lambda self, *of: Dropped(*of)
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+
+
+class Dropped(socket.socket):
+    """A socket that is closed when nobody holds it any more.
+
+    kafka-python drops one that is just connecting when its client is closed, which Python would tell of at some
+    later test. Clients that are not closed are still told of, by the pair of sockets each has beside.
+    """
+
+    def __del__(self) -> None:
+        self.close()
 
 
 @pytest.fixture(scope="session")

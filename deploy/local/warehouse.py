@@ -227,7 +227,8 @@ def _told(address: str, headers: dict[str, str]) -> int:
         with urlopen(Request(address, headers=headers), timeout=5) as answer:
             return int(answer.status)
     except HTTPError as error:
-        return error.code
+        with error:
+            return error.code
 
 
 def _reads(access: dict[str, object], path: Path) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from math import fsum
+from sys import float_info
+
+LARGEST = float_info.max
 
 
 def total(values: Sequence[float]) -> float:
@@ -13,6 +16,14 @@ def total(values: Sequence[float]) -> float:
         return fsum(values)
     except OverflowError:  # perhaps on the way only
         return float(_whole(values))
+
+
+def saturated(values: Sequence[float]) -> float:
+    """The sum of finite numbers; the largest float, or the lowest, where it is beyond."""
+    try:
+        return total(values)
+    except OverflowError:
+        return LARGEST if _whole(values) > 0 else -LARGEST
 
 
 def mean(values: Sequence[float]) -> float:

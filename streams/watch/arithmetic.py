@@ -9,19 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from math import isfinite, isnan
-from sys import float_info
 
 from schemas.arithmetic import exact
 
-LARGEST = float_info.max
+LARGEST = exact.LARGEST
 
 
 def total(values: Sequence[float]) -> float:
     """The sum, rounded once; the largest float where it is beyond, so that it still compares right."""
-    try:
-        return exact.total(values)
-    except OverflowError:
-        return LARGEST if sum(map(Fraction, values)) > 0 else -LARGEST
+    return exact.saturated(values)
 
 
 def mean(values: Sequence[float]) -> float:

@@ -48,15 +48,28 @@ def usual(values: Sequence[float], quantiles: Sequence[float] = ()) -> Usual:
     """The figures of one slot's values (at least one)."""
     ordered, number = sorted(values), len(values)
     mean = exact.mean(ordered)
-    off = [value - mean for value in ordered]
-    squares = math.fsum(each * each for each in off)
     return Usual(
         number=number,
         mean=mean,
-        sd=math.sqrt(squares / (number - 1)) if number > 1 else None,
+        sd=_deviation(ordered, mean) if number > 1 else None,
         median=quantile(ordered, 0.5),
         quantiles=tuple((share, quantile(ordered, share)) for share in sorted(quantiles)),
     )
+
+
+def _deviation(values: Sequence[float], mean: float) -> float:
+    """The standard deviation (n - 1) of two or more; the largest float where it is beyond."""
+    off = [value - mean for value in values]
+    try:
+        squares = math.fsum(each * each for each in off)
+    except OverflowError:
+        squares = math.inf
+    if math.isfinite(squares):
+        return math.sqrt(squares / (len(values) - 1))
+    off = [value / 4 - mean / 4 for value in values]
+    scale = max(map(abs, off))
+    squares = math.fsum((each / scale) ** 2 for each in off)
+    return min(exact.LARGEST, 4 * scale * math.sqrt(squares / (len(values) - 1)))
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
@@ -67,7 +80,10 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     place = (len(ordered) - 1) * share
     low = math.floor(place)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    apart, part = ordered[high] - ordered[low], place - low
+    if math.isfinite(apart):
+        return ordered[low] + apart * part
+    return ordered[low] * (1 - part) + ordered[high] * part
 
 
 def table_rows(found: dict[tuple[str, int], Usual]) -> list[dict[str, Any]]:

@@ -7,12 +7,12 @@ and refvalIdxByDate.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
+from schemas.arithmetic import exact
 from streams.watch.detect.detector import State, When
 
 MONTHLY, WEEKLY, DAILY = 12, 52, 365
@@ -54,10 +54,10 @@ class History:
         if safe:
             near = self.observed[-REACHED * points :]
             known = [each for each in near if each is not None][-points:]
-            return math.fsum(known) >= cases
+            return exact.saturated(known) >= cases
         newest = self.observed[-points:]
         known = [each for each in newest if each is not None]
-        return None if len(known) < len(newest) else math.fsum(known) >= cases
+        return None if len(known) < len(newest) else exact.saturated(known) >= cases
 
 
 def remember(state: State, t: When, observed: float | None, population: float | None, keep: int) -> State:

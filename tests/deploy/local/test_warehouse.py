@@ -212,7 +212,15 @@ def told(
         with urlopen(Request(address, headers=dict(headers), method=method), timeout=60) as answer:
             return answer.status, dict(answer.headers)
     except HTTPError as error:
-        return error.code, dict(error.headers)
+        with error:
+            return error.code, dict(error.headers)
+
+
+def shut(address: str) -> None:
+    """Nobody is let in at this door."""
+    with pytest.raises(HTTPError) as refused:
+        urlopen(address, timeout=60)
+    refused.value.close()
 
 
 @pytest.mark.stack
@@ -323,22 +331,19 @@ def test_nobody_who_is_slow_keeps_the_door() -> None:
         assert answer.status == 200
     for each in held:
         each.close()
-    with pytest.raises(HTTPError):
-        urlopen(door.address, timeout=60)
+    shut(door.address)
 
 
 def test_the_door_lets_one_in_and_nobody_after() -> None:
     door = Door()
     door.open()
-    with pytest.raises(HTTPError):
-        urlopen(door.address[:-1], timeout=10)
+    shut(door.address[:-1])
     assert not door.used
     with urlopen(door.address, timeout=10) as answer:
         assert answer.status == 200
     assert door.used
     for _ in range(3):
-        with pytest.raises(HTTPError):
-            urlopen(door.address, timeout=10)
+        shut(door.address)
 
 
 @pytest.fixture

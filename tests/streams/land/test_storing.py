@@ -312,7 +312,7 @@ def store(warehouse: Settings) -> Iterator[Warehouse]:
 
 
 @pytest.mark.stack
-@run(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@run(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(raw=wide())
 def test_whatever_the_decoder_accepts_is_stored_and_read_back_equal(store: Warehouse, raw: bytes) -> None:
     decode = Decoder(WIDE).decode

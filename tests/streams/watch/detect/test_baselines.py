@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.arithmetic.exact import LARGEST
 from schemas.fields import SHANGHAI
 from streams.watch.baseline import BaselineTable, read_table
 from streams.watch.detect.baselines import baselines, quantile, table_rows, usual
@@ -29,6 +30,23 @@ def test_figures_are_numpy_s(values: list[float], share: float) -> None:
     assert found.sd == pytest.approx(np.std(values, ddof=1), rel=1e-9, abs=1e-6)
     assert found.median == pytest.approx(np.median(values), rel=1e-9, abs=1e-6)
     assert found.quantiles == ((share, pytest.approx(np.quantile(values, share), rel=1e-9, abs=1e-6)),)
+
+
+@given(
+    values=st.lists(
+        st.sampled_from([0.0, 1.0, 5e-324, 1e200, -1e200, 1e308, -1e308, LARGEST, -LARGEST]), min_size=2
+    )
+)
+def test_figures_of_any_size_are_numbers(values: list[float]) -> None:
+    found = usual(values, [0.1, 0.9])
+    assert found.sd is not None and 0 <= found.sd <= LARGEST
+    for each in (found.mean, found.median, *(value for _, value in found.quantiles)):
+        assert min(values) <= each <= max(values)
+
+
+def test_a_deviation_whose_squares_no_float_holds() -> None:
+    assert usual([1e200, 3e200]).sd == pytest.approx(2**0.5 * 1e200)
+    assert usual([LARGEST, -LARGEST]).sd == LARGEST
 
 
 def test_each_hour_of_the_week_has_its_own_in_shanghai() -> None:

@@ -97,6 +97,11 @@ def test_enough_cases_are_not_known_where_one_is_missing() -> None:
     assert [unknown.enough(4, 2, True), unknown.enough(5, 2, True)] == [True, False], "those that are known"
 
 
+def test_cases_whose_sum_no_float_holds_are_enough() -> None:
+    known = History(3, [], [1e308, 1.5e308, 1.0], [])
+    assert [known.enough(5, 3, safe) for safe in (False, True)] == [True, True]
+
+
 def test_cases_before_a_long_gap_are_no_recent_ones() -> None:
     """Safe: missing points are passed over, and no further back than twice as many points."""
 
