@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from dagster_project.project import make_definitions
+from dagster_project.orchestrate.project import make_definitions
 from schemas.errors import Misdeclared
 from schemas.settings import PREFIX, Settings
 

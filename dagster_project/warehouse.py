@@ -26,7 +26,7 @@ FULL = (75, 243)
 """Cannot write to a file, not enough space: a matter of the machine, not of the data."""
 THROWN = 395
 REFUSED = re.compile(r"release (\d+) (does not exist; [a-z0-9 ]+|has expired)")
-"""What a view of a release says where it is not to be had (`dagster_project.barrier`)."""
+"""What a view of a release says where it is not to be had (`dagster_project.mart.barrier`)."""
 External = Mapping[str, tuple[Sequence[tuple[str, str]], Sequence[Sequence[Any]]]]
 
 

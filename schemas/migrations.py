@@ -1,4 +1,4 @@
-"""Migrations of the warehouse: numbered SQL files, applied once each and in order (by `deploy.migrate`).
+"""Migrations of the warehouse: numbered SQL files, applied once each and in order (by `deploy.provision.migrate`).
 
 What a contract declares is not in them: those tables are derived (`schemas.tables`).
 """

@@ -16,10 +16,10 @@ with warnings.catch_warnings():  # kafka-python reads its message schemas in a w
 
 from deploy.environment import load_settings, settings_from
 from deploy.local.kafka import kafka_running
-from deploy.local.process import free_port
 from deploy.local.secrets import ensure_secrets
 from deploy.local.warehouse import warehouse_running
-from deploy.migrate import migrate
+from deploy.ports import free_port
+from deploy.provision.migrate import migrate
 from schemas.settings import PREFIX, Settings
 
 PORTS = (

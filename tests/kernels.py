@@ -23,7 +23,7 @@ from dagster_project.composite.source import read_source
 from dagster_project.composite.spec import read_spec
 from schemas.arithmetic import columns, elementary
 from streams.watch.detect import Point, detect, make
-from streams.watch.detect.baselines import baselines
+from streams.watch.trial.baselines import baselines
 
 YEAR = {"freq": 12, "b": 3, "w": 2, "limit54": "0,4", "start": 51}
 NOUFAILY = {**YEAR, "noPeriods": 4, "pastWeeksNotIncluded": 3, "pThresholdTrend": 1}

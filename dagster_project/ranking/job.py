@@ -12,10 +12,10 @@ from dagster import (
     schedule,
 )
 
-from dagster_project.periods import label, parse, whole
+from dagster_project.days.periods import label, parse, whole
+from dagster_project.days.spans import DAY
 from dagster_project.ranking.pdf import obstacle
 from dagster_project.ranking.publish import current_release, folder_of, period_of, read, write
-from dagster_project.spans import DAY
 from dagster_project.warehouse import warehouse
 from schemas.fields import SHANGHAI, TIME_ZONE
 from schemas.regions import load_regions

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 
-from dagster_project.periods import label
+from dagster_project.days.periods import label
 from schemas.regions import REGION_LEVELS, Regions
 
 RISEN, FALLEN, STILL, NEW = "▲", "▼", "—", "·"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from dagster_project.periods import PERIODS, whole
+from dagster_project.days.periods import PERIODS, whole
+from dagster_project.days.spans import Span
 from dagster_project.ranking.page import contents, html, table
 from dagster_project.ranking.pdf import print_pdf
 from dagster_project.ranking.publication import NAMES, Publication, Standing, publication
-from dagster_project.spans import Span
 from dagster_project.warehouse import Warehouse
 from schemas.errors import Misdeclared
 from schemas.regions import Regions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.local.process import port_open
+from deploy.ports import port_open
 from schemas.settings import Settings
 
 _UNKNOWN_USER, _WRONG_PASSWORD, _REQUIRED_PASSWORD, _AUTHENTICATION_FAILED = 192, 193, 194, 516

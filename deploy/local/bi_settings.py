@@ -6,7 +6,7 @@ count foreign rows), headers of answers, how NULL or FINAL are taken inside a vi
 
 from __future__ import annotations
 
-from dagster_project.barrier import REGIONS
+from dagster_project.mart.barrier import REGIONS
 
 SECONDS = 120
 MEMORY = 4_000_000_000

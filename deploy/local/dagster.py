@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from dagster_project.instance import prepare_instance
+from dagster_project.orchestrate.instance import prepare_instance
 from deploy.environment import inherited
 from deploy.local.process import demand_port
 from schemas.settings import Settings

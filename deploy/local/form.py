@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from dagster_project.tables import statements
-from deploy.migrate import migrate
-from deploy.rules import publish_files
-from deploy.topics import ensure_topics
+from dagster_project.mart.tables import statements
+from deploy.provision.migrate import migrate
+from deploy.provision.topics import ensure_topics
+from deploy.rules.files import publish_files
 from schemas.contract import Contract, load_contracts
 from schemas.errors import Misdeclared, together
 from schemas.in_use import Roots, files_of, take, taken
@@ -16,11 +16,11 @@ from schemas.regions import load_regions
 from schemas.roles import load_roles
 from schemas.settings import Settings
 from streams import aside
-from streams.duty.channels.config import load_channels
-from streams.duty.channels.home import channels_path
-from streams.duty.desk import roster_path
-from streams.duty.roster_yaml import load_roster
-from streams.watch.rule import load_rules
+from streams.duty.notify.channels.config import load_channels
+from streams.duty.notify.channels.home import channels_path
+from streams.duty.rosters.desk import roster_path
+from streams.duty.rosters.roster_yaml import load_roster
+from streams.watch.declare.load import load_rules
 
 TELLER = "health"
 """The service under which `status` tells of declarations that were set aside."""

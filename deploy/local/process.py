@@ -27,20 +27,6 @@ class CannotStart(LiaowangError):
     """The stack cannot run on this machine as it is; says in one line what is wrong and how to mend it."""
 
 
-def port_open(port: int) -> bool:
-    """Whether something on 127.0.0.1 accepts connections on this port."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((HOST, port)) == 0
-
-
-def free_port() -> int:
-    """A port on 127.0.0.1 that nothing listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
 def demand_port(port: int, setting: str, what: str) -> None:
     """Nothing listens on the port; otherwise CannotStart, naming the setting that moves it."""
     with socket.socket() as probe:

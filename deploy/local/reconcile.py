@@ -26,13 +26,13 @@ from schemas.in_use import in_use
 from schemas.settings import Settings
 from schemas.topics import DISPOSITIONS, WARNING_FEED, WARNINGS
 from streams.aside import Aside
-from streams.duty import models
-from streams.duty.database import Database
-from streams.duty.outbox import Outbox
+from streams.duty.database import models
+from streams.duty.database.database import Database
+from streams.duty.inbox.reached import Reached, rows_of, write_down
+from streams.duty.inbox.warning_log import log_of
 from streams.duty.push_worker import outbox_path
-from streams.duty.reached import Reached, rows_of, write_down
-from streams.duty.topic_records import records_of
-from streams.duty.warning_log import log_of
+from streams.duty.systems.outbox import Outbox
+from streams.duty.systems.topic_records import records_of
 from streams.land import reckoning
 from streams.land.broker import administration, describe
 from streams.land.warehouse import Warehouse

@@ -55,13 +55,13 @@ SERVERS = (
     ),
 )
 WORKERS = (
-    Service("receiver", "streams.duty.receiver:main", "http", ("receiver_port",), nice=BURST),
+    Service("receiver", "streams.duty.systems.receiver:main", "http", ("receiver_port",), nice=BURST),
     Service("gateway", "streams.intake.gateway:main", "http", ("gateway_port",), in_place=True),
     Service("land", "streams.land.worker:main", "heartbeat", stop_seconds=40),
-    Service("watch", "streams.watch.worker:main", "heartbeat", ("metrics_port",), stop_seconds=40),
+    Service("watch", "streams.watch.worker.worker:main", "heartbeat", ("metrics_port",), stop_seconds=40),
     Service("push", "streams.duty.push_worker:main", "heartbeat", nice=BURST),
     Service("duty", "streams.duty.worker:main", "http", ("duty_port",), nice=BURST),
-    Service("console", "streams.duty.console.service:main", "http", ("console_port",)),
+    Service("console", "streams.console.service:main", "http", ("console_port",)),
     Service("docs", "deploy.local.docs:main", "http", ("docs_port",)),
     Service(
         "dagster-webserver",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from dagster_project.barrier import EVERY
-from dagster_project.tables import visible
+from dagster_project.mart.barrier import EVERY
+from dagster_project.mart.tables import visible
 from deploy.local.bi_settings import MEMORY, SECONDS, bi_profile, sees
 from schemas.errors import Misdeclared
 from schemas.fields import TIME_ZONE

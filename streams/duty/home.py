@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 from schemas.declaration import read_yaml
 from schemas.regions import Regions
 from schemas.settings import Settings
-from streams.duty.database import Database
-from streams.duty.desk import EXAMPLE, Desks, ensure_roster
-from streams.duty.models import Officer
-from streams.duty.officers import add_officer
-from streams.duty.rights import ADMIN, Actor, Grant
+from streams.duty.accounts.officers import add_officer
+from streams.duty.accounts.rights import ADMIN, Actor, Grant
+from streams.duty.database.database import Database
+from streams.duty.database.models import Officer
+from streams.duty.rosters.desk import EXAMPLE, Desks, ensure_roster
 
 SETUP = "operator:first start"
 

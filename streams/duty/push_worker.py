@@ -21,21 +21,21 @@ from schemas.errors import Unavailable
 from schemas.regions import Regions, load_regions
 from schemas.settings import Settings
 from streams.aside import Aside
-from streams.duty.channels.home import open_channels
-from streams.duty.channels.sender import Sender
-from streams.duty.courier import CONCURRENCY, Courier
-from streams.duty.database import Database
+from streams.duty.database.database import Database
 from streams.duty.faults import SetAside
 from streams.duty.home import open_database
-from streams.duty.notices import Links
-from streams.duty.notifier import Notifier
-from streams.duty.outbox import open_outbox
-from streams.duty.policy import backoff
+from streams.duty.inbox.reader import Reader, sleep
+from streams.duty.notify.channels.home import open_channels
+from streams.duty.notify.channels.sender import Sender
+from streams.duty.notify.notices import Links
+from streams.duty.notify.notifier import Notifier
 from streams.duty.pulse import Pulse
-from streams.duty.push_inbox import PushInbox
-from streams.duty.reader import Reader, sleep
+from streams.duty.retry_policy import backoff
+from streams.duty.systems.courier import CONCURRENCY, Courier
+from streams.duty.systems.outbox import open_outbox
+from streams.duty.systems.push_inbox import PushInbox
+from streams.duty.systems.webhook import Webhook
 from streams.duty.together import together
-from streams.duty.webhook import Webhook
 from streams.stopping import stop_on_signals
 from streams.waits import Held, Waits
 from streams.worker import heartbeat, start_logging

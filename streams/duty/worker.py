@@ -19,21 +19,21 @@ from schemas.errors import Unavailable
 from schemas.in_use import in_use
 from schemas.settings import HOST, Settings
 from streams.aside import Aside
-from streams.duty.advancing import Advancing
 from streams.duty.api.app import make_api
-from streams.duty.api.parts import Parts, utc_now
-from streams.duty.case_inbox import CaseInbox
+from streams.duty.background.advancing import Advancing
+from streams.duty.background.case_inbox import CaseInbox
+from streams.duty.background.letting_go import LettingGo
+from streams.duty.background.roster_check import RosterCheck
+from streams.duty.cases.known_rules import published_at
+from streams.duty.cases.liveness import Liveness, look_at
+from streams.duty.cases.publisher import Publisher
 from streams.duty.faults import SetAside
-from streams.duty.holes import Holes
 from streams.duty.home import open_home
-from streams.duty.known_rules import published_at
-from streams.duty.letting_go import LettingGo
-from streams.duty.liveness import Liveness, look_at
-from streams.duty.publisher import Publisher
+from streams.duty.inbox.reader import Reader, sleep
+from streams.duty.parts import Parts, utc_now
 from streams.duty.pulse import Pulse
-from streams.duty.reader import Reader, sleep
-from streams.duty.roles import publisher_of, roles_of, rules_in_use
-from streams.duty.roster_check import RosterCheck
+from streams.duty.shifts.holes import Holes
+from streams.duty.shifts.roles import publisher_of, roles_of, rules_in_use
 from streams.duty.together import together
 from streams.http_doors import Guarded
 from streams.http_guard import guard_of

@@ -10,7 +10,7 @@ import math
 from datetime import date
 
 from schemas.simulate.model import Rhythm, Season
-from streams.duty.workdays import judge
+from schemas.workdays import judge
 
 WORKWEEK = 5
 

@@ -43,7 +43,7 @@ from streams.intake.journal import log_as_json
 from streams.intake.ticker import Ticker
 from streams.patient_aiohttp import serving
 from streams.stopping import stop_on_signals
-from streams.watch.rule_topic import EpochReader
+from streams.watch.publish.rule_topic import EpochReader
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from streams.intake.order import STEP, Clockwork, by_time, default_after, with_t
 from streams.intake.patience import Patience
 from streams.intake.replay import TOLD_EVERY, Pace, Tally, read_events, send
 from streams.intake.replays import Begun, Done, Replays, read_replays, record_beginning, record_replays
-from streams.watch.rule_topic import read_history
+from streams.watch.publish.rule_topic import read_history
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import sys
 import time
 from dataclasses import replace
 
-from dagster_project import indicator_sql, marts
-from dagster_project.indicator import Indicator, load_indicators
-from dagster_project.runs import run_span
+from dagster_project.build import indicator_sql
+from dagster_project.build.indicator import Indicator, load_indicators
+from dagster_project.mart import views
+from dagster_project.orchestrate.runs import run_span
 from schemas.contract import load_contracts
 from tests.benchmarks.house import AIR, engine_memory, land, own_memory, own_warehouse, say, sizes
 
@@ -43,7 +44,7 @@ def main(days: int, events: int) -> None:
     used: dict[str, float] = {}
     with own_warehouse() as (settings, open):
         for item in indicators.values():
-            for statement in (indicator_sql.ddl(item), *marts.indicator_mart(item)):
+            for statement in (indicator_sql.ddl(item), *views.indicator_mart(item)):
                 open.rows(statement)
         for count in sizes(days):
             span = land(open, count, events)

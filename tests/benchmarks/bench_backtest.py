@@ -13,8 +13,8 @@ import resource
 import time
 
 from dagster_project.warehouse import Warehouse
-from deploy.backtest import Version, run
-from deploy.landed_log import Stretch, connect
+from deploy.rule_history.backtest import Version, run
+from deploy.rule_history.landed_log import Stretch, connect
 from schemas.contract import load_contracts
 from schemas.settings import Settings
 from tests.benchmarks.bench_watch import COUNTIES, RULES, STATIONS

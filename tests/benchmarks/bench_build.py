@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from dagster_project.build import build_feed
-from dagster_project.gate import judge_feed
-from dagster_project.release import publish
+from dagster_project.build.feed import build_feed
+from dagster_project.gate.judge import judge_feed
+from dagster_project.release.publish import publish
 from schemas.tables import built_columns
 from tests.benchmarks.house import (
     AIR,

@@ -25,19 +25,19 @@ from kafka import KafkaProducer
 
 from dagster_project.warehouse import warehouse as connected
 from deploy.environment import as_environment, read_secrets, settings_from
-from deploy.local.process import free_port
 from deploy.local.secrets import ensure_secrets
 from deploy.local.warehouse import warehouse_running
-from deploy.migrate import migrate
+from deploy.ports import free_port
+from deploy.provision.migrate import migrate
 from schemas.regions import load_regions
 from schemas.settings import PREFIX, Settings
 from schemas.topics import DISPOSITIONS, WARNINGS
-from streams.duty.console.accounts import Accounts
-from streams.duty.database import Database
+from streams.console.accounts import Accounts
+from streams.duty.accounts.officers import add_token, find, set_password
+from streams.duty.cases.opening import hear
+from streams.duty.database.database import Database
+from streams.duty.database.models import Case
 from streams.duty.home import open_home, operator
-from streams.duty.models import Case
-from streams.duty.officers import add_token, find, set_password
-from streams.duty.opening import hear
 from tests.benchmarks.stack import broker
 from tests.benchmarks.visitors import READY, Key
 from tests.dagster_project.house import READING, Event

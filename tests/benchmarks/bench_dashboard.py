@@ -17,10 +17,11 @@ from datetime import UTC, date, datetime, timedelta
 
 from clickhouse_driver import Client
 
-from dagster_project import indicator_sql, marts
-from dagster_project.indicator import load_indicators
-from dagster_project.indicator_sql import FIGURES
-from dagster_project.ranking.mart import ranking_mart
+from dagster_project.build import indicator_sql
+from dagster_project.build.indicator import load_indicators
+from dagster_project.build.indicator_sql import FIGURES
+from dagster_project.mart import views
+from dagster_project.mart.ranking import ranking_mart
 from dagster_project.warehouse import Warehouse
 from schemas.contract import load_contracts
 from schemas.regions import load_regions
@@ -99,9 +100,9 @@ def declare(settings: Settings) -> None:
     known = [replace(like, id=f"bench.i{n}") for n in range(INDICATORS)]
     admin = Client(**settings.warehouse("admin"))
     for item in known:
-        for statement in (indicator_sql.ddl(item), *marts.indicator_mart(item)):
+        for statement in (indicator_sql.ddl(item), *views.indicator_mart(item)):
             admin.execute(statement)
-    for statement in (*marts.all_indicators(known), *ranking_mart()):
+    for statement in (*views.all_indicators(known), *ranking_mart()):
         admin.execute(statement)
     columns = ", ".join(f"`{name}` {kind}" for name, kind, _ in indicator_sql.FIGURE[1:])
     admin.execute(

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from deploy.environment import as_environment, load_settings
-from deploy.local.process import free_port
+from deploy.ports import free_port
 from schemas.settings import Settings
 
 LIAOWANG = [sys.executable, "-c", "from deploy.cli import main; main()"]

@@ -21,14 +21,14 @@ import httpx
 import sqlalchemy as sa
 from kafka import KafkaProducer
 
-from deploy.local.process import free_port
+from deploy.ports import free_port
 from schemas.regions import load_regions
 from schemas.settings import HOST, Settings
 from schemas.topics import WARNINGS
-from streams.duty.database import Database
+from streams.duty.accounts.officers import add_token, find
+from streams.duty.database.database import Database
+from streams.duty.database.models import Case, Message
 from streams.duty.home import open_database, operator
-from streams.duty.models import Case, Message
-from streams.duty.officers import add_token, find
 from tests.benchmarks.stack import broker
 from tests.programs import process, program
 from tests.streams.duty.moments import warning_bytes

@@ -9,8 +9,8 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from dagster_project.build import build_feed
-from dagster_project.gate import feed_suite, judge_feed
+from dagster_project.build.feed import build_feed
+from dagster_project.gate.judge import feed_suite, judge_feed
 from schemas.gate import Gate
 from tests.benchmarks.house import AIR, argument, attempt, land, own_warehouse, say, sizes
 

@@ -10,7 +10,7 @@ import json
 import time
 from datetime import date
 
-from deploy.cli.generate import all_places, generated_feeds
+from deploy.cli.data.generate import all_places, generated_feeds
 from schemas.event import encode_event
 from schemas.fields import midnight
 from streams.generate.model import Span

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from deploy.environment import load_settings
 from deploy.local.control import Control
 from deploy.local.proc import PROC, worked
-from deploy.local.process import free_port
+from deploy.ports import free_port
 from schemas.settings import PREFIX, Settings
 from tests.benchmarks import bench_watch_many
 from tests.benchmarks.growth import own_key, write_declarations

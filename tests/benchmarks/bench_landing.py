@@ -22,10 +22,10 @@ from typing import Any
 
 from deploy.environment import load_settings, settings_from
 from deploy.local.kafka import kafka_running
-from deploy.local.process import free_port
 from deploy.local.secrets import ensure_secrets
 from deploy.local.warehouse import warehouse_running
-from deploy.migrate import migrate
+from deploy.ports import free_port
+from deploy.provision.migrate import migrate
 from schemas.decoder import Decoder
 from schemas.fields import MILLISECOND
 from schemas.regions import load_regions

@@ -19,7 +19,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 
-from deploy.local.process import free_port
+from deploy.ports import free_port
 from schemas.levels import LEVELS
 from schemas.settings import Settings
 from schemas.topics import DISPOSITIONS, WARNINGS

@@ -10,9 +10,9 @@ import statistics
 import time
 from datetime import UTC, datetime
 
-from dagster_project.build import BUILD_COLUMNS, Built
-from dagster_project.release import publish
-from dagster_project.spans import Span
+from dagster_project.build.feed import BUILD_COLUMNS, Built
+from dagster_project.days.spans import Span
+from dagster_project.release.publish import publish
 from dagster_project.warehouse import Warehouse
 from quality.gate import VERDICT_COLUMNS
 from schemas.settings import Settings

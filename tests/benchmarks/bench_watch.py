@@ -22,7 +22,7 @@ from schemas.contract import load_contracts
 from schemas.event import encode_event, encode_tick
 from schemas.settings import Settings
 from schemas.topics import feed_topic
-from streams.watch.watcher import Watcher
+from streams.watch.worker.watcher import Watcher
 from tests.benchmarks.stack import RESULT, broker, in_child
 from tests.benchmarks.watching import AIR, Mark, fetch, publish, watch_until
 

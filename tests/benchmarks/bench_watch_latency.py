@@ -32,7 +32,7 @@ RULES = {
     "own": ("station", "{kind: threshold, field: pm25}", "{blue: 115}"),
     "rekeyed": ("region", "{kind: threshold, field: aqi}", "{blue: 300}"),
 }
-WORKER = program("streams.watch.worker")
+WORKER = program("streams.watch.worker.worker")
 Found = dict[str, list[float]]
 
 

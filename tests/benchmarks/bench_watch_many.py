@@ -22,7 +22,7 @@ from schemas.contract import FEEDS, Contract, load_contracts
 from schemas.event import encode_tick
 from schemas.settings import Settings
 from schemas.topics import feed_topic
-from streams.watch.watcher import Watcher
+from streams.watch.worker.watcher import Watcher
 from tests.benchmarks.bench_watch import STATIONS, values
 from tests.benchmarks.stack import RESULT, broker, in_child
 from tests.benchmarks.watching import Mark, fetch, publish, watch_until

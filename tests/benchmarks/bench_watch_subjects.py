@@ -24,8 +24,8 @@ from schemas.contract import load_contracts
 from schemas.event import encode_event, encode_tick
 from schemas.settings import Settings
 from schemas.topics import feed_topic
-from streams.watch.episode import LEVEL
-from streams.watch.watcher import Watcher
+from streams.watch.episodes.episode import LEVEL
+from streams.watch.worker.watcher import Watcher
 from tests.benchmarks.stack import RESULT, broker, in_child
 from tests.benchmarks.watching import AIR, Mark, publish, watch_until
 

@@ -15,14 +15,14 @@ from typing import Any
 
 from clickhouse_driver import Client
 
-from dagster_project.landed_ends import landed_ends
-from dagster_project.reopen import reopened
+from dagster_project.build.reopened_days import reopened
+from dagster_project.days.landed_ends import landed_ends
 from dagster_project.warehouse import Warehouse, warehouse
 from deploy.environment import settings_from
-from deploy.local.process import free_port
 from deploy.local.secrets import ensure_secrets
 from deploy.local.warehouse import warehouse_running
-from deploy.migrate import migrate
+from deploy.ports import free_port
+from deploy.provision.migrate import migrate
 from schemas.contract import Contract, load_contracts
 from schemas.in_use import files_of
 from schemas.settings import PREFIX, Settings

@@ -12,14 +12,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dagster_project.attempt import Attempt, begin
-from dagster_project.spans import Span
+from dagster_project.days.attempt import Attempt, begin
+from dagster_project.days.spans import Span
 from dagster_project.warehouse import Warehouse, warehouse
 from deploy.environment import settings_from
-from deploy.local.process import free_port
 from deploy.local.secrets import ensure_secrets
 from deploy.local.warehouse import warehouse_running
-from deploy.migrate import migrate
+from deploy.ports import free_port
+from deploy.provision.migrate import migrate
 from schemas.contract import load_contracts
 from schemas.regions import load_regions
 from schemas.settings import PREFIX, Settings

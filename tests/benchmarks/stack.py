@@ -15,8 +15,8 @@ from kafka.admin import KafkaAdminClient, NewTopic
 
 from deploy.environment import as_environment, load_settings
 from deploy.local.kafka import kafka_running
-from deploy.local.process import free_port
-from deploy.topics import ensure_topics, wanted_topics
+from deploy.ports import free_port
+from deploy.provision.topics import ensure_topics, wanted_topics
 from schemas.contract import load_contracts
 from schemas.settings import Settings
 

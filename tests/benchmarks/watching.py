@@ -14,13 +14,13 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from deploy.rules import history, publish_files
+from deploy.rules.files import history, publish_files
 from schemas.contract import Contract
 from schemas.in_use import FILES
 from schemas.settings import Settings
-from streams.watch.episode import GC_THRESHOLD
-from streams.watch.watcher import Watcher
-from streams.watch.worker import make_app
+from streams.watch.episodes.episode import GC_THRESHOLD
+from streams.watch.worker.watcher import Watcher
+from streams.watch.worker.worker import make_app
 from streams.worker import run_worker
 from tests.benchmarks.stack import RESULT
 

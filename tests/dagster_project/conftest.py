@@ -14,10 +14,10 @@ with warnings.catch_warnings():  # what GX imports uses modules that Python has 
 
 from dagster_project.warehouse import Warehouse, warehouse
 from deploy.environment import settings_from
-from deploy.local.process import free_port
 from deploy.local.secrets import ensure_secrets
 from deploy.local.warehouse import warehouse_running
-from deploy.migrate import migrate
+from deploy.ports import free_port
+from deploy.provision.migrate import migrate
 from schemas.settings import PREFIX, Settings
 from tests.dagster_project.house import House
 

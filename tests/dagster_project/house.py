@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from dagster_project.attempt import Attempt, begin
-from dagster_project.build import Built, build_feed
-from dagster_project.build_indicator import build_indicator
-from dagster_project.gate import judge_feed, judge_indicator
-from dagster_project.indicator import Indicator, load_indicators
-from dagster_project.release import Published, publish
-from dagster_project.spans import Span
+from dagster_project.build.feed import Built, build_feed
+from dagster_project.build.indicator import Indicator, load_indicators
+from dagster_project.build.indicator_build import build_indicator
+from dagster_project.days.attempt import Attempt, begin
+from dagster_project.days.spans import Span
+from dagster_project.gate.judge import judge_feed, judge_indicator
+from dagster_project.release.publish import Published, publish
 from dagster_project.warehouse import Warehouse
 from quality.gate import Judged
 from schemas.contract import Contract, load_contracts

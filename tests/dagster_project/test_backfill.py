@@ -13,12 +13,12 @@ from datetime import date, timedelta
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 
-from dagster_project.attempt import BACKFILL, Attempt, begin
-from dagster_project.build import build_feed
-from dagster_project.history import releases
-from dagster_project.instance import prepare_instance
-from dagster_project.progress import progress_of
-from dagster_project.spans import Span
+from dagster_project.build.checkpoint import progress_of
+from dagster_project.build.feed import build_feed
+from dagster_project.days.attempt import BACKFILL, Attempt, begin
+from dagster_project.days.spans import Span
+from dagster_project.orchestrate.instance import prepare_instance
+from dagster_project.release.catalogue import releases
 from deploy.environment import as_environment
 from tests.dagster_project.house import AIR, CONTRACTS, House, reading
 from tests.dagster_project.test_command import liaowang
@@ -31,7 +31,7 @@ RANGE = ("--from", str(DAYS[0]), "--to", str(DAYS[-1]))
 def test_a_chunk_that_was_begun_is_written_anew_and_one_that_was_done_is_not(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dagster_project.build.CHUNK_ROWS", 10)
+    monkeypatch.setattr("dagster_project.build.feed.CHUNK_ROWS", 10)
     house.land(*(reading(f"e{n}", DAYS[n % 20], 10 + n) for n in range(60)), reading("bad", DAYS[0], 2000))
     span = Span(DAYS[0], DAYS[-1])
 

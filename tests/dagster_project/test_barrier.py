@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     import clickhouse_connect
     from clickhouse_connect.driver.exceptions import DatabaseError
 
-from dagster_project.barrier import BEFORE
+from dagster_project.mart.barrier import BEFORE
 from dagster_project.warehouse import Warehouse
 from deploy.local.bi_settings import ALWAYS, FREE, LIMITED
 from schemas.errors import Misdeclared

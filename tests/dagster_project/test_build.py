@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dagster_project.build import build_feed
-from dagster_project.spans import Span
+from dagster_project.build.feed import build_feed
+from dagster_project.days.spans import Span
 from dagster_project.warehouse import Warehouse
 from tests.dagster_project.house import AIR, Event, House, reading
 

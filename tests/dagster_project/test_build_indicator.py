@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from dagster_project import periods
-from dagster_project.build_indicator import wanted_periods
-from dagster_project.spans import DAY as ONE
-from dagster_project.spans import Span
+from dagster_project.build.indicator_build import wanted_periods
+from dagster_project.days import periods
+from dagster_project.days.spans import DAY as ONE
+from dagster_project.days.spans import Span
 from tests.dagster_project.house import HEALTH, INDICATORS, Event, House, reading
 
 MONTHLY = INDICATORS["health.monthly-incidence"]

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from dagster_project.corrections import Copy, resolve
-from dagster_project.feed_sql import FeedSql, below
-from dagster_project.landed_ends import landed_ends
-from dagster_project.pending import concerned, pending, unread
+from dagster_project.build.corrections import Copy, resolve
+from dagster_project.build.feed_sql import FeedSql, below
+from dagster_project.build.unbuilt_days import concerned, pending, unread
+from dagster_project.days.landed_ends import landed_ends
 from dagster_project.warehouse import Warehouse
 from tests.dagster_project.house import AIR, READING, noon
 

@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from dagster_project.build import build_feed
-from dagster_project.evidence import evidence
-from dagster_project.gate import feed_suite, indicator_suite, judge_feed
-from dagster_project.runs import run_span
-from dagster_project.spans import Span
-from dagster_project.status import statuses
-from dagster_project.tasks import settle_tasks, tasks
+from dagster_project.build.feed import build_feed
+from dagster_project.days.spans import Span
+from dagster_project.gate.evidence import evidence
+from dagster_project.gate.judge import feed_suite, indicator_suite, judge_feed
+from dagster_project.gate.tasks import settle_tasks, tasks
+from dagster_project.mart.day_status import statuses
+from dagster_project.orchestrate.runs import run_span
 from quality.gate import Judged, Verdict
 from schemas.contract import Contract
 from schemas.gate import Gate

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.corrections import Copy, Corrections, resolve
+from dagster_project.build.corrections import Copy, Corrections, resolve
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 

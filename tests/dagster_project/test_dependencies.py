@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dagster_project.dependencies import dependencies, on_candidates
+from dagster_project.build.dependencies import dependencies, on_candidates
 
 SQL = """
 WITH days AS (SELECT event_day, sum(cases) AS n FROM built.health_infectious_disease GROUP BY event_day)

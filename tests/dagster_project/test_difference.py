@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from dagster_project.difference import difference
-from dagster_project.runs import run_span
-from dagster_project.spans import Span
+from dagster_project.days.spans import Span
+from dagster_project.orchestrate.runs import run_span
+from dagster_project.release.diff import difference
 from tests.dagster_project.house import INDICATORS, House, reading
 
 pytestmark = pytest.mark.stack

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from dagster_project.explain import Known, Question, explain
-from dagster_project.replay import read_raw, replay
-from dagster_project.spans import Span
+from dagster_project.days.spans import Span
+from dagster_project.explain.figure import Known, Question, explain
+from dagster_project.explain.replay import read_raw, replay
 from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from schemas.event import encode_event

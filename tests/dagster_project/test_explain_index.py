@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.explain import Question
-from dagster_project.explain_index import explain_index, replay_index
-from dagster_project.explanation import Explanation
-from dagster_project.gate import judge_indicator
-from dagster_project.index import INDEXES, Index, build_index, load_index, load_indexes
-from dagster_project.spans import Span
+from dagster_project.build.index import INDEXES, Index, build_index, load_index, load_indexes
+from dagster_project.days.spans import Span
+from dagster_project.explain.explanation import Explanation
+from dagster_project.explain.figure import Question
+from dagster_project.explain.index import explain_index, replay_index
+from dagster_project.gate.judge import judge_indicator
 from tests.dagster_project.house import AIR, HEALTH, INDICATORS, REQUESTS, Event, House, noon
 from tests.dagster_project.test_command import liaowang
 from tests.dagster_project.test_explain import AIR_DATA, HEALTH_DATA, KNOWN, land

@@ -16,9 +16,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import frictionless
 
-from dagster_project.export import FORMATS, export, read_package
-from dagster_project.open_data import datasets
-from dagster_project.spans import Span
+from dagster_project.days.spans import Span
+from dagster_project.share.export import FORMATS, export, read_package
+from dagster_project.share.open_data import datasets
 from schemas.contract_model import Contract, Field
 from schemas.errors import Misdeclared
 from tests.dagster_project.house import AIR, CONTRACTS, INDICATORS, REQUESTS, House, reading

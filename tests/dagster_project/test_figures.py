@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dagster_project.figures import Count, Figure, figures
-from dagster_project.indicator import Indicator
+from dagster_project.build.figures import Count, Figure, figures
+from dagster_project.build.indicator import Indicator
 from schemas.regions import load_regions
 from tests.dagster_project.house import INDICATORS
 

@@ -9,10 +9,10 @@ import pytest
 from clickhouse_driver import Client
 from clickhouse_driver.errors import ServerException
 
-from dagster_project.history import manifest, release, releases, roll_back
-from dagster_project.keep import expire, pin
-from dagster_project.pending import pending
-from dagster_project.spans import Span
+from dagster_project.build.unbuilt_days import pending
+from dagster_project.days.spans import Span
+from dagster_project.release.catalogue import manifest, release, releases, roll_back
+from dagster_project.release.expiry import expire, pin
 from schemas.errors import Misdeclared
 from tests.dagster_project.house import AIR, INDICATORS, House, reading
 

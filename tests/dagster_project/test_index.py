@@ -9,12 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.figures import Count, figures
-from dagster_project.gate import judge_indicator
-from dagster_project.index import INDEXES, Index, IndexExample, build_index, load_index, load_indexes, scores
-from dagster_project.lineage import values_lineage
-from dagster_project.spans import Span
-from dagster_project.tables import index_tables
+from dagster_project.build.figures import Count, figures
+from dagster_project.build.index import (
+    INDEXES,
+    Index,
+    IndexExample,
+    build_index,
+    load_index,
+    load_indexes,
+    scores,
+)
+from dagster_project.days.spans import Span
+from dagster_project.gate.judge import judge_indicator
+from dagster_project.mart.tables import index_tables
+from dagster_project.share.lineage import values_lineage
 from schemas.errors import Misdeclared
 from schemas.regions import load_regions
 from tests.dagster_project.house import AIR, HEALTH, INDICATORS, REQUESTS, Event, House, noon
@@ -61,7 +69,7 @@ def test_the_lineage_of_an_index_leads_to_the_values_of_its_indicators() -> None
 
 def test_county_users_see_indices_without_a_thread_started_before_the_sandbox() -> None:
     assert index_tables() == [index.indicator.table for index in ALL.values()]
-    code = "import sys; from dagster_project.tables import visible; visible(); print('numpy' in sys.modules)"
+    code = "import sys; from dagster_project.mart.tables import visible; visible(); print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

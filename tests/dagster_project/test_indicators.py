@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from dagster_project.build_indicator import count, last_input
-from dagster_project.figures import figures
-from dagster_project.indicator import INDICATORS as FOLDER
-from dagster_project.indicator import Example, Indicator, load_indicator, load_indicators
+from dagster_project.build.figures import figures
+from dagster_project.build.indicator import INDICATORS as FOLDER
+from dagster_project.build.indicator import Example, Indicator, load_indicator, load_indicators
+from dagster_project.build.indicator_build import count, last_input
 from dagster_project.warehouse import Warehouse
 from schemas.errors import Misdeclared
 from schemas.regions import load_regions

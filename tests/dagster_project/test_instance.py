@@ -8,7 +8,10 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-PREPARE = "import sys, pathlib, dagster_project.instance as i; i.prepare_instance(pathlib.Path(sys.argv[1]))"
+PREPARE = (
+    "import sys, pathlib, dagster_project.orchestrate.instance as i; "
+    "i.prepare_instance(pathlib.Path(sys.argv[1]))"
+)
 
 
 def test_storage_made_by_several_at_once_is_marked_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.keep import unshown
+from dagster_project.release.expiry import unshown
 
 DAY = date(2024, 3, 1)
 

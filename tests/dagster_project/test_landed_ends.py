@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from dagster_project.landed_ends import landed_ends
-from dagster_project.ledger import Interval, ends
+from dagster_project.days.landed_ends import landed_ends
+from dagster_project.days.ledger import Interval, ends
 from dagster_project.warehouse import Warehouse
 
 pytestmark = pytest.mark.stack

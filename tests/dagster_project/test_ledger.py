@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from dagster_project.ledger import End, Interval, complete, ends, offsets
+from dagster_project.days.ledger import End, Interval, complete, ends, offsets
 
 NOON = datetime(2024, 3, 2, 12, tzinfo=UTC)
 DAY = date(2024, 3, 1)  # ends 2024-02-29T16:00Z + 24 h

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey
 
-from dagster_project.lineage import COUNTED, sources
-from dagster_project.lineage_memory import FILE, remembered
-from dagster_project.project import make_definitions
+from dagster_project.orchestrate.project import make_definitions
+from dagster_project.share.lineage import COUNTED, sources
+from dagster_project.share.lineage_memory import FILE, remembered
 from schemas.settings import Settings
 from schemas.tables import built_columns
 from tests.dagster_project.house import CONTRACTS, INDICATORS

@@ -17,10 +17,10 @@ with warnings.catch_warnings():
     import clickhouse_connect
     from clickhouse_connect.driver.exceptions import DatabaseError
 
-from dagster_project.marts import feed_mart
-from dagster_project.tables import statements, visible
-from deploy.bi_catalogue import DOCUMENT, catalogue, written
+from dagster_project.mart.tables import statements, visible
+from dagster_project.mart.views import feed_mart
 from deploy.local.warehouse_config import users_config
+from deploy.provision.bi_catalogue import DOCUMENT, catalogue, written
 from schemas.contract import load_contracts
 from schemas.contract_model import Contract, Field
 from schemas.errors import Misdeclared
@@ -241,6 +241,6 @@ def test_every_view_of_a_region_is_one_of_mart() -> None:
 
 @pytest.mark.stack
 def test_the_documented_schema_is_the_one_there_is(house: House) -> None:
-    """`python -m deploy.bi_catalogue` writes it anew, from a running stack."""
+    """`python -m deploy.provision.bi_catalogue` writes it anew, from a running stack."""
     with asking(house.settings, "native", "bi") as ask:
         assert written(DOCUMENT.read_text(encoding="utf-8")) == catalogue(ask)

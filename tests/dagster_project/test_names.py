@@ -9,12 +9,12 @@ from uuid import uuid4
 
 import pytest
 
-from dagster_project.attempt import begin
-from dagster_project.build import Built, build_feed
-from dagster_project.gate import judge_feed
-from dagster_project.index import all_figures
-from dagster_project.marts import feed_columns, feed_mart
-from dagster_project.spans import Span
+from dagster_project.build.feed import Built, build_feed
+from dagster_project.build.index import all_figures
+from dagster_project.days.attempt import begin
+from dagster_project.days.spans import Span
+from dagster_project.gate.judge import judge_feed
+from dagster_project.mart.views import feed_columns, feed_mart
 from quality.gate import Judged
 from schemas.contract import Contract, Field
 from schemas.gate import Gate

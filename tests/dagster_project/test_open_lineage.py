@@ -16,11 +16,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from dagster_project.index import load_indexes
-from dagster_project.open_lineage.events import run_id
-from dagster_project.open_lineage.post import FOLDER, Post, tables_of
-from dagster_project.shop import Shop
-from deploy.local.process import free_port
+from dagster_project.build.index import load_indexes
+from dagster_project.orchestrate.table_pipeline import Shop
+from dagster_project.share.open_lineage.events import run_id
+from dagster_project.share.open_lineage.post import FOLDER, Post, tables_of
+from deploy.ports import free_port
 from schemas.contract_model import Field
 from schemas.settings import Settings
 from tests.dagster_project.house import AIR, CONTRACTS, INDICATORS, House, reading

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from dagster_project.pending import pending
-from dagster_project.spans import Span
+from dagster_project.build.unbuilt_days import pending
+from dagster_project.days.spans import Span
 from tests.dagster_project.house import AIR, House, reading
 
 pytestmark = pytest.mark.stack

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project import periods
-from dagster_project.spans import DAY, Span
+from dagster_project.days import periods
+from dagster_project.days.spans import DAY, Span
 from dagster_project.warehouse import Warehouse
 
 DAYS = st.dates(date(2013, 1, 1), date(2040, 12, 31))

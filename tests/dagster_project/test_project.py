@@ -12,12 +12,12 @@ import pytest
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult, build_schedule_context
 from dagster._core.events import DagsterEventType
 
-from dagster_project.assets import DAYS, RELEASE, range_tags
-from dagster_project.index import load_indexes
-from dagster_project.instance import BatchingEventLog, BatchingInstance, prepare_instance
-from dagster_project.project import make_definitions
-from dagster_project.runs import Run, run_span
-from dagster_project.spans import Span
+from dagster_project.build.index import load_indexes
+from dagster_project.days.spans import Span
+from dagster_project.orchestrate.assets import DAYS, RELEASE, range_tags
+from dagster_project.orchestrate.instance import BatchingEventLog, BatchingInstance, prepare_instance
+from dagster_project.orchestrate.project import make_definitions
+from dagster_project.orchestrate.runs import Run, run_span
 from schemas.errors import Unavailable
 from schemas.settings import PREFIX, Settings
 from tests.dagster_project.house import AIR, CASES, CONTRACTS, HEALTH, INDICATORS, Event, House, reading

@@ -6,9 +6,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from dagster_project.build_indicator import count
-from dagster_project.provenance import Input, inputs, recorded
-from dagster_project.spans import Span
+from dagster_project.build.indicator_build import count
+from dagster_project.build.provenance import Input, inputs, recorded
+from dagster_project.days.spans import Span
 from tests.dagster_project.house import INDICATORS, House, reading
 
 DAY = date(2024, 3, 1)

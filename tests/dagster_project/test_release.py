@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from clickhouse_driver import Client
 
-from dagster_project.build import build_feed
-from dagster_project.gate import judge_feed
-from dagster_project.history import releases
-from dagster_project.release import MANIFEST_COLUMNS, publish
-from dagster_project.spans import Span
+from dagster_project.build.feed import build_feed
+from dagster_project.days.spans import Span
+from dagster_project.gate.judge import judge_feed
+from dagster_project.release.catalogue import releases
+from dagster_project.release.publish import MANIFEST_COLUMNS, publish
 from dagster_project.warehouse import warehouse
 from quality.gate import VERDICT_COLUMNS
 from schemas.errors import Unavailable

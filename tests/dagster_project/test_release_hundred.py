@@ -12,9 +12,9 @@ from uuid import uuid4
 import pytest
 from clickhouse_driver import Client
 
-from dagster_project.attempt import begin
-from dagster_project.build import BUILD_COLUMNS
-from dagster_project.spans import Span
+from dagster_project.build.feed import BUILD_COLUMNS
+from dagster_project.days.attempt import begin
+from dagster_project.days.spans import Span
 from quality.gate import VERDICT_COLUMNS
 from tests.dagster_project.house import AIR, CASES, HEALTH, House, reading
 

@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from dagster import AssetKey, DagsterInstance, build_sensor_context
 
-from dagster_project.instance import prepare_instance
-from dagster_project.late import make_late
-from dagster_project.project import make_definitions
-from dagster_project.reopen import Reopened, reopened
-from dagster_project.runs import run_span
-from dagster_project.shop import Shop
-from dagster_project.spans import Span
+from dagster_project.build.reopened_days import Reopened, reopened
+from dagster_project.days.spans import Span
+from dagster_project.orchestrate.instance import prepare_instance
+from dagster_project.orchestrate.late import make_late
+from dagster_project.orchestrate.project import make_definitions
+from dagster_project.orchestrate.runs import run_span
+from dagster_project.orchestrate.table_pipeline import Shop
 from schemas.fields import SHANGHAI
 from tests.dagster_project.house import AIR, CASES, CONTRACTS, HEALTH, INDICATORS, Event, House, reading
 

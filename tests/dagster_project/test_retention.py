@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from dagster_project.spans import Span
+from dagster_project.days.spans import Span
 from schemas.tables import retention
 from tests.dagster_project.house import AIR, House, reading
 

@@ -19,11 +19,11 @@ from dagster import (
     in_process_executor,
 )
 
-from dagster_project.assets import range_tags
-from dagster_project.attempt import LATE, begin
-from dagster_project.project import make_definitions
-from dagster_project.reviews import COMMAND, JOB, REVIEW, environment, make_reviews
-from dagster_project.spans import Span
+from dagster_project.days.attempt import LATE, begin
+from dagster_project.days.spans import Span
+from dagster_project.orchestrate.assets import range_tags
+from dagster_project.orchestrate.project import make_definitions
+from dagster_project.orchestrate.reviews import COMMAND, JOB, REVIEW, environment, make_reviews
 from schemas.settings import PREFIX, Settings
 from tests.dagster_project.house import CONTRACTS, House
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.spans import Span, chunks, gather
+from dagster_project.days.spans import Span, chunks, gather
 
 FIRST = date(2024, 2, 27)
 DAYS = st.sets(st.integers(0, 400), max_size=40).map(lambda ns: {FIRST + timedelta(days=n) for n in ns})

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dagster_project.indicator import load_indicators
+from dagster_project.build.indicator import load_indicators
 from deploy.local.form import demand_right
 from schemas.in_use import files_of
 from schemas.settings import Settings
-from streams.watch.offline import said, try_example
-from streams.watch.rule import load_rules
-from streams.watch.rule_form import FORMS
+from streams.watch.declare.load import load_rules
+from streams.watch.declare.rule_form import FORMS
+from streams.watch.trial.offline import said, try_example
 from tests.benchmarks.growth import write_declarations
 
 

@@ -20,12 +20,13 @@ from hypothesis import strategies as st
 
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
-from streams.watch.offline import said, try_example
-from streams.watch.rule import RULES as FOLDER
-from streams.watch.rule import Example, Rule, load_rules
-from streams.watch.rule_schema import rule_schema
-from streams.watch.rule_set import check_members, ordered
-from streams.watch.rule_yaml import parse_rule
+from streams.watch.declare.load import RULES as FOLDER
+from streams.watch.declare.load import load_rules
+from streams.watch.declare.rule import Example, Rule
+from streams.watch.declare.rule_schema import rule_schema
+from streams.watch.declare.rule_set import check_members, ordered
+from streams.watch.declare.rule_yaml import parse_rule
+from streams.watch.trial.offline import said, try_example
 
 CONTRACTS = load_contracts()
 RULES = load_rules(CONTRACTS, drafts=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.backtest_picture import MOST, demand_picture, draw
+from deploy.rule_history.backtest_picture import MOST, demand_picture, draw
 from schemas.errors import Misdeclared
-from streams.watch.backtest import pair
+from streams.watch.trial.backtest import pair
 from tests.streams.watch.test_backtest import made, of
 
 OLD, NEW = of(made("a", 10, 20), made("b", 10, 20)), of(made("a", 10, 15), made("c & <d>", 12, None, "red"))

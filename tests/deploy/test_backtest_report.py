@@ -7,8 +7,8 @@ import json
 import pytest
 from rich.console import Console
 
-from deploy.backtest_report import Outcome, as_plain, show
-from streams.watch.backtest import Judged, by_region, load, pair, quality
+from deploy.rule_history.backtest_report import Outcome, as_plain, show
+from streams.watch.trial.backtest import Judged, by_region, load, pair, quality
 from tests.streams.watch.test_backtest import made, of
 from tests.streams.watch.trying import rule
 

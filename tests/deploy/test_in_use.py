@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 from supervisor.states import ProcessStates
 
-from dagster_project.project import make_definitions
-from dagster_project.tables import visible
+from dagster_project.mart.tables import visible
+from dagster_project.orchestrate.project import make_definitions
 from deploy.local.control import Process
 from deploy.local.form import TELLER, bring_to_form, demand_right
 from deploy.local.kafka import kafka_running
-from deploy.local.process import free_port
 from deploy.local.readers import behind, readers_of, write_behind
 from deploy.local.secrets import departments
-from deploy.migrate import demand_types
+from deploy.ports import free_port
+from deploy.provision.migrate import demand_types
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared, SeveralMisdeclared
 from schemas.in_use import FILES, Roots, contents, files_of, in_use, take, taken
 from schemas.settings import Settings
 from streams import aside
-from streams.duty.desk import roster_path
-from streams.watch.rule import load_rules
+from streams.duty.rosters.desk import roster_path
+from streams.watch.declare.load import load_rules
 
 AIR = "ecology/air-quality.yaml"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from deploy.landed_log import Record, _records
+from deploy.rule_history.landed_log import Record, _records
 from schemas.event import decode_tick
 
 CLOCK = 1_767_225_600_500

@@ -10,10 +10,10 @@ from datetime import date
 import pytest
 from clickhouse_driver import Client
 
-from dagster_project.indicator_sql import FIGURES
-from deploy.derived import object_of, to_keep, to_run
-from deploy.local.process import free_port
-from deploy.migrate import migrate, missing, run
+from dagster_project.build.indicator_sql import FIGURES
+from deploy.ports import free_port
+from deploy.provision.derived import object_of, to_keep, to_run
+from deploy.provision.migrate import migrate, missing, run
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared, Unavailable
 from schemas.migrations import Migration, read_migrations

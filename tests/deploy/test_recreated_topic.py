@@ -11,8 +11,8 @@ from datetime import timedelta
 
 import pytest
 
-from deploy.landed_log import Connection, Place, Stretch, chains, places, records
-from deploy.replay import replay
+from deploy.rule_history.landed_log import Connection, Place, Stretch, chains, places, records
+from deploy.rule_history.replay import replay
 from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.event import encode_tick
@@ -23,13 +23,13 @@ from streams.land.account import Feed, Position, check
 from streams.land.columns import FeedColumns, Landed, ledger_columns, tick_columns
 from streams.land.ledger import Epoch
 from streams.land.warehouse import Warehouse
-from streams.watch.episode import Transition
-from streams.watch.partition import Partition
-from streams.watch.published import Entry
-from streams.watch.rule import Rule
-from streams.watch.rule_topic import publish
-from streams.watch.rule_yaml import parse_rule
-from streams.watch.warning import encode_warning
+from streams.watch.declare.rule import Rule
+from streams.watch.declare.rule_yaml import parse_rule
+from streams.watch.engine.partition import Partition
+from streams.watch.episodes.episode import Transition
+from streams.watch.episodes.warning import encode_warning
+from streams.watch.publish.published import Entry
+from streams.watch.publish.rule_topic import publish
 from tests.streams.intake.conftest import COMPACTED, create
 from tests.streams.land.process import renamed
 from tests.streams.land.records import NOON, Record, air, log

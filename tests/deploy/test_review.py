@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from dagster_project.rule_quality import store, stored
+from dagster_project.mart.rule_quality import store, stored
 from dagster_project.warehouse import warehouse as connected
 from deploy.cli import app
 from deploy.environment import as_environment
-from deploy.review import Asked, Outcome, review
+from deploy.rule_history.review import Asked, Outcome, review
 from schemas.contract import Contract
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared
@@ -25,12 +25,12 @@ from schemas.event import encode_event, encode_tick
 from schemas.fields import SHANGHAI
 from schemas.settings import Settings
 from streams.land.warehouse import Warehouse
-from streams.watch.episode import Transition
-from streams.watch.flow import Flow
-from streams.watch.offline import Entry
-from streams.watch.published import Entry as Published
-from streams.watch.published import History
-from streams.watch.warning import encode_warning
+from streams.watch.engine.flow import Flow
+from streams.watch.episodes.episode import Transition
+from streams.watch.episodes.warning import encode_warning
+from streams.watch.publish.published import Entry as Published
+from streams.watch.publish.published import History
+from streams.watch.trial.offline import Entry
 from tests.streams.watch.trying import AIR, CONTRACTS, rule
 
 pytestmark = pytest.mark.stack

@@ -15,12 +15,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deploy.cli import app
-from deploy.rules import demand_examples, demand_publishable
+from deploy.rules.files import demand_examples, demand_publishable
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
 from schemas.in_use import FILES, FOLDER, take
-from streams.watch.published import Entry, History, encode_entry, retirement
-from streams.watch.rule import load_rule
+from streams.watch.declare.load import load_rule
+from streams.watch.publish.published import Entry, History, encode_entry, retirement
 
 RULE = """
 rule: anywhere.high

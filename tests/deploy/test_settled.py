@@ -10,9 +10,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.structs import OffsetAndMetadata
 
+from deploy.cli.stack.caught_up import behind, catch_up, ends
 from deploy.local.kafka import kafka_running
-from deploy.local.process import free_port
-from deploy.settled import behind, catch_up, ends
+from deploy.ports import free_port
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 

@@ -11,8 +11,8 @@ import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from deploy.local.kafka import kafka_running
-from deploy.local.process import free_port
-from deploy.topics import ensure_topics, wanted_topics
+from deploy.ports import free_port
+from deploy.provision.topics import ensure_topics, wanted_topics
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared, Unavailable
 from schemas.settings import Settings

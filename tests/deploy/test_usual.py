@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from deploy.usual import keep, usual
+from deploy.rule_history.baseline import keep, usual
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
 from schemas.settings import Settings
 from streams.land.warehouse import Warehouse
-from streams.watch.baseline import read_table, slot_of
-from streams.watch.rule import Rule
-from streams.watch.templates import reader
+from streams.watch.declare.baseline import read_table, slot_of
+from streams.watch.declare.rule import Rule
+from streams.watch.declare.templates import reader
 from tests.streams.watch.trying import AIR, CONTRACTS, rule
 
 pytestmark = pytest.mark.stack

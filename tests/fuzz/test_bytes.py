@@ -21,9 +21,9 @@ from streams.intake.batch import Malformed, check_batch, split_batch
 from streams.intake.encoding import Broken, TooLarge, Unsupported, decoded
 from streams.intake.files import inspect, mapped
 from streams.land.rejected import edited
-from streams.watch.baseline import read_baseline
+from streams.watch.declare.baseline import read_baseline
 from streams.watch.detect.series import read_series
-from streams.watch.happenings import BadLine, Happening, LineReader
+from streams.watch.engine.happenings import BadLine, Happening, LineReader
 from tests.fuzz.broken import broken_bytes, broken_json, cases
 
 CONTRACTS = load_contracts()

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dagster_project.build.dependencies import on_candidates
+from dagster_project.build.index import load_index
+from dagster_project.build.indicator import load_indicator, load_indicators
+from dagster_project.build.indicator_sql import ddl
 from dagster_project.composite.spec import read_spec
-from dagster_project.dependencies import on_candidates
-from dagster_project.index import load_index
-from dagster_project.indicator import load_indicator, load_indicators
-from dagster_project.indicator_sql import ddl
-from dagster_project.marts import feed_mart, indicator_mart
+from dagster_project.mart.views import feed_mart, indicator_mart
 from quality.rows import row_rules
 from quality.suites import suite_for
 from schemas.contract import Contract, load_contracts, parse_contract
@@ -27,12 +27,12 @@ from schemas.errors import Misdeclared, Rejected
 from schemas.event import encode_event
 from schemas.regions import load_regions
 from schemas.tables import contract_statements, shared_retention
-from streams.duty.channels.config import parse_channels
-from streams.duty.roster_yaml import parse_roster
+from streams.duty.notify.channels.config import parse_channels
+from streams.duty.rosters.roster_yaml import parse_roster
 from streams.intake.mapping import Row, map_rows
-from streams.watch.offline import try_example
-from streams.watch.rule import load_rules
-from streams.watch.rule_yaml import parse_rule
+from streams.watch.declare.load import load_rules
+from streams.watch.declare.rule_yaml import parse_rule
+from streams.watch.trial.offline import try_example
 from tests.fuzz.broken import NASTY, broken_bytes, broken_document, cases
 
 CONTRACTS = load_contracts()

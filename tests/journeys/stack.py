@@ -23,18 +23,18 @@ with warnings.catch_warnings():  # kafka-python reads its message schemas in a w
 
 from clickhouse_driver import Client
 
+from deploy.cli.stack.caught_up import behind, catch_up, ends
 from deploy.environment import load_settings, settings_from
 from deploy.local.control import Control
-from deploy.local.process import free_port
 from deploy.local.services import SERVICES
-from deploy.settled import behind, catch_up, ends
+from deploy.ports import free_port
 from schemas.contract import load_contracts
 from schemas.settings import PREFIX, Settings
 from schemas.topics import WARNINGS
-from streams.duty.outbox import Outbox
 from streams.duty.push_worker import outbox_path
-from streams.duty.receiver import store_path
-from streams.duty.store import Store
+from streams.duty.systems.outbox import Outbox
+from streams.duty.systems.receiver import store_path
+from streams.duty.systems.store import Store
 
 LIAOWANG = [str(Path(sys.executable).parent / "liaowang")]
 PATIENCE = 180.0

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.runs import run_span
-from dagster_project.spans import Span
+from dagster_project.days.spans import Span
+from dagster_project.orchestrate.runs import run_span
 from dagster_project.warehouse import warehouse
 from deploy.environment import settings_from
-from deploy.local.process import free_port
 from deploy.local.secrets import ensure_secrets
 from deploy.local.warehouse import warehouse_running
-from deploy.migrate import migrate
+from deploy.ports import free_port
+from deploy.provision.migrate import migrate
 from schemas.errors import Unavailable
 from schemas.settings import PREFIX, Settings
 from tests.dagster_project.house import House, reading

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from deploy.backtest import Version, run
-from deploy.landed_log import Stretch
-from streams.watch.logs import log_ids
-from streams.watch.rule import load_rules
-from streams.watch.warning import encode_warning
+from deploy.rule_history.backtest import Version, run
+from deploy.rule_history.landed_log import Stretch
+from streams.watch.declare.load import load_rules
+from streams.watch.episodes.warning import encode_warning
+from streams.watch.publish.logs import log_ids
 from tests.journeys.stack import CONTRACTS, FEEDS, Stack, generated, moment
 
 LEVELS = ("blue", "yellow", "orange", "red")

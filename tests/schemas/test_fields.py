@@ -12,8 +12,8 @@ from schemas.decoder import Decoder
 from schemas.event import encode_event
 from schemas.fields import EPOCH, milliseconds
 from streams.land.account import Feed, Position, check
-from streams.watch.offline import Entry
-from streams.watch.partition import Partition
+from streams.watch.engine.partition import Partition
+from streams.watch.trial.offline import Entry
 from tests.streams.watch.trying import rule
 
 AIR = load_contracts()["ecology.air-quality"]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.marts import feed_mart
+from dagster_project.mart.views import feed_mart
 from quality.rows import row_rules
 from quality.suites import suite_for
 from schemas.contract import load_contracts, parse_contract

@@ -11,12 +11,12 @@ from schemas.errors import Misdeclared
 from schemas.nearest import unknown_names
 from schemas.regions import load_regions
 from schemas.roles import RESERVED, load_roles
-from streams.duty.channels.config import parse_channels
-from streams.duty.desk import EXAMPLE
-from streams.duty.holes import ROLE
-from streams.duty.roster_yaml import load_roster
-from streams.watch.rule import RULES, load_rules
-from streams.watch.rule_set import check_roles
+from streams.duty.notify.channels.config import parse_channels
+from streams.duty.rosters.desk import EXAMPLE
+from streams.duty.rosters.roster_yaml import load_roster
+from streams.duty.shifts.holes import ROLE
+from streams.watch.declare.load import RULES, load_rules
+from streams.watch.declare.rule_set import check_roles
 
 ROSTER = (EXAMPLE / "roster.yaml").read_text(encoding="utf-8")
 GOOD = "fallback: a\nroles:\n  - {role: a, title: {zh: 甲, en: A}}\n"

@@ -19,12 +19,12 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.types import Receive, Scope, Send
 
-from deploy.local.process import free_port
+from deploy.ports import free_port
 from schemas.settings import Settings
-from streams.duty.links import make_link, without_links
+from streams.duty.notify.links import make_link, without_links
 from streams.http_doors import Guarded, guarded_wsgi, guarding
 from streams.http_guard import METHODS, READING, Asked, Guard, basic, guard_of, hosts_of, refused
-from streams.watch.metrics import serve
+from streams.watch.worker.metrics import serve
 
 HOSTS = hosts_of("https://duty.example:8443/")
 PASSWORD = "a password of tests"

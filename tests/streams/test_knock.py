@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from deploy.local.process import free_port
+from deploy.ports import free_port
 from streams.knock import knock
 
 

@@ -10,8 +10,8 @@ from fastapi.openapi.utils import get_openapi
 
 from streams.duty.api import attachments, cases, docs, officers, replays, rosters, silences, warnings
 from streams.duty.api.front import Front
-from streams.duty.api.parts import Parts, parts_of
 from streams.duty.api.problems import Problem, install
+from streams.duty.parts import Parts, parts_of
 from streams.http_guard import OK, UNWELL
 
 log = logging.getLogger("liaowang.duty")

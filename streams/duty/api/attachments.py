@@ -9,10 +9,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, File, Request, Response, UploadFile
 from sqlalchemy.orm import Session
 
-from streams.duty import attachments
 from streams.duty.api.cases import attachment_view
-from streams.duty.api.parts import Id, IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
+from streams.duty.cases import attachments
+from streams.duty.parts import Id, IdempotencyKey, Who, once
 
 router = APIRouter(prefix="/api/v1", tags=["cases"], responses=responses(400, 401, 404, 422, 429, 503))
 

@@ -11,11 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from schemas.levels import Level
-from streams.duty import service
-from streams.duty.api.parts import Asking, Id, IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
-from streams.duty.models import Attachment, Case
-from streams.duty.queries import (
+from streams.duty.cases import service
+from streams.duty.cases.queries import (
     Filters,
     allowed,
     attachments_of,
@@ -28,8 +26,10 @@ from streams.duty.queries import (
     open_counts,
     rule_quality,
 )
+from streams.duty.cases.service import visible
+from streams.duty.database.models import Attachment, Case
+from streams.duty.parts import Asking, Id, IdempotencyKey, Who, once
 from streams.duty.refusals import NotFound
-from streams.duty.service import visible
 from streams.duty.wording import LINES, SAID, TEXT_LENGTH
 
 router = APIRouter(prefix="/api/v1", tags=["cases"], responses=responses(400, 401, 422, 429, 503))

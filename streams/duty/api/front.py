@@ -18,9 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import LiaowangError
 from streams.bounded import Bound, Crowded, Shares
-from streams.duty.api.parts import Asking, Parts, identify, token_of
 from streams.duty.api.problems import answer_to, problem
-from streams.duty.attachments import LARGEST
+from streams.duty.cases.attachments import LARGEST
+from streams.duty.parts import Asking, Parts, identify, token_of
 from streams.duty.refusals import TooLarge, TooSlow
 from streams.http_guard import READING
 

@@ -10,13 +10,14 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from streams.duty import leaving, officers
+from streams.duty.accounts import officers
+from streams.duty.accounts.rights import ADMIN, Grant, may
 from streams.duty.api.cases import Login, Region
-from streams.duty.api.parts import Asking, IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
-from streams.duty.models import Officer
+from streams.duty.cases import leaving
+from streams.duty.database.models import Officer
+from streams.duty.parts import Asking, IdempotencyKey, Who, once
 from streams.duty.refusals import Forbidden
-from streams.duty.rights import ADMIN, Grant, may
 from streams.duty.wording import EMAIL, NAME_LENGTH, PHONE, SAID_IN_LINE
 
 router = APIRouter(prefix="/api/v1", tags=["officers"], responses=responses(400, 401, 403, 422, 429, 503))

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from streams.duty.api.cases import Limit, Offset
-from streams.duty.api.parts import Who
 from streams.duty.api.problems import responses
-from streams.duty.replayed import find_replays, replay_view, replayed_view, warnings_of
+from streams.duty.cases.replayed import find_replays, replay_view, replayed_view, warnings_of
+from streams.duty.parts import Who
 
 router = APIRouter(prefix="/api/v1", tags=["replays"], responses=responses(400, 401, 422, 429, 503))
 Timeline = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]

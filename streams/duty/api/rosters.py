@@ -11,16 +11,16 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from sqlalchemy.orm import Session
 
 from schemas.fields import SHANGHAI, midnight
-from streams.duty import rosters, substitutes
+from schemas.workdays import days
+from streams.duty.accounts.officers import find
 from streams.duty.api.cases import Login, Text
-from streams.duty.api.parts import Asking, Id, IdempotencyKey, Who, once, reader
 from streams.duty.api.problems import responses
-from streams.duty.holes import holes, views
-from streams.duty.officers import find
+from streams.duty.parts import Asking, Id, IdempotencyKey, Who, once, reader
 from streams.duty.refusals import Forbidden, NotFound
-from streams.duty.roles import roles_of
+from streams.duty.shifts import questions, substitutes
+from streams.duty.shifts.holes import holes, views
+from streams.duty.shifts.roles import roles_of
 from streams.duty.wording import LINES, REASON_LENGTH
-from streams.duty.workdays import days
 
 router = APIRouter(prefix="/api/v1", tags=["roster"], responses=responses(400, 401, 403, 404, 422, 429, 503))
 CHANGED = responses(404, 409)
@@ -83,7 +83,7 @@ def who(asked: Who, role: Role, region: RegionCode, at: Time | None = None) -> d
     _belongs(asked)
     moment = sane(at or asked.now)
     with asked.parts.database.reading() as session:
-        return rosters.answer(session, asked.desk, role, region, moment)
+        return questions.answer(session, asked.desk, role, region, moment)
 
 
 @router.get("/shifts", summary="Who is on duty when", responses=responses(404))
@@ -98,7 +98,7 @@ def shifts(
     """Turns with overrides, swaps and holidays applied, in order of time."""
     _belongs(asked)
     with asked.parts.database.reading() as session:
-        found = rosters.turns_between(
+        found = questions.turns_between(
             session,
             asked.desk,
             sane(start),
@@ -107,7 +107,7 @@ def shifts(
             region=region,
             login=officer,
         )
-    return {"items": [rosters.turn_view(turn) for turn in found]}
+    return {"items": [questions.turn_view(turn) for turn in found]}
 
 
 @router.get("/days", summary="Workdays, holidays and make-up workdays")
@@ -137,7 +137,7 @@ def list_days(
 def roster(asked: Who) -> dict[str, Any]:
     """Teams with their shifts, chains of escalation, limits."""
     _belongs(asked)
-    return rosters.roster_view(asked.desk)
+    return questions.roster_view(asked.desk)
 
 
 @router.get("/holes", summary="Times without anybody on duty")
@@ -158,7 +158,7 @@ def overrides(asked: Who, team: Annotated[str, Query(max_length=64)] = "") -> di
     _belongs(asked)
     with asked.parts.database.reading() as session:
         found = substitutes.overrides_of(session, asked.desk, asked.actor, asked.now, team)
-        return {"items": [rosters.override_view(each) for each in found]}
+        return {"items": [questions.override_view(each) for each in found]}
 
 
 @router.post("/overrides", status_code=201, responses=CHANGED, summary="Somebody else is on duty for a while")
@@ -168,7 +168,7 @@ def add_override(asked: Who, request: Request, body: OverrideAsked, key: Idempot
         sane(each)
 
     def act(session: Session) -> dict[str, Any]:
-        return rosters.override_view(
+        return questions.override_view(
             substitutes.override(session, asked.desk, asked.actor, asked.now, **body.model_dump())
         )
 
@@ -181,7 +181,7 @@ def withdraw(asked: Who, request: Request, override_id: Id, key: IdempotencyKey 
 
     def act(session: Session) -> dict[str, Any]:
         done = substitutes.withdraw(session, asked.desk, asked.actor, asked.now, override_id)
-        return rosters.override_view(done)
+        return questions.override_view(done)
 
     return once(asked, key, request, {}, act)
 
@@ -194,7 +194,7 @@ def add_swap(asked: Who, request: Request, body: SwapAsked, key: IdempotencyKey 
 
     def act(session: Session) -> dict[str, Any]:
         pair = substitutes.swap(session, asked.desk, asked.actor, asked.now, **body.model_dump())
-        return {"items": [rosters.override_view(each) for each in pair]}
+        return {"items": [questions.override_view(each) for each in pair]}
 
     return once(asked, key, request, body.model_dump(mode="json"), act, 201)
 
@@ -205,7 +205,7 @@ def add_handover(asked: Who, request: Request, body: HandoverAsked, key: Idempot
 
     def act(session: Session) -> dict[str, Any]:
         done = substitutes.handover(session, asked.desk, asked.actor, asked.now, **body.model_dump())
-        return rosters.handover_view(session, done)
+        return questions.handover_view(session, done)
 
     return once(asked, key, request, body.model_dump(mode="json"), act, 201)
 
@@ -217,7 +217,7 @@ def handovers(asked: Who, team: Annotated[str, Query(min_length=1, max_length=64
     substitutes.team_named(asked.desk, team)
     with asked.parts.database.reading() as session:
         found = substitutes.handovers_of(session, asked.desk, asked.actor, team)
-        return {"items": [rosters.handover_view(session, each) for each in found]}
+        return {"items": [questions.handover_view(session, each) for each in found]}
 
 
 CALENDAR: dict[int | str, dict[str, Any]] = {200: {"content": {"text/calendar": {}}}, **responses(404)}
@@ -235,7 +235,7 @@ def team_calendar(request: Request, team: str, token: CalendarToken = "") -> Res
     asked = _calendar_reader(request, token)
     substitutes.team_named(asked.desk, team)
     with asked.parts.database.reading() as session:
-        return _ics(rosters.calendar(session, asked.desk, asked.now, team=team))
+        return _ics(questions.calendar(session, asked.desk, asked.now, team=team))
 
 
 @router.get(
@@ -249,7 +249,7 @@ def officer_calendar(request: Request, login: str, token: CalendarToken = "") ->
     asked = _calendar_reader(request, token)
     with asked.parts.database.reading() as session:
         find(session, login)
-        return _ics(rosters.calendar(session, asked.desk, asked.now, login=login))
+        return _ics(questions.calendar(session, asked.desk, asked.now, login=login))
 
 
 def _calendar_reader(request: Request, token: str) -> Asking:

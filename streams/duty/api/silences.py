@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 
 from schemas.errors import Unavailable
 from schemas.levels import Level
-from streams.duty import silencing
-from streams.duty.api.parts import Asking, Id, IdempotencyKey, Who, once
 from streams.duty.api.problems import responses
 from streams.duty.api.rosters import sane
-from streams.duty.known_rules import Published, known_rules
-from streams.duty.models import Silence
-from streams.duty.queries import moment
+from streams.duty.cases.known_rules import Published, known_rules
+from streams.duty.cases.queries import moment
+from streams.duty.database.models import Silence
+from streams.duty.notify import silencing
+from streams.duty.parts import Asking, Id, IdempotencyKey, Who, once
 from streams.duty.refusals import Forbidden, NotNow
 from streams.duty.wording import LINES, REASON_LENGTH
 

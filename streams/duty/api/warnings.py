@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from streams.duty import cap, cap_index
-from streams.duty.api.parts import reader
 from streams.duty.api.problems import responses
+from streams.duty.parts import reader
 from streams.duty.refusals import NotFound
+from streams.duty.systems import cap, cap_index
 
 router = APIRouter(prefix="/api/v1/cap", tags=["cap"], responses=responses(400, 401, 422, 429, 503))
 ATOM, RSS = "application/atom+xml", "application/rss+xml"

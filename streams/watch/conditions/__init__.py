@@ -20,8 +20,8 @@ from streams.watch.conditions.count import Count
 from streams.watch.conditions.sequence import Sequence
 from streams.watch.conditions.threshold import Threshold
 from streams.watch.conditions.window import Sliding, Tumbling
-from streams.watch.rule import Rule
-from streams.watch.spec import WindowSpec
+from streams.watch.declare.rule import Rule
+from streams.watch.declare.spec import WindowSpec
 
 Maker = Callable[[Rule, str, int, str, str], Condition]
 

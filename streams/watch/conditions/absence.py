@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from streams.watch.calendar import maintained_until
 from streams.watch.conditions.base import Condition
 from streams.watch.conditions.column import Row
-from streams.watch.dwell import VALUE
-from streams.watch.episode import DWELL, LEVEL, OWN, REGION, Emit, Moment, Record
+from streams.watch.declare.calendar import maintained_until
+from streams.watch.episodes.dwell import VALUE
+from streams.watch.episodes.episode import DWELL, LEVEL, OWN, REGION, Emit, Moment, Record
 
 
 class Absence(Condition):

@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from typing import Any
 
-from streams.watch.calendar import maintained_until
 from streams.watch.conditions.column import Column, Row
-from streams.watch.corrected import settled
-from streams.watch.dwell import VALUE, Judge
-from streams.watch.episode import (
+from streams.watch.declare.calendar import maintained_until
+from streams.watch.declare.rule import Input, Rule
+from streams.watch.declare.spec import Where
+from streams.watch.declare.templates import column_reader, reader, region_template
+from streams.watch.episodes.corrected import settled
+from streams.watch.episodes.dwell import VALUE, Judge
+from streams.watch.episodes.episode import (
     DWELL,
     HELD,
     LEVEL,
@@ -31,10 +34,7 @@ from streams.watch.episode import (
     Record,
     new_record,
 )
-from streams.watch.rule import Input, Rule
-from streams.watch.spec import Where
-from streams.watch.templates import column_reader, reader, region_template
-from streams.watch.timers import NEVER, Timers
+from streams.watch.episodes.timers import NEVER, Timers
 
 Reader = tuple[int, Callable[[Any], bool] | None, Callable[[Any], str]]
 """Number of an input, its filter, and how to read the key of the record an event belongs to."""

@@ -7,13 +7,13 @@ from math import isfinite
 from operator import attrgetter
 from typing import Any
 
-from streams.watch.arithmetic import deviation
-from streams.watch.baseline import BaselineTable, slot_of
 from streams.watch.conditions.base import Instant
-from streams.watch.episode import Details, Record
-from streams.watch.rule import Rule
-from streams.watch.spec import BaselineSpec
-from streams.watch.templates import reader
+from streams.watch.declare.baseline import BaselineTable, slot_of
+from streams.watch.declare.rule import Rule
+from streams.watch.declare.spec import BaselineSpec
+from streams.watch.declare.templates import reader
+from streams.watch.episodes.arithmetic import deviation
+from streams.watch.episodes.episode import Details, Record
 
 
 class Baseline(Instant):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Any
 
-from streams.watch.arithmetic import deviation, mean
 from streams.watch.conditions.base import Instant
-from streams.watch.episode import OWN, Details, Record
-from streams.watch.rule import Rule
-from streams.watch.spec import ChangeSpec
+from streams.watch.declare.rule import Rule
+from streams.watch.declare.spec import ChangeSpec
+from streams.watch.episodes.arithmetic import deviation, mean
+from streams.watch.episodes.episode import OWN, Details, Record
 
 HOUR = 3_600_000
 

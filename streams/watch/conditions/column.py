@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from streams.watch.spec import Input
+from streams.watch.declare.spec import Input
 
 Row = tuple[Any, int, int, int, str, str]
 """(data or None for a tick, time ms, watermark ms after the row, offset, source and id of the event, feed)."""

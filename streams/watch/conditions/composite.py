@@ -6,9 +6,9 @@ from typing import Any
 
 from schemas.levels import BY_RANK
 from streams.watch.conditions.base import Condition
-from streams.watch.episode import OWN, Details, Record
-from streams.watch.rule import Rule
-from streams.watch.spec import CompositeSpec
+from streams.watch.declare.rule import Rule
+from streams.watch.declare.spec import CompositeSpec
+from streams.watch.episodes.episode import OWN, Details, Record
 
 _OVER = ("recovered", "cancelled")
 

@@ -6,9 +6,9 @@ from operator import attrgetter
 from typing import Any
 
 from streams.watch.conditions.base import Condition
-from streams.watch.episode import OWN, Details, Record
-from streams.watch.rule import Rule
-from streams.watch.spec import CorrelationSpec, Leg
+from streams.watch.declare.rule import Rule
+from streams.watch.declare.spec import CorrelationSpec, Leg
+from streams.watch.episodes.episode import OWN, Details, Record
 
 
 class Correlation(Condition):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from streams.watch.calendar import shift, window_start
 from streams.watch.conditions.base import Condition
 from streams.watch.conditions.column import Row
-from streams.watch.dwell import VALUE
-from streams.watch.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
+from streams.watch.declare.calendar import shift, window_start
+from streams.watch.episodes.dwell import VALUE
+from streams.watch.episodes.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
 
 LINGERS = 4
 """Windows after which a subject that has nothing open and no events is forgotten."""

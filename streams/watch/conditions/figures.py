@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from math import floor
 from typing import Any
 
-from streams.watch.arithmetic import mean, total, within
-from streams.watch.spec import Aggregate
+from streams.watch.declare.spec import Aggregate
+from streams.watch.episodes.arithmetic import mean, total, within
 
 
 def figure(part: Aggregate, values: Sequence[Any]) -> float | None:

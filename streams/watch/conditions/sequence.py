@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from streams.watch.conditions.base import Condition
-from streams.watch.dwell import VALUE
-from streams.watch.episode import DWELL, LEVEL, OWN, REGION, Details, Emit, Moment, Record
-from streams.watch.rule import Rule
-from streams.watch.templates import reader
+from streams.watch.declare.rule import Rule
+from streams.watch.declare.templates import reader
+from streams.watch.episodes.dwell import VALUE
+from streams.watch.episodes.episode import DWELL, LEVEL, OWN, REGION, Details, Emit, Moment, Record
 
 FIRST, THEN, SUBJECT = range(3)
 

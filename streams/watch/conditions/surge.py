@@ -7,16 +7,16 @@ from datetime import date, timedelta
 from operator import attrgetter
 from typing import Any
 
-from streams.watch.calendar import DAY, OFFSET, window_start
 from streams.watch.conditions.base import Condition
 from streams.watch.conditions.column import Row
 from streams.watch.conditions.figures import figure
+from streams.watch.declare.calendar import DAY, OFFSET, window_start
+from streams.watch.declare.rule import Rule
+from streams.watch.declare.spec import Aggregate, SurgeSpec
 from streams.watch.detect import Verdict, When, make, stepper
 from streams.watch.detect.detector import State, Step
-from streams.watch.dwell import VALUE
-from streams.watch.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
-from streams.watch.rule import Rule
-from streams.watch.spec import Aggregate, SurgeSpec
+from streams.watch.episodes.dwell import VALUE
+from streams.watch.episodes.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
 
 OPEN, POINTS, STATE, FOUND, LIKELY = range(5)
 LINGERS = 64

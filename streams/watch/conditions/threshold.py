@@ -8,8 +8,8 @@ from typing import Any
 
 from streams.watch.conditions.base import Instant
 from streams.watch.conditions.column import Row
-from streams.watch.episode import DWELL, LEVEL, OWN, Emit, Record
-from streams.watch.rule import Rule
+from streams.watch.declare.rule import Rule
+from streams.watch.episodes.episode import DWELL, LEVEL, OWN, Emit, Record
 
 
 class Threshold(Instant):

@@ -15,16 +15,16 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
-from streams.watch.arithmetic import within
-from streams.watch.calendar import window_start
 from streams.watch.conditions.base import Condition, matcher
 from streams.watch.conditions.column import Row
 from streams.watch.conditions.figures import figure
-from streams.watch.dwell import VALUE
-from streams.watch.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
-from streams.watch.rule import Rule
-from streams.watch.spec import Aggregate, WindowSpec
-from streams.watch.timers import NEVER
+from streams.watch.declare.calendar import window_start
+from streams.watch.declare.rule import Rule
+from streams.watch.declare.spec import Aggregate, WindowSpec
+from streams.watch.episodes.arithmetic import within
+from streams.watch.episodes.dwell import VALUE
+from streams.watch.episodes.episode import DWELL, LEVEL, OWN, Details, Emit, Moment, Record
+from streams.watch.episodes.timers import NEVER
 
 SURELY = 1 - 1e-9
 """Values under this share of a bound cannot make a mean that rounds up to it."""

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from dagster import DagsterInstance
 
+from dagster_project.days.spans import Span
 from dagster_project.ranking.job import TAG, make_rankings
 from dagster_project.ranking.pdf import obstacle
 from dagster_project.ranking.publish import current_release, latest_day, read
-from dagster_project.spans import Span
 from deploy.environment import as_environment
 from schemas.errors import Misdeclared
 from schemas.regions import load_regions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.table import Table
 
-from deploy.cli.screen import screen
+from deploy.cli.output import screen
 
 ID = "ecology.an-id-that-is-longer-than-the-cell-of-a-narrow-terminal-would-be"
 

@@ -16,8 +16,9 @@ import pytest
 
 from deploy.local.clear import clear_away
 from deploy.local.proc import holder, orphans, worked
-from deploy.local.process import CannotStart, demand_port, free_port
+from deploy.local.process import CannotStart, demand_port
 from deploy.local.supervisor_conf import socket_path
+from deploy.ports import free_port
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"

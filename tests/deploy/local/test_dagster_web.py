@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocketDisconnect
 
-from dagster_project.instance import prepare_instance
+from dagster_project.orchestrate.instance import prepare_instance
 from deploy.local.dagster_web import guarded
 from schemas.settings import Settings
 from streams.http_guard import OK, basic

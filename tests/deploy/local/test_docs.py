@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from deploy.local.docs import POLICY, server
-from deploy.local.process import free_port
+from deploy.ports import free_port
 from schemas.settings import Settings
 from streams.http_guard import basic
 

@@ -22,9 +22,9 @@ from deploy.local import docs
 from deploy.local.control import Control, Process
 from deploy.local.health import FIRST_PAUSE, Patience, decide
 from deploy.local.probe import Finding, Health, daemon_beat, judge_beat, judge_daemon, last_beat, probe
-from deploy.local.process import free_port
 from deploy.local.services import SERVICES, Service
 from deploy.local.supervisor import status
+from deploy.ports import free_port
 from schemas.settings import Settings
 from streams.aside import Aside
 from streams.http_guard import basic

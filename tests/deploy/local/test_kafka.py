@@ -17,7 +17,8 @@ from kafka.admin import KafkaAdminClient
 
 from deploy.local.jars import fetch_jars, find_java
 from deploy.local.kafka import answers, kafka_running, server_properties
-from deploy.local.process import CannotStart, free_port
+from deploy.local.process import CannotStart
+from deploy.ports import free_port
 from schemas.settings import Settings
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.process import CannotStart, demand_port, finish, free_port, hold, last_line, running
+from deploy.local.process import CannotStart, demand_port, finish, hold, last_line, running
+from deploy.ports import free_port
 
 QUIET = [sys.executable, "-c", "import time; time.sleep(60)"]
 

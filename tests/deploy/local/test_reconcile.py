@@ -21,16 +21,16 @@ from schemas.regions import load_regions
 from schemas.settings import Settings
 from schemas.topics import DISPOSITIONS, WARNINGS
 from streams.aside import read
-from streams.duty import models
-from streams.duty.desk import Desk, Desks
+from streams.duty.cases.opening import hear
+from streams.duty.database import models
+from streams.duty.database.models import Message
 from streams.duty.home import open_database
-from streams.duty.models import Message
-from streams.duty.opening import hear
-from streams.duty.outbox import Outbox, Refused
-from streams.duty.push import push_of
+from streams.duty.inbox.reached import Reached, write_down
+from streams.duty.inbox.warning_log import log_of
 from streams.duty.push_worker import outbox_path
-from streams.duty.reached import Reached, write_down
-from streams.duty.warning_log import log_of
+from streams.duty.rosters.desk import Desk, Desks
+from streams.duty.systems.outbox import Outbox, Refused
+from streams.duty.systems.push import push_of
 from tests.programs import until
 from tests.streams.duty.moments import warning, warning_bytes
 

@@ -20,9 +20,10 @@ import pytest
 from deploy.environment import as_environment, load_settings
 from deploy.local.control import Control
 from deploy.local.health import watch_over
-from deploy.local.process import CannotStart, free_port
+from deploy.local.process import CannotStart
 from deploy.local.services import SERVICES
 from deploy.local.supervisor import all_well, down, status, up
+from deploy.ports import free_port
 from schemas.errors import Misdeclared
 from schemas.settings import Settings
 

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 from deploy.local.marker import clear_marker, left, owe, set_marker, settle
-from deploy.local.process import free_port
 from deploy.local.supervisor import _reconcile
 from deploy.local.torn import AGAIN, Said, beyond, ledger_beyond, tears
+from deploy.ports import free_port
 from schemas.settings import Settings
 from streams.aside import read
 

@@ -22,9 +22,10 @@ from clickhouse_driver.errors import ErrorCodes, ServerException
 from deploy.local.admits import answers
 from deploy.local.door import Door
 from deploy.local.no_python import blind
-from deploy.local.process import CannotStart, free_port
+from deploy.local.process import CannotStart
 from deploy.local.warehouse import PYTHON, WITHOUT_PASSWORD, warehouse_running
 from deploy.local.warehouse_config import server_config, users_config
+from deploy.ports import free_port
 from schemas.settings import Settings
 
 SHORT = Settings(admin_password="one", service_password="two", bi_password="<three>")

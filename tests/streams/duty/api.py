@@ -14,19 +14,19 @@ from threading import Thread
 import httpx
 from fastapi import FastAPI
 
-from deploy.local.process import free_port
+from deploy.ports import free_port
 from schemas.settings import HOST, Settings
+from streams.duty.accounts.limits import Limit, Limiter
+from streams.duty.accounts.officers import add_officer, add_token, find
+from streams.duty.accounts.rights import Grant
 from streams.duty.api.app import make_api
-from streams.duty.api.parts import Parts
-from streams.duty.cap_index import Publisher
-from streams.duty.database import Database
-from streams.duty.desk import Desk, Desks
-from streams.duty.known_rules import Published
-from streams.duty.limits import Limit, Limiter
-from streams.duty.officers import add_officer, add_token, find
-from streams.duty.opening import hear
-from streams.duty.rights import Grant
-from streams.duty.roles import rules_in_use
+from streams.duty.cases.known_rules import Published
+from streams.duty.cases.opening import hear
+from streams.duty.database.database import Database
+from streams.duty.parts import Parts
+from streams.duty.rosters.desk import Desk, Desks
+from streams.duty.shifts.roles import rules_in_use
+from streams.duty.systems.cap_index import Publisher
 from streams.duty.worker import listen, serve
 from tests.streams.duty.moments import NOW, root, warning
 

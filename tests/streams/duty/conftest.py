@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.regions import Regions, load_regions
-from streams.duty.database import Database
-from streams.duty.desk import EXAMPLE, Desk
+from streams.duty.database.database import Database
 from streams.duty.home import seed
-from streams.duty.roster_yaml import load_roster
+from streams.duty.rosters.desk import EXAMPLE, Desk
+from streams.duty.rosters.roster_yaml import load_roster
 from tests.streams.duty.databases import missing, postgresql
 from tests.streams.duty.moments import NOW
 

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from streams.duty import attachments, service, silencing, substitutes
-from streams.duty.desk import Desk
-from streams.duty.models import Case
-from streams.duty.officers import add_officer, find
-from streams.duty.opening import hear
-from streams.duty.rights import Grant
+from streams.duty.accounts.officers import add_officer, find
+from streams.duty.accounts.rights import Grant
+from streams.duty.cases import attachments, service
+from streams.duty.cases.opening import hear
+from streams.duty.database.models import Case
+from streams.duty.notify import silencing
+from streams.duty.rosters.desk import Desk
+from streams.duty.shifts import substitutes
 from tests.streams.duty.moments import root, warning
 
 MARK = "zq7marked"

@@ -14,12 +14,12 @@ from schemas.decoder import Decoder
 from schemas.event import encode_event
 from schemas.fields import SHANGHAI
 from schemas.regions import Regions
-from streams.duty.desk import Desk
+from streams.duty.accounts.officers import actor_of
+from streams.duty.accounts.rights import Actor
+from streams.duty.cases.opening import hear
+from streams.duty.database.models import Case
 from streams.duty.home import operator
-from streams.duty.models import Case
-from streams.duty.officers import actor_of
-from streams.duty.opening import hear
-from streams.duty.rights import Actor
+from streams.duty.rosters.desk import Desk
 
 NOW = datetime(2026, 11, 25, 11, 0, tzinfo=SHANGHAI)
 """A Wednesday morning, a workday."""

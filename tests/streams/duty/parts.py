@@ -15,10 +15,10 @@ from aiohttp import web
 
 from schemas.event import encode_event
 from schemas.levels import LEVELS
-from streams.duty.courier import Courier
-from streams.duty.outbox import Outbox
-from streams.duty.push import Push
-from streams.duty.webhook import Webhook
+from streams.duty.systems.courier import Courier
+from streams.duty.systems.outbox import Outbox
+from streams.duty.systems.push import Push
+from streams.duty.systems.webhook import Webhook
 from streams.waits import Held, unheld
 
 KEY = "a key for tests"

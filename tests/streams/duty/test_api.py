@@ -15,12 +15,12 @@ import httpx
 import icalendar
 import pytest
 
+from streams.duty.accounts.limits import Limit
+from streams.duty.accounts.officers import find, grants_of, revoke_token, set_password, take
 from streams.duty.api.front import FILES, FORM
 from streams.duty.api.front import MOST as MOST_BYTES
-from streams.duty.attachments import LARGEST, MOST
-from streams.duty.database import Database
-from streams.duty.limits import Limit
-from streams.duty.officers import find, grants_of, revoke_token, set_password, take
+from streams.duty.cases.attachments import LARGEST, MOST
+from streams.duty.database.database import Database
 from tests.streams.duty.api import Api
 from tests.streams.duty.moments import NOW, root
 

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from schemas.errors import Misdeclared
 from schemas.regions import load_regions
 from schemas.settings import Settings
-from streams.duty import cap, service
-from streams.duty.cap_index import ATOM, Publisher
-from streams.duty.database import Database
-from streams.duty.roles import publisher_of
+from streams.duty.cases import service
+from streams.duty.database.database import Database
+from streams.duty.shifts.roles import publisher_of
+from streams.duty.systems import cap
+from streams.duty.systems.cap_index import ATOM, Publisher
 from tests.streams.duty.api import Api
 from tests.streams.duty.cap_schema import CAP, faults
 from tests.streams.duty.moments import NOW, root

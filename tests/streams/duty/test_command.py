@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.cli.groups import duty as app
-from deploy.local.process import free_port
-from streams.duty.outbox import Outbox
-from streams.duty.policy import Dead, Delivered, Outcome, Retry
+from deploy.ports import free_port
+from streams.duty.retry_policy import Dead, Delivered, Outcome, Retry
+from streams.duty.systems.outbox import Outbox
 from tests.streams.duty.parts import mixed_pushes
 
 

@@ -13,14 +13,14 @@ from random import Random
 import msgspec
 import pytest
 
-from deploy.local.process import free_port
+from deploy.ports import free_port
 from schemas.errors import Misdeclared
-from streams.duty.courier import LONGEST_NAP, Removed
-from streams.duty.outbox import Outbox
-from streams.duty.push import Push
-from streams.duty.receiver import Receiver, Trouble, serving
-from streams.duty.store import Store
-from streams.duty.webhook import Webhook
+from streams.duty.systems.courier import LONGEST_NAP, Removed
+from streams.duty.systems.outbox import Outbox
+from streams.duty.systems.push import Push
+from streams.duty.systems.receiver import Receiver, Trouble, serving
+from streams.duty.systems.store import Store
+from streams.duty.systems.webhook import Webhook
 from tests.streams.duty.full_disk import full_disk
 from tests.streams.duty.parts import (
     KEY,

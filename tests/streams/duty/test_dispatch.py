@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.levels import LEVELS
-from streams.duty.channels.config import GATHER, Channel, Channels, Inhibition
-from streams.duty.channels.message import Recipient
-from streams.duty.channels.quota import opens, reserved, room
-from streams.duty.dispatch import (
+from streams.duty.notify.channels.config import GATHER, Channel, Channels, Inhibition
+from streams.duty.notify.channels.message import Recipient
+from streams.duty.notify.channels.quota import opens, reserved, room
+from streams.duty.notify.dispatch import (
     Batch,
     Notice,
     Open,

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from deploy.cli.groups import duty as app
 from schemas.settings import Settings
-from streams.duty.database import Database
+from streams.duty.accounts.officers import bearer, check_password
+from streams.duty.cases.opening import hear
+from streams.duty.database.database import Database
 from streams.duty.home import open_home
-from streams.duty.officers import bearer, check_password
-from streams.duty.opening import hear
 from streams.duty.refusals import Refused
 from tests.streams.duty.moments import warning
 

@@ -10,17 +10,17 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.duty import service
-from streams.duty.database import Database
-from streams.duty.desk import Desk
-from streams.duty.escalation import Link, next_steps, next_time
-from streams.duty.holes import Holes, level_of
-from streams.duty.models import Case, Hole, Message, Notification, Officer
-from streams.duty.opening import hear
-from streams.duty.queries import entries_of
+from streams.duty.cases import service
+from streams.duty.cases.escalation import Link, next_steps, next_time
+from streams.duty.cases.opening import hear
+from streams.duty.cases.queries import entries_of
+from streams.duty.cases.waiting import advance_due
+from streams.duty.database.database import Database
+from streams.duty.database.models import Case, Hole, Message, Notification, Officer
 from streams.duty.refusals import Conflict
-from streams.duty.waiting import advance_due
-from streams.duty.who import Gap
+from streams.duty.rosters.desk import Desk
+from streams.duty.rosters.who import Gap
+from streams.duty.shifts.holes import Holes, level_of
 from tests.streams.duty.moments import NOW, at, officer, opened, root, warning
 
 

@@ -18,16 +18,16 @@ import sqlalchemy as sa
 from aiohttp import web
 from kafka import KafkaProducer
 
-from deploy.local.process import free_port
+from deploy.ports import free_port
 from schemas.regions import Regions
 from schemas.settings import HOST, Settings
 from schemas.topics import WARNINGS
-from streams.duty.desk import EXAMPLE
+from streams.duty.database.models import Case, Notification
 from streams.duty.home import open_database
-from streams.duty.models import Case, Notification
-from streams.duty.outbox import Outbox
+from streams.duty.notify.signature import KEY_HEADER
 from streams.duty.push_worker import outbox_path
-from streams.duty.signature import KEY_HEADER
+from streams.duty.rosters.desk import EXAMPLE
+from streams.duty.systems.outbox import Outbox
 from tests.programs import process, program, until
 from tests.streams.duty.moments import warning_bytes
 from tests.streams.duty.test_service import home, number

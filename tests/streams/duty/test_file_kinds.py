@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.duty.file_kinds import KINDS, NAME_LENGTH, check, plain_name
+from streams.duty.cases.file_kinds import KINDS, NAME_LENGTH, check, plain_name
 from streams.duty.refusals import WrongType
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)

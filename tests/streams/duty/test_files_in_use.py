@@ -14,11 +14,11 @@ from schemas.errors import Misdeclared
 from schemas.in_use import FILES, Roots, in_use, take, taken
 from schemas.roles import load_roles
 from schemas.settings import Settings
-from streams.duty.channels.home import channels_path, open_channels
-from streams.duty.database import Database
-from streams.duty.desk import Desks, roster_path
-from streams.duty.files import kept, kept_path
-from streams.duty.roles import roles_of, rules_in_use
+from streams.duty.database.database import Database
+from streams.duty.notify.channels.home import channels_path, open_channels
+from streams.duty.rosters.desk import Desks, roster_path
+from streams.duty.rosters.files import kept, kept_path
+from streams.duty.shifts.roles import roles_of, rules_in_use
 from tests.streams.duty.api import Api
 from tests.streams.duty.moments import NOW
 

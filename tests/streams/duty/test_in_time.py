@@ -8,15 +8,15 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.settings import Settings
-from streams.duty.api.parts import Parts
-from streams.duty.cap_index import Publisher
-from streams.duty.database import Database
-from streams.duty.desk import Desk, Desks
-from streams.duty.holes import Holes
-from streams.duty.letting_go import LettingGo
-from streams.duty.models import Case, Hole, Message, Notification, Officer
-from streams.duty.roster_check import RosterCheck
-from streams.duty.still_open import any_let_go
+from streams.duty.background.letting_go import LettingGo
+from streams.duty.background.roster_check import RosterCheck
+from streams.duty.database.database import Database
+from streams.duty.database.models import Case, Hole, Message, Notification, Officer
+from streams.duty.notify.still_open import any_let_go
+from streams.duty.parts import Parts
+from streams.duty.rosters.desk import Desk, Desks
+from streams.duty.shifts.holes import Holes
+from streams.duty.systems.cap_index import Publisher
 from tests.streams.duty.api import Clock
 from tests.streams.duty.moments import NOW, at
 from tests.streams.duty.parts import Aside

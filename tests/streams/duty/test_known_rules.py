@@ -10,11 +10,11 @@ import pytest
 
 from schemas.errors import Unavailable
 from schemas.topics import RULES
-from streams.duty.database import Database
-from streams.duty.desk import Desk
-from streams.duty.known_rules import known_rules, published_at
-from streams.watch.published import Entry
-from streams.watch.rule_topic import publish
+from streams.duty.cases.known_rules import known_rules, published_at
+from streams.duty.database.database import Database
+from streams.duty.rosters.desk import Desk
+from streams.watch.publish.published import Entry
+from streams.watch.publish.rule_topic import publish
 from tests.streams.duty.moments import opened
 from tests.streams.intake.conftest import COMPACTED, create
 

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from schemas.contract import load_contracts
 from schemas.errors import Unavailable
-from streams.duty import service
-from streams.duty.database import Database
-from streams.duty.desk import Desk
+from streams.duty.cases import service
+from streams.duty.cases.opening import hear
+from streams.duty.cases.queries import entries_of
+from streams.duty.cases.records import record
+from streams.duty.database.database import Database
+from streams.duty.database.models import Case, Entry, Message
 from streams.duty.lifecycle import CHANGES, CLOSED, ENTRIES, STATES, change, possible
-from streams.duty.models import Case, Entry, Message
-from streams.duty.opening import hear
-from streams.duty.queries import entries_of
-from streams.duty.records import record
 from streams.duty.refusals import Conflict, Invalid
+from streams.duty.rosters.desk import Desk
 from tests.streams.duty.moments import NOW, at, opened, root, warning
 
 

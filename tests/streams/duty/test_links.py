@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import Misdeclared
-from streams.duty.links import LIFETIME, Link, LinkRefused, make_link, read_link
+from streams.duty.notify.links import LIFETIME, Link, LinkRefused, make_link, read_link
 
 BASE, KEY, NOW = "https://duty.example", "a key for tests", 1_800_000_000.5
 

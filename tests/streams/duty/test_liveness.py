@@ -11,25 +11,25 @@ import sqlalchemy as sa
 
 from schemas.regions import Regions
 from schemas.settings import Settings
-from streams.duty import service
-from streams.duty.api.parts import Parts
-from streams.duty.cap_index import Publisher, current
-from streams.duty.case_inbox import CaseInbox
-from streams.duty.channels.config import GATHER, Channels, Inhibition
-from streams.duty.database import Database
-from streams.duty.desk import Desk, Desks
-from streams.duty.dispatch import Open, message_of, plan
-from streams.duty.liveness import Liveness
-from streams.duty.models import Case, Notification, Replayed
-from streams.duty.notices import open_cases
-from streams.duty.opening import hear
-from streams.duty.push import push_of
-from streams.duty.queries import Filters, find_cases, open_counts, rule_quality
-from streams.duty.reached import Reached
-from streams.duty.read import Read
+from streams.duty.accounts.rights import Actor, Grant
+from streams.duty.background.case_inbox import CaseInbox
+from streams.duty.cases import service
+from streams.duty.cases.liveness import Liveness
+from streams.duty.cases.opening import hear
+from streams.duty.cases.queries import Filters, find_cases, open_counts, rule_quality
+from streams.duty.cases.replayed import find_replays, warnings_of
+from streams.duty.database.database import Database
+from streams.duty.database.models import Case, Notification, Replayed
+from streams.duty.inbox.reached import Reached
+from streams.duty.inbox.read import Read
+from streams.duty.notify.channels.config import GATHER, Channels, Inhibition
+from streams.duty.notify.dispatch import Open, message_of, plan
+from streams.duty.notify.notices import open_cases
+from streams.duty.parts import Parts
 from streams.duty.refusals import Conflict, Invalid
-from streams.duty.replayed import find_replays, warnings_of
-from streams.duty.rights import Actor, Grant
+from streams.duty.rosters.desk import Desk, Desks
+from streams.duty.systems.cap_index import Publisher, current
+from streams.duty.systems.push import push_of
 from streams.intake.replays import Begun, Done, Replays
 from tests.streams.duty.api import Clock
 from tests.streams.duty.moments import NOW, at, officer, opened, root, warning

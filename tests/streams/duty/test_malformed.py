@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from streams.duty.database import Database, Malformed
+from streams.duty.database.database import Database, Malformed
 
 
 def _read(database: Database) -> None:

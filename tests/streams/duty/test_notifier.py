@@ -19,15 +19,15 @@ from aiohttp import web
 
 from schemas.levels import LEVELS
 from schemas.regions import Regions
-from streams.duty.channels.config import Channels, parse_channels
-from streams.duty.channels.sender import Sender
-from streams.duty.database import Database
-from streams.duty.desk import Desk
-from streams.duty.models import Case, Entry, Notification, Silence
-from streams.duty.notices import MOST, Links, counts
-from streams.duty.notifier import Notifier
-from streams.duty.opening import hear
-from streams.duty.signature import KEY_HEADER
+from streams.duty.cases.opening import hear
+from streams.duty.database.database import Database
+from streams.duty.database.models import Case, Entry, Notification, Silence
+from streams.duty.notify.channels.config import Channels, parse_channels
+from streams.duty.notify.channels.sender import Sender
+from streams.duty.notify.notices import MOST, Links, counts
+from streams.duty.notify.notifier import Notifier
+from streams.duty.notify.signature import KEY_HEADER
+from streams.duty.rosters.desk import Desk
 from tests.streams.duty.channels import services
 from tests.streams.duty.channels.services import Services, serving
 from tests.streams.duty.moments import warning

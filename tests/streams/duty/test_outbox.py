@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from schemas.errors import Unavailable
 from schemas.levels import LEVELS
 from streams.duty.faults import BrokenFile
-from streams.duty.outbox import Outbox, Refused, open_outbox
-from streams.duty.policy import Dead, Delivered, Retry
-from streams.duty.reached import Reached
+from streams.duty.inbox.reached import Reached
+from streams.duty.retry_policy import Dead, Delivered, Retry
+from streams.duty.systems.outbox import Outbox, Refused, open_outbox
 from tests.streams.duty.full_disk import full_disk
 from tests.streams.duty.parts import mixed_pushes, push
 

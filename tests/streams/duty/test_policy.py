@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.duty.policy import (
+from streams.duty.retry_policy import (
     FIRST_WAIT,
     LONGEST_RETRY_AFTER,
     LONGEST_WAIT,

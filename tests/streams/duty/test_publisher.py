@@ -16,9 +16,9 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from schemas.settings import Settings
-from streams.duty.database import Database
-from streams.duty.models import Message
-from streams.duty.publisher import BATCH, Publisher, outcome_of, revive_messages
+from streams.duty.cases.publisher import BATCH, Publisher, outcome_of, revive_messages
+from streams.duty.database.database import Database
+from streams.duty.database.models import Message
 from tests.streams.duty.full_disk import full_disk
 from tests.streams.duty.parts import Aside, until
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
 from schemas.levels import LEVELS
-from streams.duty.push import Push, push_of
-from streams.duty.signature import TOLERANCE, complaint, sign
+from streams.duty.notify.signature import TOLERANCE, complaint, sign
+from streams.duty.systems.push import Push, push_of
 from tests.streams.duty.parts import warning
 
 DECODER = Decoder(load_contracts()["duty.warning"])

@@ -21,15 +21,15 @@ from kafka.admin import KafkaAdminClient
 
 from deploy.environment import load_settings
 from deploy.local.kafka import kafka_running
-from deploy.local.process import free_port
+from deploy.ports import free_port
 from schemas.event import encode_tick
 from schemas.levels import LEVELS
 from schemas.settings import Settings
 from schemas.topics import WARNINGS
 from streams.aside import read as read_record
-from streams.duty.outbox import Outbox
+from streams.duty.inbox.warning_log import log_of
 from streams.duty.push_worker import outbox_path
-from streams.duty.warning_log import log_of
+from streams.duty.systems.outbox import Outbox
 from streams.http_guard import basic
 from tests.programs import process, program, until
 from tests.streams.duty.parts import KEY, warning
@@ -40,7 +40,7 @@ WORKER = program("streams.duty.push_worker")
 RECEIVER = """
 import os
 from deploy.environment import load_settings
-from streams.duty.receiver import Trouble, receive
+from streams.duty.systems.receiver import Trouble, receive
 receive(load_settings(), trouble=Trouble(fail_share=float(os.environ["FAIL_SHARE"]), delay=0.002))
 """
 

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.duty.again import ENDS, Again
-from streams.duty.models import Base
-from streams.duty.reached import AGAIN, Log, Reached, rows_of, start_of, write_down
-from streams.duty.read import Read
+from streams.duty.database.models import Base
+from streams.duty.inbox.again import ENDS, Again
+from streams.duty.inbox.reached import AGAIN, Log, Reached, rows_of, start_of, write_down
+from streams.duty.inbox.read import Read
 
 NOW = 1_000_000_000_000
 SINCE = NOW - int(AGAIN.total_seconds() * 1000)

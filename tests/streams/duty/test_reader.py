@@ -16,14 +16,14 @@ from kafka.admin import KafkaAdminClient
 
 from deploy.environment import load_settings
 from deploy.local.kafka import kafka_running
-from deploy.local.process import free_port
 from deploy.local.services import SERVICES
+from deploy.ports import free_port
 from schemas.settings import Settings
 from schemas.topics import WARNINGS
-from streams.duty import reader
-from streams.duty.reached import Log, Reached, start_of
-from streams.duty.read import Inbox, Read
-from streams.duty.reader import Reader
+from streams.duty.inbox import reader
+from streams.duty.inbox.reached import Log, Reached, start_of
+from streams.duty.inbox.read import Inbox, Read
+from streams.duty.inbox.reader import Reader
 from streams.waits import PATIENCE, Held, Waits, read, told, unheld
 from tests.streams.duty.moments import warning_bytes
 from tests.streams.duty.parts import Aside, until

@@ -23,19 +23,19 @@ from kafka import KafkaProducer
 from schemas.regions import Regions
 from schemas.settings import Settings
 from schemas.topics import WARNINGS
-from streams.duty.again import ENDS
-from streams.duty.api.parts import Parts
-from streams.duty.cap_index import Publisher
-from streams.duty.case_inbox import AT_ONCE, CaseInbox
-from streams.duty.database import Database
-from streams.duty.desk import Desk, Desks
-from streams.duty.dispatch import message_of, plan
-from streams.duty.escalation import REBUILT
+from streams.duty.background.case_inbox import AT_ONCE, CaseInbox
+from streams.duty.cases.escalation import REBUILT
+from streams.duty.database.database import Database
+from streams.duty.database.models import Case, Entry, Heard, Notification
 from streams.duty.home import open_database
-from streams.duty.models import Case, Entry, Heard, Notification
-from streams.duty.reached import Reached
-from streams.duty.read import Read
-from streams.duty.warning_log import log_of
+from streams.duty.inbox.again import ENDS
+from streams.duty.inbox.reached import Reached
+from streams.duty.inbox.read import Read
+from streams.duty.inbox.warning_log import log_of
+from streams.duty.notify.dispatch import message_of, plan
+from streams.duty.parts import Parts
+from streams.duty.rosters.desk import Desk, Desks
+from streams.duty.systems.cap_index import Publisher
 from tests.programs import until
 from tests.streams.duty.api import Clock
 from tests.streams.duty.moments import NOW, warning, warning_bytes

@@ -11,11 +11,11 @@ import aiohttp
 import pytest
 
 from schemas.errors import Misdeclared, Unavailable
-from streams.duty.channels.home import NOTICES
-from streams.duty.links import make_link
-from streams.duty.receiver import SIGNED, Receiver, Trouble, serving
-from streams.duty.signature import sign
-from streams.duty.store import Store
+from streams.duty.notify.channels.home import NOTICES
+from streams.duty.notify.links import make_link
+from streams.duty.notify.signature import sign
+from streams.duty.systems.receiver import SIGNED, Receiver, Trouble, serving
+from streams.duty.systems.store import Store
 from streams.http_guard import Guard, basic, hosts_of
 from tests.streams.duty.parts import KEY
 

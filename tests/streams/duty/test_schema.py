@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.duty.database import Database
+from streams.duty.database.database import Database
 from tests.streams.duty.api import Api
 
 ST = Path(sys.executable).parent / "st"

@@ -23,17 +23,17 @@ from kafka.admin import KafkaAdminClient
 
 from deploy.environment import as_environment
 from deploy.local.kafka import kafka_running
-from deploy.local.process import free_port
+from deploy.ports import free_port
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
 from schemas.regions import Regions
 from schemas.settings import HOST, Settings
 from schemas.topics import DISPOSITIONS, WARNINGS
-from streams.duty.database import Database
+from streams.duty.accounts.officers import add_officer, add_token
+from streams.duty.accounts.rights import Grant
+from streams.duty.database.database import Database
+from streams.duty.database.models import Case, Entry, Message, Notification
 from streams.duty.home import open_database
-from streams.duty.models import Case, Entry, Message, Notification
-from streams.duty.officers import add_officer, add_token
-from streams.duty.rights import Grant
 from tests.programs import process, program, until
 from tests.streams.duty.moments import root, warning_bytes
 

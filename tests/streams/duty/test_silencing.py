@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from schemas.regions import Regions
-from streams.duty.database import Database
-from streams.duty.desk import Desk
-from streams.duty.models import Silence
+from streams.duty.accounts.rights import Actor
+from streams.duty.database.database import Database
+from streams.duty.database.models import Silence
+from streams.duty.notify.silencing import add_silence, end_silence, list_silences
 from streams.duty.refusals import Conflict, Forbidden, Invalid
-from streams.duty.rights import Actor
-from streams.duty.silencing import add_silence, end_silence, list_silences
+from streams.duty.rosters.desk import Desk
 from tests.streams.duty.moments import NOW, officer, root
 
 GIVEN: dict[str, Any] = {

@@ -13,12 +13,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from streams.duty.console.tables import BrowserSession
-from streams.duty.database import MIGRATIONS, Database, newest_revision
-from streams.duty.desk import Desk
-from streams.duty.models import Case, Officer
-from streams.duty.opening import hear
-from streams.duty.queries import Filters, find_cases
+from streams.duty.cases.opening import hear
+from streams.duty.cases.queries import Filters, find_cases
+from streams.duty.database.database import MIGRATIONS, Database, newest_revision
+from streams.duty.database.models import Case, Officer
+from streams.duty.database.sessions import BrowserSession
+from streams.duty.rosters.desk import Desk
 from tests.streams.duty.moments import NOW, officer, warning
 
 

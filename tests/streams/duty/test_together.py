@@ -7,12 +7,12 @@ from threading import Thread
 import pytest
 import sqlalchemy as sa
 
-from streams.duty import service
-from streams.duty.console.service import changes
-from streams.duty.database import Database
-from streams.duty.desk import Desk
-from streams.duty.models import Case, Entry
-from streams.duty.queries import changes_since, entries_of
+from streams.console.service import changes
+from streams.duty.cases import service
+from streams.duty.cases.queries import changes_since, entries_of
+from streams.duty.database.database import Database
+from streams.duty.database.models import Case, Entry
+from streams.duty.rosters.desk import Desk
 from tests.programs import until
 from tests.streams.duty.moments import at, opened, root
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import Unavailable
-from streams.duty.database import Database
-from streams.duty.opening import hear
+from streams.duty.cases.opening import hear
+from streams.duty.database.database import Database
 from tests.streams.duty.api import Api
 from tests.streams.duty.moments import NOW, warning
 

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from schemas.levels import LEVELS
-from streams.duty.channels.config import Channels
-from streams.duty.database import Database
-from streams.duty.desk import Desk
-from streams.duty.dispatch import ASKING, Batch, Notice
+from streams.duty.database.database import Database
+from streams.duty.database.models import Case, Entry, Notification, Office, Officer
 from streams.duty.lifecycle import CLOSED
-from streams.duty.models import Case, Entry, Notification, Office, Officer
+from streams.duty.notify.channels.config import Channels
+from streams.duty.notify.dispatch import ASKING, Batch, Notice
 from streams.duty.refusals import Refused
+from streams.duty.rosters.desk import Desk
 from tests.streams.duty.test_who_is_told import D1, E1, E2, H1, H2, Room
 
 EPISODES = 3

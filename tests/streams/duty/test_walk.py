@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from streams.duty.cap_index import current
-from streams.duty.database import Database
+from streams.duty.database.database import Database
+from streams.duty.systems.cap_index import current
 from tests.streams.duty.api import Api
 from tests.streams.duty.marks import GIVER, MARK, REPLAY, TAKER, TEAM, Marked, mark
 from tests.streams.duty.moments import NOW, root

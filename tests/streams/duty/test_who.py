@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
 from schemas.regions import Regions, load_regions
-from streams.duty.desk import EXAMPLE
-from streams.duty.roster import Roster
-from streams.duty.roster_yaml import load_roster, parse_roster
-from streams.duty.who import Plan, Substitution, gaps, on_duty, turns, who
-from streams.duty.workdays import judge
+from schemas.workdays import judge
+from streams.duty.rosters.desk import EXAMPLE
+from streams.duty.rosters.roster import Roster
+from streams.duty.rosters.roster_yaml import load_roster, parse_roster
+from streams.duty.rosters.who import Plan, Substitution, gaps, on_duty, turns, who
 
 REGIONS = load_regions()
 EXAMPLE_TEXT = (EXAMPLE / "roster.yaml").read_text(encoding="utf-8")

@@ -20,22 +20,23 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from schemas.regions import Regions
-from streams.duty import leaving, service, substitutes
-from streams.duty.channels.config import GATHER, Channel, Channels, Inhibition
-from streams.duty.database import Database
-from streams.duty.desk import Desk
-from streams.duty.dispatch import Batch, Notice, World, plan
-from streams.duty.escalation import Link, next_steps
-from streams.duty.models import Case, Entry, Notification, Officer
-from streams.duty.notices import begin, delivered, open_cases, settle, silences, suppress, waiting
-from streams.duty.officers import find
-from streams.duty.opening import hear
-from streams.duty.policy import Retry
+from streams.duty.accounts.officers import find
+from streams.duty.accounts.rights import Actor, Grant
+from streams.duty.cases import leaving, service
+from streams.duty.cases.escalation import Link, next_steps
+from streams.duty.cases.opening import hear
+from streams.duty.cases.waiting import advance_due, any_due
+from streams.duty.database.database import Database
+from streams.duty.database.models import Case, Entry, Notification, Officer
+from streams.duty.notify.channels.config import GATHER, Channel, Channels, Inhibition
+from streams.duty.notify.dispatch import Batch, Notice, World, plan
+from streams.duty.notify.notices import begin, delivered, open_cases, settle, silences, suppress, waiting
+from streams.duty.notify.silencing import add_silence, end_silence
+from streams.duty.notify.still_open import any_let_go, let_go, tell_still_open
 from streams.duty.refusals import Invalid
-from streams.duty.rights import Actor, Grant
-from streams.duty.silencing import add_silence, end_silence
-from streams.duty.still_open import any_let_go, let_go, tell_still_open
-from streams.duty.waiting import advance_due, any_due
+from streams.duty.retry_policy import Retry
+from streams.duty.rosters.desk import Desk
+from streams.duty.shifts import substitutes
 from tests.streams.duty.moments import NOW, actor_named, at, root, warning
 from tests.streams.duty.test_escalation import Waits, chains
 

@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.text import cell, control
-from streams.duty import service, substitutes
-from streams.duty.database import Database
-from streams.duty.desk import Desk
-from streams.duty.models import Case, Officer, Silence
-from streams.duty.officers import add_officer
-from streams.duty.queries import entries_of
+from streams.duty.accounts.officers import add_officer
+from streams.duty.cases import service
+from streams.duty.cases.queries import entries_of
+from streams.duty.database.database import Database
+from streams.duty.database.models import Case, Officer, Silence
+from streams.duty.notify.silencing import add_silence
 from streams.duty.refusals import Invalid
-from streams.duty.silencing import add_silence
+from streams.duty.rosters.desk import Desk
+from streams.duty.shifts import substitutes
 from streams.duty.wording import EMAIL, LINE, LINES, PHONE, SAID, SAID_IN_LINE, TEXT_LENGTH, address, wording
 from streams.duty.words import one_line
 from tests.streams.duty.moments import NOW, actor_named, at, opened, root

@@ -10,10 +10,10 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.duty.outbox import Due
-from streams.duty.receiver import KEY_LENGTH
-from streams.duty.signature import KEY_HEADER
-from streams.duty.webhook import Webhook
+from streams.duty.notify.signature import KEY_HEADER
+from streams.duty.systems.outbox import Due
+from streams.duty.systems.receiver import KEY_LENGTH
+from streams.duty.systems.webhook import Webhook
 from streams.duty.words import LONGEST, header_text, header_value, message_atom, one_line
 
 TEXTS = st.text(st.characters(), max_size=80) | st.text(

@@ -12,14 +12,14 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.settings import Settings
-from streams.duty.api.parts import Parts
-from streams.duty.cap_index import Publisher
-from streams.duty.case_inbox import AT_ONCE, CaseInbox
-from streams.duty.database import Database
-from streams.duty.desk import Desks
-from streams.duty.models import Case, Passed
-from streams.duty.reached import Reached
-from streams.duty.read import Read
+from streams.duty.background.case_inbox import AT_ONCE, CaseInbox
+from streams.duty.database.database import Database
+from streams.duty.database.models import Case, Passed
+from streams.duty.inbox.reached import Reached
+from streams.duty.inbox.read import Read
+from streams.duty.parts import Parts
+from streams.duty.rosters.desk import Desks
+from streams.duty.systems.cap_index import Publisher
 from tests.streams.duty.api import Clock
 from tests.streams.duty.moments import warning
 from tests.streams.duty.parts import Aside

@@ -9,7 +9,8 @@ from schemas.contract import load_contracts
 from schemas.contract_model import Contract
 from schemas.decoder import Decoder
 from schemas.simulate.model import Simulate
-from streams.watch.rule import Rule, load_rules
+from streams.watch.declare.load import load_rules
+from streams.watch.declare.rule import Rule
 
 EXAMPLES = Path(__file__).parent / "examples"
 

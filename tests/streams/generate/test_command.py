@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from deploy.cli.generate import generate, generated_feeds
+from deploy.cli.data.generate import generate, generated_feeds
 from schemas.contract import FEEDS
 from schemas.errors import Misdeclared
 from tests.streams.generate.examples_of import EXAMPLES

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from schemas.contract_model import Contract
 from schemas.levels import BY_RANK
 from schemas.simulate.model import Planted
-from streams.watch.rule import Rule, load_rules
+from streams.watch.declare.load import load_rules
+from streams.watch.declare.rule import Rule
 from tests.streams.generate.examples_of import example_rules, examples
 from tests.streams.generate.watched import planted_in, warned_of
 from tests.streams.generate.world_of import contracts, few_places, made

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from schemas.errors import Rejected
 from schemas.event import encode_event
 from schemas.simulate.model import MONTH, Planted
-from streams.duty.workdays import judge
+from schemas.workdays import judge
 from streams.generate.clock import Clock
 from streams.generate.course import course
 from streams.generate.model import Line, Span

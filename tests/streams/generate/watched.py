@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from schemas.contract_model import Contract
 from schemas.event import encode_tick
 from streams.generate.model import Line
-from streams.watch.episode import Transition
-from streams.watch.offline import Entry, evaluate
-from streams.watch.rule import Rule
+from streams.watch.declare.rule import Rule
+from streams.watch.episodes.episode import Transition
+from streams.watch.trial.offline import Entry, evaluate
 from tests.streams.generate.world_of import Made
 
 NAMES = ("blue", "yellow", "orange", "red")

@@ -17,9 +17,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from deploy.cli.intake import send
+from deploy.cli.data.intake import send
+from deploy.cli.stack.caught_up import ends
 from deploy.environment import as_environment
-from deploy.settled import ends
 from schemas.settings import HOST, Settings
 from schemas.topics import REPLAYS
 from tests.streams.intake.conftest import COMPACTED, create
@@ -28,7 +28,7 @@ from tests.streams.intake.feeds import AIR
 pytestmark = pytest.mark.stack
 HEADER = "city_code,city,year,day_index,pm25\n"
 GATEWAY = """
-from deploy.settled import ends
+from deploy.cli.stack.caught_up import ends
 from deploy.environment import load_settings
 from streams.intake.gateway import main
 main(load_settings())

@@ -21,7 +21,7 @@ from typing import TypeVar
 import pytest
 
 from deploy.local.kafka import kafka_running
-from deploy.local.process import free_port
+from deploy.ports import free_port
 from schemas.errors import Unavailable
 from schemas.event import decode_tick
 from schemas.settings import Settings
@@ -29,8 +29,8 @@ from schemas.topics import REPLAYS, RULES
 from streams.intake.acknowledged import CONNECT_MS, DELIVERY_MS, AcknowledgedProducer
 from streams.intake.lines import decode_object
 from streams.intake.sending import Request, carry_out
-from streams.watch.published import Entry
-from streams.watch.rule_topic import EpochReader, publish
+from streams.watch.publish.published import Entry
+from streams.watch.publish.rule_topic import EpochReader, publish
 from tests.streams.intake.broker import Notes, patience, read
 from tests.streams.intake.conftest import COMPACTED, create
 from tests.streams.intake.feeds import AIR, NOON, air, on_topic

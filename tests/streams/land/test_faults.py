@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from deploy.local.kafka import kafka_running
-from deploy.local.process import free_port
 from deploy.local.secrets import ensure_secrets
 from deploy.local.warehouse import warehouse_running
-from deploy.migrate import migrate
+from deploy.ports import free_port
+from deploy.provision.migrate import migrate
 from schemas.settings import Settings
 from streams import waits
 from tests.streams.land.rig import Rig

@@ -19,17 +19,17 @@ from hypothesis import strategies as st
 
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
-from streams.watch.arithmetic import deviation, mean, sound, total, within
-from streams.watch.baseline import BaselineTable
 from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
 from streams.watch.conditions.figures import quantile
+from streams.watch.declare.baseline import BaselineTable
+from streams.watch.declare.rule import Rule
 from streams.watch.detect import METHODS
-from streams.watch.episode import Transition
-from streams.watch.offline import Entry
-from streams.watch.partition import Partition
-from streams.watch.rule import Rule
-from streams.watch.warning import encode_warning, shown
+from streams.watch.engine.partition import Partition
+from streams.watch.episodes.arithmetic import deviation, mean, sound, total, within
+from streams.watch.episodes.episode import Transition
+from streams.watch.episodes.warning import encode_warning, shown
+from streams.watch.trial.offline import Entry
 from tests.streams.watch.trying import START, air, clock, rule
 
 LARGEST = float_info.max

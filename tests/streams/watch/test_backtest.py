@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streams.watch.backtest import Episode, Judged, by_region, episodes, load, pair, quality
-from streams.watch.episode import Transition
+from streams.watch.episodes.episode import Transition
+from streams.watch.trial.backtest import Episode, Judged, by_region, episodes, load, pair, quality
 
 HOUR = 3_600_000
 

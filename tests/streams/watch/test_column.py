@@ -8,8 +8,8 @@ from typing import Any
 
 from streams.watch.conditions.base import matcher
 from streams.watch.conditions.column import Column, Row
-from streams.watch.spec import Input, Where
-from streams.watch.templates import column_reader, reader
+from streams.watch.declare.spec import Input, Where
+from streams.watch.declare.templates import column_reader, reader
 
 
 def source(where: Where = ()) -> Input:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.event import encode_event
-from streams.watch.episode import Transition
-from streams.watch.happenings import Happening
-from streams.watch.rule import Rule
+from streams.watch.declare.rule import Rule
+from streams.watch.engine.happenings import Happening
+from streams.watch.episodes.episode import Transition
 from tests.streams.watch.test_every_kind import KINDS
 from tests.streams.watch.trying import AIR, CONTRACTS, START, clock, rule, steps, transitions
 

@@ -14,19 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.decoder import Decoder
-from streams.watch.baseline import BaselineTable
-from streams.watch.batches import Batch, encode_batches
 from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
-from streams.watch.episode import Transition
-from streams.watch.flow import Flow, Handed
-from streams.watch.happenings import Happening, tick
-from streams.watch.offline import Entry
-from streams.watch.partition import Partition
-from streams.watch.published import fixed
-from streams.watch.rule import Rule
-from streams.watch.second import SecondStage
-from streams.watch.state import StateKeeper
+from streams.watch.declare.baseline import BaselineTable
+from streams.watch.declare.rule import Rule
+from streams.watch.engine.batches import Batch, encode_batches
+from streams.watch.engine.flow import Flow, Handed
+from streams.watch.engine.happenings import Happening, tick
+from streams.watch.engine.partition import Partition
+from streams.watch.engine.second import SecondStage
+from streams.watch.episodes.episode import Transition
+from streams.watch.publish.published import fixed
+from streams.watch.trial.offline import Entry
+from streams.watch.worker.state import StateKeeper
 from tests.streams.watch.test_every_kind import with_copies
 from tests.streams.watch.trying import AIR, CASES, CONTRACTS, START, air, cases, rule
 

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 from schemas.decoder import Decoder
 from schemas.event import encode_event, encode_tick
-from streams.watch.baseline import BaselineTable
 from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
-from streams.watch.episode import OWN, Transition
-from streams.watch.happenings import Happening
-from streams.watch.offline import Entry
-from streams.watch.partition import Partition
-from streams.watch.published import RuleSet
-from streams.watch.rule import Rule
-from streams.watch.state import StateKeeper
+from streams.watch.declare.baseline import BaselineTable
+from streams.watch.declare.rule import Rule
+from streams.watch.engine.happenings import Happening
+from streams.watch.engine.partition import Partition
+from streams.watch.episodes.episode import OWN, Transition
+from streams.watch.publish.published import RuleSet
+from streams.watch.trial.offline import Entry
+from streams.watch.worker.state import StateKeeper
 from tests.streams.watch.trying import AIR, CONTRACTS, MINUTE, START, air, clock, rule
 
 AIR_CONTRACT = CONTRACTS[AIR]

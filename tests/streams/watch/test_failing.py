@@ -21,18 +21,18 @@ from schemas.event import encode_tick
 from streams import aside
 from streams.faults import ALL
 from streams.frames import FrameApp
-from streams.watch.batches import messages
 from streams.watch.conditions.base import Condition
-from streams.watch.episode import Transition
-from streams.watch.offline import Entry
-from streams.watch.partition import Partition
-from streams.watch.published import Entry as Published
-from streams.watch.published import History, RuleBook, RuleSet
-from streams.watch.rule import Rule
-from streams.watch.rule_yaml import parse_rule
-from streams.watch.second import SecondStage
-from streams.watch.state import StateKeeper
-from streams.watch.watcher import Watcher
+from streams.watch.declare.rule import Rule
+from streams.watch.declare.rule_yaml import parse_rule
+from streams.watch.engine.batches import messages
+from streams.watch.engine.partition import Partition
+from streams.watch.engine.second import SecondStage
+from streams.watch.episodes.episode import Transition
+from streams.watch.publish.published import Entry as Published
+from streams.watch.publish.published import History, RuleBook, RuleSet
+from streams.watch.trial.offline import Entry
+from streams.watch.worker.state import StateKeeper
+from streams.watch.worker.watcher import Watcher
 from tests.streams.watch.trying import AIR, CONTRACTS, START, air, rule
 
 CONTRACT = CONTRACTS[AIR]

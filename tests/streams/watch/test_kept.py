@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from streams.watch.episode import Transition
-from streams.watch.state import StateKeeper
+from streams.watch.episodes.episode import Transition
+from streams.watch.worker.state import StateKeeper
 from tests.streams.watch.test_semantics import AIR, START, air_event, entries, fresh, write
 
 LOG = entries([air_event(n, START + timedelta(hours=n), 1, 400 if n % 2 else 20) for n in range(10)])

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from schemas.arithmetic.matrices import Singular
 from schemas.fields import SHANGHAI
-from streams.watch.baseline import BaselineTable, slot_of
 from streams.watch.conditions.figures import quantile
 from streams.watch.conditions.surge import _bounded
+from streams.watch.declare.baseline import BaselineTable, slot_of
 from streams.watch.detect import Point, detect, make
 from tests.streams.watch.trying import (
     CASES,

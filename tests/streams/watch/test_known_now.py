@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.watch.episode import Transition
-from streams.watch.happenings import Happening
-from streams.watch.known_now import MINUTE as MS
-from streams.watch.known_now import Course, decide
-from streams.watch.published import Entry, History, RuleBook, fixed
-from streams.watch.review import AGREED, compare
-from streams.watch.rule import Rule
-from streams.watch.rule_yaml import parse_rule
+from streams.watch.declare.rule import Rule
+from streams.watch.declare.rule_yaml import parse_rule
+from streams.watch.engine.happenings import Happening
+from streams.watch.episodes.episode import Transition
+from streams.watch.publish.published import Entry, History, RuleBook, fixed
+from streams.watch.trial.known_now import MINUTE as MS
+from streams.watch.trial.known_now import Course, decide
+from streams.watch.trial.review import AGREED, compare
 from tests.streams.watch.test_every_kind import KINDS, WAITING
 from tests.streams.watch.trying import AIR, CONTRACTS, MINUTE, START, air, clock, rule, transitions
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from schemas.levels import BY_RANK
-from streams.watch.adopt import adopt
-from streams.watch.calendar import Quiet, quiet_until
 from streams.watch.conditions import condition
-from streams.watch.episode import LEVEL, Moment, Transition
-from streams.watch.offline import Offline
-from streams.watch.rule import Rule
+from streams.watch.declare.calendar import Quiet, quiet_until
+from streams.watch.declare.rule import Rule
+from streams.watch.episodes.adopt import adopt
+from streams.watch.episodes.episode import LEVEL, Moment, Transition
+from streams.watch.trial.offline import Offline
 from tests.streams.watch.trying import (
     AIR,
     CONTRACTS,

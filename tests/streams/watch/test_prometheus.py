@@ -10,8 +10,8 @@ from random import Random
 import pytest
 import yaml
 
-from streams.watch.offline import Offline
-from streams.watch.rule import Rule
+from streams.watch.declare.rule import Rule
+from streams.watch.trial.offline import Offline
 from tests.streams.watch.trying import CONTRACTS, rule, series
 
 PROMTOOL = shutil.which("promtool")

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from schemas.errors import Misdeclared
-from streams.watch.published import (
+from streams.watch.publish.published import (
     Draft,
     Entry,
     History,

@@ -9,12 +9,12 @@ import pytest
 from schemas import strict_yaml
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared
-from streams.watch.episode import Transition
-from streams.watch.offline import Entry
-from streams.watch.partition import Partition
-from streams.watch.published import Entry as Published
-from streams.watch.published import History, RuleBook, same_rule
-from streams.watch.rule_yaml import parse_published, parse_rule
+from streams.watch.declare.rule_yaml import parse_published, parse_rule
+from streams.watch.engine.partition import Partition
+from streams.watch.episodes.episode import Transition
+from streams.watch.publish.published import Entry as Published
+from streams.watch.publish.published import History, RuleBook, same_rule
+from streams.watch.trial.offline import Entry
 from tests.streams.watch.trying import AIR, CONTRACTS, START, air, rule
 
 CONTRACT = CONTRACTS[AIR]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.watch.reach import ALL, reach
-from streams.watch.rule import load_rules
+from streams.watch.declare.load import load_rules
+from streams.watch.publish.reach import ALL, reach
 from tests.streams.watch.test_every_kind import KINDS
 from tests.streams.watch.trying import CONTRACTS, START, air, rule, transitions
 

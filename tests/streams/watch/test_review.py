@@ -8,8 +8,8 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.watch.episode import Transition
-from streams.watch.review import VERDICTS, compare, spells, tally
+from streams.watch.episodes.episode import Transition
+from streams.watch.trial.review import VERDICTS, compare, spells, tally
 from tests.streams.watch.test_backtest import HOUR, step
 
 RULE = "trial.high"

@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
 from schemas.event import encode_event, encode_tick
-from streams.watch import batches
-from streams.watch.batches import Batch, encode_batches
-from streams.watch.episode import Transition
-from streams.watch.flow import Flow, Handed
-from streams.watch.offline import Entry
-from streams.watch.partition import Partition
-from streams.watch.published import RuleSet, UnknownEpoch, fixed
-from streams.watch.rule import Rule
-from streams.watch.rule_yaml import parse_rule
-from streams.watch.second import SecondLane, SecondStage
-from streams.watch.state import StateKeeper
+from streams.watch.declare.rule import Rule
+from streams.watch.declare.rule_yaml import parse_rule
+from streams.watch.engine import batches
+from streams.watch.engine.batches import Batch, encode_batches
+from streams.watch.engine.flow import Flow, Handed
+from streams.watch.engine.partition import Partition
+from streams.watch.engine.second import SecondLane, SecondStage
+from streams.watch.episodes.episode import Transition
+from streams.watch.publish.published import RuleSet, UnknownEpoch, fixed
+from streams.watch.trial.offline import Entry
+from streams.watch.worker.state import StateKeeper
 
 CONTRACTS = load_contracts()
 FEED = "ecology.air-quality"

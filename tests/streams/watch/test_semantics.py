@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
 from schemas.event import encode_event, encode_tick
-from streams.watch.episode import Transition
-from streams.watch.offline import Entry
-from streams.watch.partition import Partition
-from streams.watch.rule import load_rules
-from streams.watch.state import StateKeeper
+from streams.watch.declare.load import load_rules
+from streams.watch.engine.partition import Partition
+from streams.watch.episodes.episode import Transition
+from streams.watch.trial.offline import Entry
+from streams.watch.worker.state import StateKeeper
 
 CONTRACTS = load_contracts()
 RULES = load_rules(CONTRACTS)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.errors import Misdeclared
 from schemas.subject import joined, split
 from streams.intake.mapping import subject_key
-from streams.watch.templates import reader
+from streams.watch.declare.templates import reader
 from tests.streams.watch.trying import rule
 
 parts = st.text(alphabet="ab|\\-·", max_size=4)

@@ -23,11 +23,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from deploy.cli.stack.caught_up import behind, ends
 from deploy.local.kafka import kafka_running
-from deploy.local.process import free_port
-from deploy.rules import history, publish_files
-from deploy.settled import behind, ends
-from deploy.topics import ensure_topics
+from deploy.ports import free_port
+from deploy.provision.topics import ensure_topics
+from deploy.rules.files import history, publish_files
 from schemas.contract import Contract, load_contracts
 from schemas.event import encode_event, encode_tick
 from schemas.in_use import FILES
@@ -35,14 +35,14 @@ from schemas.settings import Settings
 from schemas.topics import PARTIALS, RULES, WARNINGS
 from streams import aside
 from streams.http_guard import basic
-from streams.watch.episode import Transition
-from streams.watch.flow import Flow
-from streams.watch.logs import log_ids
-from streams.watch.published import Entry, RuleBook, encode_entry
-from streams.watch.rule_topic import EpochReader
-from streams.watch.rule_yaml import parse_rule
-from streams.watch.warning import encode_warning
-from streams.watch.worker import pause_after
+from streams.watch.declare.rule_yaml import parse_rule
+from streams.watch.engine.flow import Flow
+from streams.watch.episodes.episode import Transition
+from streams.watch.episodes.warning import encode_warning
+from streams.watch.publish.logs import log_ids
+from streams.watch.publish.published import Entry, RuleBook, encode_entry
+from streams.watch.publish.rule_topic import EpochReader
+from streams.watch.worker.worker import pause_after
 from tests.programs import process, program
 
 pytestmark = pytest.mark.stack
@@ -52,7 +52,7 @@ CASES = CONTRACTS["health.infectious-disease"]
 START = datetime(2026, 3, 1, tzinfo=UTC)
 CHANGELOG = "liaowang-watch-state-changelog"
 NEVER = 1 << 40  # an epoch of rules
-WORKER = program("streams.watch.worker")
+WORKER = program("streams.watch.worker.worker")
 
 
 RULE = """

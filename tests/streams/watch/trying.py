@@ -10,12 +10,12 @@ import yaml
 
 from schemas.contract import load_contracts
 from schemas.event import encode_event
-from streams.watch.baseline import BaselineTable
-from streams.watch.episode import Transition
-from streams.watch.happenings import Happening, tick
-from streams.watch.offline import Offline
-from streams.watch.rule import Rule
-from streams.watch.rule_yaml import parse_rule
+from streams.watch.declare.baseline import BaselineTable
+from streams.watch.declare.rule import Rule
+from streams.watch.declare.rule_yaml import parse_rule
+from streams.watch.engine.happenings import Happening, tick
+from streams.watch.episodes.episode import Transition
+from streams.watch.trial.offline import Offline
 
 CONTRACTS = load_contracts()
 AIR, CASES, REQUESTS = "ecology.air-quality", "health.infectious-disease", "governance.citizen-request"

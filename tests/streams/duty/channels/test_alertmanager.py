@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from deploy.local.process import free_port
-from streams.duty.channels.config import Channel
-from streams.duty.channels.sender import Sender
-from streams.duty.policy import Answer
+from deploy.ports import free_port
+from streams.duty.notify.channels.config import Channel
+from streams.duty.notify.channels.sender import Sender
+from streams.duty.retry_policy import Answer
 from tests.programs import until
 from tests.streams.duty.channels.test_channels import MESSAGE
 

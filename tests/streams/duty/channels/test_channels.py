@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from schemas.errors import Misdeclared
-from streams.duty.channels.config import parse_channels
-from streams.duty.channels.message import Message, Recipient, fitted
-from streams.duty.channels.sender import Sender
-from streams.duty.policy import Answer
-from streams.duty.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, complaint
+from streams.duty.notify.channels.config import parse_channels
+from streams.duty.notify.channels.message import Message, Recipient, fitted
+from streams.duty.notify.channels.sender import Sender
+from streams.duty.notify.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, complaint
+from streams.duty.retry_policy import Answer
 from tests.streams.duty.channels import services
 from tests.streams.duty.channels.services import Services, serving
 

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from deploy.local.process import free_port
-from streams.duty.channels.mail import Server, send
+from deploy.ports import free_port
+from streams.duty.notify.channels.mail import Server, send
 from tests.streams.duty.channels.test_channels import MESSAGE
 
 

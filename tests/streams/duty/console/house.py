@@ -16,19 +16,19 @@ import httpx
 import sqlalchemy as sa
 
 from deploy.environment import settings_from
-from deploy.local.process import free_port
 from deploy.local.secrets import ensure_secrets
+from deploy.ports import free_port
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
 from schemas.event import encode_event
 from schemas.settings import Settings
-from streams.duty import opening
-from streams.duty.console.service import Console, listen, make_server, open_console
+from streams.console.service import Console, listen, make_server, open_console
+from streams.duty.accounts.limits import Limit
+from streams.duty.accounts.officers import add_officer, find, set_password
+from streams.duty.accounts.rights import Grant
+from streams.duty.cases import opening
+from streams.duty.database.models import Case, Officer
 from streams.duty.home import operator
-from streams.duty.limits import Limit
-from streams.duty.models import Case, Officer
-from streams.duty.officers import add_officer, find, set_password
-from streams.duty.rights import Grant
 
 PASSWORD = "correct horse battery"
 PATIENCE = 60.0

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from streams.duty.console.service import listen
+from streams.console.service import listen
 from tests.streams.duty.console.house import PATIENCE, until
 
 CLIENT, SECRET = "liaowang", "a secret & more"

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from streams.duty.links import LIFETIME, make_link
-from streams.duty.models import Entry, Officer
+from streams.duty.database.models import Entry, Officer
+from streams.duty.notify.links import LIFETIME, make_link
 from tests.streams.duty.console.house import Clock, House, house_open, settings_for
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from streams.duty.console.rendering import STATIC
+from streams.console.rendering import STATIC
 
 CSS = (STATIC / "console.css").read_text(encoding="utf-8")
 TEXT, GRAPHIC = 4.5, 3.0

@@ -12,14 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
-from streams.duty.console import accounts
-from streams.duty.console.accounts import SignInRefused
-from streams.duty.console.lanes import DEVICE_COOKIE
-from streams.duty.console.service import PLACE_SIGN_INS, SIGN_INS, TAPS
+from streams.console import accounts
+from streams.console.accounts import SignInRefused
+from streams.console.lanes import DEVICE_COOKIE
+from streams.console.service import PLACE_SIGN_INS, SIGN_INS, TAPS
+from streams.duty.accounts.limits import Limit
+from streams.duty.accounts.officers import find, give, set_active, set_password, take
+from streams.duty.accounts.rights import Grant
 from streams.duty.home import operator
-from streams.duty.limits import Limit
-from streams.duty.officers import find, give, set_active, set_password, take
-from streams.duty.rights import Grant
 from tests.streams.duty.console.house import NOW, Clock, House, field_of, house_open, settings_for, sign_in
 from tests.streams.duty.console.test_acknowledge import link, waiting
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streams.duty.console.cases import routes
-from streams.duty.console.door import LIVE, page
-from streams.duty.console.live import MOST, Hub, Sees, Touched
-from streams.duty.console.service import ASKERS, LOOKERS
+from streams.console.cases import routes
+from streams.console.door import LIVE, page
+from streams.console.live import MOST, Hub, Sees, Touched
+from streams.console.service import ASKERS, LOOKERS
 from tests.streams.duty.console.house import House, until
 
 

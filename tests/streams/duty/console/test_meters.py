@@ -10,10 +10,10 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
 from schemas.errors import Unavailable
-from streams.duty.console.meters import Meters, meters_of, read
-from streams.watch.metrics import Stage, WatchMetrics
-from streams.watch.partition import Partition
-from streams.watch.state import StateKeeper
+from streams.console.meters import Meters, meters_of, read
+from streams.watch.engine.partition import Partition
+from streams.watch.worker.metrics import Stage, WatchMetrics
+from streams.watch.worker.state import StateKeeper
 from tests.streams.duty.console.house import House
 from tests.streams.watch.test_metrics import Open
 from tests.streams.watch.test_second import AIR, DECODE, RULES, START, event, split

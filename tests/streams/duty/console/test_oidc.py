@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.local.process import free_port
+from deploy.ports import free_port
 from schemas.errors import Misdeclared
-from streams.duty.console.oidc import Client, Provider
+from streams.console.oidc import Client, Provider
 from tests.streams.duty.console.house import House, house_open, settings_for
 from tests.streams.duty.console.provider import CLIENT, SECRET, Claims, OpenId, provider_open
 

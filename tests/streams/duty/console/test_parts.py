@@ -17,18 +17,18 @@ from starlette.requests import Request
 
 from schemas.errors import Misdeclared
 from schemas.regions import load_regions
-from streams.duty.console.chart import LABEL_HEIGHT, Series, draw, number, round_ticks, time_ticks
-from streams.duty.console.door import local_path
-from streams.duty.console.duties import week_of
-from streams.duty.console.facts import Figure, Standing
-from streams.duty.console.forms import form_of
-from streams.duty.console.i18n import load_words
-from streams.duty.console.ruling import length
-from streams.duty.console.screen import short, tile_views, totals
-from streams.duty.console.tiles import TILES, load_tiles
-from streams.duty.console.views import Naming
-from streams.duty.limits import Limit, Limiter
-from streams.duty.queries import Count
+from streams.console.chart import LABEL_HEIGHT, Series, draw, number, round_ticks, time_ticks
+from streams.console.door import local_path
+from streams.console.duties import week_of
+from streams.console.facts import Figure, Standing
+from streams.console.forms import form_of
+from streams.console.i18n import load_words
+from streams.console.ruling import length
+from streams.console.screen import short, tile_views, totals
+from streams.console.tiles import TILES, load_tiles
+from streams.console.views import Naming
+from streams.duty.accounts.limits import Limit, Limiter
+from streams.duty.cases.queries import Count
 
 REGIONS = load_regions()
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from streams.duty import opening
+from streams.duty.cases import opening
 from tests.streams.duty.console.house import House, house_open, settings_for, warning
 from tests.streams.duty.console.test_browser import window
 

@@ -14,17 +14,17 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 
 from streams.bounded import Crowded, Places
-from streams.duty.console.accounts import IDLE, LIFE, SignInRefused
-from streams.duty.console.door import LIVE
-from streams.duty.console.lanes import DEVICE_COOKIE
-from streams.duty.console.pauses import LONGEST, Pauses, pause
-from streams.duty.console.service import SIGN_INS
-from streams.duty.console.signing import FORM_COOKIE
-from streams.duty.console.tables import BrowserSession
+from streams.console.accounts import IDLE, LIFE, SignInRefused
+from streams.console.door import LIVE
+from streams.console.lanes import DEVICE_COOKIE
+from streams.console.pauses import LONGEST, Pauses, pause
+from streams.console.service import SIGN_INS
+from streams.console.signing import FORM_COOKIE
+from streams.duty.accounts.limits import Limit
+from streams.duty.accounts.officers import add_token, find, set_active, set_password
+from streams.duty.database.models import Officer
+from streams.duty.database.sessions import BrowserSession
 from streams.duty.home import operator
-from streams.duty.limits import Limit
-from streams.duty.models import Officer
-from streams.duty.officers import add_token, find, set_active, set_password
 from tests.streams.duty.console.house import (
     NOW,
     PASSWORD,

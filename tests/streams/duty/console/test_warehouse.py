@@ -9,14 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from dagster_project.rule_quality import RuleDay, RuleWarning, store
+from dagster_project.mart.rule_quality import RuleDay, RuleWarning, store
 from dagster_project.warehouse import warehouse as connected
 from deploy.local.warehouse import warehouse_running
-from deploy.migrate import migrate
+from deploy.provision.migrate import migrate
 from schemas.errors import Unavailable
-from streams.duty.console import facts
-from streams.duty.console.evidence import find, place_of, wanted_of
-from streams.duty.console.reviewed import reviews
+from streams.console import facts
+from streams.console.evidence import find, place_of, wanted_of
+from streams.console.reviewed import reviews
 from tests.dagster_project.house import AIR, INDICATORS, READING, REQUESTS, Event
 from tests.dagster_project.house import House as Log
 from tests.streams.duty.console.house import House, house_open, settings_for, until

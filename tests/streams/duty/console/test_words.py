@@ -9,8 +9,8 @@ import pytest
 
 from schemas.errors import Misdeclared
 from schemas.levels import LEVELS
-from streams.duty.console.i18n import TEXTS, load_words, negotiate
-from streams.duty.console.rendering import HERE
+from streams.console.i18n import TEXTS, load_words, negotiate
+from streams.console.rendering import HERE
 from streams.duty.lifecycle import ENTRIES, STATES, VERDICTS
 
 TEMPLATES = sorted((HERE / "templates").glob("*.html"))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from schemas.arithmetic.exact import LARGEST
 from schemas.fields import SHANGHAI
-from streams.watch.baseline import BaselineTable, read_table
-from streams.watch.detect.baselines import baselines, quantile, table_rows, usual
+from streams.watch.declare.baseline import BaselineTable, read_table
+from streams.watch.trial.baselines import baselines, quantile, table_rows, usual
 
 HOUR = 3_600_000
 MONDAY = int(datetime(2026, 3, 2, tzinfo=SHANGHAI).timestamp() * 1000)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.watch.declare.spec import SurgeSpec
 from streams.watch.detect import METHODS, Judged, Point, detect, for_rules, make
-from streams.watch.spec import SurgeSpec
 from tests.streams.watch.trying import rule
 
 YEAR = {"freq": 12, "b": 3, "w": 1}

@@ -1,0 +1,1 @@
+"""Building tables: feeds, indicators and indices, with what each figure was made of; which days wait for it."""

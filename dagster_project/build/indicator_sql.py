@@ -1,0 +1,144 @@
+"""The SQL of an indicator: what it counts in candidate builds, where its figures are, its content. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+from dagster_project.build.dependencies import on_candidates
+from dagster_project.build.feed_sql import content_hash
+from dagster_project.build.indicator import Indicator
+from dagster_project.days.periods import last_day
+from quality.rows import quote
+from schemas.arithmetic.exact_sql import exact_sum
+from schemas.tables import NAME
+
+FLOAT = "Nullable(Float64)"
+FLAG = "Nullable(UInt8)"
+FIGURE = (
+    ("event_day", "Date", "Last day of the period the figure is of (Asia/Shanghai); a day is its own"),
+    ("region", NAME, "GB/T 2260 code of the region; 330000 is the province"),
+    ("value", FLOAT, "numerator / denominator * factor; empty where there are no data"),
+    ("numerator", FLOAT, "What is counted; empty where there are no data"),
+    ("denominator", FLOAT, "Out of how much; empty where there are no data"),
+    ("province", FLOAT, "The provincial value of the period, from the sums of both over all regions"),
+    ("level", NAME, "领先 ahead of, 持平 level with, 落后 behind the province; empty where not judged"),
+    ("target", FLOAT, "Value to reach in the year, where there is one"),
+    ("achievement", FLOAT, "Per cent of the target that is reached; target / value where lower is better"),
+    ("reached", FLAG, "Whether the target is reached; empty without target or value"),
+    ("year_ago", FLOAT, "Value of the same period a year before"),
+    ("year_on_year", FLOAT, "同比: growth over it in per cent; empty where there is nothing to compare"),
+    ("period_ago", FLOAT, "Value of the period before"),
+    ("period_on_period", FLOAT, "环比: growth over it in per cent; empty where there is nothing to compare"),
+    (
+        "faster",
+        FLAG,
+        "快于省平均增幅: of a region behind, whether it improves by more than the province, 同比",
+    ),
+    (
+        "rank",
+        "Nullable(UInt16)",
+        "Place among the regions of its level, 1 is best; equals share one (1, 1, 3)",
+    ),
+    ("ranked", "UInt16", "How many regions of its level are ranked"),
+    ("missing", "UInt8", "Whether the region has no data in the period; it is not ranked"),
+    ("imputed", "UInt8", "Whether the value is the last one from before, standing in; it is not ranked"),
+    ("through", "Date", "Last day with input; before the last day of the period the figure is provisional"),
+)
+FIGURES = "built.figure"
+"""The table of all figures of all indicators; `built.<table>` is a view of one indicator's (ADR 80)."""
+TABLE = "translate(indicator, '.-', '__')"
+"""SQL: the table an indicator is known by in builds and pointers; what `Indicator.table` says."""
+EXTERNAL = {
+    "candidate": [("name", "String"), ("day", "Date"), ("build_id", "String")],
+    "wanted": [("day", "Date")],
+}
+
+
+def build_key(table: str, day: str, build_id: str) -> str:
+    """SQL: one number for one day of one table in one build.
+
+    It is compared ten times as fast as the three; no two of the 2^64 first builds share one.
+    """
+    return f"reinterpretAsUInt128(sipHash128(toString({table}), {day}, {build_id}))"
+
+
+def figure_table() -> list[str]:
+    """Create the table of all figures, or bring one that is there to its present columns; safe to run twice.
+
+    It and the pointers work out their keys themselves, as rows come in.
+    """
+    columns = ", ".join(f"`{name}` {kind}" for name, kind, _ in FIGURE)
+    key = build_key("table", "day", "build_id")
+    return [
+        f"ALTER TABLE release.pointer ADD COLUMN IF NOT EXISTS build_key UInt128 MATERIALIZED {key}",
+        f"CREATE TABLE IF NOT EXISTS {FIGURES} (indicator {NAME}, build_id String, {columns},"
+        f" build_key UInt128 MATERIALIZED {build_key(TABLE, 'event_day', 'build_id')})"
+        " ENGINE = MergeTree PARTITION BY toYear(event_day) ORDER BY (indicator, event_day, region)",
+        _present(FIGURES),
+    ]
+
+
+def ddl(indicator: Indicator) -> str:
+    """`built.<table>`: the figures of one indicator, every build of them."""
+    columns = ", ".join(f"`{name}`" for name, _, _ in FIGURE)
+    return (
+        f"CREATE OR REPLACE VIEW built.{indicator.table} SQL SECURITY INVOKER AS"
+        f" SELECT build_id, {columns} FROM {FIGURES} WHERE indicator = {quote(indicator.id)}"
+    )
+
+
+def gathered(indicator: Indicator) -> list[str]:
+    """Move the figures of a table of its own, as they were once kept, to where they are now; safe to run twice."""
+    own, key = f"built.{indicator.table}", "(event_day, build_id, region)"
+    columns = ", ".join(f"`{name}`" for name in ("build_id", *(name for name, _, _ in FIGURE)))
+    there = f"SELECT event_day, build_id, region FROM {FIGURES} WHERE indicator = {quote(indicator.id)}"
+    return [
+        _present(own),
+        f"INSERT INTO {FIGURES} (indicator, {columns}) SELECT {quote(indicator.id)}, {columns} FROM {own}"
+        f" WHERE {key} NOT IN ({there})",
+        f"DROP TABLE {own}",
+    ]
+
+
+def _present(table: str) -> str:
+    """Add the columns of figures that a table does not have yet."""
+    added = ", ".join(
+        f"ADD COLUMN IF NOT EXISTS `{name}` {kind} AFTER `{before}`"
+        for (before, *_), (name, kind, _) in pairwise(FIGURE)
+    )
+    return f"ALTER TABLE {table} {added}"
+
+
+def counts(indicator: Indicator, query: str = "", narrow: Mapping[str, str] | None = None) -> str:
+    """What is counted in the wanted periods: (last day of the period, region, numerator, denominator).
+
+    Takes the parameters `first` and `last`, days, and the external tables `candidate` and `wanted`. `query` is
+    the indicator's SQL bound to other tables than candidate builds, `narrow` a further condition by table.
+    """
+    bound = query or on_candidates(indicator.sql, indicator.lookback, narrow)
+    return (
+        f"SELECT {last_day(indicator.period, 'day')} AS ends, toString(region) AS code,"
+        f" round({exact_sum('numerator')}, 9), round({exact_sum('denominator')}, 9)"
+        f" FROM ({bound})"
+        " WHERE day BETWEEN {first:Date} AND {last:Date} AND ends IN (SELECT day FROM wanted)"
+        " GROUP BY ends, code ORDER BY ends, code"
+    )
+
+
+def earlier(indicator: Indicator) -> str:
+    """Observed values of the days in `wanted`, as the builds in `candidate` hold them: (day, region, value)."""
+    return (
+        f"SELECT event_day, region, assumeNotNull(value) FROM built.{indicator.table}"
+        " WHERE event_day IN (SELECT day FROM wanted) AND value IS NOT NULL AND NOT missing AND NOT imputed"
+        " AND (event_day, build_id) IN (SELECT day, build_id FROM candidate)"
+    )
+
+
+def contents(indicator: Indicator) -> str:
+    """What was built by day: (day, rows, content hash)."""
+    row = ", ".join(name for name, _, _ in FIGURE)
+    return (
+        f"SELECT event_day, count(), {content_hash(row)} FROM built.{indicator.table}"
+        " WHERE build_id = {build:String} GROUP BY event_day ORDER BY event_day"
+    )

@@ -1,0 +1,1 @@
+"""Days: spans, periods, how far each topic is wholly landed, what an attempt may read, retention."""

@@ -1,0 +1,1 @@
+"""What BI sees: the star schema's views and dimensions, each behind its barrier."""

@@ -1,0 +1,1 @@
+"""Dagster's own: the project, its assets, jobs, runs and instance."""

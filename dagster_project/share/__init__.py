@@ -1,0 +1,1 @@
+"""What goes to others: open data, column lineage, OpenLineage."""

@@ -1,0 +1,1 @@
+"""Commands of early-warning rules and of the warnings they made."""

@@ -1,0 +1,1 @@
+"""Commands of the warehouse: builds, quality, releases, figures and where they come from."""

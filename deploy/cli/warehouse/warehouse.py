@@ -1,0 +1,181 @@
+"""`liaowang build`, `indicators`: days built, judged and published, and their figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from dagster_project.build.index import all_figures
+from dagster_project.build.reopened_days import reopened
+from dagster_project.build.unbuilt_days import pending as pending_days
+from dagster_project.days.attempt import BUILD
+from dagster_project.days.spans import Span, gather
+from dagster_project.warehouse import warehouse
+from deploy.cli.output import calm, screen
+from deploy.environment import declared, load_settings
+from schemas.contract import load_contracts
+from schemas.errors import GateFailed
+from schemas.fields import SHANGHAI
+from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster_project.orchestrate.runs import Run
+
+BEGINNING = date(2014, 1, 1)
+MOST_RUNS = 4
+DAY_FORMAT = ["%Y-%m-%d"]
+
+Day = Annotated[datetime | None, typer.Option(formats=DAY_FORMAT)]
+FirstDay = Annotated[
+    datetime | None, typer.Option("--from", formats=DAY_FORMAT, help="First day (Asia/Shanghai).")
+]
+LastDay = Annotated[datetime | None, typer.Option("--to", formats=DAY_FORMAT, help="Last day, included.")]
+
+
+def build(
+    first: FirstDay = None,
+    last: LastDay = None,
+    pending: Annotated[
+        bool,
+        typer.Option("--pending", help="Only days with rows, corrections or declarations newer than them."),
+    ] = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="With --pending: also published days beyond the horizon.")
+    ] = False,
+) -> None:
+    """Build days, judge and publish them; exit code 5 when days failed their gate and were withheld."""
+    calm()
+    settings, console = load_settings(), screen(highlight=False)
+    if pending == (first is not None or last is not None) or (approve and not pending):
+        raise typer.BadParameter("give either --from and --to, or --pending (with --approve if you will)")
+    today = datetime.now(SHANGHAI).date()
+    spans = _pending_spans(settings, today, console, approve) if pending else [to_span(first, last, today)]
+    if not spans:
+        console.print("nothing to build: every landed row is in a released build")
+    failed = [span for span in spans if not run(settings, span, console)]
+    if failed:
+        raise GateFailed(
+            f"the gate failed, nothing published of what failed in {', '.join(map(str, failed))}"
+        )
+
+
+def indicators(
+    release: Annotated[
+        int | None, typer.Option(help="As of this release; the current one if not given.", min=1)
+    ] = None,
+    day: Day = None,
+) -> None:
+    """Show each indicator's figures of its latest day, or of a given one."""
+    calm()
+    source = "mart.indicator" if release is None else f"mart.indicator_at(release = {release})"
+    chosen = "" if day is None else f" WHERE day = '{day:%Y-%m-%d}'"
+    latest = f"SELECT indicator, max(day) FROM {source}{chosen} GROUP BY indicator"
+    with warehouse(load_settings()) as open:
+        rows = open.rows(
+            "SELECT i.title_zh, i.unit, i.day, r.name, i.value, i.province, i.level, i.decimals,"
+            f" i.release_seq FROM {source} AS i INNER JOIN mart.region AS r ON r.code = i.region"
+            f" WHERE (i.indicator, i.day) IN ({latest}) ORDER BY i.indicator, i.region"
+        )
+    console = screen()
+    titles = dict.fromkeys((row[0], row[1], row[2], row[8]) for row in rows)
+    for title, unit, on, seq in titles:
+        table = Table("region", "value", "province", "level", title=f"{title} ({unit}), {on}, release {seq}")
+        for row in rows:
+            if row[0] == title:
+                table.add_row(row[3], _figure(row[4], row[7]), _figure(row[5], row[7]), row[6])
+        console.print(table)
+    if not titles:
+        console.print("no figures: nothing is published for that")
+
+
+def to_span(first: datetime | None, last: datetime | None, today: date) -> Span:
+    """The span of --from and --to."""
+    if first is None or last is None:
+        raise typer.BadParameter("give both --from and --to")
+    span = Span(first.date(), last.date())
+    if not BEGINNING <= span.first <= span.last <= today:
+        raise typer.BadParameter(f"days run from {BEGINNING} to {today}, --from not after --to")
+    return span
+
+
+def _pending_spans(settings: Settings, today: date, console: Console, approve: bool) -> list[Span]:
+    contracts = load_contracts(declared().feeds)
+    indicators = all_figures([contract.table for contract in contracts.values()], declared())
+    with warehouse(settings) as open:
+        days = pending_days(open, contracts.values())
+        again = reopened(open, contracts.values(), indicators.values(), today, approve)
+    days = (days | set(again.days)) - again.beyond_days
+    if again.beyond_days:
+        console.print(
+            f"{len(again.beyond_days)} published days lie beyond the horizon of their contracts and wait for"
+            f" approval (--approve): {', '.join(map(str, gather(again.beyond_days, MOST_RUNS)))}"
+        )
+    outside = {day for day in days if not BEGINNING <= day <= today}
+    if outside:
+        console.print(
+            f"{len(outside)} days outside {BEGINNING}..{today} are not built, such as {min(outside)}"
+        )
+    return gather(days - outside, MOST_RUNS)
+
+
+def run(settings: Settings, span: Span, console: Console, kind: str = BUILD, resume: str = "") -> bool:
+    """Make one run and tell what came of it; whether the gate passed."""
+    from dagster_project.orchestrate.runs import run_span, steps  # Dagster and GX take seconds to import
+
+    bars = Progress(
+        TextColumn(f"{kind} {span}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+    )
+    with bars:
+        count, days = steps(settings), len(span.days)
+        bar, done = bars.add_task("", total=count * days), Counter[str]()
+
+        def watch(table: str, what: str) -> None:
+            if what in ("judged", "published"):
+                done[table] = days
+            else:
+                done[table] = min(days - 1, done[table] + len(_spanned(what)))
+            bars.update(bar, completed=done.total(), description=f"{table} {what}")
+
+        made = run_span(settings, span, watch, kind, resume)
+    _tell(made, console)
+    return made.passed
+
+
+def _spanned(what: str) -> list[date]:
+    """The days of `built 2024-03-01..2024-03-10`."""
+    first, _, last = what.split()[-1].partition("..")
+    return Span(date.fromisoformat(first), date.fromisoformat(last or first)).days
+
+
+def _tell(run: Run, console: Console) -> None:
+    table = Table("table", "days", "rows", "duplicates", "corrected", "quarantined", "incomplete", "verdict")
+    for item in run.tables:
+        verdict = (
+            f"[red]{len(item.failed)} days failed" if item.failed else f"[green]{item.passed} days passed"
+        )
+        numbers = (item.days, item.rows, item.duplicates, item.corrected, item.quarantined, item.incomplete)
+        table.add_row(item.table, *map(str, numbers), verdict)
+    console.print(table)
+    for item in run.tables:
+        for day, words in item.failed[:5]:
+            console.print(f"[red]{item.table} {day}: {escape('; '.join(words[:3]))}")
+    news = f"release {run.seq}: {run.published} days of tables" if run.seq else "nothing new to publish"
+    console.print(f"{news} (incomplete days may change when late events arrive)")
+    if not run.passed:
+        console.print("[red]days that failed are withheld, and what is made of them; liaowang quality tasks")
+
+
+def _figure(value: float | None, decimals: int) -> str:
+    return "" if value is None else f"{value:.{decimals}f}"

@@ -1,0 +1,117 @@
+"""The Kafka topics of the platform: made where they are missing, checked where they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAlreadyExistsError
+
+from deploy.ports import port_open
+from schemas.contract import Contract
+from schemas.errors import Misdeclared, Unavailable
+from schemas.settings import PREFIX, Settings
+from schemas.topics import PARTIALS, REJECTED, REPLAYS, RULES
+
+TIMESTAMPS = "message.timestamp.type"
+APPEND = "LogAppendTime"
+RETENTION_MS = "retention.ms"
+MONTH = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic as it should be."""
+
+    name: str
+    partitions: int
+    compacted: bool = False
+    retention: timedelta = MONTH
+
+    @property
+    def retention_ms(self) -> str:
+        """How long the broker keeps a message after its arrival."""
+        return str(int(self.retention.total_seconds() * 1000))
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Its configuration: arrival is the broker's time; compacted, or kept for its retention."""
+        kept = {"cleanup.policy": "compact"} if self.compacted else {RETENTION_MS: self.retention_ms}
+        return {TIMESTAMPS: APPEND, **kept}
+
+
+def wanted_topics(settings: Settings, contracts: Mapping[str, Contract]) -> list[Topic]:
+    """Every topic the platform needs: one a feed, and those the platform writes for itself."""
+    feeds = [
+        Topic(contract.topic, settings.partitions, retention=contract.retention)
+        for contract in contracts.values()
+    ]
+    own = [Topic(REJECTED, settings.partitions), Topic(PARTIALS, settings.partitions)]
+    return [*feeds, *own, Topic(REPLAYS, 1, compacted=True), Topic(RULES, 1, compacted=True)]
+
+
+def ensure_topics(settings: Settings, contracts: Mapping[str, Contract]) -> list[str]:
+    """Make the topics that are missing and name them, and keep their retention as declared.
+
+    Misdeclared where one that exists is otherwise in what cannot be changed.
+    """
+    wanted = wanted_topics(settings, contracts)
+    if not port_open(settings.kafka_port):  # the client would leave its sockets open
+        raise _away(settings)
+    try:
+        with closing(KafkaAdminClient(bootstrap_servers=settings.kafka, bootstrap_timeout_ms=5000)) as admin:
+            existing = set(admin.list_topics())
+            made = [topic for topic in wanted if topic.name not in existing]
+            if made:
+                _create(admin, made)
+            _check(admin, wanted)
+    except (KafkaConnectionError, KafkaTimeoutError) as error:
+        raise _away(settings) from error
+    return [topic.name for topic in made]
+
+
+def _away(settings: Settings) -> Unavailable:
+    return Unavailable(
+        f"the broker does not answer at {settings.kafka}; start it (liaowang up) or set {PREFIX}KAFKA_PORT"
+    )
+
+
+def _create(admin: KafkaAdminClient, topics: list[Topic]) -> None:
+    asked = {
+        topic.name: {"num_partitions": topic.partitions, "replication_factor": -1, "configs": topic.config}
+        for topic in topics
+    }
+    with suppress(TopicAlreadyExistsError):  # someone else is making the same ones
+        admin.create_topics(asked)
+    admin.wait_for_topics(list(asked))
+
+
+def _check(admin: KafkaAdminClient, wanted: list[Topic]) -> None:
+    names = [topic.name for topic in wanted]
+    partitions = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(names)}
+    keys = {TIMESTAMPS: "", RETENTION_MS: ""}
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, keys) for name in names]
+    configs = admin.describe_configs(asked, config_filter="all")["topic"]
+    for topic in wanted:
+        if partitions[topic.name] != topic.partitions:
+            raise Misdeclared(
+                f"topic {topic.name}",
+                "partitions",
+                f"are {partitions[topic.name]}, the settings say {topic.partitions}; the count is fixed when "
+                f"a topic is made: set {PREFIX}PARTITIONS to it, or make a new topic",
+            )
+        stamps = configs[topic.name][TIMESTAMPS]["value"]
+        if stamps != APPEND:
+            raise Misdeclared(
+                f"topic {topic.name}", TIMESTAMPS, f"is {stamps}; it must be {APPEND}: time is the broker's"
+            )
+    other = [
+        ConfigResource(ConfigResourceType.TOPIC, topic.name, {RETENTION_MS: topic.retention_ms})
+        for topic in wanted
+        if not topic.compacted and configs[topic.name][RETENTION_MS]["value"] != topic.retention_ms
+    ]
+    if other:
+        admin.alter_configs(other)

@@ -1,0 +1,1 @@
+"""Officers, their roles and rights, and how often somebody may ask."""

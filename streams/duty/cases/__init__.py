@@ -1,0 +1,1 @@
+"""Cases: how warnings become them, their life, what officers do with them, who was told."""

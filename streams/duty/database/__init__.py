@@ -1,0 +1,1 @@
+"""The database of duty: models, migrations, sequence of the audit."""

@@ -1,0 +1,1 @@
+"""Warnings as they are read from their topic, each written down once."""

@@ -1,0 +1,439 @@
+"""The notifier: what the duty service has left to be told goes to officers by their channels.
+
+It looks into the database many times a second, decides (`dispatch`), writes down which message each notification
+belongs to, and only then sends. Channels do not wait for each other; one that is away is knocked at by one message
+at a time. What was sent and not written down (kill -9) is sent again under the same key. A notification that
+cannot be read, written or sent through its own fault is dead and set aside; the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from random import Random
+
+from sqlalchemy.orm import Session
+
+from schemas.errors import Unavailable
+from schemas.levels import LEVELS
+from schemas.regions import Regions
+from streams.duty.database.database import Database
+from streams.duty.faults import Doubt, Fault, SetAside, fault_of, told
+from streams.duty.lifecycle import rank
+from streams.duty.notify.channels.config import GROUPS, Channel, Channels
+from streams.duty.notify.channels.quota import reserved, room
+from streams.duty.notify.channels.sender import Sender
+from streams.duty.notify.dispatch import MOST_AGE, RED, Batch, Notice, Plan, World, gone, message_of, plan
+from streams.duty.notify.notices import (
+    CONSOLE,
+    Links,
+    begin,
+    bury,
+    delivered,
+    lay_aside,
+    newest,
+    open_cases,
+    other_channel,
+    recently_sent,
+    settle,
+    silences,
+    suppress,
+    too_late,
+    waiting,
+)
+from streams.duty.retry_policy import (
+    FIRST_WAIT,
+    GATHER_SECONDS,
+    Answer,
+    Dead,
+    Delivered,
+    Late,
+    Line,
+    Outcome,
+    Retry,
+    outcome,
+)
+from streams.waits import Held, unheld
+
+log = logging.getLogger("liaowang.push")
+
+LOOK_SECONDS = 0.05
+LOOK_AGAIN_SECONDS = 0.5
+"""How long what could not go now is left alone, while nothing new comes."""
+CONCURRENCY = 32
+LONGEST_PAUSE = 5.0
+
+
+Step = Callable[[Session], None]
+"""One change of a transaction."""
+
+
+@dataclass
+class Post:
+    """The state of one channel: its line, what is under way, and when the last messages went.
+
+    `reason` is what it answered last, `looked` when it was last looked for what waits too long.
+    """
+
+    line: Line = field(default_factory=Line)
+    reason: str = ""
+    looked: float = 0.0
+    under_way: dict[asyncio.Task[Answer], Batch] = field(default_factory=dict)
+    sent: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))
+
+
+class Notifier:
+    """Tells officers what they have to be told, until it is stopped."""
+
+    def __init__(
+        self,
+        database: Database,
+        regions: Regions,
+        channels: Channels,
+        sender: Sender,
+        links: Links,
+        clock: Callable[[], float],
+        rng: Random,
+        *,
+        aside: SetAside,
+        beat: Callable[[], None],
+        held: Held = unheld,
+    ) -> None:
+        self._aside, self._beat, self._held, self._doubt = aside, beat, held, Doubt()
+        self._unread: set[int] = set()
+        self._database, self._regions, self._channels = database, regions, channels
+        self._sender, self._links, self._clock, self._rng = sender, links, clock, rng
+        self._posts: defaultdict[str, Post] = defaultdict(Post)
+        self._answers: dict[asyncio.Task[Answer], Answer] = {}
+        self._remembered = False
+        self._latest, self._idle_until = -1, 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Tell until `stop`; what is under way then is finished and settled first."""
+        failures = 0
+        while not stop.is_set() or self._under_way():
+            self._beat()
+            try:
+                await self._round(admit=not stop.is_set())
+                if failures:
+                    log.warning("the duty database is back")
+                failures = 0
+                self._held("")
+            except Unavailable as error:
+                failures += 1
+                if failures == 1:
+                    log.warning("%s; notifications wait", error)
+                self._held(str(error))
+            await self._pause(min(LONGEST_PAUSE, LOOK_SECONDS * 2.0**failures), stop)
+
+    def _under_way(self) -> dict[asyncio.Task[Answer], Batch]:
+        return {task: batch for post in self._posts.values() for task, batch in post.under_way.items()}
+
+    async def _pause(self, seconds: float, stop: asyncio.Event) -> None:
+        """Wait for an answer, for the stop, or until it is time to look again."""
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            watched = {*self._under_way(), *(() if stop.is_set() else (stopping,))}
+            await asyncio.wait(watched or {stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(GATHER_SECONDS if self._under_way() else 0)
+        finally:
+            stopping.cancel()
+
+    async def _round(self, *, admit: bool) -> None:
+        """Write down what was answered, then start what may go."""
+        await self._settle()
+        if not admit:
+            return
+        for batch in await asyncio.to_thread(self._admit, self._clock()):
+            channel = self._channels.channels[batch.channel]
+            self._start(batch, channel)
+
+    def _start(self, batch: Batch, channel: Channel) -> None:
+        now, post = self._clock(), self._posts[batch.channel]
+        post.sent.append(now)
+        post.under_way[asyncio.create_task(self._send(batch, channel, now))] = batch
+
+    async def _send(self, batch: Batch, channel: Channel, now: float) -> Answer:
+        return await self._sender.send(channel, message_of(batch, self._link(batch, channel, now)), now)
+
+    def _link(self, batch: Batch, channel: Channel, now: float) -> str:
+        """To the one case, by which its officer takes it; to the list of cases where there are several.
+
+        Where many read, the link acts in nobody's name.
+        """
+        if len(batch.notices) > 1:
+            return self._links.list
+        first = batch.notices[0]
+        officer = None if channel.kind in GROUPS else first.officer_id
+        return self._links.of(first.case_id, officer, datetime.fromtimestamp(now, UTC))
+
+    def _admit(self, now: float) -> list[Batch]:
+        """Decide what goes now, and write it down."""
+        moment = datetime.fromtimestamp(now, UTC)
+        with self._database.reading() as session:
+            latest = newest(session)
+            if latest == self._latest and now < self._idle_until:
+                return []
+            self._remember(session, moment)
+            late, broken = self._too_late(session, now)
+            gone_elsewhere = {notice.id for batch, _ in late for notice in batch.notices}
+            due = waiting(session, self._regions, moment, self._room(now), self._channels.channels)
+            notices = [notice for notice in due.notices if notice.id not in gone_elsewhere]
+            world = self._world(session, notices, now, moment)
+        broken |= due.broken
+        decided = self._plan(notices, world, now, broken)
+        if not (late or decided.batches or decided.dropped or broken):
+            self._latest, self._idle_until = latest, now + LOOK_AGAIN_SECONDS
+            return []
+        for id, error in broken.items():
+            self._lay_aside([id], error)
+        steps = self._steps(late, decided, moment)
+        failed = self._written([(ids, do) for _, ids, do in steps])
+        return [
+            batch
+            for batch, ids, _ in steps
+            if batch is not None and batch.channel in self._channels.channels and not failed & set(ids)
+        ]
+
+    def _plan(
+        self, notices: Sequence[Notice], world: World, now: float, broken: dict[int, Exception]
+    ) -> Plan:
+        """What goes now; a notification by which nothing can be decided is put with the broken ones."""
+        try:
+            return plan(notices, world, now)
+        except Exception as error:
+            if fault_of(error) not in (Fault.value, Fault.item):
+                raise
+        for notice in notices:
+            try:
+                plan([notice], world, now)
+                message_of(Batch("", notice.channel, (notice,)))
+            except Exception as error:
+                broken[notice.id] = error
+        return plan([notice for notice in notices if notice.id not in broken], world, now)
+
+    def _steps(
+        self, late: Sequence[tuple[Batch, str]], decided: Plan, now: datetime
+    ) -> list[tuple[Batch | None, list[int], Step]]:
+        """What is to be written down before anything is sent: the batch that then goes, its notices, how."""
+        steps: list[tuple[Batch | None, list[int], Step]] = []
+        for batch, why in late:
+            steps.append((None, _ids(batch), partial(self._bury, batch=batch, why=why, now=now)))
+        for notice, why in decided.dropped:
+            steps.append(
+                (
+                    None,
+                    [notice.id],
+                    partial(_suppress, part=replace(decided, batches=(), dropped=((notice, why),))),
+                )
+            )
+        for batch in decided.batches:
+            known = batch.channel in self._channels.channels
+            step = (
+                partial(_begin, batch=batch, now=now)
+                if known
+                else partial(self._nowhere, batch=batch, now=now)
+            )
+            steps.append((batch, _ids(batch), step))
+        return steps
+
+    def _written(self, steps: Sequence[tuple[list[int], Step]]) -> set[int]:
+        """Write all down in one transaction; where that cannot be, each in its own: ids of those that failed."""
+        try:
+            with self._database.writing() as session:
+                for _, step in steps:
+                    step(session)
+            return set()
+        except Exception as error:
+            if fault_of(error) not in (Fault.value, Fault.item):
+                raise
+        failed: set[int] = set()
+        for ids, step in steps:
+            try:
+                with self._database.writing() as session:
+                    step(session)
+                self._doubt.good()
+            except Exception as error:
+                self._lay_aside(ids, error)
+                failed.update(ids)
+        return failed
+
+    def _lay_aside(self, ids: Sequence[int], error: Exception) -> None:
+        """These are dead by their own fault, and say so; any other fault is raised again."""
+        reason = self._doubt.blame(error)
+        with self._database.writing() as session:
+            lay_aside(session, ids, reason)
+        self._aside(f"notification {', '.join(map(str, ids[:5]))}{', …' if len(ids) > 5 else ''}", reason)
+
+    def _bury(self, session: Session, *, batch: Batch, why: str, now: datetime) -> None:
+        _tell(batch, bury(session, batch.notices, why, self._channels, now, tried=False), why)
+
+    def _silence_unread(self, id: int, error: Exception) -> None:
+        if id not in self._unread:
+            self._unread.add(id)
+            self._aside(f"silence {id}", f"it holds nothing back: {told(error)}")
+
+    def _remember(self, session: Session, now: datetime) -> None:
+        """After a start: what went before it counts against the quotas, too."""
+        if not self._remembered:
+            for name, times in recently_sent(session, self._channels.channels, now).items():
+                self._posts[name].sent.extend(sorted(times))
+            self._remembered = True
+
+    def _world(self, session: Session, notices: Sequence[Notice], now: float, moment: datetime) -> World:
+        levels = {level for rule in self._channels.inhibitions for level in rule.source}
+        return World(
+            channels=self._channels,
+            open=open_cases(session, levels) if notices and levels else (),
+            silences=silences(session, moment, self._silence_unread) if notices else (),
+            sent={name: post.sent for name, post in self._posts.items()},
+            busy={batch.key for batch in self._under_way().values()},
+            slots=self._slots(now, {notice.channel for notice in notices}),
+        )
+
+    def _room(self, now: float) -> dict[str, int]:
+        """Channels that take something now, and the highest rank they take: red alone may use what is kept."""
+        found: dict[str, int] = {}
+        slots = self._slots(now, set(self._channels.channels))
+        for name, channel in self._channels.channels.items():
+            left = room(self._posts[name].sent, channel.quota, channel.per, now)
+            if slots[name] > 0 and left > 0:
+                found[name] = len(LEVELS) if left > reserved(channel.quota) else rank(RED)
+        return found
+
+    def _too_late(self, session: Session, now: float) -> tuple[list[tuple[Batch, str]], dict[int, Exception]]:
+        """What waits behind a channel that takes nothing, too long, and why; and what cannot be read."""
+        found: list[tuple[Batch, str]] = []
+        broken: dict[int, Exception] = {}
+        for name, post in self._posts.items():
+            opens = post.line.closed_until
+            if (opens <= now and not post.line.broken) or now < post.looked + LOOK_AGAIN_SECONDS:
+                continue
+            post.looked = now
+            until = max(now, opens) + FIRST_WAIT
+            oldest = {level: datetime.fromtimestamp(until - age, UTC) for level, age in MOST_AGE.items()}
+            busy = {notice.id for batch in post.under_way.values() for notice in batch.notices}
+            looked = too_late(session, self._regions, name, oldest)
+            broken |= looked.broken
+            notices = tuple(
+                notice
+                for notice in looked.notices
+                if notice.id not in busy and other_channel(notice, self._channels.channels)
+            )
+            if notices:
+                found.append((Batch("", name, notices), f"the channel takes nothing: {post.reason}"))
+        return found, broken
+
+    def _slots(self, now: float, names: set[str]) -> Mapping[str, int]:
+        """Room by channel; one that is not declared has room for all, since nothing is sent there."""
+        return {
+            name: self._posts[name].line.slots(now, CONCURRENCY) - len(self._posts[name].under_way)
+            if name in self._channels.channels
+            else 1 << 30
+            for name in names
+        }
+
+    def _nowhere(self, session: Session, *, batch: Batch, now: datetime) -> None:
+        """The console shows it anyway; any other name must be declared."""
+        result: Outcome = Delivered()
+        if batch.channel != CONSOLE:
+            result = Dead(f"no channel {batch.channel} is declared in channels.yaml")
+        self._write(session, batch=batch, result=result, now=now)
+
+    def _write(self, session: Session, *, batch: Batch, result: Outcome | Late, now: datetime) -> None:
+        ways = settle(session, batch, result, self._channels, now)
+        _tell(batch, ways, "" if isinstance(result, Delivered) else result.reason)
+
+    async def _settle(self) -> None:
+        """Write down in one transaction what became of the messages that were answered."""
+        done = [
+            (name, task, batch)
+            for name, post in self._posts.items()
+            for task, batch in post.under_way.items()
+            if task.done()
+        ]
+        if not done:
+            return
+        now = self._clock()
+        for name, task, batch in done:
+            if task not in self._answers:
+                self._answers[task] = answer = self._answer(task, batch)
+                self._learn(name, answer, now)
+        results = [(batch, self._outcome(batch, self._answers[task], now)) for _, task, batch in done]
+        await asyncio.to_thread(self._write_all, results, datetime.fromtimestamp(now, UTC))
+        for name, task, _ in done:
+            del self._posts[name].under_way[task], self._answers[task]
+        self._idle_until = 0.0
+
+    def _write_all(self, results: list[tuple[Batch, Outcome | Late]], now: datetime) -> None:
+        arrived = [batch for batch, result in results if isinstance(result, Delivered)]
+        ids = [id for batch in arrived for id in _ids(batch)]
+        steps: list[tuple[list[int], Step]] = [(ids, partial(_delivered, batches=arrived, now=now))]
+        steps += [
+            (_ids(batch), partial(self._write, batch=batch, result=result, now=now))
+            for batch, result in results
+            if not isinstance(result, Delivered)
+        ]
+        self._written(steps)
+
+    def _answer(self, task: asyncio.Task[Answer], batch: Batch) -> Answer:
+        """What a message came to; one that cannot even be sent is refused, and stops no other."""
+        try:
+            answer = task.result()
+        except Exception as error:
+            if fault_of(error) is Fault.peer:
+                return Answer(None, reason=told(error))
+            reason = self._doubt.blame(error)
+            self._aside(f"message {batch.key} by {batch.channel}", reason)
+            return Answer(400, "", f"it cannot be sent: {reason}", True)
+        self._doubt.good()
+        return answer
+
+    def _outcome(self, batch: Batch, answer: Answer, now: float) -> Outcome | Late:
+        """What the answer means for these notices; nobody waits longer than its level allows."""
+        attempts = max(notice.attempts for notice in batch.notices) + 1
+        found = outcome(answer, attempts, now, self._rng)
+        if isinstance(found, Retry) and gone(batch.notices, found.at):
+            return Late(found.at, f"given up after {attempts} tries: {found.reason}")
+        return found
+
+    def _learn(self, name: str, answer: Answer, now: float) -> None:
+        """Keep in mind whether somebody is there; one log line at each change."""
+        post = self._posts[name]
+        before, post.line = post.line, post.line.after(answer, now, self._rng)
+        post.reason = answer.reason
+        if post.line.broken and not before.broken:
+            log.warning("channel %s is away: %s", name, answer.reason)
+        elif before.broken and not post.line.broken:
+            log.warning("channel %s is back", name)
+
+
+def _tell(batch: Batch, ways: Mapping[str | None, int], why: str) -> None:
+    """One line in the log for what was not delivered."""
+    for way, number in ways.items():
+        said = (batch.channel, number, batch.notices[0].key, why)
+        if way is None:
+            log.error("channel %s: %d dead without another way (%s): %s", *said)
+        else:
+            log.warning("channel %s: %d not delivered (%s): %s; by %s instead", *said, way)
+
+
+def _ids(batch: Batch) -> list[int]:
+    return [notice.id for notice in batch.notices]
+
+
+def _suppress(session: Session, *, part: Plan) -> None:
+    suppress(session, part)
+
+
+def _begin(session: Session, *, batch: Batch, now: datetime) -> None:
+    begin(session, [batch], now)
+
+
+def _delivered(session: Session, *, batches: Sequence[Batch], now: datetime) -> None:
+    delivered(session, batches, now)

@@ -1,0 +1,1 @@
+"""The roster as it is declared: teams, shifts, chains, workdays; who is on duty."""

@@ -1,0 +1,34 @@
+"""What duty knows of the rules: the roles they name, which must have somebody, and their titles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from schemas.contract import load_contracts
+from schemas.errors import Misdeclared
+from schemas.in_use import in_use
+from schemas.settings import Settings
+from streams.duty.systems.cap_index import Publisher
+from streams.watch.declare.load import load_rules
+from streams.watch.declare.rule import Rule
+
+
+def rules_in_use(settings: Settings) -> tuple[Rule, ...]:
+    """The early-warning rules of the declarations that a home has in use."""
+    roots = in_use(settings)
+    return load_rules(load_contracts(roots.feeds), roots.rules)
+
+
+def roles_of(rules: Iterable[Rule]) -> frozenset[str]:
+    """The duty roles of these rules."""
+    return frozenset(rule.duty_role for rule in rules)
+
+
+def publisher_of(settings: Settings, rules: Iterable[Rule]) -> Publisher:
+    """Who tells other systems of warnings, with the titles of these rules; a sender CAP forbids is Misdeclared."""
+    if not re.fullmatch(r"[^\s,<&]+", settings.cap_sender):
+        said = f"{settings.cap_sender!r} must hold no space, comma, < or &"
+        raise Misdeclared("settings", "LIAOWANG_CAP_SENDER", said)
+    titles = {rule.id: (rule.title, rule.title_en) for rule in rules}
+    return Publisher(settings.cap_sender, settings.console, titles)

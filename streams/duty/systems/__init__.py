@@ -1,0 +1,1 @@
+"""Warnings to other systems: signed pushes, CAP, and a receiver to try them."""

@@ -1,0 +1,1 @@
+"""Rules as they are declared: their model, how files are read, levels, calendar, baselines."""

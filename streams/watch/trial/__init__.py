@@ -1,0 +1,1 @@
+"""Rules tried without a stack: on events of a file or of the landed log."""

@@ -1,0 +1,1 @@
+"""The worker around the engine: what it reads, keeps, sends and measures."""
