@@ -7,7 +7,6 @@ that is cheapest: by the watermark their sources had reached.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import closing
@@ -22,11 +21,12 @@ from deploy.landed_log import Connection, Place, Stretch, anything, chains, plac
 from schemas.contract import FEEDS, Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.settings import Settings
+from streams.garbage import relax
 from streams.watch.baseline import BaselineTable
 from streams.watch.batches import BEGINNING, Batch, encode_batches
 from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
-from streams.watch.episode import GC_THRESHOLD, Transition
+from streams.watch.episode import Transition
 from streams.watch.flow import Handed
 from streams.watch.offline import WARNINGS_FEED
 from streams.watch.partition import Partition
@@ -186,7 +186,7 @@ def _done(jobs: Sequence[Job], processes: int) -> Iterator[Made]:
         yield from map(work, jobs)
         return
     pool_of = min(processes, len(jobs))
-    with ProcessPoolExecutor(pool_of, get_context("spawn"), gc.set_threshold, GC_THRESHOLD) as pool:
+    with ProcessPoolExecutor(pool_of, get_context("spawn"), relax) as pool:
         running: list[Future[Made]] = [pool.submit(work, job) for job in jobs]
         for each in as_completed(running):
             yield each.result()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import signal
@@ -17,7 +16,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from deploy.rules import history, publish_files
 from schemas.contract import Contract
 from schemas.settings import Settings
-from streams.watch.episode import GC_THRESHOLD
 from streams.watch.watcher import Watcher
 from streams.watch.worker import make_app
 from streams.worker import run_worker
@@ -81,7 +79,6 @@ def watch_until(
     The figure is told when the worker had seen something first, and the end.
     """
     app, watcher = make_app(settings, history(settings), contracts)
-    gc.set_threshold(*GC_THRESHOLD)
 
     @app.task
     async def measure() -> None:
