@@ -13,6 +13,7 @@ from typing import Any
 import faust
 
 from schemas.settings import Settings
+from streams.garbage import relax
 
 STOP_SECONDS = 15
 STUCK_SECONDS = 120.0
@@ -112,5 +113,6 @@ def run_worker(app: Any, settings: Settings) -> None:
     worker = WorkerProcess(
         app, loglevel="WARNING", override_logging=False, redirect_stdouts=False, quiet=True
     )
+    relax()
     worker.spinner = None  # it would write control characters into logs and results
     worker.execute_from_commandline()

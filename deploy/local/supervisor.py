@@ -165,8 +165,9 @@ def await_services(settings: Settings, control: Control, services: Sequence[Serv
         alive |= {name: _alive(alive[name], used[processes[name].pid]) for name in waiting}
         for name in waiting:
             late = time.monotonic() - alive[name][1] > START_SECONDS or time.time() - begun > LONGEST_START
-            if name not in failed and (processes[name].failed or name in loops or late):
-                failed[name] = _failure(settings, name, processes[name], found.get(name))
+            ended = processes[name].failed or name in loops
+            if name not in failed and (ended or late):
+                failed[name] = _failure(settings, name, processes[name], found.get(name), ended)
         if not any(name not in failed for name in waiting):
             return [failed[name] for name in waiting]
         time.sleep(0.3)
@@ -177,10 +178,11 @@ def _alive(before: tuple[float, float], used: float) -> tuple[float, float]:
     return before if abs(used - before[0]) < BUSY_SECONDS else (used, time.monotonic())
 
 
-def _failure(settings: Settings, name: str, process: Process, finding: Finding | None) -> str:
+def _failure(settings: Settings, name: str, process: Process, finding: Finding | None, ended: bool) -> str:
+    """Why a service does not start: one that ends by itself says so in its log, of others the probe knows more."""
     log = settings.home / "logs" / f"{name}.log"
     told = finding.detail if finding is not None and process.state == "running" else process.said
-    reason = told if told and not process.failed else why(log) or told or "it gave no reason"
+    reason = told if told and not ended else why(log) or told or "it gave no reason"
     return f"{name} does not start: {reason} (more in {log})"
 
 

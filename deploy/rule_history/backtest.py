@@ -7,7 +7,6 @@ that is cheapest: by the watermark their sources had reached.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import closing
@@ -24,6 +23,7 @@ from schemas.decoder import Decoder
 from schemas.in_use import files_of
 from schemas.settings import Settings
 from schemas.topics import WARNING_FEED
+from streams.garbage import relax
 from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
 from streams.watch.declare.baseline import BaselineTable
@@ -33,7 +33,7 @@ from streams.watch.engine.batches import BEGINNING, Batch, encode_batches
 from streams.watch.engine.flow import Handed
 from streams.watch.engine.partition import Partition
 from streams.watch.engine.second import SecondStage
-from streams.watch.episodes.episode import GC_THRESHOLD, Transition
+from streams.watch.episodes.episode import Transition
 from streams.watch.publish.published import fixed
 
 FRAME = 4000
@@ -187,7 +187,7 @@ def _done(jobs: Sequence[Job], processes: int) -> Iterator[Made]:
         yield from map(work, jobs)
         return
     pool_of = min(processes, len(jobs))
-    with ProcessPoolExecutor(pool_of, get_context("spawn"), gc.set_threshold, GC_THRESHOLD) as pool:
+    with ProcessPoolExecutor(pool_of, get_context("spawn"), relax) as pool:
         running: list[Future[Made]] = [pool.submit(work, job) for job in jobs]
         for each in as_completed(running):
             yield each.result()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import signal
@@ -18,7 +17,6 @@ from deploy.rules.files import history, publish_files
 from schemas.contract import Contract
 from schemas.in_use import FILES
 from schemas.settings import Settings
-from streams.watch.episodes.episode import GC_THRESHOLD
 from streams.watch.worker.watcher import Watcher
 from streams.watch.worker.worker import make_app
 from streams.worker import run_worker
@@ -82,7 +80,6 @@ def watch_until(
     The figure is told when the worker had seen something first, and the end.
     """
     app, watcher = make_app(settings, history(settings), contracts)
-    gc.set_threshold(*GC_THRESHOLD)
 
     @app.task
     async def measure() -> None:

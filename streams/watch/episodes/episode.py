@@ -21,9 +21,6 @@ condition keeps for itself, what is pending or falling (`dwell.py`), and events 
 
 Record = list[Any]
 
-GC_THRESHOLD = (100_000, 50, 1000)
-"""State is many small lists without cycles; Python's default would walk through all of it again and again."""
-
 
 def new_record(region: str, own: Any) -> Record:
     """The record of a subject seen for the first time."""

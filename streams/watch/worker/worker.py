@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,7 +22,6 @@ from streams.frames import FrameApp
 from streams.http_guard import guard_of
 from streams.waits import Held, Waits, unheld
 from streams.watch.declare.rule_yaml import parse_published
-from streams.watch.episodes.episode import GC_THRESHOLD
 from streams.watch.publish.logs import log_ids
 from streams.watch.publish.published import History, RuleBook
 from streams.watch.publish.rule_topic import follow, read_history
@@ -178,5 +176,4 @@ def main(settings: Settings) -> None:
     app, watcher = make_app(settings, history, load_contracts(in_use(settings).feeds))
     guard = guard_of(settings, password=True)
     serve(WatchMetrics(watcher, app.end_of), settings.metrics_port, guard)
-    gc.set_threshold(*GC_THRESHOLD)
     run_worker(app, settings)
