@@ -36,7 +36,8 @@ def main(arguments: list[str]) -> int:
     try:
         run_worker(names[0] if names else "", load_settings())
     except LiaowangError as error:
-        print(error, file=sys.stderr, flush=True)
+        said = f"worker: {names[0]}: {error}" if SUPERVISED in arguments else str(error)
+        print(said, file=sys.stderr, flush=True)  # in a log it must be told from what was warned of before
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
