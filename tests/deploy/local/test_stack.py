@@ -192,7 +192,7 @@ def _a_malformed_database_of_duty_stops_duty_alone(fresh: Settings) -> None:
     assert not all_well(list(services.values()))
     path.write_bytes(whole)
     up(fresh, quiet)  # the supervisor may have tried again before
-    eventually_well(fresh)
+    eventually(lambda: all(state(fresh, name).state == "running" for name in ("duty", "console")))
 
 
 def _a_crash_loop_is_not_well(fresh: Settings) -> None:
