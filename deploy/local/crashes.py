@@ -19,6 +19,9 @@ _RESTARTED = re.compile(
     r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ \w+ liaowang\.health: (\S+) does not come to itself "
 )
 _GRAVE = re.compile(r"\b(CRITICAL|ERROR)\b|Error\b|\"level\": ?\"(error|critical)\"", re.IGNORECASE)
+_LAST_WORD = re.compile(r"worker: [a-z-]+: (?=\S)")
+"""What a worker says as it ends; until then it may have warned of peers that were away."""
+_WARNED = re.compile(r"\bWARN(ING)?\b")
 
 
 def crash_loops(log: Path, now: float, window: float = WINDOW) -> dict[str, int]:
@@ -60,9 +63,14 @@ def _seconds(text: str) -> float:
 
 
 def why(log: Path) -> str:
-    """The last line of a service's log that speaks of an error, else its last line."""
+    """The last line of a service's log that it ended with or that speaks of an error, else its last line."""
     lines = [line.strip() for line in tail(log) if line.strip()]
-    return next((line for line in reversed(lines) if _GRAVE.search(line)), lines[-1] if lines else "")
+    found = next((line for line in reversed(lines) if _grave(line)), lines[-1] if lines else "")
+    return _LAST_WORD.sub("", found, count=1)
+
+
+def _grave(line: str) -> bool:
+    return bool(_LAST_WORD.match(line) or (_GRAVE.search(line) and not _WARNED.search(line)))
 
 
 def tail(log: Path, size: int = TAIL) -> list[str]:

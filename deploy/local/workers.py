@@ -36,11 +36,12 @@ def main(arguments: list[str]) -> int:
     """Run the service that is named; the exit code. With --supervised it ends when its parent ends."""
     if SUPERVISED in arguments:
         end_with_parent()
-    names = [argument for argument in arguments if argument != SUPERVISED]
+    name = next((argument for argument in arguments if argument != SUPERVISED), "")
     try:
-        run_worker(names[0] if names else "", load_settings())
+        run_worker(name, load_settings())
     except LiaowangError as error:
-        print(error, file=sys.stderr, flush=True)
+        said = f"worker: {name}: {error}" if SUPERVISED in arguments else str(error)
+        print(said, file=sys.stderr, flush=True)  # in a log it must be told from what was warned of before
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED

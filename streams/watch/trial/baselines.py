@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas.arithmetic import exact
 from streams.watch.declare.baseline import slot_of
+from streams.watch.detect.detector import sum_of
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,7 @@ def usual(values: Sequence[float], quantiles: Sequence[float] = ()) -> Usual:
 def _deviation(values: Sequence[float], mean: float) -> float:
     """The standard deviation (n - 1) of two or more; the largest float where it is beyond."""
     off = [value - mean for value in values]
-    try:
-        squares = math.fsum(each * each for each in off)
-    except OverflowError:
-        squares = math.inf
+    squares = sum_of(each * each for each in off)
     if math.isfinite(squares):
         return math.sqrt(squares / (len(values) - 1))
     off = [value / 4 - mean / 4 for value in values]

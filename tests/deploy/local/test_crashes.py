@@ -51,6 +51,10 @@ def test_the_reason_is_the_last_error_in_the_log(tmp_path: Path) -> None:
         "INFO liaowang.watch: watching\nCRITICAL liaowang.watch: watching stops: KeyError('x')\nINFO bye\n\n"
     )
     assert why(path) == "CRITICAL liaowang.watch: watching stops: KeyError('x')"
+    path.write_text(
+        "WARNING liaowang.duty: broker is away: KafkaError('x')\nworker: duty: the database is malformed\nbye\n"
+    )
+    assert why(path) == "the database is malformed"
     path.write_text("the duty database is malformed\n")
     assert why(path) == "the duty database is malformed"
 
