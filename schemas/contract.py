@@ -53,7 +53,6 @@ _DOCUMENT = (
     "status",
     "domain",
     "description",
-    "team",
     "schema",
 )
 _PROPERTIES = ("feed", "department", "subject", "lateness", "retention", "examples")

@@ -1,8 +1,8 @@
 """Declarations in use: the files as `liaowang up` or `migrate` last took them, not as they happen to stand now.
 
-All four kinds, and the list of roles, are kept together under `<home>/declarations`, so what runs always has one
-consistent set. A file that is edited, or broken, while the stack runs concerns nobody until the next `up`; and a
-process that starts again after a crash finds what it had.
+All four kinds, and the lists of roles and departments, are kept together under `<home>/declarations`, so what runs
+always has one consistent set. A file that is edited, or broken, while the stack runs concerns nobody until the
+next `up`; and a process that starts again after a crash finds what it had.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from schemas.department_yaml import load_departments
+from schemas.departments import DEPARTMENTS, Departments
 from schemas.errors import LiaowangError, Misdeclared
-from schemas.roles import ROLES
+from schemas.roles import ROLES, load_roles
 from schemas.settings import PREFIX, Settings
+from schemas.whole import write_whole
 
 _ROOT = Path(__file__).parents[1]
 FOLDER = "declarations"
@@ -23,19 +26,22 @@ _KINDS = {
     "indicators": Path("dagster_project/indicators"),
     "indexes": Path("dagster_project/indexes"),
 }
+_LISTS = ("roles", "departments")
+"""What is one file each, beside them."""
 OWN_FEEDS = ("feeds/duty/warning.yaml", "feeds/duty/disposition.yaml")
 """What every folder of declarations must have."""
 
 
 @dataclass(frozen=True)
 class Roots:
-    """Folders of `<domain>/<name>.yaml`, one a kind of declaration; and the file of duty roles."""
+    """Folders of `<domain>/<name>.yaml`, one a kind of declaration; the files of roles and departments."""
 
     feeds: Path
     rules: Path
     indicators: Path
     indexes: Path
     roles: Path = ROLES
+    departments: Path = DEPARTMENTS
 
 
 FILES = Roots(**{kind: _ROOT / place for kind, place in _KINDS.items()})
@@ -45,7 +51,8 @@ FILES = Roots(**{kind: _ROOT / place for kind, place in _KINDS.items()})
 def files_of(settings: Settings) -> Roots:
     """The files themselves, as they stand now: those of the folder that is set, or of this installation.
 
-    The folder holds `feeds`, `rules`, `indicators`, `indexes` and, where duty roles are other ones, `roles.yaml`.
+    The folder holds `feeds`, `rules`, `indicators`, `indexes` and, where these are other ones, `roles.yaml` and
+    `departments.yaml`.
     """
     if settings.declarations == Path():
         return FILES
@@ -83,7 +90,9 @@ def take(home: Path, files: Roots) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
         for kind in _KINDS:
             _copy(getattr(files, kind), fresh / kind)
-        shutil.copyfile(files.roles, fresh / ROLES.name)
+        for kind in _LISTS:
+            source: Path = getattr(files, kind)
+            shutil.copyfile(source, fresh / f"{kind}.yaml")
         if folder.is_dir():
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
@@ -102,17 +111,37 @@ def contents(roots: Roots) -> dict[str, dict[str, bytes]]:
         }
         for kind in _KINDS
     }
-    return found | {"roles": {roots.roles.name: roots.roles.read_bytes()}}
+    lists = {kind: getattr(roots, kind) for kind in _LISTS}
+    return found | {kind: {path.name: path.read_bytes()} for kind, path in lists.items()}
+
+
+def departments_of(roots: Roots) -> Departments:
+    """The departments of a set of declarations; whatever is wrong with them is Misdeclared."""
+    own = roots.departments != DEPARTMENTS  # those of this installation name its roles
+    return load_departments(roots.departments, load_roles(roots.roles if own else ROLES))
+
+
+def take_departments(home: Path, content: bytes) -> None:
+    """Take another list of departments than before, and nothing else; LiaowangError where it cannot be."""
+    found = taken(home)
+    if found is not None:
+        path = found.feeds.parent / DEPARTMENTS.name
+        try:
+            write_whole(path, content)
+        except OSError as error:
+            raise LiaowangError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _same(before: Roots, files: Roots) -> bool:
-    return before.roles != ROLES and contents(before) == contents(files)
+    whole = before.roles != ROLES and before.departments != DEPARTMENTS
+    return whole and contents(before) == contents(files)
 
 
 def _roots(folder: Path) -> Roots:
-    """The declarations in one folder; a home that took them before roles were among them has none."""
-    roles = folder / ROLES.name
-    return Roots(**{kind: folder / kind for kind in _KINDS}, roles=roles if roles.is_file() else ROLES)
+    """The declarations in one folder; a home that took them before there were such lists has none."""
+    own = {kind: folder / f"{kind}.yaml" for kind in _LISTS}
+    lists = {kind: path for kind, path in own.items() if path.is_file()}
+    return Roots(**{kind: folder / kind for kind in _KINDS}, **lists)
 
 
 def _folders(home: Path) -> tuple[Path, Path, Path]:

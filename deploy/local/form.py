@@ -10,6 +10,7 @@ from deploy.provision.migrate import migrate
 from deploy.provision.topics import ensure_topics
 from deploy.rules.files import publish_files
 from schemas.contract import Contract, load_contracts
+from schemas.department_use import demand_departments, strange_tokens
 from schemas.errors import Misdeclared, together
 from schemas.in_use import Roots, files_of, take, taken
 from schemas.regions import load_regions
@@ -37,6 +38,8 @@ def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> N
     files = files or files_of(settings)
     try:
         own = _demand_home(settings, files, kept)
+        demand_right(files)
+        departments = demand_departments(files)
         _form(settings, files, say)
     except Misdeclared as error:
         if kept is None:
@@ -53,6 +56,8 @@ def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> N
             say(line)
     else:
         take(settings.home, files)
+        for line in strange_tokens(settings.tokens(), departments):
+            say(line)
         aside.clear(settings.home, TELLER)
         if own:
             say(f"{own}; duty goes on with what that file said before")

@@ -24,11 +24,14 @@ READERS = {
         "dagster-daemon",
     ),
     "roles": ("push", "duty", "console"),
+    "departments": ("gateway",),
     "rules": ("duty", "console"),
     "indicators": ("warehouse", "dagster-webserver", "dagster-daemon"),
     "indexes": ("warehouse", "dagster-webserver", "dagster-daemon"),
 }
-"""Which programs read a kind of declaration when they start; rules in force come to `watch` by their topic."""
+"""Which programs read a kind of declaration when they start; rules in force come to `watch` by their topic.
+
+Of departments only rights are kept by a program; names and contacts are read when they are shown."""
 OF_OWN_FEEDS = ("push", "duty")
 """Of those that read feeds, who reads only the ones that the platform writes itself."""
 Contents = Mapping[str, Mapping[str, bytes]]

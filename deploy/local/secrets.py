@@ -10,10 +10,10 @@ from pathlib import Path
 
 from deploy.environment import SECRETS, read_secrets
 from schemas.contract import load_contracts
+from schemas.department_use import senders
 from schemas.errors import Misdeclared
-from schemas.in_use import FILES, Roots, taken
+from schemas.in_use import FILES, Roots, departments_of, taken
 from schemas.settings import PREFIX
-from schemas.topics import feed_topic
 
 SINGLE = (
     *(
@@ -57,12 +57,11 @@ def complete(
 
 
 def departments(home: Path | None = None, files: Roots = FILES) -> list[str]:
-    """The departments whose feeds come in from outside, as the files say, or where one is wrong those in use."""
+    """Who sends feeds from outside, as the files say, or where one is wrong those in use."""
     try:
-        contracts = load_contracts(files.feeds).values()
+        return senders(load_contracts(files.feeds).values(), departments_of(files))
     except Misdeclared:
         kept = taken(home) if home else None
         if kept is None:
             raise
-        contracts = load_contracts(kept.feeds).values()
-    return sorted({each.department for each in contracts if each.topic == feed_topic(each.feed, each.major)})
+        return senders(load_contracts(kept.feeds).values(), departments_of(kept))

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from schemas.department_yaml import load_departments
 from schemas.in_use import FILES
 
 FEEDS, OWN_KEY, REKEYED, COMPOSITE, INDICATORS = 63, 90, 40, 10, 140
@@ -25,9 +26,6 @@ status: active
 domain: {domain}
 dataProduct: growth
 description: {{purpose: Readings of a station., usage: One event a station and hour., limitations: None.}}
-team: {{name: Growth, members: [{{username: growth-steward, role: owner}}]}}
-support: [{{channel: growth, tool: other, scope: issues, description: Nobody}}]
-slaProperties: [{{property: frequency, value: 1, unit: h, element: {table}}}]
 schema:
   - name: {table}
     logicalType: object
@@ -65,6 +63,14 @@ customProperties:
       accepted: [{{name: a reading, data: {{station: S1, region: "330110", stage: reading, value: 35.5}}}}]
       rejected:
         - {{name: no value, data: {{station: S1, region: "330110", stage: reading}}, field: value, rule: required}}
+"""
+
+DEPARTMENT = """
+  - department: {id}
+    name: {{zh: 基准 {id}, en: benchmark {id}}}
+    regions: ["330000"]
+    contact: {{stewards: [{id}-steward]}}
+    service_levels: [{{property: frequency, value: 1, unit: h}}]
 """
 
 RULE = """
@@ -187,6 +193,10 @@ def write_declarations(folder: Path) -> Path:
         (folder / kind).mkdir(parents=True)
     shutil.copytree(FILES.feeds / "duty", folder / "feeds" / "duty")
     shutil.copyfile(FILES.roles, folder / "roles.yaml")
+    shutil.copyfile(FILES.departments, folder / "departments.yaml")
+    declared = {each.id for each in load_departments()}
+    with (folder / "departments.yaml").open("a", encoding="utf-8") as file:
+        file.writelines(DEPARTMENT.format(id=id) for id in (*DOMAINS, "growth") if id not in declared)
     for number, feed in enumerate(feeds()):
         domain, name = feed.split(".")
         text = CONTRACT.format(feed=feed, domain=domain, number=number, table=name.replace("-", "_"))

@@ -23,6 +23,9 @@ from quality.suites import suite_for
 from schemas.contract import Contract, load_contracts, parse_contract
 from schemas.declaration import parse_yaml
 from schemas.decoder import Decoder
+from schemas.department_yaml import parse_departments
+from schemas.departments import DEPARTMENTS
+from schemas.effective import with_department
 from schemas.errors import Misdeclared, Rejected
 from schemas.event import encode_event
 from schemas.regions import load_regions
@@ -91,6 +94,14 @@ def test_a_broken_contract(text: str) -> None:
     path = Path("feeds/health/infectious-disease.yaml")
     if not refused(lambda: parse_contract(text, path), str(path)):
         use_contract(parse_contract(text, path))
+
+
+@cases(120)
+@given(broken_document(plain(DEPARTMENTS)))
+def test_broken_departments(text: str) -> None:
+    if not refused(lambda: parse_departments(text, DEPARTMENTS), str(DEPARTMENTS)):
+        for department in parse_departments(text, DEPARTMENTS):
+            with_department({"schema": [{"name": "x"}]}, department)
 
 
 @pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.stem)

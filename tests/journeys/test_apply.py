@@ -16,7 +16,7 @@ from deploy.local.control import Control
 from schemas.contract import load_contracts
 from schemas.in_use import FILES, FOLDER, take
 from schemas.settings import HOST, PREFIX
-from tests.benchmarks.growth import CONTRACT, RULE
+from tests.benchmarks.growth import CONTRACT, DEPARTMENT, RULE
 from tests.journeys.stack import FEEDS, Stack, eventually
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(1800)]
@@ -90,6 +90,8 @@ def test_a_feed_is_added_without_a_restart_of_the_stack(stack: Stack, tmp_path: 
         folder / "feeds/market/prices.yaml",
         CONTRACT.format(feed=NEW, domain="market", number=1, table="prices"),
     )
+    with (folder / "departments.yaml").open("a", encoding="utf-8") as file:
+        file.write(DEPARTMENT.format(id="market"))
     rule = RULE.format(
         id="market.prices-high", feed=f"feed: {NEW}\n", subject="[station]", more="",
         condition="{kind: threshold, field: value}", levels="{red: 900}",

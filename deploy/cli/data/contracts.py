@@ -6,23 +6,39 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import yaml
 from rich.console import Console
 from rich.markup import escape
 
 from deploy.cli.output import say_json
 from deploy.environment import declared
 from schemas.contract import RELEASED, Contract, load_contracts
-from schemas.errors import Misdeclared
+from schemas.department_use import check_named, named_by_contracts
+from schemas.department_yaml import load_departments
+from schemas.departments import Departments
+from schemas.effective import Document, effective_contract
+from schemas.errors import LiaowangError, Misdeclared
 from schemas.evolution import Evolution, evolve
+from schemas.in_use import departments_of
+from schemas.roles import load_roles
+from schemas.whole import write_whole
 
 app = typer.Typer(help="Contracts against the last released ones.", no_args_is_help=True)
 Feeds = Annotated[
     Path,
     typer.Option(
         help="Folder of the contracts.", default_factory=lambda: declared().feeds, show_default=False
+    ),
+]
+DepartmentsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--departments",
+        help="File of the departments; departments.yaml beside the folder of the contracts, or the one declared.",
+        show_default=False,
     ),
 ]
 Released = Annotated[
@@ -33,11 +49,13 @@ Released = Annotated[
 @app.command()
 def check(
     feeds: Feeds,
+    departments: DepartmentsFile = None,
     released: Released = RELEASED,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
 ) -> None:
     """Compare each contract with its last release; exit code 1 where one may not change so."""
-    found = evolve(_load(released), load_contracts(feeds))
+    contracts, _ = _declared(feeds, departments)
+    found = evolve(_load(released), contracts)
     if as_json:
         say_json([asdict(item) for item in found])
     else:
@@ -49,11 +67,12 @@ def check(
 @app.command()
 def release(
     feeds: Feeds,
+    departments: DepartmentsFile = None,
     feed: Annotated[list[str] | None, typer.Argument(help="Only these feeds; else all.")] = None,
     released: Released = RELEASED,
 ) -> None:
     """Record contracts as released, once they pass the check and have a version of their own."""
-    contracts = load_contracts(feeds)
+    contracts, _ = _declared(feeds, departments)
     found = {item.feed: item for item in evolve(_load(released), contracts)}
     for name in feed or ():
         if name not in found:
@@ -64,6 +83,70 @@ def release(
             raise Misdeclared(item.feed, "version", reason)
     for item in chosen:
         _record(item, contracts.get(item.feed), released)
+
+
+@app.command()
+def show(
+    feeds: Feeds,
+    feed: Annotated[str, typer.Argument(help="Feed, such as ecology.air-quality.")],
+    departments: DepartmentsFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of YAML.")] = False,
+) -> None:
+    """Show a contract as it is in force: with the team, support and service levels of its department."""
+    contracts, known = _declared(feeds, departments)
+    if feed not in contracts:
+        raise Misdeclared("contracts show", feed, f"no such feed; there are {', '.join(contracts)}")
+    document = effective_contract(contracts[feed], known)
+    if as_json:
+        say_json(document)
+    else:
+        typer.echo(_yaml(document), nl=False)
+
+
+@app.command()
+def export(
+    feeds: Feeds,
+    folder: Annotated[Path, typer.Argument(help="Folder to write <domain>/<feed>.yaml into.")],
+    departments: DepartmentsFile = None,
+) -> None:
+    """Write all contracts as they are in force, for catalogues of the Open Data Contract Standard."""
+    contracts, known = _declared(feeds, departments)
+    for contract in contracts.values():
+        path = folder / contract.path.parent.name / contract.path.name
+        if path.resolve() == contract.path.resolve():
+            raise Misdeclared(
+                "contracts export", str(folder), "holds the contracts themselves; name another one"
+            )
+        try:
+            write_whole(path, _yaml(effective_contract(contract, known)).encode())
+        except OSError as error:
+            raise LiaowangError(f"{path} cannot be written: {error.strerror}") from error
+    typer.echo(f"{len(contracts)} contracts are written to {folder}")
+
+
+def _declared(feeds: Path, departments: Path | None) -> tuple[Mapping[str, Contract], Departments]:
+    """The contracts and departments; Misdeclared where a contract names a department that is none."""
+    contracts = load_contracts(feeds)
+    beside, roles = (feeds.parent / f"{name}.yaml" for name in ("departments", "roles"))
+    if departments is None and beside.is_file():
+        known = load_departments(beside, load_roles(roles if roles.is_file() else declared().roles))
+    elif departments is None:
+        known = departments_of(declared())
+    else:
+        known = load_departments(departments, load_roles(declared().roles))
+    check_named(known, named_by_contracts(contracts))
+    return contracts, known
+
+
+class _Whole(yaml.SafeDumper):
+    """Writes a value wherever it stands, without anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _yaml(document: Document) -> str:
+    return str(yaml.dump(document, Dumper=_Whole, allow_unicode=True, sort_keys=False, width=110))
 
 
 def _load(root: Path) -> Mapping[str, Contract]:

@@ -12,6 +12,7 @@ from deploy.local import form, supervisor
 from deploy.local.services import SERVICES
 from deploy.local.workers import run_worker
 from deploy.provision.migrate import migrate as run_migrations
+from schemas.department_use import demand_departments
 from schemas.in_use import files_of, take
 from streams import aside
 
@@ -52,6 +53,7 @@ def migrate() -> None:
     settings = load_settings()
     files = files_of(settings)
     form.demand_right(files)
+    demand_departments(files)
     done = run_migrations(settings, files)
     take(settings.home, files)
     _say(f"migrations applied: {', '.join(done.applied) or 'none, all were'}")
