@@ -18,6 +18,7 @@ from schemas.fields import milliseconds
 from schemas.skew import future
 from streams.intake.lines import decode_object
 from streams.intake.mapping import LONGEST, subject_key
+from streams.intake.rights import Scope
 
 SHOWN_ID = 200
 MAX_ITEMS = 10_000
@@ -45,7 +46,7 @@ class TooMany(ValueError):
 
 @dataclass(frozen=True)
 class Fault:
-    """Why one event of a batch is refused; `rule` is the contract's vocabulary, or `reserved`."""
+    """Why one event of a batch is refused; `rule` is the contract's vocabulary, `reserved` or `scope`."""
 
     index: int
     id: str
@@ -97,14 +98,21 @@ def _lines(text: bytes, most: int) -> list[bytes]:
 
 
 def check_batch(
-    contract: Contract, decoder: Decoder, items: Sequence[bytes], arrived: datetime
+    contract: Contract,
+    decoder: Decoder,
+    items: Sequence[bytes],
+    arrived: datetime,
+    scope: Scope | None = None,
 ) -> tuple[list[Record], list[Fault]]:
-    """Return records to send and what is wrong; with any fault nothing of the batch may be sent."""
+    """Return records to send and what is wrong; with any fault nothing of the batch may be sent.
+
+    `scope` are the regions of which events may be sent, where these are not all.
+    """
     moment = milliseconds(arrived)
     records: list[Record] = []
     faults: list[Fault] = []
     for index, raw in enumerate(items):
-        found = _event(contract, decoder, index, raw, moment)
+        found = _event(contract, decoder, index, raw, moment, scope)
         if isinstance(found, Fault):
             faults.append(found)
         else:
@@ -113,7 +121,7 @@ def check_batch(
 
 
 def _event(
-    contract: Contract, decoder: Decoder, index: int, raw: bytes, arrived: int
+    contract: Contract, decoder: Decoder, index: int, raw: bytes, arrived: int, scope: Scope | None
 ) -> dict[str, Any] | Fault:
     """The data of an event as it was sent, or what is wrong with it."""
     if len(raw) > LONGEST:
@@ -131,6 +139,8 @@ def _event(
         return Fault(index, shown, "timeline", "reserved", event.timeline)
     # a field that the contract does not know may be a number that nobody can read
     data: dict[str, Any] = document["data"] if document else msgspec.to_builtins(event.data)
+    if scope is not None and (region := scope.outside(data)) is not None:
+        return Fault(index, shown, scope.column, "scope", region[:SHOWN_ID])
     return data
 
 

@@ -30,8 +30,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
+from schemas.department_use import strange_tokens
 from schemas.errors import Misdeclared, Unavailable
-from schemas.in_use import contents, in_use
+from schemas.in_use import contents, departments_of, in_use
 from schemas.settings import Settings
 from streams.bounded import Crowded, Places
 from streams.http_doors import guarding
@@ -40,6 +41,7 @@ from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.batch import MAX_ITEMS, Malformed, TooMany, check_batch, split_batch
 from streams.intake.encoding import Broken, TooLarge, Unsupported, decoded
 from streams.intake.journal import log_as_json
+from streams.intake.rights import Rights, Scope
 from streams.intake.ticker import Ticker
 from streams.patient_aiohttp import serving
 from streams.stopping import stop_on_signals
@@ -93,30 +95,39 @@ class Gateway:
         now: Callable[[], datetime],
         guard: Guard | None = None,
         stamp: str = "",
+        rights: Rights | None = None,
     ) -> None:
         self._places: dict[str, Places] = {}
         self._producer, self._ticker, self._now = producer, ticker, now
         self._guard = guard or Guard(hosts_of())
         self._threads = ThreadPoolExecutor(THREADS, "gateway")
         self._large = BoundedSemaphore(LARGE_AT_ONCE)
-        self._serve(contracts, tokens, stamp)
+        self._serve(contracts, tokens, stamp, rights)
 
-    def take(self, contracts: Mapping[str, Contract], tokens: Mapping[str, str], stamp: str = "") -> None:
+    def take(
+        self,
+        contracts: Mapping[str, Contract],
+        tokens: Mapping[str, str],
+        stamp: str = "",
+        rights: Rights | None = None,
+    ) -> None:
         """Serve and tick these feeds from now on, for these departments; a batch under way ends as it began.
 
         `stamp` is what `/healthz` says of them, so that whoever has them taken can see that they are.
         """
-        self._serve(contracts, tokens, stamp)
+        self._serve(contracts, tokens, stamp, rights)
         self._ticker.take(contracts.values())
 
-    def _serve(self, contracts: Mapping[str, Contract], tokens: Mapping[str, str], stamp: str) -> None:
+    def _serve(
+        self, contracts: Mapping[str, Contract], tokens: Mapping[str, str], stamp: str, rights: Rights | None
+    ) -> None:
         self._feeds = {name: Feed(contract, Decoder(contract)) for name, contract in contracts.items()}
         self._tokens = {department: token.encode() for department, token in tokens.items() if token}
         self._places = {
             department: self._places.get(department) or Places(AT_ONCE, WAITING, BODY_SECONDS)
             for department in self._tokens
         }
-        self._stamp = stamp
+        self._stamp, self._rights = stamp, rights or Rights()
 
     def application(self) -> web.Application:
         """Make the web application; while it runs the ticker ticks, and in the end all is flushed."""
@@ -147,7 +158,8 @@ class Gateway:
             async with self._places[department].one():
                 body = await _read(request)
                 encoding = request.headers.get("Content-Encoding", "")
-                take = partial(self._take, feed, body, encoding)
+                scope = self._rights.scope(department, feed.contract)
+                take = partial(self._take, feed, body, encoding, scope)
                 accepted = await asyncio.get_running_loop().run_in_executor(self._threads, take)
         except Crowded:
             raise Refused(503, f"more than {AT_ONCE} batches of {department} at once; try again") from None
@@ -188,13 +200,11 @@ class Gateway:
         feed = self._feeds.get(name)
         if feed is None:
             raise Refused(404, "no such feed", feeds=sorted(self._feeds))
-        if feed.contract.department != department:
-            raise Refused(
-                403, f"the feed belongs to the department {feed.contract.department}, not {department}"
-            )
+        if reason := self._rights.refusal(department, feed.contract):
+            raise Refused(403, reason)
         return feed
 
-    def _take(self, feed: Feed, body: bytes, encoding: str) -> int:
+    def _take(self, feed: Feed, body: bytes, encoding: str, scope: Scope | None) -> int:
         """Check and store one batch (in a thread); returns how many events are stored."""
         try:
             with self._large if encoding or len(body) > LARGE else nullcontext():
@@ -203,7 +213,7 @@ class Gateway:
             raise Refused(400, str(error)) from None
         except TooMany as error:
             raise Refused(413, f"{error}; at most {MAX_ITEMS} a batch") from None
-        records, faults = check_batch(feed.contract, feed.decoder, items, self._now())
+        records, faults = check_batch(feed.contract, feed.decoder, items, self._now(), scope)
         if faults:
             rejected = [fault.as_json() for fault in faults]
             broken = f"{len(faults)} of {len(items)} events break the contract; nothing is stored"
@@ -268,9 +278,15 @@ async def _journal(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def stamp_of(settings: Settings) -> str:
-    """What a gateway says it has: the same for the same contracts in use and the same departments."""
-    told = sha256("\n".join(sorted(settings.tokens())).encode())
-    for name, raw in sorted(contents(in_use(settings))["feeds"].items()):
+    """What a gateway says it has: the same for the same contracts and departments in use and the same tokens.
+
+    Made with a key of the home, so that whoever is told it cannot try tokens against it.
+    """
+    told = hmac.new(settings.service_password.encode(), digestmod=sha256)
+    for department, token in sorted(settings.tokens().items()):
+        told.update(f"{department}={token}\0".encode())
+    found = contents(in_use(settings))
+    for name, raw in sorted((found["feeds"] | found["departments"]).items()):
         told.update(name.encode() + b"\0" + raw)
     return told.hexdigest()[:16]
 
@@ -287,11 +303,20 @@ def main(settings: Settings, again: Callable[[], Settings] | None = None) -> Non
     epoch = EpochReader(settings.kafka).latest
     now = partial(datetime.now, UTC)
     ticker = Ticker(contracts.values(), producer, settings.tick_seconds, now, epoch)
-    gateway = Gateway(contracts, settings.tokens(), producer, ticker, now, guard_of(settings), told)
+    rights = _rights(settings)
+    gateway = Gateway(contracts, settings.tokens(), producer, ticker, now, guard_of(settings), told, rights)
     try:
         asyncio.run(_serve(gateway, settings.gateway_port, again))
     except OSError as error:
         raise Misdeclared("settings", "LIAOWANG_GATEWAY_PORT", f"{settings.gateway_port}: {error}") from error
+
+
+def _rights(settings: Settings) -> Rights:
+    """The rights as the declarations in use have them; the log names tokens that open nothing."""
+    departments = departments_of(in_use(settings))
+    for told in strange_tokens(settings.tokens(), departments):
+        log.warning(told)
+    return Rights(departments)
 
 
 async def _serve(gateway: Gateway, port: int, again: Callable[[], Settings] | None) -> None:
@@ -309,7 +334,7 @@ def take_again(gateway: Gateway, again: Callable[[], Settings]) -> None:
     try:
         settings = again()
         told, contracts = stamp_of(settings), load_contracts(in_use(settings).feeds)
-        gateway.take(contracts, settings.tokens(), told)
+        gateway.take(contracts, settings.tokens(), told, _rights(settings))
     except Exception:  # a fault of one of them takes no feed of before away
         log.exception("the declarations of now cannot be taken; those of before go on")
     else:

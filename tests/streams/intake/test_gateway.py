@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from schemas.department_yaml import parse_departments
 from schemas.event import decode_tick
 from schemas.in_use import FILES, FOLDER, take
 from schemas.settings import Settings
@@ -23,6 +24,7 @@ from streams.http_guard import UNWELL
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.gateway import AT_ONCE, MAX_BODY, MAX_ITEMS, WAITING, Gateway, stamp_of, take_again
 from streams.intake.journal import JsonLines
+from streams.intake.rights import Rights
 from streams.intake.ticker import Ticker
 from tests.streams.intake.broker import read
 from tests.streams.intake.feeds import AIR, HEALTH, NOON, air, on_topic
@@ -275,6 +277,35 @@ def test_other_declarations_are_taken_while_it_runs(kafka: str, topic: str, tmp_
             await asyncio.to_thread(take_again, gateway, lambda: settings)
             assert (await post(b"[]", key, path))[0] == 404
             assert (await post(None, key, "/healthz"))[1]["declarations"] == stamp_of(settings)
+
+    asyncio.run(scene())
+
+
+def test_an_office_sends_of_its_own_regions_until_its_rights_are_taken(kafka: str, topic: str) -> None:
+    text = """departments:
+  - {department: ecology, name: {zh: 生态, en: E}, regions: ["330000"], contact: {stewards: [a]}}
+  - {department: office, name: {zh: 分局, en: O}, regions: ["330100"], part_of: ecology, contact: {stewards: [b]}}
+"""
+    offices = parse_departments(text, Path("departments.yaml"))
+    contracts, key = {AIR.feed: on_topic(AIR, topic)}, "key-of-the-office"
+    tokens = TOKENS | {"office": key}
+
+    async def scene() -> None:
+        producer = AcknowledgedProducer(kafka)
+        ticker = Ticker(contracts.values(), producer, 3600, now)
+        gateway = Gateway(contracts, tokens, producer, ticker, now, rights=Rights(offices))
+        async with posting(gateway) as post:
+            assert (await post(air("1", region="330110"), key))[0] == 202
+            status, answer, _ = await post(air("2", region="330203"), key)
+            assert status == 422 and answer["rejected"] == [
+                {"index": 0, "id": "2", "field": "region", "rule": "scope", "value": "330203"}
+            ]
+            assert (await post(air("2", region="330203")))[0] == 202, "the department itself"
+            gateway.take(contracts, tokens, "second", Rights())
+            status, answer, _ = await post(air("3", region="330110"), key)
+            assert (
+                status == 403 and answer["error"] == "the feed belongs to the department ecology, not office"
+            )
 
     asyncio.run(scene())
 
