@@ -46,6 +46,11 @@ def named_by_figures(roots: Roots) -> Iterator[Named]:
                 yield owner, path, OWNER_KEY
 
 
+def figures_of(roots: Roots) -> dict[str, str]:
+    """Who answers for which indicator and index, by id."""
+    return {f"{path.parent.name}.{path.stem}": owner for owner, path, _ in named_by_figures(roots)}
+
+
 def senders(contracts: Collection[Contract], departments: Departments) -> list[str]:
     """Who sends feeds from outside, and so needs a token: their departments, and the offices of these."""
     owners = {each.department for each in contracts if each.topic == feed_topic(each.feed, each.major)}

@@ -37,6 +37,7 @@ COMMANDS = {
     "backfill": "warehouse.backfill.backfill",
     "days": "warehouse.quality.days",
     "contracts": "data.contracts.app",
+    "department": "data.department.app",
     "indicators": "warehouse.warehouse.indicators",
     "explain": "warehouse.explain.explain",
     "export": "warehouse.export.export",

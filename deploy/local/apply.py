@@ -30,6 +30,7 @@ from streams import aside
 from streams.intake.gateway import stamp_of
 
 Say = Callable[[str], None]
+GATEWAY = "gateway"
 TAKE_SECONDS, ASK_SECONDS = 60.0, 5.0
 """How long the gateway may take to have them, and one asking whether it has."""
 
@@ -55,7 +56,7 @@ def apply(settings: Settings, say: Say) -> bool:
         if aside.read(home, TELLER) and contents(in_use(settings)) == before:
             write_behind(home, still)
             names = []
-        waiting = {*still, *names} | ({"gateway"} if set(settings.tokens()) != departments else set())
+        waiting = {*still, *names} | ({GATEWAY} if set(settings.tokens()) != departments else set())
         return _give(settings, control, [each for each in SERVICES if each.name in waiting], say)
 
 
@@ -82,6 +83,13 @@ def _give(settings: Settings, control: Control, services: list[Service], say: Sa
         rest = "everything else has them; `liaowang apply` tries these again"
         raise CannotStart("\n".join([*failed.values(), rest]))
     return bool(services)
+
+
+def give_gateway(settings: Settings) -> str:
+    """Have a gateway that is up take tokens and departments of now; why it has not, empty where it has."""
+    process = (Control(settings.home).processes() or {}).get(GATEWAY)
+    (service,) = (each for each in SERVICES if each.name == GATEWAY)
+    return _in_place(settings, service, process) if process is not None and process.up else ""
 
 
 def _again(settings: Settings, control: Control, service: Service) -> str:

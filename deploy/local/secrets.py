@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.environment import SECRETS, read_secrets
 from schemas.contract import load_contracts
 from schemas.department_use import senders
-from schemas.errors import Misdeclared
+from schemas.errors import LiaowangError, Misdeclared
 from schemas.in_use import FILES, Roots, departments_of, taken
 from schemas.settings import PREFIX
 
@@ -33,16 +33,26 @@ def ensure_secrets(
     home: Path, token: Callable[[], str] = secrets.token_urlsafe, files: Roots = FILES
 ) -> Path:
     """Make what is missing of the secrets and keep what is there; the file, readable by its owner only."""
-    path = home / SECRETS
     known = read_secrets(home)
     wanted = complete(known, token, departments(home, files))
     if wanted != known:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_name(f"{SECRETS}.{os.getpid()}")
+        write_secrets(home, wanted)
+    return home / SECRETS
+
+
+def write_secrets(home: Path, wanted: Mapping[str, str]) -> None:
+    """Write the file, whole and for its owner only; the one of before stays where it cannot be."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = home / SECRETS
+    fresh = path.with_name(f"{SECRETS}.{os.getpid()}")
+    try:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(wanted, file, indent=2)
         fresh.replace(path)
-    return path
+    except OSError as error:
+        raise LiaowangError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def complete(
