@@ -9,6 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from schemas.nearest import nearest
+
 
 class _Commands(Mapping[str, Any]):
     """Commands by name, out of a table of `module.attribute`; only help reads them all."""
@@ -44,8 +46,17 @@ def lazily(table: Mapping[str, str]) -> type[TyperGroup]:
 
     class Lazily(TyperGroup):
         def __init__(self, **given: Any) -> None:
-            super().__init__(**given)
+            super().__init__(**{**given, "suggest_commands": False})
             self.commands = _Commands(table)  # type: ignore[assignment]
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            try:
+                return super().resolve_command(ctx, args)
+            except Exception as error:  # of a class that typer keeps to itself
+                meant = nearest(args[0], table) if args else ""
+                if meant and hasattr(error, "message"):
+                    error.message = f"{error.message.rstrip('.')}. Did you mean {meant!r}?"
+                raise
 
         def list_commands(self, ctx: Any) -> list[str]:
             return list(self.commands)
