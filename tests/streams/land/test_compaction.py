@@ -186,7 +186,7 @@ def test_days_that_an_older_version_listed_nowhere_are_listed_once(
 ) -> None:
     tables = (f"landing.{AIR.table}", "landing.ledger", "landing.changed_day")
     for table in tables:
-        land.rows(f"TRUNCATE TABLE {table}")
+        land.rows(f"TRUNCATE TABLE {table}", {})
     first = date(2024, 3, 1)
     days = [first, first, first + timedelta(days=1), first]
     land.insert(
@@ -197,6 +197,7 @@ def test_days_that_an_older_version_listed_nowhere_are_listed_once(
             "partition": [0] * 4,
             "offset": [0, 1, 2, 3],
             "corrects": ["", "", "a", ""],
+            "arrived": [datetime.now(UTC)] * 4,
             "id": list("abcd"),
         },
     )
@@ -204,24 +205,22 @@ def test_days_that_an_older_version_listed_nowhere_are_listed_once(
     seen = (
         "SELECT event_day, max(last), max(corrected) FROM landing.changed_day GROUP BY event_day ORDER BY 1"
     )
-    old, unlisted = (
-        {(AIR.topic, 0): (0, 3)},
-        "SELECT sum(last - first + 1) FROM landing.ledger FINAL WHERE NOT listed",
-    )
+    unlisted = "SELECT sum(last - first + 1) FROM landing.ledger FINAL WHERE NOT listed"
+    old = {(AIR.topic, 0): (0, 3)}
     with monkeypatch.context() as killed:
         killed.setattr(compaction, "_LISTED", "SELECT 1")
         compact(land, {AIR.topic: AIR.table}, old)
-    assert land.rows(unlisted) == [(4,)]
+    assert land.rows(unlisted, {}) == [(4,)]
     compact(land, {AIR.topic: AIR.table}, old)
-    assert land.rows(seen) == [(first, 1, 0), (days[2], 2, 3)]
-    assert land.rows(unlisted) == [(1,)], "what may still be written again keeps its word"
-    land.rows(f"TRUNCATE TABLE landing.{AIR.table}")
+    assert land.rows(seen, {}) == [(first, 1, 0), (days[2], 2, 3)]
+    assert land.rows(unlisted, {}) == [(1,)], "what may still be written again keeps its word"
+    land.rows(f"TRUNCATE TABLE landing.{AIR.table}", {})
     compact(land, {AIR.topic: AIR.table}, {(AIR.topic, 0): (0, 3)})
-    assert land.rows(seen) == [(first, 1, 0), (days[2], 2, 3)], "landed rows are not asked again"
+    assert land.rows(seen, {}) == [(first, 1, 0), (days[2], 2, 3)], "landed rows are not asked again"
     write(land, AIR.topic, [(0, 0, Entry(3, 3, 1, 0, 0, {}), 0)])
-    assert land.rows(unlisted) == [(0,)]
+    assert land.rows(unlisted, {}) == [(0,)]
     for table in tables:
-        land.rows(f"TRUNCATE TABLE {table}")
+        land.rows(f"TRUNCATE TABLE {table}", {})
 
 
 @pytest.mark.stack
