@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from dagster import DagsterInstance, DagsterRunStatus, ExecuteInProcessResult, RunsFilter
@@ -119,6 +119,16 @@ def bury(instance: DagsterInstance) -> list[str]:
             instance.report_run_failed(run, f"process {process} ended before the run did")
             found.append(run.run_id)
     return found
+
+
+def under_way(home: Path, since: float) -> bool:
+    """Whether Dagster's daemon, which started then (seconds since the epoch), has a run that has not ended."""
+    instance = DagsterInstance.from_config(str(prepare_instance(home)))
+    begun = RunsFilter(
+        statuses=[DagsterRunStatus.STARTING, DagsterRunStatus.STARTED],
+        updated_after=datetime.fromtimestamp(since, UTC),
+    )
+    return any(PROCESS_TAG not in run.tags for run in instance.get_runs(begun))
 
 
 def steps(settings: Settings) -> int:

@@ -1,7 +1,8 @@
 """`liaowang apply`: a running stack takes the declarations as the files say now, and goes on meanwhile.
 
-Warehouse and topics are brought to form; the gateway takes the new ones without ending a connection; then each
-program that reads what has changed is started again, one after another, and begins where it stood. Kafka and the
+Warehouse and topics are brought to form; then each program that reads what has changed is started again, one
+after another, and begins where it stood. The gateway comes last, without ending a connection: what it lets in,
+those behind it can read. Rules are published in the end, when `watch` has the feeds they are about. Kafka and the
 warehouse are not touched, so events are taken in and kept all the while.
 """
 
@@ -14,25 +15,28 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 
 from deploy.environment import load_settings
 from deploy.local.control import Control, Process
-from deploy.local.form import TELLER, bring_to_form
+from deploy.local.form import bring_to_form, publish_rules
 from deploy.local.health import restart
 from deploy.local.process import CannotStart
-from deploy.local.readers import behind, readers_of, write_behind
+from deploy.local.readers import write_behind
 from deploy.local.secrets import ensure_secrets
 from deploy.local.services import SERVERS, SERVICES, Service
 from deploy.local.supervisor import alone, await_services
-from schemas.in_use import contents, files_of, in_use
+from schemas.in_use import files_of
 from schemas.settings import HOST, Settings
-from streams import aside
 from streams.intake.gateway import stamp_of
 
 Say = Callable[[str], None]
 GATEWAY = "gateway"
 TAKE_SECONDS, ASK_SECONDS = 60.0, 5.0
 """How long the gateway may take to have them, and one asking whether it has."""
+BUILDER, BUILD_SECONDS = "dagster-daemon", 900.0
+"""Whose children builds are, and how long one that is under way is waited for."""
+_ORDER = sorted(SERVICES, key=lambda service: service.in_place)
 
 
 def apply(settings: Settings, say: Say) -> bool:
@@ -42,26 +46,26 @@ def apply(settings: Settings, say: Say) -> bool:
     next `apply` tries those again. Declarations that are wrong are set aside, as `up` does it.
     """
     home, control = settings.home, Control(settings.home)
-    processes = control.processes()
-    if processes is None:
+    if control.processes() is None:
         raise CannotStart("nothing is up; `liaowang up` starts it with the declarations of now")
     with alone(home):
         departments = set(settings.tokens())
         ensure_secrets(home, files=files_of(settings))
         settings = load_settings()
-        before, still = contents(in_use(settings)), behind(home, processes)
-        names = readers_of(before, contents(files_of(settings)))
-        write_behind(home, {*still, *names})
-        bring_to_form(settings, say)
-        if aside.read(home, TELLER) and contents(in_use(settings)) == before:
-            write_behind(home, still)
-            names = []
-        waiting = {*still, *names} | ({GATEWAY} if set(settings.tokens()) != departments else set())
-        return _give(settings, control, [each for each in SERVICES if each.name in waiting], say)
+        named = set(bring_to_form(settings, say))
+        if set(settings.tokens()) != departments:
+            named.add(GATEWAY)
+        failed = _give(settings, control, [each for each in _ORDER if each.name in named], say)
+        if "watch" not in failed:
+            publish_rules(settings, say)
+        if failed:
+            rest = "everything else has them; `liaowang apply` tries these again"
+            raise CannotStart("\n".join([*failed.values(), rest]))
+    return bool(named)
 
 
-def _give(settings: Settings, control: Control, services: list[Service], say: Say) -> bool:
-    """Give them to these programs, in their order; what cannot have them now is told and stays owed."""
+def _give(settings: Settings, control: Control, services: list[Service], say: Say) -> dict[str, str]:
+    """Give them to these programs, one after another; what cannot have them now stays owed: why, by name."""
     failed: dict[str, str] = {}
     if settings.regional() and any(each in SERVERS for each in services):
         say("users of regions see views that are new after `liaowang down`, then `up`")
@@ -71,25 +75,41 @@ def _give(settings: Settings, control: Control, services: list[Service], say: Sa
         process = (control.processes() or {}).get(service.name)
         if process is None or not process.up:
             continue  # it reads them when it starts
-        told = (
-            _in_place(settings, service, process) if service.in_place else _again(settings, control, service)
-        )
+        if service.in_place:
+            told = _in_place(settings, control, service)
+        else:
+            told = _busy(settings, service, process, say) or _again(settings, control, service)
         if told:
             failed[service.name] = told
         else:
             say(f"{service.name} has them")
     write_behind(settings.home, failed)
-    if failed:
-        rest = "everything else has them; `liaowang apply` tries these again"
-        raise CannotStart("\n".join([*failed.values(), rest]))
-    return bool(services)
+    return failed
+
+
+def _busy(settings: Settings, service: Service, process: Process, say: Say) -> str:
+    """Wait until no build is under way that would end with this program; why it cannot be started again now."""
+    if service.name != BUILDER:
+        return ""
+    from dagster_project.orchestrate.runs import under_way
+
+    until, told = time.monotonic() + BUILD_SECONDS, False
+    while under_way(settings.home, process.started):
+        if time.monotonic() > until:
+            return f"{service.name} has been building for {BUILD_SECONDS:.0f} s and was left to it"
+        if not told:
+            say(f"{service.name} is building; it has them when that is over")
+            told = True
+        time.sleep(1)
+    return ""
 
 
 def give_gateway(settings: Settings) -> str:
     """Have a gateway that is up take tokens and departments of now; why it has not, empty where it has."""
-    process = (Control(settings.home).processes() or {}).get(GATEWAY)
+    control = Control(settings.home)
+    process = (control.processes() or {}).get(GATEWAY)
     (service,) = (each for each in SERVICES if each.name == GATEWAY)
-    return _in_place(settings, service, process) if process is not None and process.up else ""
+    return _in_place(settings, control, service) if process is not None and process.up else ""
 
 
 def _again(settings: Settings, control: Control, service: Service) -> str:
@@ -98,12 +118,17 @@ def _again(settings: Settings, control: Control, service: Service) -> str:
     return "\n".join(await_services(settings, control, [service])) if service.awaited else ""
 
 
-def _in_place(settings: Settings, service: Service, process: Process) -> str:
+def _in_place(settings: Settings, control: Control, service: Service) -> str:
     """Have a program take them while it runs, and wait until it says so; why it does not."""
+    if told := await_services(settings, control, [service]):  # one that is starting would end by the signal
+        return "\n".join(told)
     wanted, until = stamp_of(settings), time.monotonic() + TAKE_SECONDS
     tokens = list(settings.tokens().values())
     address = f"http://{HOST}:{service.port(settings)}{service.path}"
-    os.kill(process.pid, signal.SIGHUP)
+    process = (control.processes() or {}).get(service.name)
+    with suppress(ProcessLookupError):  # what has just ended reads them when it starts
+        if process is not None and process.up:
+            os.kill(process.pid, signal.SIGHUP)
     while time.monotonic() < until:
         if wanted in (_told(address, token) for token in tokens):
             return ""

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 
 from dagster_project.mart.tables import statements
+from deploy.local.readers import take_declarations
 from deploy.provision.migrate import migrate
 from deploy.provision.topics import ensure_topics
-from deploy.rules.files import publish_files
+from deploy.rules.files import plan_of, publish_files
 from schemas.contract import Contract, load_contracts
 from schemas.department_use import demand_departments, strange_tokens
 from schemas.errors import Misdeclared, together
-from schemas.in_use import Roots, files_of, take, taken
+from schemas.in_use import Roots, files_of, in_use, taken
 from schemas.regions import load_regions
 from schemas.roles import load_roles
 from schemas.settings import Settings
@@ -28,8 +29,11 @@ TELLER = "health"
 Say = Callable[[str], None]
 
 
-def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> None:
-    """Bring all to what the files declare (those of the settings where none are given), and take them from now on.
+def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> list[str]:
+    """Bring all but the rules to what the files declare (those of the settings where none are given); take them.
+
+    Gives the programs that run with declarations of before. Rules are published after it (`publish_rules`), when
+    `watch` has the feeds they are about.
 
     Where one of them is wrong, a stack that has taken declarations before goes on with those, and says so. A file
     of duty that is wrong by itself keeps nothing else back: duty goes on with what that file said before.
@@ -55,13 +59,22 @@ def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> N
         for line in later:
             say(line)
     else:
-        take(settings.home, files)
+        owed = take_declarations(settings.home, files)
         for line in strange_tokens(settings.tokens(), departments):
             say(line)
         aside.clear(settings.home, TELLER)
         if own:
             say(f"{own}; duty goes on with what that file said before")
             aside.Aside(settings.home, TELLER, time.time).add("a file of duty", own)
+        return owed
+    return take_declarations(settings.home, kept)
+
+
+def publish_rules(settings: Settings, say: Say) -> None:
+    """Publish the rules in use that are new; one in force that cannot be read under these contracts is told."""
+    roots = in_use(settings)
+    for entry in publish_files(settings, load_contracts(roots.feeds), roots, _unreadable(settings, say)):
+        say(f"rule {entry.rule}: version {entry.version} published")
 
 
 def _unreadable(settings: Settings, say: Say) -> Callable[[Misdeclared], None]:
@@ -119,10 +132,9 @@ def demand_right(roots: Roots) -> dict[str, Contract]:
 def _form(
     settings: Settings, roots: Roots, say: Say, unreadable: Callable[[Misdeclared], None] | None = None
 ) -> None:
-    """Migrate the warehouse, make the topics that are missing, publish the rules that are new."""
+    """Migrate the warehouse, make the topics that are missing, see that new rules can be published."""
     contracts = demand_right(roots)
     done = migrate(settings, roots)
     made = ensure_topics(settings, contracts)
     say(f"warehouse: {len(done.applied)} migrations applied; kafka: {len(made)} topics made")
-    for entry in publish_files(settings, contracts, roots, unreadable):
-        say(f"rule {entry.rule}: version {entry.version} published")
+    plan_of(settings, contracts, roots, unreadable)

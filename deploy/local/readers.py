@@ -1,4 +1,8 @@
-"""Which programs have declarations of before, because they read them when they start."""
+"""Which programs have declarations of before, because they read them when they start.
+
+Declarations are taken here, by `up`, `migrate` and `apply` alike: whoever runs and reads what differs is written
+down before, so that whatever ends the taking in between, nobody who is behind is forgotten.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,9 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from deploy.local.control import Process
+from deploy.local.control import Control, Process
 from deploy.local.services import SERVICES
-from schemas.in_use import OWN_FEEDS
+from schemas.in_use import FOLDER, OWN_FEEDS, Roots, contents, take, taken
 from schemas.whole import write_whole
 
 READERS = {
@@ -49,17 +53,28 @@ def readers_of(before: Contents, now: Contents) -> list[str]:
     return [service.name for service in SERVICES if service.name in names]
 
 
+def take_declarations(home: Path, files: Roots) -> list[str]:
+    """Take these files from now on; gives the programs that run and have those of before."""
+    processes, before = Control(home).processes() or {}, taken(home)
+    named = readers_of(contents(before), contents(files)) if before is not None else []
+    write_behind(home, {*behind(home, processes), *named})
+    take(home, files)
+    return behind(home, processes)
+
+
 def write_behind(home: Path, names: Iterable[str]) -> None:
     """Write down that these have declarations of before, until they start again."""
     write_whole(_path(home), json.dumps(sorted(names)).encode())
 
 
 def behind(home: Path, processes: Mapping[str, Process]) -> list[str]:
-    """Those that were written down, run, and have not started since."""
+    """Those that were written down, run, and have started neither since nor since the declarations were taken."""
     try:
         since, names = _path(home).stat().st_mtime, json.loads(_path(home).read_bytes())
     except (OSError, ValueError):
         return []
+    if (home / FOLDER).is_dir():
+        since = max(since, (home / FOLDER).stat().st_ctime)  # of the renaming that took them
     found = {name for name in names if name in processes and 0 < processes[name].started <= since}
     return [service.name for service in SERVICES if service.name in found]
 

@@ -15,7 +15,7 @@ from deploy.environment import inherited, load_settings
 from deploy.local.clear import clear_away
 from deploy.local.control import Control, Process
 from deploy.local.crashes import crash_loops, why
-from deploy.local.form import bring_to_form
+from deploy.local.form import bring_to_form, publish_rules
 from deploy.local.health import BUSY_SECONDS, look
 from deploy.local.home_folder import OWN, close_home
 from deploy.local.jars import fetch_jars, find_java
@@ -23,7 +23,6 @@ from deploy.local.marker import clear_marker, left, owe, set_marker, settle
 from deploy.local.probe import Finding
 from deploy.local.proc import worked
 from deploy.local.process import CannotStart, demand_port
-from deploy.local.readers import behind, readers_of, write_behind
 from deploy.local.reconcile import offsets_beyond, reconcile, tell
 from deploy.local.secrets import ensure_secrets
 from deploy.local.services import SERVERS, SERVICES, WORKERS, Service
@@ -33,7 +32,7 @@ from deploy.local.status import all_well as all_well
 from deploy.local.status import status as status
 from deploy.local.supervisor_conf import socket_path, supervisor_config
 from schemas.errors import LiaowangError
-from schemas.in_use import contents, files_of, in_use
+from schemas.in_use import files_of
 from schemas.settings import PREFIX, Settings
 from streams import aside
 
@@ -62,13 +61,11 @@ def up(settings: Settings, say: Say) -> bool:
             before = left(home)
             _launch(settings, control)
         elif all(process.up for process in running.values()):
-            known = contents(in_use(settings))
-            bring_to_form(load_settings(), say)
-            if named := readers_of(known, contents(in_use(settings))):
-                write_behind(home, {*behind(home, running), *named})
-                say(
-                    f"{', '.join(named)} have what they read before; `liaowang apply` gives them the new ones"
-                )
+            owed = bring_to_form(load_settings(), say)
+            if owed:
+                say(f"{', '.join(owed)} have what they read before; `liaowang apply` gives them the new ones")
+            if "watch" not in owed:
+                publish_rules(load_settings(), say)
             return False
         try:
             _start_servers(load_settings(), control, say)
@@ -98,7 +95,8 @@ def _start_servers(settings: Settings, control: Control, say: Say) -> None:
     failed = await_services(settings, control, SERVERS)
     if failed:
         raise CannotStart(failed[0])
-    bring_to_form(settings, say)
+    if "watch" not in bring_to_form(settings, say):
+        publish_rules(settings, say)
 
 
 def _start_workers(settings: Settings, control: Control, say: Say, before: str) -> None:

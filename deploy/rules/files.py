@@ -36,7 +36,17 @@ def publish_files(
     files: Roots = FILES,
     unreadable: Callable[[Misdeclared], None] | None = None,
 ) -> list[Entry]:
-    """Publish the rules of these files that are new or have a higher version, as one publication.
+    """Publish the rules of these files that are new or have a higher version, as one publication."""
+    return write(settings, plan_of(settings, contracts, files, unreadable))
+
+
+def plan_of(
+    settings: Settings,
+    contracts: Mapping[str, Contract],
+    files: Roots = FILES,
+    unreadable: Callable[[Misdeclared], None] | None = None,
+) -> list[Entry]:
+    """What publishing these files would write.
 
     Misdeclared where a rule that stays in force cannot be read under these contracts: `watch` would pass it over.
     Where `unreadable` is given it is told of it instead, and the others are published.
@@ -57,7 +67,7 @@ def publish_files(
                 if unreadable is None:
                     raise
                 unreadable(error)
-    return write(settings, entries)
+    return entries
 
 
 def publish_these(settings: Settings, contracts: Mapping[str, Contract], names: Sequence[str]) -> list[Entry]:

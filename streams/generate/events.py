@@ -9,7 +9,7 @@ from random import Random
 
 from schemas.simulate.model import DAY, PLANTED_SERIAL, REGULAR, Made, Simulate
 from streams.generate.clock import Clock
-from streams.generate.makers import Bench, Data, Make, Now, planted_in
+from streams.generate.makers import Bench, Data, Make, Now, now_and_then, planted_in
 from streams.generate.model import Event
 from streams.generate.noise import poisson, spread_over
 from streams.generate.planting import Plan, Window
@@ -39,11 +39,11 @@ class Shop:
         return [(each.name, self._field(each)) for each in made]
 
     def _field(self, made: Made) -> Make:
-        make, random, chance = self.bench.made(made), self.rng.random, made.chance
+        make = self.bench.made(made)
+        if made.chance < 1:
+            make = now_and_then(make, made.chance, self.rng)
         if made.name in self.plan.values:
             make = planted_in(make, self.plan.values[made.name], self.now)
-        if chance < 1:
-            return lambda data: make(data) if random() < chance else None
         return make
 
     def by_series(self, made: Sequence[Made], split: bool = True) -> list[Fields]:

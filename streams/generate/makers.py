@@ -266,6 +266,12 @@ def _through(table: tuple[tuple[float, float], ...]) -> Callable[[float], float]
     return through
 
 
+def now_and_then(make: Make, chance: float, rng: Random) -> Make:
+    """The maker's value with this chance, else nothing."""
+    random = rng.random
+    return lambda data: make(data) if random() < chance else None
+
+
 def planted_in(make: Make, values: Mapping[tuple[int, int], Any], now: Now) -> Make:
     """The maker's value, or what was planted for this series and time in its place."""
 

@@ -19,7 +19,7 @@ SETTLED = timedelta(minutes=15)
 """What was written so long ago is merged: a worker without a heartbeat for so long is started anew."""
 SPAN = timedelta(hours=6)
 ROWS = 1_000_000
-"""Intervals that one statement looks at, about."""
+"""Intervals that one statement looks at, about; of a longer ledger the first ones, the rest in later passes."""
 Place = tuple[str, int]  # topic, partition
 Reached = Mapping[Place, tuple[int, int]]
 """By place the epoch of its log and the offset up to which, exclusively, it is written."""
@@ -28,6 +28,9 @@ _PLACE = "topic, log_epoch, partition"
 _OLD = """(log_epoch < transform(concat(topic, '/', toString(partition)), %(places)s, %(epochs)s, 0)
     OR log_epoch = transform(concat(topic, '/', toString(partition)), %(places)s, %(epochs)s, 0)
     AND {last} < transform(concat(topic, '/', toString(partition)), %(places)s, %(stops)s, 0))"""
+_FIRST = f"""
+    SELECT * FROM landing.ledger FINAL WHERE topic IN %(topics)s
+    ORDER BY {_PLACE}, first, last LIMIT %(most)s BY {_PLACE}"""
 _MERGE = f"""
 INSERT INTO landing.ledger ({_PLACE}, feed, first, last, accepted, rejected, control, watermarks, arrived_last,
     listed, parts)
@@ -48,8 +51,9 @@ FROM
                 AND (row_number() OVER w = 1
                     OR first > max(last) OVER (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))
                 AND leadInFrame(first, 1, toUInt64(-1))
-                    OVER (w ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) > last AS free
-            FROM landing.ledger FINAL WHERE topic IN %(topics)s
+                    OVER (w ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) > last
+                AND row_number() OVER w < %(most)s AS free
+            FROM ({_FIRST})
             WINDOW w AS (PARTITION BY {_PLACE} ORDER BY first, last)
         )
         WINDOW v AS (PARTITION BY {_PLACE} ORDER BY first, last ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
@@ -62,7 +66,7 @@ SELECT {_PLACE}, first, last FROM
 (
     SELECT {_PLACE}, first, last, max(if(parts > 0, last + 1, 0)) OVER
         (PARTITION BY {_PLACE} ORDER BY first, last DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS stop
-    FROM landing.ledger FINAL WHERE topic IN %(topics)s
+    FROM ({_FIRST})
 )
 WHERE last < stop"""
 _COUNT = f"SELECT count() FROM ({_WITHIN})"
@@ -80,8 +84,10 @@ SELECT topic, event_day, log_epoch, partition, max(offset), maxIf(offset + 1, co
 )
 GROUP BY topic, event_day, log_epoch, partition"""
 _LISTED = f"""
-INSERT INTO landing.ledger SELECT * REPLACE (1 AS listed) FROM landing.ledger FINAL
-WHERE topic = %(topic)s AND NOT listed AND {_OLD.format(last="last")}"""
+INSERT INTO landing.ledger SELECT * REPLACE (1 AS listed) FROM
+(
+    SELECT * FROM landing.ledger FINAL WHERE topic = %(topic)s AND NOT listed AND {_OLD.format(last="last")}
+)"""
 
 
 class Compactor:
@@ -131,6 +137,7 @@ def _given(topics: Collection[str], old: Reached) -> dict[str, Any]:
         "places": [f"{topic}/{partition}" for topic, partition in mine],
         "epochs": [epoch for epoch, _ in mine.values()],
         "stops": [stop for _, stop in mine.values()],
+        "most": max(3, ROWS // max(1, len(mine))),
     }
 
 

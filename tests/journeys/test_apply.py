@@ -22,6 +22,10 @@ from tests.journeys.stack import FEEDS, Stack, eventually
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(1800)]
 AIR, NEW = FEEDS[0], "market.prices"
 WRONG = 2
+THIRD = """
+      - {name: third, logicalType: integer, required: false, logicalTypeOptions: {minimum: 0},
+         classification: public, description: What was not told before.}
+""".lstrip("\n")
 
 
 def post(stack: Stack, feed: str, department: str, id: str, data: dict[str, Any]) -> int:
@@ -47,16 +51,17 @@ def post(stack: Stack, feed: str, department: str, id: str, data: dict[str, Any]
 
 
 class Station(threading.Thread):
-    """Sends a reading every few tenths of a second until it is stopped; keeps the answers."""
+    """Sends the same every few tenths of a second until it is stopped; keeps the answers."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, feed: str, department: str, data: dict[str, Any]) -> None:
         super().__init__(daemon=True)
         self.stack, self.answers, self.stopped = stack, list[int](), threading.Event()
+        self.sent = feed, department, data
 
     def run(self) -> None:
-        data = {"station": "S1", "region": "330110", "averaging": "1h", "pm25": 20.0}
+        feed, department, data = self.sent
         while not self.stopped.wait(0.3):
-            self.answers.append(post(self.stack, AIR, "ecology", f"a{len(self.answers)}", data))
+            self.answers.append(post(self.stack, feed, department, f"a{len(self.answers)}", data))
 
     def end(self) -> list[int]:
         self.stopped.set()
@@ -84,12 +89,11 @@ def test_a_feed_is_added_without_a_restart_of_the_stack(stack: Stack, tmp_path: 
     assert post(stack, NEW, "ecology", "p0", reading) == 404
     assert "nothing that runs has to read" in stack.liaowang("apply", seconds=300).stderr
 
-    station, before = Station(stack), pids(stack)
+    hourly = {"station": "S1", "region": "330110", "averaging": "1h", "pm25": 20.0}
+    station, before = Station(stack, AIR, "ecology", hourly), pids(stack)
     station.start()
-    write(
-        folder / "feeds/market/prices.yaml",
-        CONTRACT.format(feed=NEW, domain="market", number=1, table="prices"),
-    )
+    contract = CONTRACT.format(feed=NEW, domain="market", number=1, table="prices")
+    write(folder / "feeds/market/prices.yaml", contract)
     with (folder / "departments.yaml").open("a", encoding="utf-8") as file:
         file.write(DEPARTMENT.format(id="market"))
     rule = RULE.format(
@@ -116,6 +120,7 @@ def test_a_feed_is_added_without_a_restart_of_the_stack(stack: Stack, tmp_path: 
     assert "set aside" in stack.liaowang("apply", code=WRONG, seconds=300).stderr
     write(folder / "rules/market/prices-high.yaml", rule)
     stack.liaowang("apply", seconds=300)
+    grows(stack, folder, contract, rule, table)
 
     answers, after = station.end(), pids(stack)
     assert len(answers) > 10 and set(answers) == {202}, "other feeds are taken in all the while"
@@ -126,3 +131,29 @@ def test_a_feed_is_added_without_a_restart_of_the_stack(stack: Stack, tmp_path: 
     kept = {name for name, pid in after.items() if pid == before[name]}
     assert {"kafka", "warehouse", "gateway", "push", "receiver", "health"} <= kept
     assert not {"land", "watch", "duty", "console"} & kept, "a rule came as well, whose title duty shows"
+
+
+def grows(stack: Stack, folder: Path, contract: str, rule: str, table: str) -> None:
+    """What the new contract allows is let in when it can be read, and judged by a rule that needs it."""
+    wider = contract.replace("[begun, reading, ended]", "[begun, reading, ended, paused]").replace(
+        "      - {name: note,", THIRD + "      - {name: note,"
+    )
+    paused = {"station": "P2", "region": "330110", "stage": "paused", "value": 1, "third": 7}
+    sender = Station(stack, NEW, "market", paused)
+    sender.start()
+    write(folder / "feeds/market/prices.yaml", wider)
+    write(
+        folder / "rules/market/prices-high.yaml",
+        rule.replace("version: 1", "version: 2").replace("field: value", "field: third"),
+    )
+    said = stack.liaowang("apply", seconds=900).stderr
+    steps = ["land has them", "watch has them", "gateway has them", "prices-high: version 2 published"]
+    places = [said.index(step) for step in steps]
+    assert places == sorted(places), said
+    eventually(lambda: 202 in sender.answers, "the wider event to be let in")
+    answers = sender.end()
+    assert answers == sorted(answers, reverse=True) and set(answers) == {422, 202}
+    landed = f"SELECT count() FROM landing.{table} WHERE stage = 'paused' AND third = 7"
+    eventually(lambda: stack.rows(landed) == [(answers.count(202),)], "what was let in to be landed, whole")
+    assert stack.rows(f"SELECT count() FROM landing.rejected WHERE feed = '{NEW}'") == [(0,)]
+    stack.liaowang("status")

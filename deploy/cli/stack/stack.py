@@ -9,11 +9,12 @@ from rich.console import Console
 
 from deploy.environment import load_settings
 from deploy.local import form, supervisor
+from deploy.local.readers import take_declarations
 from deploy.local.services import SERVICES
 from deploy.local.workers import run_worker
 from deploy.provision.migrate import migrate as run_migrations
 from schemas.department_use import demand_departments
-from schemas.in_use import files_of, take
+from schemas.in_use import files_of
 from streams import aside
 
 WRONG = 2
@@ -49,15 +50,20 @@ def down() -> None:
 
 
 def migrate() -> None:
-    """Bring the warehouse to its declared form; each migration once, safe to run twice."""
+    """Bring the warehouse to its declared form; each migration once, safe to run twice.
+
+    Programs that run go on with what they read before; `liaowang apply` gives them the new declarations.
+    """
     settings = load_settings()
     files = files_of(settings)
     form.demand_right(files)
     demand_departments(files)
     done = run_migrations(settings, files)
-    take(settings.home, files)
+    owed = take_declarations(settings.home, files)
     _say(f"migrations applied: {', '.join(done.applied) or 'none, all were'}")
     _say(f"statements of derived tables run: {done.derived}")
+    if owed:
+        _say(f"{', '.join(owed)} have what they read before; `liaowang apply` gives them the new ones")
 
 
 def worker(

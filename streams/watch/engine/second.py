@@ -77,8 +77,9 @@ class LaneHead(msgspec.Struct, array_like=True):
 class SecondLane:
     """One timeline: how far its sources and rules are, and the rows that wait, by rule.
 
-    Derived from the rest, so that a batch costs what it concerns: `epochs`, those that sources are
-    in; `through`, those that every rule has gone through; `sources` of each rule, and the rules by source.
+    Derived from the rest, so that a batch costs what it concerns: `epochs`, those that sources are in (`pruned`:
+    each source in one); `through`, those that every rule has gone through; `sources` of each rule, and the rules
+    by source.
     """
 
     failing: Failing
@@ -87,6 +88,7 @@ class SecondLane:
     conditions: dict[str, Condition] = field(default_factory=dict)
     waiting: dict[str, list[Waiting]] = field(default_factory=dict)
     epochs: list[int] | None = None
+    pruned: bool = False
     through: set[int] = field(default_factory=set)
     sources: dict[str, list[Source]] = field(default_factory=dict)
     by_source: dict[Source, list[str]] | None = None
@@ -221,6 +223,7 @@ class SecondStage:
         """The epochs its sources are in, sorted."""
         if lane.epochs is None:
             lane.epochs = sorted({epoch for mark in lane.marks.values() for epoch, _ in mark.epochs})
+            lane.pruned = all(len(mark.epochs) == 1 for mark in lane.marks.values())
         return lane.epochs
 
     def _go_through(self, timeline: str, lane: SecondLane, epoch: int, emit: Emit) -> None:
@@ -414,7 +417,7 @@ class SecondStage:
 
     def _prune(self, lane: SecondLane, epochs: Sequence[int]) -> None:
         """Forget changes of epoch that every rule has gone through, those too that wait for a first source."""
-        if len(epochs) == 1:
+        if len(epochs) == 1 and lane.pruned:
             return
         done = epochs[0]
         for epoch in epochs:

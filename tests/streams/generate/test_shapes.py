@@ -212,6 +212,21 @@ def test_more_dirt_changes_no_ordinary_event() -> None:
     assert sum(bool(line.dirt) for line in dirty) > 5 * sum(bool(line.dirt) for line in plain)
 
 
+@settings(max_examples=10, deadline=None)
+@given(seed=SEEDS)
+def test_what_is_planted_is_there_though_its_field_often_is_not(seed: int) -> None:
+    feed, simulate = "economy.output", block("economy.output")
+    fields = tuple(replace(each, chance=0.2) if each.name == "output" else each for each in simulate.fields)
+    rare = replace(examples()[feed], simulate=replace(simulate, fields=fields))
+    found = made(20, seed, few_places(2), UNTIL, {feed: rare})
+    low = Counter(
+        event["data"]["works"]
+        for event in clean(found.lines[feed])
+        if event["data"].get("output", 900) <= simulate.anomalies[0].opens
+    )
+    assert found.anomalies and set(low) == {each.subject for each in found.anomalies}
+
+
 @given(seed=st.integers(0, 2**63), falling=st.booleans(), digits=st.integers(0, 2))
 def test_a_spike_is_one_episode_whatever_the_seed(seed: int, falling: bool, digits: int) -> None:
     sizes = (

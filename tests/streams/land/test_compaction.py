@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -12,12 +12,14 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as run
 from hypothesis import strategies as st
 
+from schemas.contract import load_contracts
 from schemas.settings import Settings
 from streams.land import compaction
 from streams.land.compaction import SETTLED, SPAN, Compactor, compact
 from streams.land.ledger import Entry, Standing, union
 from streams.land.warehouse import Warehouse
 
+AIR = load_contracts()["ecology.air-quality"]
 BEGIN = int(datetime(2024, 3, 1, tzinfo=UTC).timestamp()) * 1000
 _topics = (f"feed.test.compaction-{n}" for n in count())
 Row = tuple[int, int, Entry, int]
@@ -139,6 +141,86 @@ def test_a_pass_cut_short_before_it_deletes_is_made_good_by_the_next(
     compact(land, {topic: "none"}, {(topic, 0): (0, 20)})
     assert number(land, topic) == 1
     assert land.standings(topic, [0]) == expected(chain, [0])
+
+
+@pytest.mark.stack
+@given(ledgers(), st.integers(3, 6))
+@run(
+    max_examples=8,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_a_pass_over_a_part_of_a_ledger_changes_nothing_that_stands(
+    land: Warehouse, rows: list[Row], most: int
+) -> None:
+    topic = next(_topics)
+    if rows:
+        write(land, topic, rows)
+    with pytest.MonkeyPatch.context() as bound:
+        bound.setattr(compaction, "ROWS", 2 * most)
+        for _ in range(4):
+            compact(land, {topic: "none"}, {(topic, partition): (1, 100) for partition in (0, 1)})
+    wanted = [expected(rows, epochs) for epochs in ([0], [1])]
+    assert [land.standings(topic, epochs) for epochs in ([0], [1])] == wanted
+
+
+@pytest.mark.stack
+def test_a_ledger_longer_than_a_statement_looks_at_is_summed_up_in_passes(
+    land: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = next(_topics)
+    chain = [(0, 0, Entry(n, n, 1, 0, 0, {"": n}), 0) for n in range(40)]
+    write(land, topic, chain)
+    monkeypatch.setattr(compaction, "ROWS", 20)
+    compact(land, {topic: "none"}, {(topic, 0): (0, 40)})
+    assert number(land, topic) == 22, "the last that was looked at may overlap with what was not"
+    for _ in range(2):
+        compact(land, {topic: "none"}, {(topic, 0): (0, 40)})
+    assert number(land, topic) == 1
+    assert land.standings(topic, [0]) == expected(chain, [0])
+
+
+@pytest.mark.stack
+def test_days_that_an_older_version_listed_nowhere_are_listed_once(
+    land: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = (f"landing.{AIR.table}", "landing.ledger", "landing.changed_day")
+    for table in tables:
+        land.rows(f"TRUNCATE TABLE {table}", {})
+    first = date(2024, 3, 1)
+    days = [first, first, first + timedelta(days=1), first]
+    land.insert(
+        AIR.table,
+        {
+            "event_day": days,
+            "log_epoch": [0] * 4,
+            "partition": [0] * 4,
+            "offset": [0, 1, 2, 3],
+            "corrects": ["", "", "a", ""],
+            "arrived": [datetime.now(UTC)] * 4,
+            "id": list("abcd"),
+        },
+    )
+    write(land, AIR.topic, [(0, 0, Entry(n, n, 1, 0, 0, {}), 0) for n in range(4)], listed=0)
+    seen = (
+        "SELECT event_day, max(last), max(corrected) FROM landing.changed_day GROUP BY event_day ORDER BY 1"
+    )
+    unlisted = "SELECT sum(last - first + 1) FROM landing.ledger FINAL WHERE NOT listed"
+    old = {(AIR.topic, 0): (0, 3)}
+    with monkeypatch.context() as killed:
+        killed.setattr(compaction, "_LISTED", "SELECT 1")
+        compact(land, {AIR.topic: AIR.table}, old)
+    assert land.rows(unlisted, {}) == [(4,)]
+    compact(land, {AIR.topic: AIR.table}, old)
+    assert land.rows(seen, {}) == [(first, 1, 0), (days[2], 2, 3)]
+    assert land.rows(unlisted, {}) == [(1,)], "what may still be written again keeps its word"
+    land.rows(f"TRUNCATE TABLE landing.{AIR.table}", {})
+    compact(land, {AIR.topic: AIR.table}, {(AIR.topic, 0): (0, 3)})
+    assert land.rows(seen, {}) == [(first, 1, 0), (days[2], 2, 3)], "landed rows are not asked again"
+    write(land, AIR.topic, [(0, 0, Entry(3, 3, 1, 0, 0, {}), 0)])
+    assert land.rows(unlisted, {}) == [(0,)]
+    for table in tables:
+        land.rows(f"TRUNCATE TABLE {table}", {})
 
 
 @pytest.mark.stack
