@@ -38,6 +38,7 @@ class Settings:
     duty_port: int = 18061
     console_port: int = 18060
     metrics_port: int = 18062
+    ticker_port: int = 18063
     partitions: int = 4
     tick_seconds: float = 5.0
     release_days: int = 400

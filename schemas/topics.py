@@ -10,6 +10,8 @@ DISPOSITIONS = "dispositions"
 DISPOSITION_FEED = "duty.disposition"
 RULES = "rules"
 """Published versions of rules, compacted by (rule, version); one partition, so that they have one order."""
+TICKER = "ticker"
+"""Carries nothing: the ticker that has its one partition is the one that ticks."""
 PARTIALS = "partials"
 """What the first stage of `watch` hands to the second, by subject."""
 

@@ -34,6 +34,7 @@ PORTS = (
     "duty_port",
     "console_port",
     "metrics_port",
+    "ticker_port",
 )
 
 

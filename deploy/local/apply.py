@@ -1,19 +1,16 @@
 """`liaowang apply`: a running stack takes the declarations as the files say now, and goes on meanwhile.
 
 Warehouse and topics are brought to form; then each program that reads what has changed is started again, one
-after another, and begins where it stood. The gateway comes last, without ending a connection: what it lets in,
-those behind it can read. Rules are published in the end, when `watch` has the feeds they are about. Kafka and the
-warehouse are not touched, so events are taken in and kept all the while.
+after another, and begins where it stood. Gateway and ticker come last and take it while they run, without ending a
+connection: what is let in, those behind can read. Rules are published in the end, when `watch` has the feeds they
+are about. Kafka and the warehouse are not touched, so events are taken in and kept all the while.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -27,13 +24,13 @@ from deploy.local.secrets import ensure_secrets
 from deploy.local.services import SERVERS, SERVICES, Service
 from deploy.local.supervisor import alone, await_services
 from schemas.in_use import files_of
-from schemas.settings import HOST, Settings
-from streams.intake.gateway import stamp_of
+from schemas.settings import Settings
+from streams.intake.stamp import read_stamp, stamp_of
 
 Say = Callable[[str], None]
 GATEWAY = "gateway"
-TAKE_SECONDS, ASK_SECONDS = 60.0, 5.0
-"""How long the gateway may take to have them, and one asking whether it has."""
+TAKE_SECONDS = 60.0
+"""How long a program may take to have them while it runs."""
 BUILDER, BUILD_SECONDS = "dagster-daemon", 900.0
 """Whose children builds are, and how long one that is under way is waited for."""
 _ORDER = sorted(SERVICES, key=lambda service: service.in_place)
@@ -123,37 +120,13 @@ def _in_place(settings: Settings, control: Control, service: Service) -> str:
     if told := await_services(settings, control, [service]):  # one that is starting would end by the signal
         return "\n".join(told)
     wanted, until = stamp_of(settings), time.monotonic() + TAKE_SECONDS
-    tokens = list(settings.tokens().values())
-    address = f"http://{HOST}:{service.port(settings)}{service.path}"
     process = (control.processes() or {}).get(service.name)
     with suppress(ProcessLookupError):  # what has just ended reads them when it starts
         if process is not None and process.up:
             os.kill(process.pid, signal.SIGHUP)
     while time.monotonic() < until:
-        if wanted in (_told(address, token) for token in tokens):
+        if read_stamp(settings.home, service.name) == wanted:
             return ""
         time.sleep(0.2)
     log = settings.home / "logs" / f"{service.name}.log"
     return f"{service.name} has not taken them in {TAKE_SECONDS:.0f} s (more in {log})"
-
-
-def _told(address: str, token: str) -> str:
-    """The declarations it says it has; empty where it says nothing, or does not know the token yet."""
-    asked = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
-    try:
-        with urllib.request.urlopen(asked, timeout=ASK_SECONDS) as answer:
-            return _of(answer.read())
-    except (
-        urllib.error.HTTPError
-    ) as error:  # it is not well for another reason: what it has it says all the same
-        with error:
-            return _of(error.read(10_000))
-    except OSError:
-        return ""
-
-
-def _of(raw: bytes) -> str:
-    try:
-        return str(json.loads(raw).get("declarations", ""))
-    except ValueError:
-        return ""

@@ -19,6 +19,7 @@ READERS = {
     "feeds": (
         "warehouse",
         "gateway",
+        "ticker",
         "land",
         "watch",
         "push",

@@ -19,8 +19,8 @@ class Service:
     `ports` are names of settings, the first one the service's own; `run` is the function that is the program.
     `liaowang up` waits for the ones that are `awaited`: those on the way of the data. `nice` counts only where all
     cores are busy: what a burst of warnings ends in (`receiver`, `push`, and `duty` with its API) gives way to the
-    console, and to what takes data in and judges them (`gateway`, `land`, `watch`); a build gives way to all. What
-    is `in_place` takes other declarations at SIGHUP, while it runs.
+    console, and to what takes data in and judges them (`gateway`, `ticker`, `land`, `watch`); a build gives way to
+    all. What is `in_place` takes other declarations at SIGHUP, while it runs.
     """
 
     name: str
@@ -57,6 +57,7 @@ SERVERS = (
 WORKERS = (
     Service("receiver", "streams.duty.systems.receiver:main", "http", ("receiver_port",), nice=BURST),
     Service("gateway", "streams.intake.gateway:main", "http", ("gateway_port",), in_place=True),
+    Service("ticker", "streams.intake.tick_service:main", "heartbeat", in_place=True),
     Service("land", "streams.land.worker:main", "heartbeat", stop_seconds=40),
     Service("watch", "streams.watch.worker.worker:main", "heartbeat", ("metrics_port",), stop_seconds=40),
     Service("push", "streams.duty.push_worker:main", "heartbeat", nice=BURST),

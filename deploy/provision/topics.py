@@ -14,7 +14,7 @@ from deploy.ports import port_open
 from schemas.contract import Contract
 from schemas.errors import Misdeclared, Unavailable
 from schemas.settings import PREFIX, Settings
-from schemas.topics import PARTIALS, REJECTED, REPLAYS, RULES
+from schemas.topics import PARTIALS, REJECTED, REPLAYS, RULES, TICKER
 
 TIMESTAMPS = "message.timestamp.type"
 APPEND = "LogAppendTime"
@@ -49,7 +49,7 @@ def wanted_topics(settings: Settings, contracts: Mapping[str, Contract]) -> list
         Topic(contract.topic, settings.partitions, retention=contract.retention)
         for contract in contracts.values()
     ]
-    own = [Topic(REJECTED, settings.partitions), Topic(PARTIALS, settings.partitions)]
+    own = [Topic(REJECTED, settings.partitions), Topic(PARTIALS, settings.partitions), Topic(TICKER, 1)]
     return [*feeds, *own, Topic(REPLAYS, 1, compacted=True), Topic(RULES, 1, compacted=True)]
 
 

@@ -1,7 +1,7 @@
 """The HTTP gateway: departments post batches of events; 202 means that all of them are stored.
 
 POST /v1/feeds/{feed}/events  one CloudEvent, a JSON array of them, or one a line, with a bearer token
-GET  /healthz                 200 while the ticker ticks, 503 while it does not; with a token the reason
+GET  /healthz                 200 while the broker can be reached, 503 while it cannot; with a token the reason
 
 All or nothing: any event that breaks its contract refuses the whole batch with 422 and one entry a fault
 (index, id, field, rule, value). `timeline` is reserved for replays, and ticks for the ticker. 503 means that
@@ -21,7 +21,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from hashlib import sha256
 from threading import BoundedSemaphore
 from typing import Any
 
@@ -32,20 +31,20 @@ from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.department_use import strange_tokens
 from schemas.errors import Misdeclared, Unavailable
-from schemas.in_use import contents, departments_of, in_use
+from schemas.in_use import departments_of, in_use
 from schemas.settings import Settings
 from streams.bounded import Crowded, Places
 from streams.http_doors import guarding
 from streams.http_guard import OK, UNWELL, Guard, guard_of, hosts_of
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.batch import MAX_ITEMS, Malformed, TooMany, check_batch, split_batch
+from streams.intake.broker_health import BrokerHealth
 from streams.intake.encoding import Broken, TooLarge, Unsupported, decoded
 from streams.intake.journal import log_as_json
 from streams.intake.rights import Rights, Scope
-from streams.intake.ticker import Ticker
+from streams.intake.stamp import stamp_of, write_stamp
 from streams.patient_aiohttp import serving
 from streams.stopping import stop_on_signals
-from streams.watch.publish.rule_topic import EpochReader
 
 log = logging.getLogger(__name__)
 
@@ -91,14 +90,14 @@ class Gateway:
         contracts: Mapping[str, Contract],
         tokens: Mapping[str, str],
         producer: AcknowledgedProducer,
-        ticker: Ticker,
+        broker: BrokerHealth,
         now: Callable[[], datetime],
         guard: Guard | None = None,
         stamp: str = "",
         rights: Rights | None = None,
     ) -> None:
         self._places: dict[str, Places] = {}
-        self._producer, self._ticker, self._now = producer, ticker, now
+        self._producer, self._broker, self._now = producer, broker, now
         self._guard = guard or Guard(hosts_of())
         self._threads = ThreadPoolExecutor(THREADS, "gateway")
         self._large = BoundedSemaphore(LARGE_AT_ONCE)
@@ -111,12 +110,11 @@ class Gateway:
         stamp: str = "",
         rights: Rights | None = None,
     ) -> None:
-        """Serve and tick these feeds from now on, for these departments; a batch under way ends as it began.
+        """Serve these feeds from now on, for these departments; a batch under way ends as it began.
 
         `stamp` is what `/healthz` says of them, so that whoever has them taken can see that they are.
         """
         self._serve(contracts, tokens, stamp, rights)
-        self._ticker.take(contracts.values())
 
     def _serve(
         self, contracts: Mapping[str, Contract], tokens: Mapping[str, str], stamp: str, rights: Rights | None
@@ -130,7 +128,7 @@ class Gateway:
         self._stamp, self._rights = stamp, rights or Rights()
 
     def application(self) -> web.Application:
-        """Make the web application; while it runs the ticker ticks, and in the end all is flushed."""
+        """Make the web application; while it runs the broker is knocked at, and in the end all is flushed."""
         app = web.Application(
             client_max_size=MAX_BODY,
             middlewares=[_journal, guarding(self._guard)],
@@ -143,10 +141,10 @@ class Gateway:
 
     async def _background(self, _: web.Application) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        ticking = asyncio.create_task(self._ticker.run(stop))
+        knocking = asyncio.create_task(self._broker.run(stop))
         yield
         stop.set()
-        await ticking
+        await knocking
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self._producer.close)
 
@@ -167,20 +165,12 @@ class Gateway:
         return web.json_response({"accepted": accepted}, status=202)
 
     async def _health(self, request: web.Request) -> web.Response:
-        pulse = self._ticker.pulse
-        stands = self._ticker.stands
-        ticking = pulse.last is not None and not pulse.failures and not stands
-        code = 200 if ticking else 503
+        pulse = self._broker.pulse
+        code = 200 if pulse.well else 503
         if not self._owners(request.headers.get("Authorization", "")):
-            return web.json_response(OK if ticking else UNWELL, status=code)
-        ticker = {
-            "last": pulse.last and pulse.last.isoformat(),
-            "failing_since": pulse.failing_since and pulse.failing_since.isoformat(),
-            "failures": pulse.failures,
-            "error": pulse.error,
-        }
-        status = "ok" if ticking else "degraded" if pulse.failures or stands else "starting"
-        told = {"status": status, "ticker": ticker, "declarations": self._stamp}
+            return web.json_response(OK if pulse.well else UNWELL, status=code)
+        status = "ok" if pulse.well else "degraded" if pulse.failures else "starting"
+        told = {"status": status, "broker": pulse.as_json(), "declarations": self._stamp}
         return web.json_response(told, status=code)
 
     def _department(self, authorization: str) -> str:
@@ -221,8 +211,10 @@ class Gateway:
         try:
             self._producer.write(feed.contract.topic, records)
         except Unavailable as error:
+            self._broker.batch(str(error))
             log.warning("not stored", extra={"fields": {"feed": feed.contract.feed, "error": str(error)}})
             raise Refused(503, "the broker did not store the batch; post the same again") from error
+        self._broker.batch()
         return len(records)
 
 
@@ -277,22 +269,8 @@ async def _journal(request: web.Request, handler: Handler) -> web.StreamResponse
     return response
 
 
-def stamp_of(settings: Settings) -> str:
-    """What a gateway says it has: the same for the same contracts and departments in use and the same tokens.
-
-    Made with a key of the home, so that whoever is told it cannot try tokens against it.
-    """
-    told = hmac.new(settings.service_password.encode(), digestmod=sha256)
-    for department, token in sorted(settings.tokens().items()):
-        told.update(f"{department}={token}\0".encode())
-    found = contents(in_use(settings))
-    for name, raw in sorted((found["feeds"] | found["departments"]).items()):
-        told.update(name.encode() + b"\0" + raw)
-    return told.hexdigest()[:16]
-
-
 def main(settings: Settings, again: Callable[[], Settings] | None = None) -> None:
-    """Run gateway and ticker in the foreground until SIGTERM or SIGINT.
+    """Run the gateway in the foreground until SIGTERM or SIGINT.
 
     SIGHUP: serve the declarations and tokens there are now, by the settings that `again` reads; those of before
     where they are wrong. Nobody's connection ends by it.
@@ -300,11 +278,10 @@ def main(settings: Settings, again: Callable[[], Settings] | None = None) -> Non
     log_as_json(sys.stdout)
     contracts, told = load_contracts(in_use(settings).feeds), stamp_of(settings)
     producer = AcknowledgedProducer(settings.kafka)
-    epoch = EpochReader(settings.kafka).latest
     now = partial(datetime.now, UTC)
-    ticker = Ticker(contracts.values(), producer, settings.tick_seconds, now, epoch)
-    rights = _rights(settings)
-    gateway = Gateway(contracts, settings.tokens(), producer, ticker, now, guard_of(settings), told, rights)
+    broker, rights = BrokerHealth(settings.kafka, now), _rights(settings)
+    gateway = Gateway(contracts, settings.tokens(), producer, broker, now, guard_of(settings), told, rights)
+    write_stamp(settings, "gateway", told)
     try:
         asyncio.run(_serve(gateway, settings.gateway_port, again))
     except OSError as error:
@@ -335,6 +312,7 @@ def take_again(gateway: Gateway, again: Callable[[], Settings]) -> None:
         settings = again()
         told, contracts = stamp_of(settings), load_contracts(in_use(settings).feeds)
         gateway.take(contracts, settings.tokens(), told, _rights(settings))
+        write_stamp(settings, "gateway", told)
     except Exception:  # a fault of one of them takes no feed of before away
         log.exception("the declarations of now cannot be taken; those of before go on")
     else:

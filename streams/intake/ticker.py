@@ -1,58 +1,34 @@
 """The ticker: every few seconds one tick in each partition of each feed, so that silence moves time too.
 
 The live clock of a feed is now minus its contract's lateness: what comes in time has come by then. All ticks of
-a round carry the same epoch of the published rules: there every partition changes to them.
+a round carry the same epoch of the published rules: there every partition changes to them. Where several tickers
+run, the one that has the lease ticks; the others stand by.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from schemas.contract import Contract
 from schemas.errors import Unavailable
 from schemas.event import encode_tick
 from streams.intake.acknowledged import AcknowledgedProducer
+from streams.intake.lease import Lease, OwnLease
+from streams.intake.pulse import Pulse
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("liaowang.ticker")
 
-LONGEST_DELAY = 30.0
-STANDS_SECONDS = 60.0
-"""A round may take so long: each feed waits for its acknowledgement."""
-
-
-@dataclass(frozen=True)
-class Pulse:
-    """How the ticker does: its last whole round; since when, how often and why rounds fail."""
-
-    last: datetime | None = None
-    failing_since: datetime | None = None
-    failures: int = 0
-    error: str = ""
-
-    def succeeded(self, now: datetime) -> Pulse:
-        """After a round in which every tick was acknowledged."""
-        return Pulse(last=now)
-
-    def failed(self, now: datetime, error: str) -> Pulse:
-        """After a round in which some tick was not."""
-        return Pulse(self.last, self.failing_since or now, self.failures + 1, error)
-
-    def stands(self, now: datetime, seconds: float) -> bool:
-        """Whether rounds that should come every so many seconds have not come for long: one hangs."""
-        return self.last is not None and (now - self.last).total_seconds() > STANDS_SECONDS + 2 * seconds
-
-    def delay(self, seconds: float) -> float:
-        """Seconds to the next round: longer and longer while rounds fail."""
-        return seconds if not self.failures else min(seconds * 2 ** min(self.failures, 10), LONGEST_DELAY)
+LOOK_SECONDS = 1.0
+"""How often the lease is asked for between two rounds: who does not ask is out of it."""
 
 
 class Ticker:
-    """Ticks all feeds; `pulse` says how it goes."""
+    """Ticks all feeds while it has the lease; `pulse` says how its rounds go, `ticks` how many each topic got."""
 
     def __init__(
         self,
@@ -61,46 +37,90 @@ class Ticker:
         seconds: float,
         now: Callable[[], datetime],
         epoch: Callable[[], int] = lambda: 0,
+        lease: Lease | None = None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
+        """`beat` is called whenever something was done, however it went."""
         self._contracts, self._producer = tuple(contracts), producer
         self._seconds, self._now, self._epoch = seconds, now, epoch
-        self.pulse = Pulse()
+        self._lease, self._beat = lease or OwnLease(), beat
+        self.pulse, self.leads, self.epoch = Pulse(), False, 0
+        self.ticks: Counter[str] = Counter()
 
     def take(self, contracts: Iterable[Contract]) -> None:
         """Tick these feeds from the next round on."""
         self._contracts = tuple(contracts)
 
-    @property
-    def stands(self) -> bool:
-        """Whether it has not ticked for long, though no round has failed."""
-        return self.pulse.stands(self._now(), self._seconds)
+    async def run(self, stop: asyncio.Event, heard: Callable[[str], None] = lambda error: None) -> None:
+        """Tick until `stop` is set, ending between rounds. A failed round is tried again with back-off.
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Tick until `stop` is set, ending between rounds. A failed round is tried again with back-off."""
+        `heard` is told in each turn why the last round failed; nothing where it did not.
+        """
+        loop = asyncio.get_running_loop()
+        due = loop.time()
         while not stop.is_set():
-            try:
-                await asyncio.to_thread(self.round)
-            # Whatever it is, the next round may do better, and the pulse tells of it.
-            except Exception as error:
-                self.pulse = self.pulse.failed(self._now(), f"{type(error).__name__}: {error}")
-                log.error("ticks failed", exc_info=True)
+            now = loop.time()
+            await asyncio.to_thread(self._turn, now >= due)
+            if now >= due and (self.leads or self.pulse.failures):
+                due = loop.time() + self.pulse.delay(self._seconds)
+            heard(self.pulse.error)
+            self._beat()
+            left = due - loop.time()
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self.pulse.delay(self._seconds))
+                await asyncio.wait_for(stop.wait(), min(LOOK_SECONDS, left) if left > 0 else LOOK_SECONDS)
+        await asyncio.to_thread(self._lease.close)
+
+    def _turn(self, due: bool) -> None:
+        """Ask for the lease, and where it is time tick with it."""
+        try:
+            if (due or self.leads or not self.pulse.failures) and self._looked() and due:
+                self.round()
+        # Whatever it is, the next round may do better, and the pulse tells of it.
+        except Exception as error:
+            self.pulse = self.pulse.failed(self._now(), f"{type(error).__name__}: {error}")
+            log.exception("ticks failed")
+
+    def _looked(self) -> bool:
+        """Whether this ticker ticks now; said where that has changed."""
+        try:
+            leads = self._lease.held()
+        except Unavailable as error:
+            self.leads = False
+            self._fail(self._now(), [str(error)])
+            return False
+        if leads != self.leads:
+            log.info("this ticker ticks from now on" if leads else "another ticker ticks; this one stands by")
+        self.leads = leads
+        if not leads:
+            self.pulse = Pulse(last=self.pulse.last)
+        return leads
 
     def round(self) -> None:
-        """One tick in each partition of each feed; a feed that fails does not keep the others from theirs."""
-        now, epoch, errors = self._now(), 0, []
+        """One tick in each partition of each feed; a feed that fails does not keep the others from theirs.
+
+        The round ends where the lease has gone to another: what is left is his.
+        """
+        now, errors = self._now(), []
         try:
-            epoch = self._epoch()
+            self.epoch = self._epoch()
         except Unavailable as error:  # the rules stay as they are; time must go on
             errors.append(str(error))
-        told = [self._tick(contract, now, epoch) for contract in self._contracts]
-        errors += [each for each in told if each]
-        if not errors:
+            self.epoch = 0
+        for contract in self._contracts:
+            if not self._looked():
+                return
+            if failed := self._tick(contract, now, self.epoch):
+                errors.append(failed)
+            self._beat()
+        if errors:
+            self._fail(now, errors)
+        else:
             self.pulse = self.pulse.succeeded(now)
-            return
+
+    def _fail(self, now: datetime, errors: list[str]) -> None:
+        if errors[0] != self.pulse.error:
+            log.warning("ticks failed, the first of %d: %s", len(errors), errors[0])
         self.pulse = self.pulse.failed(now, errors[0])
-        log.warning("ticks failed", extra={"fields": {"failed": len(errors), "error": errors[0]}})
 
     def _tick(self, contract: Contract, now: datetime, epoch: int) -> str:
         clock = now - contract.lateness
@@ -109,6 +129,7 @@ class Ticker:
             self._producer.store(contract.topic, [(at, None, live_tick(at, clock, epoch)) for at in parts])
         except Unavailable as error:
             return str(error)
+        self.ticks[contract.topic] += len(parts)
         return ""
 
 

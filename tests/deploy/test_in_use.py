@@ -250,7 +250,15 @@ def test_who_reads_what_has_changed(files: Roots) -> None:
     assert readers_of(before, contents(files)) == [], "nothing changed"
     edit(files.feeds / AIR, "name: station", "name: site")
     pages = ["dagster-webserver", "dagster-daemon"]
-    assert readers_of(before, contents(files)) == ["warehouse", "gateway", "land", "watch", "console", *pages]
+    assert readers_of(before, contents(files)) == [
+        "warehouse",
+        "gateway",
+        "ticker",
+        "land",
+        "watch",
+        "console",
+        *pages,
+    ]
     edit(files.feeds / "duty/warning.yaml", "domain: duty", "domain: duty ")
     assert {"push", "duty"} < set(readers_of(before, contents(files))), "they read the feeds of duty"
     edit(files.feeds / "duty/warning.yaml", "domain: duty ", "domain: duty")

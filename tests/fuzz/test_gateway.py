@@ -15,8 +15,8 @@ import pytest
 from aiohttp import web
 
 from streams.intake.acknowledged import AcknowledgedProducer
+from streams.intake.broker_health import BrokerHealth
 from streams.intake.gateway import MAX_BODY, Gateway
-from streams.intake.ticker import Ticker
 from tests.fuzz.broken import TOKENS
 from tests.streams.intake.feeds import AIR, NOON, air, on_topic
 
@@ -77,8 +77,8 @@ class Door:
 def door(kafka: str, topic: str) -> Iterator[Door]:
     contracts = {AIR.feed: on_topic(AIR, topic)}
     producer = AcknowledgedProducer(kafka)
-    ticker = Ticker(contracts.values(), producer, 3600, now)
-    application = Gateway(contracts, {"ecology": "key"}, producer, ticker, now).application()
+    gateway = Gateway(contracts, {"ecology": "key"}, producer, BrokerHealth(kafka, now), now)
+    application = gateway.application()
     with asyncio.Runner() as runner:
         site = web.AppRunner(application, access_log=None)
         runner.run(site.setup())

@@ -102,7 +102,7 @@ def test_a_feed_is_added_without_a_restart_of_the_stack(stack: Stack, tmp_path: 
     )  # fmt: skip
     write(folder / "rules/market/prices-high.yaml", rule)
     said = stack.liaowang("apply", seconds=900).stderr
-    for name in ("gateway", "land", "watch", "console"):
+    for name in ("gateway", "ticker", "land", "watch", "console"):
         assert f"{name} has them" in said
 
     assert post(stack, NEW, "market", "p1", reading) == 202
@@ -129,7 +129,7 @@ def test_a_feed_is_added_without_a_restart_of_the_stack(stack: Stack, tmp_path: 
     )
     eventually(lambda: stack.rows(landed) == [(len(answers), len(answers))], "each to be landed, once")
     kept = {name for name, pid in after.items() if pid == before[name]}
-    assert {"kafka", "warehouse", "gateway", "push", "receiver", "health"} <= kept
+    assert {"kafka", "warehouse", "gateway", "ticker", "push", "receiver", "health"} <= kept
     assert not {"land", "watch", "duty", "console"} & kept, "a rule came as well, whose title duty shows"
 
 

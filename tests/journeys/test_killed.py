@@ -18,7 +18,7 @@ DAYS, SEED = 7, 5
 TIMELINE = "killed"
 SECONDS = 90
 """How long the feeds are sent in the run that is disturbed."""
-KILLED = ("kafka", "land", "watch", "push", "gateway", "watch", "land", "kafka", "warehouse")
+KILLED = ("kafka", "land", "watch", "push", "gateway", "ticker", "watch", "land", "kafka", "warehouse")
 OWN = "build_id", "log_epoch", "offset", "arrived", "release_seq"
 """Columns that may differ: places in the log (live ticks stand between the events), wall times, builds."""
 EVIDENCE = "JSONExtractInt(evidence, 'watermark')"

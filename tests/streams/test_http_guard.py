@@ -24,7 +24,7 @@ from schemas.settings import Settings
 from streams.duty.notify.links import make_link, without_links
 from streams.http_doors import Guarded, guarded_wsgi, guarding
 from streams.http_guard import METHODS, READING, Asked, Guard, basic, guard_of, hosts_of, refused
-from streams.watch.worker.metrics import serve
+from streams.metrics_port import serve
 
 HOSTS = hosts_of("https://duty.example:8443/")
 PASSWORD = "a password of tests"

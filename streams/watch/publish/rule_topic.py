@@ -110,7 +110,7 @@ async def _reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 class EpochReader:
-    """The epoch of the latest publication, for whoever ticks; a look costs two requests to the broker."""
+    """The topic as it is at each look, which costs two requests to the broker. For threads without a loop."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
@@ -118,12 +118,16 @@ class EpochReader:
         self._history, self._end = History(), 0
 
     def latest(self) -> int:
-        """The epoch now; Unavailable where the broker or the topic is away."""
+        """The epoch of the latest publication; Unavailable where the broker is away."""
+        return self.history().epoch
+
+    def history(self) -> History:
+        """All that is published, to be read before the next look; nothing where there is no topic yet."""
         try:
             consumer = self._connected()
             place = kafka.TopicPartition(RULES, 0)
             if not consumer.partitions_for_topic(RULES):
-                return self._history.epoch
+                return self._history
             end = consumer.end_offsets([place], timeout_ms=LOOK_MS)[place]
             until = time.monotonic() + LOOK_MS / 1000
             if end < self._end:
@@ -142,7 +146,7 @@ class EpochReader:
         except (kafka.errors.KafkaError, OSError) as error:
             self.close()
             raise Unavailable(f"{RULES}: {error or type(error).__name__}") from error
-        return self._history.epoch
+        return self._history
 
     def close(self) -> None:
         """Disconnect; the next look connects again."""

@@ -5,34 +5,22 @@ Counters are since the start of the worker; a partition that goes to another wor
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from threading import Thread
 from typing import Protocol
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from faust.types import TP
-from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from schemas.event import LIVE
 from schemas.levels import BY_RANK
-from schemas.settings import HOST, PREFIX
-from streams.http_doors import guarded_wsgi
-from streams.http_guard import Guard
-from streams.patient_threads import PatientThreads
 from streams.watch.engine.batches import BEGINNING
 from streams.watch.engine.partition import Partition
 from streams.watch.engine.second import SecondStage
 from streams.watch.episodes.episode import LEVEL
 from streams.watch.worker.state import StateKeeper
 
-log = logging.getLogger("liaowang.watch")
-
-PATIENCE = 10
-"""Seconds that one who asks may be silent."""
 Stage = Partition | SecondStage
 
 
@@ -157,30 +145,3 @@ class WatchMetrics(Collector):
         for (rule, level), count in sorted(opened.items()):
             episodes.add_metric([rule, level], count)
         yield from (spent, late, held, episodes)
-
-
-class _Server(PatientThreads, WSGIServer):
-    """A thread a connection, and only so many; none of them keeps the worker from ending."""
-
-
-class _Quiet(WSGIRequestHandler):
-    """Says nothing of requests, and waits only so long for what a client has to say."""
-
-    timeout = PATIENCE
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
-
-
-def serve(collector: Collector, port: int, guard: Guard) -> bool:
-    """Serve the metrics on loopback; where the port is taken (a second worker), say so and go on without."""
-    registry = CollectorRegistry()
-    registry.register(collector)
-    application = guarded_wsgi(make_wsgi_app(registry), guard)
-    try:
-        server = make_server(HOST, port, application, _Server, _Quiet)
-        Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-    except OSError as error:
-        log.warning("no metrics from this worker: port %d (%sMETRICS_PORT): %s", port, PREFIX, error.strerror)
-        return False
-    return True

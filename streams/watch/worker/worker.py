@@ -20,12 +20,13 @@ from schemas.topics import PARTIALS, RULES, WARNINGS
 from streams.aside import Aside
 from streams.frames import FrameApp
 from streams.http_guard import guard_of
+from streams.metrics_port import serve
 from streams.waits import Held, Waits, unheld
 from streams.watch.declare.rule_yaml import parse_published
 from streams.watch.publish.logs import log_ids
 from streams.watch.publish.published import History, RuleBook
 from streams.watch.publish.rule_topic import follow, read_history
-from streams.watch.worker.metrics import WatchMetrics, serve
+from streams.watch.worker.metrics import WatchMetrics
 from streams.watch.worker.sent import ends
 from streams.watch.worker.watcher import Watcher
 from streams.worker import heartbeat, run_worker, start_logging

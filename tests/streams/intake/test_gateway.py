@@ -22,10 +22,11 @@ from schemas.in_use import FILES, FOLDER, take
 from schemas.settings import Settings
 from streams.http_guard import UNWELL
 from streams.intake.acknowledged import AcknowledgedProducer
-from streams.intake.gateway import AT_ONCE, MAX_BODY, MAX_ITEMS, WAITING, Gateway, stamp_of, take_again
+from streams.intake.broker_health import BrokerHealth
+from streams.intake.gateway import AT_ONCE, MAX_BODY, MAX_ITEMS, WAITING, Gateway, take_again
 from streams.intake.journal import JsonLines
 from streams.intake.rights import Rights
-from streams.intake.ticker import Ticker
+from streams.intake.stamp import read_stamp, stamp_of
 from tests.streams.intake.broker import read
 from tests.streams.intake.feeds import AIR, HEALTH, NOON, air, on_topic
 
@@ -46,8 +47,7 @@ async def serving(kafka: str, topic: str) -> AsyncIterator[Post]:
     """Run a gateway on a free port; what it gives posts to it and returns status, JSON and headers."""
     contracts = {AIR.feed: on_topic(AIR, topic), HEALTH.feed: on_topic(HEALTH, topic)}
     producer = AcknowledgedProducer(kafka)
-    ticker = Ticker([contracts[AIR.feed]], producer, 3600, now)
-    async with posting(Gateway(contracts, TOKENS, producer, ticker, now)) as post:
+    async with posting(Gateway(contracts, TOKENS, producer, BrokerHealth(kafka, now), now)) as post:
         yield post
 
 
@@ -148,16 +148,16 @@ def test_a_broker_away_is_503_and_told_by_healthz(topic: str) -> None:
             assert (status, headers["Retry-After"]) == (503, "5")
             assert "post the same again" in answer["error"]
             status, health, _ = await post(None, path="/healthz")
-            assert (status, health["status"], health["ticker"]["failures"]) == (503, "degraded", 1)
-            assert health["ticker"]["failing_since"] == NOON.isoformat()
-            assert health["ticker"]["error"]
+            assert (status, health["status"], health["broker"]["failures"]) == (503, "degraded", 1)
+            assert health["broker"]["failing_since"] == NOON.isoformat()
+            assert health["broker"]["error"]
             for token in ("", "nobody's"):
                 assert (await post(None, token, "/healthz"))[:2] == (503, UNWELL)
 
     asyncio.run(scene())
 
 
-def test_the_ticker_ticks_every_partition_while_the_gateway_runs(kafka: str, topic: str) -> None:
+def test_a_gateway_whose_broker_answers_is_well_and_ticks_nothing(kafka: str, topic: str) -> None:
     async def scene() -> Any:
         async with serving(kafka, topic) as post:
             for _ in range(100):
@@ -169,18 +169,10 @@ def test_the_ticker_ticks_every_partition_while_the_gateway_runs(kafka: str, top
     health = asyncio.run(scene())
     assert health == {
         "status": "ok",
-        "ticker": {"last": NOON.isoformat(), "failing_since": None, "failures": 0, "error": ""},
+        "broker": {"last": NOON.isoformat(), "failing_since": None, "failures": 0, "error": ""},
         "declarations": "",
     }
-    for partition, records in read(kafka, topic).items():
-        (tick,) = [decode_tick(raw) for _, raw in records]
-        assert tick is not None
-        assert (tick.id, tick.timeline, tick.data.final) == (
-            f"live/{partition}/2026-03-01T02:00:00.000000Z",
-            "",
-            False,
-        )
-        assert tick.data.clock == NOON - AIR.lateness
+    assert not any(read(kafka, topic).values()), "time is the ticker's, however many gateways there are"
 
 
 def test_one_log_line_a_request_without_bodies_and_tokens(
@@ -256,8 +248,8 @@ def test_other_declarations_are_taken_while_it_runs(kafka: str, topic: str, tmp_
 
     async def scene() -> None:
         producer = AcknowledgedProducer(kafka)
-        ticker = Ticker(contracts.values(), producer, 3600, now)
-        gateway = Gateway(contracts, {"ecology": TOKENS["ecology"]}, producer, ticker, now, stamp="first")
+        broker = BrokerHealth(kafka, now)
+        gateway = Gateway(contracts, {"ecology": TOKENS["ecology"]}, producer, broker, now, stamp="first")
         async with posting(gateway) as post:
             assert (await post(b"[]", path=path))[0] == 404
             assert (await post(b"[]", key, path))[0] == 401
@@ -277,6 +269,7 @@ def test_other_declarations_are_taken_while_it_runs(kafka: str, topic: str, tmp_
             await asyncio.to_thread(take_again, gateway, lambda: settings)
             assert (await post(b"[]", key, path))[0] == 404
             assert (await post(None, key, "/healthz"))[1]["declarations"] == stamp_of(settings)
+            assert read_stamp(tmp_path, "gateway") == stamp_of(settings), "which `apply` waits for"
 
     asyncio.run(scene())
 
@@ -292,8 +285,7 @@ def test_an_office_sends_of_its_own_regions_until_its_rights_are_taken(kafka: st
 
     async def scene() -> None:
         producer = AcknowledgedProducer(kafka)
-        ticker = Ticker(contracts.values(), producer, 3600, now)
-        gateway = Gateway(contracts, tokens, producer, ticker, now, rights=Rights(offices))
+        gateway = Gateway(contracts, tokens, producer, BrokerHealth(kafka, now), now, rights=Rights(offices))
         async with posting(gateway) as post:
             assert (await post(air("1", region="330110"), key))[0] == 202
             status, answer, _ = await post(air("2", region="330203"), key)
@@ -314,8 +306,7 @@ def test_an_office_sends_of_its_own_regions_until_its_rights_are_taken(kafka: st
 async def raw(topic: str) -> AsyncIterator[tuple[str, int]]:
     """A gateway whose broker is away, to be spoken to byte by byte."""
     producer = AcknowledgedProducer(NOBODY)
-    ticker = Ticker([], producer, 3600, now)
-    gateway = Gateway({AIR.feed: on_topic(AIR, topic)}, TOKENS, producer, ticker, now)
+    gateway = Gateway({AIR.feed: on_topic(AIR, topic)}, TOKENS, producer, BrokerHealth(NOBODY, now), now)
     runner = web.AppRunner(gateway.application(), access_log=None, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

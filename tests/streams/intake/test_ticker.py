@@ -1,4 +1,4 @@
-"""The ticker: its pulse, its back-off, and one feed's trouble that is not the others'."""
+"""The ticker: its pulse, its back-off, its lease, and one feed's trouble that is not the others'."""
 
 from __future__ import annotations
 
@@ -7,19 +7,39 @@ from datetime import timedelta
 
 import pytest
 
+from schemas.errors import Unavailable
 from schemas.event import decode_tick
 from streams.intake.acknowledged import AcknowledgedProducer
-from streams.intake.ticker import LONGEST_DELAY, STANDS_SECONDS, Pulse, Ticker
+from streams.intake.pulse import LONGEST_DELAY, Pulse
+from streams.intake.ticker import Ticker
 from tests.streams.intake.broker import read
 from tests.streams.intake.feeds import AIR, NOON, on_topic
 
 LATER = NOON + timedelta(seconds=5)
+NOBODY = "127.0.0.1:1"
+
+
+class Scripted:
+    """A lease that says what it was told to, then that another has it."""
+
+    def __init__(self, *says: bool | str) -> None:
+        self._says, self.closed = list(says), False
+
+    def held(self) -> bool:
+        said = self._says.pop(0) if self._says else False
+        if isinstance(said, str):
+            raise Unavailable(said)
+        return said
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def test_the_pulse_remembers_since_when_rounds_fail_and_forgets_when_one_succeeds() -> None:
     failing = Pulse().succeeded(NOON).failed(NOON, "away").failed(LATER, "still away")
     assert failing == Pulse(last=NOON, failing_since=NOON, failures=2, error="still away")
     assert failing.succeeded(LATER) == Pulse(last=LATER)
+    assert [each.well for each in (Pulse(), failing, Pulse(last=NOON))] == [False, False, True]
 
 
 def test_failing_rounds_come_slower_and_slower() -> None:
@@ -27,16 +47,10 @@ def test_failing_rounds_come_slower_and_slower() -> None:
     assert [pulse.delay(5) for pulse in pulses] == [5, 10, 20, LONGEST_DELAY, LONGEST_DELAY]
 
 
-def test_rounds_that_no_longer_come_are_told_from_slow_ones() -> None:
-    pulse = Pulse().succeeded(NOON)
-    assert not pulse.stands(NOON + timedelta(seconds=STANDS_SECONDS + 10), 5)
-    assert pulse.stands(NOON + timedelta(seconds=STANDS_SECONDS + 11), 5)
-    assert not Pulse().stands(LATER, 5), "it has not begun"
-
-
 def test_a_round_that_breaks_is_a_failed_one_and_the_next_comes_all_the_same() -> None:
     told = iter([KeyError("what nobody thought of"), 0])
     stop = asyncio.Event()
+    heard: list[str] = []
 
     def epoch() -> int:
         found = next(told)
@@ -45,9 +59,37 @@ def test_a_round_that_breaks_is_a_failed_one_and_the_next_comes_all_the_same() -
             return found
         raise found
 
-    ticker = Ticker([], AcknowledgedProducer("127.0.0.1:1"), 0.01, lambda: NOON, epoch)
-    asyncio.run(ticker.run(stop))
+    ticker = Ticker([], AcknowledgedProducer(NOBODY), 0.01, lambda: NOON, epoch)
+    asyncio.run(ticker.run(stop, heard.append))
     assert (ticker.pulse, next(told, None)) == (Pulse(last=NOON), None)
+    assert heard[0].startswith("KeyError") and heard[-1] == ""
+
+
+def test_who_stands_by_ticks_nothing_and_is_well() -> None:
+    lease, stop, beats = Scripted("the broker is away", False), asyncio.Event(), list[int]()
+
+    def beat() -> None:
+        beats.append(ticker.pulse.failures)
+        if len(beats) == 3:
+            stop.set()
+
+    ticker = Ticker(
+        [on_topic(AIR, "feed.none")], AcknowledgedProducer(NOBODY), 0.01, lambda: NOON, lease=lease, beat=beat
+    )
+    asyncio.run(ticker.run(stop))
+    assert (beats, ticker.leads, lease.closed) == ([1, 0, 0], False, True)
+    assert not ticker.ticks
+
+
+@pytest.mark.stack
+def test_a_round_ends_where_the_lease_goes_to_another(kafka: str, topic: str) -> None:
+    producer = AcknowledgedProducer(kafka)
+    feeds = [on_topic(AIR, topic), on_topic(AIR, topic)]
+    ticker = Ticker(feeds, producer, 5, lambda: NOON, lease=Scripted(True, False))
+    ticker.round()
+    producer.close()
+    assert {len(records) for records in read(kafka, topic).values()} == {1}
+    assert (ticker.leads, dict(ticker.ticks)) == (False, {topic: 3})
 
 
 @pytest.mark.stack
@@ -57,5 +99,11 @@ def test_a_feed_without_a_topic_does_not_keep_the_others_from_their_ticks(kafka:
     ticker.round()
     producer.close()
     assert (ticker.pulse.failures, ticker.pulse.error.partition(":")[0]) == (1, "feed.none")
-    for records in read(kafka, topic).values():
-        assert [decode_tick(raw) is not None for _, raw in records] == [True]
+    for partition, records in read(kafka, topic).items():
+        (tick,) = [decode_tick(raw) for _, raw in records]
+        assert tick is not None
+        assert (tick.id, tick.timeline, tick.data.final) == (
+            f"live/{partition}/2026-03-01T02:00:00.000000Z",
+            "",
+            False,
+        )

@@ -10,9 +10,10 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from streams.http_guard import Guard, hosts_of
+from streams.metrics_port import serve
 from streams.watch.engine.partition import Partition
 from streams.watch.engine.second import SecondStage
-from streams.watch.worker.metrics import Stage, WatchMetrics, serve
+from streams.watch.worker.metrics import Stage, WatchMetrics
 from streams.watch.worker.state import StateKeeper
 from tests.streams.watch.test_second import AIR, DECODE, RULES, START, event, split
 from tests.streams.watch.trying import rule

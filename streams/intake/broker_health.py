@@ -1,0 +1,56 @@
+"""Whether the gateway can store what it takes: the broker is knocked at every few seconds, and batches tell."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from streams.intake.pulse import Pulse
+from streams.knock import knock
+
+log = logging.getLogger(__name__)
+
+KNOCK_SECONDS, ANSWER_SECONDS = 5.0, 3.0
+REMEMBERED = timedelta(seconds=60)
+"""So long a batch that was not stored counts, where none has been stored since."""
+
+
+class BrokerHealth:
+    """`pulse` says whether batches can be stored now."""
+
+    def __init__(self, bootstrap: str, now: Callable[[], datetime]) -> None:
+        self._bootstrap, self._now = bootstrap, now
+        self._knocks, self._batches, self._tried = Pulse(), Pulse(), now()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Knock until `stop` is set."""
+        while not stop.is_set():
+            await asyncio.to_thread(self.look)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), KNOCK_SECONDS)
+
+    def look(self) -> None:
+        """Knock once."""
+        try:
+            knock(self._bootstrap, ANSWER_SECONDS)
+        except OSError as error:
+            if not self._knocks.failures:
+                log.warning("the broker does not answer", extra={"fields": {"error": str(error)}})
+            self._knocks = self._knocks.failed(self._now(), str(error) or type(error).__name__)
+        else:
+            self._knocks = self._knocks.succeeded(self._now())
+
+    def batch(self, error: str = "") -> None:
+        """Take how the storing of a batch went."""
+        now = self._now()
+        self._batches = self._batches.failed(now, error) if error else self._batches.succeeded(now)
+        self._tried = now
+
+    @property
+    def pulse(self) -> Pulse:
+        """How it goes: the batches that were not stored lately, or else the knocks."""
+        lately = self._now() - self._tried < REMEMBERED
+        return self._batches if self._knocks.well and self._batches.failures and lately else self._knocks
