@@ -34,7 +34,8 @@ READERS = {
     "indicators": ("warehouse", "dagster-webserver", "dagster-daemon"),
     "indexes": ("warehouse", "dagster-webserver", "dagster-daemon"),
 }
-"""Which programs read a kind of declaration when they start; rules in force come to `watch` by their topic.
+"""Which programs read a kind of declaration when they start. Rules in force come by their topic, to duty and
+console as well, which go by the files only until they have seen any there.
 
 Of departments only rights are kept by a program; names and contacts are read when they are shown."""
 OF_OWN_FEEDS = ("push", "duty")

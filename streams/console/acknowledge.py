@@ -56,7 +56,7 @@ def look(guest: Guest) -> Response:
             invitation = _invited(guest, session)
     except (LinkRefused, NotForYou) as refused:
         return _refusal(guest, refused.reason)
-    naming = Naming(guest.words, guest.parts.regions, guest.parts.rules)
+    naming = Naming(guest.words, guest.parts.regions, guest.parts.known)
     return guest.render(
         "link.html",
         case=case_view(invitation.case, naming, guest.now),

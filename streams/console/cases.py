@@ -253,7 +253,7 @@ def _refused(visit: Visit, refused: Refused, form: FormData) -> Response:
 def _evidence(visit: Visit, case: Case) -> tuple[Evidence | None, str]:
     """The evidence, and why there is none where the warehouse does not tell."""
     wanted = wanted_of(
-        visit.parts.rules,
+        visit.parts.known,
         visit.parts.contracts,
         case.rule,
         subject=case.subject,
@@ -277,7 +277,7 @@ def _chart(evidence: Evidence | None) -> Chart | None:
 
 def naming_of(visit: Visit) -> Naming:
     """Names in the visitor's language."""
-    return Naming(visit.words, visit.parts.regions, visit.parts.rules)
+    return Naming(visit.words, visit.parts.regions, visit.parts.known)
 
 
 def _tree(visit: Visit) -> list[Any]:

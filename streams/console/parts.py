@@ -33,6 +33,8 @@ from streams.watch.declare.rule import Rule
 class Parts:
     """The console's parts. `desk` gives the roster of the moment; `key` signs links and cookies.
 
+    `rules` are those in force at the moment; `known` has the newest version of every rule that ever was published.
+
     `lookers`: so many pages that only keep themselves up to date are made at once; who clicks goes before them.
     `sign_ins`: tries of one login at one place; `places`: of all logins there; `taps`: of links that are not ours.
     `pauses`: what wrong passwords cost; `hashing`: places for looking at passwords, each of which takes memory;
@@ -48,6 +50,7 @@ class Parts:
     templates: Environment
     regions: Regions
     rules: Mapping[str, Rule]
+    known: Mapping[str, Rule]
     contracts: Mapping[str, Contract]
     tiles: tuple[Tile, ...]
     service: Reading

@@ -38,7 +38,7 @@ def show_metrics(visit: Visit) -> Response:
         "metrics.html",
         active="metrics",
         meters=meters,
-        costs=[(each, visit.parts.rules.get(each.rule)) for each in rules],
+        costs=[(each, visit.parts.known.get(each.rule)) for each in rules],
         trouble=known.trouble,
         read=datetime.fromtimestamp(known.at, UTC) if known.at else None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from starlette.responses import Response
@@ -33,6 +34,7 @@ class RuleView:
     verdicts: Mapping[str, int]
     last: datetime | None
     right: Right | None = None
+    title: tuple[str, str] | None = None
 
     @property
     def judged(self) -> int:
@@ -41,14 +43,21 @@ class RuleView:
 
 
 def rule_views(
-    rules: Mapping[str, Rule], quality: list[dict[str, Any]], right: Mapping[str, Right]
+    rules: Mapping[str, Rule],
+    quality: list[dict[str, Any]],
+    right: Mapping[str, Right],
+    ever: Mapping[str, Rule] = MappingProxyType({}),
 ) -> list[RuleView]:
-    """Every rule there is, and those that are gone but have cases still; `right`: what reviews found. Pure."""
+    """Every rule in force, and those that are gone but have cases still, with the titles that they had. Pure.
+
+    `right`: what reviews found; `ever`: every rule that was published.
+    """
     known = {each["rule"]: each for each in quality}
     nothing = {"cases": 0, "open": 0, "true": 0, "false": 0, "drill": 0, "duplicate": 0, "last_opened": None}
     views = []
     for id in sorted({*rules, *known}):
         rule, figures = rules.get(id), known.get(id, nothing)
+        named = rule or ever.get(id)
         bounds = (
             () if rule is None else tuple((BY_RANK[rank], _bound(rule, value)) for rank, value in rule.bounds)
         )
@@ -63,6 +72,7 @@ def rule_views(
                 verdicts,
                 figures["last_opened"],
                 right.get(id),
+                (named.title, named.title_en) if named else None,
             )
         )
     return views
@@ -88,6 +98,7 @@ def show_rules(visit: Visit) -> Response:
     with visit.parts.database.reading() as session:
         quality = queries.rule_quality(session, visit.actor, visit.parts.regions)
     known = visit.parts.reviews.get().value
-    roles = {id: rule.duty_role for id, rule in visit.parts.rules.items()}
+    roles = {id: rule.duty_role for id, rule in visit.parts.known.items()}
     right = known.right(visit.actor, roles, visit.parts.regions) if known else {}
-    return visit.render("rules.html", active="rules", rules=rule_views(visit.parts.rules, quality, right))
+    views = rule_views(visit.parts.rules, quality, right, visit.parts.known)
+    return visit.render("rules.html", active="rules", rules=views)

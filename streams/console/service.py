@@ -51,11 +51,11 @@ from streams.duty.database.sequence import settled
 from streams.duty.home import open_home, operator
 from streams.duty.parts import Parts as ApiParts
 from streams.duty.rosters.desk import Desks
-from streams.duty.shifts.roles import publisher_of
+from streams.duty.shifts.roles import active_rules, publisher_of
 from streams.http_guard import basic, guard_of
 from streams.land.broker import administration, describe
 from streams.patient_http import PatientProtocol
-from streams.watch.declare.load import load_rules
+from streams.watch.publish.active_rules import Live
 from streams.worker import start_logging
 
 log = logging.getLogger("liaowang.console")
@@ -92,9 +92,10 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         raise Misdeclared("settings", "LIAOWANG_CONSOLE_KEY", "must be given; liaowang up makes it")
     database, desks = open_home(settings, clock())
     ensure_administrator(settings, database, desks, clock())
-    roots = in_use(settings)
-    contracts = load_contracts(roots.feeds)
-    rules = {rule.id: rule for rule in load_rules(contracts, roots.rules)}
+    contracts = load_contracts(in_use(settings).feeds)
+    active = active_rules(settings)
+    active.watch()
+    rules, known = Live(lambda: active.now.rules), Live(lambda: active.now.known)
     service = Reading(settings.warehouse("service"), time.time)
     mart = Reading(settings.warehouse("bi"), time.time)
     http = httpx.Client(timeout=5.0, trust_env=False)
@@ -110,6 +111,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         templates=environment(),
         regions=regions,
         rules=rules,
+        known=known,
         contracts=contracts,
         tiles=load_tiles(regions),
         service=service,
@@ -140,13 +142,14 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
             database,
             desks,
             clock,
-            publisher_of(settings, rules.values()),
+            publisher_of(settings, known.values()),
             published_at(settings.kafka),
             rules=rules,
         )
     )
 
     def close() -> None:
+        active.close()
         executor.shutdown(cancel_futures=True)
         http.close()
         service.close()

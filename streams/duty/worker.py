@@ -33,13 +33,14 @@ from streams.duty.inbox.reader import Reader, sleep
 from streams.duty.parts import Parts, utc_now
 from streams.duty.pulse import Pulse
 from streams.duty.shifts.holes import Holes
-from streams.duty.shifts.roles import publisher_of, roles_of, rules_in_use
+from streams.duty.shifts.roles import active_rules, publisher_of, roles_of
 from streams.duty.together import together
 from streams.http_doors import Guarded
 from streams.http_guard import guard_of
 from streams.patient_http import PatientProtocol
 from streams.stopping import stop_on_signals
 from streams.waits import Held, Waits, unheld
+from streams.watch.publish.active_rules import Live, LiveNames
 from streams.worker import heartbeat, start_logging
 
 TICK = 1.0
@@ -67,7 +68,9 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     stop = stop_on_signals()
     listener = listen(settings.duty_port, "LIAOWANG_DUTY_PORT")
     database, desks = open_home(settings, clock())
-    rules = rules_in_use(settings)
+    active = active_rules(settings)
+    await asyncio.to_thread(active.watch)
+    rules = Live(lambda: active.now.rules)
     aside = Aside(settings.home, "duty", time.time).add
     pulse = Pulse(heartbeat(settings, "duty"), time.monotonic, ("reader", "publisher", "escalation"))
     waits = Waits(settings.home, "duty", time.time)
@@ -76,10 +79,10 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
         database,
         desks,
         clock,
-        publisher_of(settings, rules),
+        publisher_of(settings, Live(lambda: active.now.known).values()),
         published,
         still=pulse.still,
-        rules={rule.id: rule for rule in rules},
+        rules=rules,
     )
     reader = Reader(
         settings,
@@ -98,7 +101,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
         settings, database, clock, rng,
         aside=aside, beat=pulse.of("publisher"), held=waits.of("publisher"),
     )  # fmt: skip
-    roles, holes = roles_of(rules), Holes(in_use(settings).feeds)
+    roles, holes = LiveNames(lambda: roles_of(rules.values())), Holes(in_use(settings).feeds)
     try:
         await together(
             api=serve(Guarded(make_api(parts), guard_of(settings)), listener, stop, settings.trusted_proxy),
@@ -115,6 +118,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
             ),
         )
     finally:
+        await asyncio.to_thread(active.close)
         database.close()
 
 

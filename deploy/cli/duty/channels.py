@@ -31,7 +31,7 @@ from streams.duty.notify.channels.sender import Sender
 from streams.duty.notify.notices import counts
 from streams.duty.notify.silencing import add_silence, end_silence, list_silences
 from streams.duty.retry_policy import Answer
-from streams.duty.shifts.roles import rules_in_use
+from streams.duty.shifts.roles import rules_now
 
 silence = typer.Typer(no_args_is_help=True, help="Times in which notifications are not sent.")
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
@@ -69,9 +69,8 @@ def add(
         raise Misdeclared("arguments", "--for", f"{lasting!r} must be a duration such as PT2H")
     begin = _moment(start, "--from") if start else now
     database = _database(settings)
-    known = known_rules(
-        database, published_at(settings.kafka), rule or [], [each.id for each in rules_in_use(settings)]
-    )
+    declared = rules_now(settings).known if rule else ()
+    known = known_rules(database, published_at(settings.kafka), rule or [], declared)
     with database.writing() as session:
         made = add_silence(
             session,

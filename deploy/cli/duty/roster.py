@@ -13,7 +13,7 @@ from streams.duty.refusals import Invalid
 from streams.duty.shifts import questions, substitutes
 from streams.duty.shifts.holes import holes as find_holes
 from streams.duty.shifts.holes import views
-from streams.duty.shifts.roles import roles_of, rules_in_use
+from streams.duty.shifts.roles import roles_of, rules_now
 
 When = Annotated[datetime, typer.Option(parser=read_moment, metavar="TIME", help="ISO 8601.")]
 TeamName = Annotated[str, typer.Option(help="The team's name in roster.yaml.")]
@@ -27,7 +27,7 @@ def holes(
 ) -> None:
     """Show the times without anybody on duty in the coming days. 3: there are some."""
     with at_work() as work:
-        span, roles = days or work.desk.roster.look_ahead, roles_of(rules_in_use(work.settings))
+        span, roles = days or work.desk.roster.look_ahead, roles_of(rules_now(work.settings).rules.values())
         with work.database.reading() as session:
             found = views(find_holes(session, work.desk, roles, work.now, span), work.now)
     if as_json:

@@ -26,7 +26,10 @@ log = logging.getLogger("liaowang.duty")
 
 
 class RosterCheck:
-    """Checks when the roster, its changes, accounts or roles have changed; each hour in any case, as time goes."""
+    """Checks when the roster, its changes, accounts or roles have changed; each hour in any case, as time goes.
+
+    `roles` are those of the rules in force, asked for at each look.
+    """
 
     def __init__(
         self, parts: Parts, roles: Collection[str], aside: SetAside, holes: Holes | None = None
@@ -55,6 +58,9 @@ class RosterCheck:
         ]
         if moved:
             log.warning("%d open cases went on to others: %s", len(moved), left[moved[0]])
+        if unknown := sorted(role for role in self._roles if role not in desk.roles):
+            said = "rules in force name duty roles that are none here: %s; their cases are %s's"
+            log.warning(said, ", ".join(unknown), desk.roles.fallback)
         holes = partial(self._holes.changes, desk=desk, roles=self._roles, now=now)
         found, changes = self._read("holes of the roster", holes) or (0, ())
         for what, change in changes:
@@ -86,4 +92,4 @@ class RosterCheck:
         """What decides who is on duty and who may have a case; equal while nothing changed."""
         with self._parts.database.reading() as session:
             plan = plan_of(session, self._parts.desks.now(), now)
-        return plan.roster, frozenset(plan.substitutions), plan.able, plan.lost
+        return plan.roster, frozenset(plan.substitutions), plan.able, plan.lost, frozenset(self._roles)

@@ -14,9 +14,10 @@ from streams.duty.database.database import Database
 from streams.duty.database.models import Case, Hole, Message, Notification, Officer
 from streams.duty.notify.still_open import any_let_go
 from streams.duty.parts import Parts
-from streams.duty.rosters.desk import Desk, Desks
+from streams.duty.rosters.desk import Desk, Desks, ensure_roster
 from streams.duty.shifts.holes import Holes
 from streams.duty.systems.cap_index import Publisher
+from streams.watch.publish.active_rules import LiveNames
 from tests.streams.duty.api import Clock
 from tests.streams.duty.moments import NOW, at
 from tests.streams.duty.parts import Aside
@@ -162,3 +163,31 @@ def test_the_roster_is_checked_when_a_role_was_taken_away(
         assert aside == []
         why = {json for json in session.scalars(sa.select(Case.title).where(Case.rule == "duty.roster-hole"))}
         assert why, "and the turns of who lost his role are holes"
+
+
+def test_a_role_of_a_rule_that_was_published_meanwhile_is_a_hole_at_the_next_look(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From any checkout: `night-desk` stands in no file of this home, and nobody answers for every role."""
+    path = ensure_roster(Settings(home=tmp_path))
+    text = path.read_text(encoding="utf-8")
+    begin, end = text.index("  - team: duty-province"), text.index("# Who hears of a case")
+    path.write_text(text[:begin] + text[end:], encoding="utf-8")
+    parts = Parts(database, Desks(Settings(home=tmp_path)), Clock(), Publisher())
+    aside: Aside = []
+    roles = {"ecology-duty"}
+    check = RosterCheck(parts, LiveNames(lambda: roles), lambda what, why: aside.append((what, why)))
+
+    def holes() -> set[str]:
+        check.once()
+        with database.reading() as session:
+            return set(session.scalars(sa.select(Hole.role).where(Hole.filled.is_(None))))
+
+    before = holes()
+    assert "night-desk" not in before
+    roles = {"ecology-duty", "night-desk"}
+    assert holes() == before | {"night-desk"}
+    assert "name duty roles that are none here: night-desk; their cases are duty-desk's" in caplog.text
+    roles = {"ecology-duty"}
+    assert holes() == before, "the rule was retired, and nobody is missing"
+    assert aside == []
