@@ -21,7 +21,7 @@ from dagster_project.days.spans import DAY
 from dagster_project.orchestrate.assets import make_assets, nightly
 from dagster_project.orchestrate.expire import make_housekeeping
 from dagster_project.orchestrate.late import make_late
-from dagster_project.orchestrate.reviews import REVIEW, make_reviews
+from dagster_project.orchestrate.reviews import REVIEW, Review, make_reviews, no_review
 from dagster_project.orchestrate.table_pipeline import Shop, Watch
 from dagster_project.ranking.job import make_rankings
 from dagster_project.share.lineage import Trace
@@ -39,14 +39,22 @@ def make_definitions(
     settings: Settings,
     watch: Watch = lambda table, what: None,
     indicators: Mapping[str, Indicator] | None = None,
+    review: Review = no_review,
 ) -> Definitions:
-    """Everything Dagster is to know; reads declarations (other `indicators` if given), connects to nothing."""
+    """Everything Dagster is to know; reads declarations (other `indicators` if given), connects to nothing.
+
+    `review` is what the asset `rule_review` calls.
+    """
     with remembered(settings.home) as trace:
-        return _definitions(settings, watch, indicators, trace)
+        return _definitions(settings, watch, indicators, trace, review)
 
 
 def _definitions(
-    settings: Settings, watch: Watch, indicators: Mapping[str, Indicator] | None, trace: Trace
+    settings: Settings,
+    watch: Watch,
+    indicators: Mapping[str, Indicator] | None,
+    trace: Trace,
+    review: Review,
 ) -> Definitions:
     roots = in_use(settings)
     contracts = load_contracts(roots.feeds)
@@ -80,7 +88,7 @@ def _definitions(
         write_docs(settings.home)
 
     rankings, when_ended = make_rankings(settings)
-    reviews = make_reviews(settings, reach)
+    reviews = make_reviews(settings, reach, review)
     return Definitions(
         assets=[*make_assets(shop), reviews.asset],
         jobs=[daily, late, expiry, rankings, reviews.job],

@@ -1,19 +1,16 @@
-"""The asset `rule_review`: each day's rules decided again on complete data, by `liaowang rules review`.
+"""The asset `rule_review`: each day's rules decided again on complete data, as `liaowang rules review` does it.
 
-The rules' own code is not this project's to import, so a run starts the command and reads what it prints. Every
-night it takes the days that lateness still leaves open; a sensor takes days that late events have reopened.
+The rules' own code is not this project's to import, so whoever makes the definitions hands in the function that
+reviews. Every night a run takes the days that lateness still leaves open; a sensor takes days that late events
+have reopened.
 """
 
-import json
-import os
-import subprocess
-import sys
+import time
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Protocol
 
 from dagster import (
     AssetExecutionContext,
@@ -34,20 +31,19 @@ from dagster import (
     define_asset_job,
     sensor,
 )
-from dagster import MetadataValue as Told
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster_shared.utils.warnings import BetaWarning
 
 from dagster_project.days.attempt import LATE, STARTED
 from dagster_project.days.spans import gather
+from dagster_project.mart.rule_quality import RuleDay, RuleWarning
 from dagster_project.orchestrate.assets import DAYS, nightly, range_tags
 from dagster_project.warehouse import warehouse
-from schemas.errors import Unavailable
-from schemas.settings import PREFIX, Settings
+from schemas.errors import LiaowangError, Misdeclared, Unavailable
+from schemas.settings import Settings
 
 REVIEW = AssetKey("rule_review")
 JOB = "review"
-COMMAND = Path(sys.executable).parent / "liaowang"
 TOLD = 20
 """Warnings missed or spurious that a run names."""
 
@@ -60,6 +56,35 @@ WHERE kind = {kind:String} AND state = {state:String} AND at > {since:DateTime64
 _BEGINNING = "1970-01-02T00:00:00+00:00"
 
 
+class Found(Protocol):
+    """What a review found: its figures, which are kept already, and how many events were judged for them."""
+
+    @property
+    def days(self) -> Sequence[RuleDay]:
+        """By rule and day."""
+
+    @property
+    def warnings(self) -> Sequence[RuleWarning]:
+        """By warning."""
+
+    @property
+    def events(self) -> int:
+        """How many were judged."""
+
+    @property
+    def unknown(self) -> Sequence[int]:
+        """Epochs that landed ticks name and that were never published here."""
+
+
+Review = Callable[[Settings, date, date], Found]
+"""Reviews all rules from one day to another and keeps what it finds; LiaowangError where it cannot."""
+
+
+def no_review(settings: Settings, first: date, last: date) -> Found:
+    """What definitions have that were made without one: a run of the asset says so."""
+    raise Misdeclared("rule_review", "review", "none was handed in; dagster_project.definitions has it")
+
+
 @dataclass(frozen=True)
 class Reviews:
     """The asset, its job, the schedule of every night, and the sensor of reopened days."""
@@ -70,11 +95,11 @@ class Reviews:
     reopened: SensorDefinition
 
 
-def make_reviews(settings: Settings, open_days: int, command: Sequence[str] = (str(COMMAND),)) -> Reviews:
+def make_reviews(settings: Settings, open_days: int, review: Review = no_review) -> Reviews:
     """All of it; `open_days`: so many days up to yesterday are reviewed every night."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BetaWarning)  # of backfill policies
-        made = _asset(settings, command)
+        made = _asset(settings, review)
     job = define_asset_job(
         JOB,
         selection=AssetSelection.assets(REVIEW),
@@ -97,7 +122,7 @@ def make_reviews(settings: Settings, open_days: int, command: Sequence[str] = (s
     return Reviews(made, job, nightly("every_night_review", job, "30 3 * * *", open_days), reopened_reviews)
 
 
-def _asset(settings: Settings, command: Sequence[str]) -> AssetsDefinition:
+def _asset(settings: Settings, review: Review) -> AssetsDefinition:
     @asset(
         key=REVIEW,
         partitions_def=DAYS,
@@ -108,44 +133,28 @@ def _asset(settings: Settings, command: Sequence[str]) -> AssetsDefinition:
     )
     def rule_review(context: AssetExecutionContext) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
         keys = context.partition_key_range
-        whole = [*command, "rules", "review", "--from", keys.start, "--to", keys.end, "--json"]
-        context.log.info(" ".join(whole))
-        done = subprocess.run(whole, env=environment(settings), capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise _failure(whole, done)
-        return MaterializeResult(metadata=_summary(json.loads(done.stdout)))
+        begun = time.monotonic()
+        try:
+            found = review(settings, date.fromisoformat(keys.start), date.fromisoformat(keys.end))
+        except LiaowangError as error:
+            raise Failure(f"the review of rules failed: {error}", allow_retries=False) from error
+        if found.unknown:
+            context.log.warning(f"ticks name epochs of rules that were never published here: {found.unknown}")
+        return MaterializeResult(metadata=_summary(found, time.monotonic() - begun))
 
     return rule_review
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """The environment of this process with these settings; secrets stay where the command finds them itself."""
-    shown = {each.name: getattr(settings, each.name) for each in fields(settings) if each.repr}
-    return {**os.environ, **{f"{PREFIX}{name.upper()}": str(value) for name, value in shown.items()}}
-
-
-def _failure(command: Sequence[str], done: subprocess.CompletedProcess[str]) -> Failure:
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    said = lines[-1] if lines else "it said nothing"
-    return Failure(
-        f"liaowang rules review ended with exit code {done.returncode}: {said}",
-        metadata={"command": " ".join(command), "said": Told.text("\n".join(lines[-50:]))},
-        allow_retries=False,
-    )
-
-
-def _summary(found: Mapping[str, Any]) -> dict[str, Any]:
-    rows, told = found["rules"], found["warnings"]
+def _summary(found: Found, seconds: float) -> dict[str, Any]:
+    rows = [each.as_json() for each in found.days]
     counts = {name: sum(row[name] for row in rows) for name in ("should", "were", "missed", "spurious")}
-    wrong = [each for each in told if each["verdict"] in ("missed", "spurious")]
+    wrong = [each for each in found.warnings if each.verdict in ("missed", "spurious")]
     return counts | {
-        "rules": len({row["rule"] for row in rows}),
-        "incomplete_days": len({row["day"] for row in rows if not row["complete"]}),
-        "events": found["events"],
-        "seconds": found["seconds"],
-        "wrong": [
-            f"{each['verdict']}: {each['rule']} {each['level']} {each['subject']}" for each in wrong[:TOLD]
-        ],
+        "rules": len({each.rule for each in found.days}),
+        "incomplete_days": len({each.day for each in found.days if not each.complete}),
+        "events": found.events,
+        "seconds": round(seconds, 3),
+        "wrong": [f"{each.verdict}: {each.rule} {each.level} {each.subject}" for each in wrong[:TOLD]],
     }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -21,34 +23,33 @@ from dagster import (
 
 from dagster_project.days.attempt import LATE, begin
 from dagster_project.days.spans import Span
+from dagster_project.mart.rule_quality import RuleDay, RuleWarning
 from dagster_project.orchestrate.assets import range_tags
 from dagster_project.orchestrate.project import make_definitions
-from dagster_project.orchestrate.reviews import COMMAND, JOB, REVIEW, environment, make_reviews
+from dagster_project.orchestrate.reviews import JOB, REVIEW, Review, make_reviews, no_review
+from schemas.errors import Unavailable
 from schemas.settings import PREFIX, Settings
 from tests.dagster_project.house import CONTRACTS, House
 
 DAY, NEXT = date(2024, 3, 1), date(2024, 3, 2)
-ROW = {
-    "rule": "a.b",
-    "day": "2024-03-01",
-    "should": 3,
-    "were": 2,
-    "missed": 1,
-    "spurious": 0,
-    "complete": True,
-}
-MISSED = {"verdict": "missed", "rule": "a.b", "level": "red", "subject": "S1"}
-FOUND = {
-    "rules": [ROW, ROW | {"day": "2024-03-02", "complete": False}],
-    "warnings": [MISSED, MISSED | {"verdict": "agreed"}],
-    "events": 7,
-    "seconds": 0.1,
-}
+AT = datetime(2024, 3, 3, tzinfo=UTC)
+ROW = RuleDay("a.b", DAY, 1, "", "red", 1, 0, 1, 1, 0, (60.0,), True, 4, AT)
+MISSED = RuleWarning("a.b", DAY, 1, "", "red", "S1", "330106", "missed", AT, None, "e1", AT)
 
 
-def run(settings: Settings, command: Sequence[str]) -> ExecuteInProcessResult:
-    """A run over two days with another program in the place of `liaowang`."""
-    reviews = make_reviews(settings, 2, command)
+@dataclass(frozen=True)
+class Told:
+    """What a review found."""
+
+    days: Sequence[RuleDay] = (ROW, replace(ROW, day=NEXT, complete=False))
+    warnings: Sequence[RuleWarning] = (MISSED, replace(MISSED, verdict="agreed"))
+    events: int = 7
+    unknown: Sequence[int] = ()
+
+
+def run(settings: Settings, review: Review = no_review) -> ExecuteInProcessResult:
+    """A run over two days with another review than that of the rules in force."""
+    reviews = make_reviews(settings, 2, review)
     definitions = Definitions(assets=[reviews.asset], jobs=[reviews.job], executor=in_process_executor)
     with DagsterInstance.ephemeral() as instance:
         return definitions.resolve_job_def(JOB).execute_in_process(
@@ -56,25 +57,30 @@ def run(settings: Settings, command: Sequence[str]) -> ExecuteInProcessResult:
         )
 
 
-def program(folder: Path, code: str) -> list[str]:
-    path = folder / "liaowang.py"
-    path.write_text(code, encoding="utf-8")
-    return [sys.executable, str(path)]
+def failure(done: ExecuteInProcessResult) -> str:
+    assert not done.success
+    (failed,) = [event for event in done.all_events if event.is_step_failure]
+    error = failed.step_failure_data.error
+    assert error is not None
+    return error.message + (error.cause.message if error.cause else "")
 
 
-def test_a_run_asks_for_its_days_and_tells_what_was_found(tmp_path: Path) -> None:
-    asked = tmp_path / "asked"
-    heard = f"import sys; open({str(asked)!r}, 'w').write(' '.join(sys.argv[1:]))"
-    code = f"{heard}; print({json.dumps(json.dumps(FOUND))})"
-    done = run(Settings(home=tmp_path), program(tmp_path, code))
+def test_a_run_reviews_its_days_and_tells_what_was_found(tmp_path: Path) -> None:
+    asked: list[tuple[Settings, date, date]] = []
+
+    def review(settings: Settings, first: date, last: date) -> Told:
+        asked.append((settings, first, last))
+        return Told(unknown=(3,))
+
+    settings = Settings(home=tmp_path)
+    done = run(settings, review)
     assert done.success
-    assert asked.read_text() == "rules review --from 2024-03-01 --to 2024-03-02 --json"
+    assert asked == [(settings, DAY, NEXT)]
     metadata = done.asset_materializations_for_node("rule_review")[0].metadata
-    told = {
-        name: metadata[name].value
-        for name in ("should", "were", "missed", "rules", "incomplete_days", "events")
-    }
-    assert told == {"should": 6, "were": 4, "missed": 2, "rules": 1, "incomplete_days": 1, "events": 7}
+    names = ("should", "were", "missed", "spurious", "rules", "incomplete_days", "events")
+    assert {name: metadata[name].value for name in names} == {
+        "should": 6, "were": 4, "missed": 2, "spurious": 0, "rules": 1, "incomplete_days": 1, "events": 7,
+    }  # fmt: skip
     assert metadata["wrong"].value == ["missed: a.b red S1"]
     assert {each.partition for each in done.asset_materializations_for_node("rule_review")} == {
         "2024-03-01",
@@ -83,22 +89,28 @@ def test_a_run_asks_for_its_days_and_tells_what_was_found(tmp_path: Path) -> Non
 
 
 def test_a_failure_is_one_of_dagster_with_the_reason_in_one_line(tmp_path: Path) -> None:
-    said = "print('working', file=sys.stderr); print('liaowang: the broker is away', file=sys.stderr)"
-    code = f"import sys; {said}; sys.exit(4)"
-    done = run(Settings(home=tmp_path), program(tmp_path, code))
-    assert not done.success
-    (failed,) = [event for event in done.all_events if event.is_step_failure]
-    error = failed.step_failure_data.error
-    assert error is not None
-    told = "liaowang rules review ended with exit code 4: liaowang: the broker is away"
-    assert told in error.message + (error.cause.message if error.cause else "")
+    def review(settings: Settings, first: date, last: date) -> Told:
+        raise Unavailable("the broker is away")
+
+    assert "the review of rules failed: the broker is away" in failure(run(Settings(home=tmp_path), review))
 
 
-def test_the_command_is_there_and_hears_these_settings_but_no_secrets(tmp_path: Path) -> None:
-    assert COMMAND.exists()
-    given = environment(Settings(home=tmp_path, warehouse_port=4321, service_password="hush"))
-    assert (given[f"{PREFIX}WAREHOUSE_PORT"], given[f"{PREFIX}HOME"]) == ("4321", str(tmp_path))
-    assert "hush" not in given.values()
+def test_definitions_without_a_review_say_so_when_one_is_run(tmp_path: Path) -> None:
+    assert "none was handed in" in failure(run(Settings(home=tmp_path)))
+
+
+def test_the_definitions_that_dagster_loads_have_the_review_of_the_command(tmp_path: Path) -> None:
+    """A broker that is away is the first thing that it meets, and no other program is started for it."""
+    code = (
+        "from datetime import date; from schemas.settings import Settings; from pathlib import Path;"
+        "from dagster_project.definitions import review;"
+        f"review(Settings(home=Path({str(tmp_path)!r}), kafka_port=1), date(2024, 3, 1), date(2024, 3, 2))"
+    )
+    given = {**os.environ, f"{PREFIX}HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=given, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.splitlines()[-1].startswith("schemas.errors.Unavailable: rules at 127.0.0.1:1")
 
 
 def test_builds_leave_it_alone_and_every_night_takes_the_open_days() -> None:

@@ -12,14 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dagster_project.mart.rule_quality import RuleWarning, store, stored
+from dagster_project.mart.rule_quality import RuleWarning, stored
 from dagster_project.warehouse import warehouse
 from deploy.cli.output import screen
 from deploy.cli.progress_bar import progress_bars
 from deploy.environment import declared, load_settings
+from deploy.rule_history.kept_review import review_and_keep, unknown_epochs
 from deploy.rule_history.review import Asked, Outcome
-from deploy.rule_history.review import review as reviewed
-from deploy.rules import files as files
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
@@ -84,23 +83,16 @@ def _day(text: str, name: str) -> date | None:
 
 
 def _review(settings: Settings, asked: Asked) -> Outcome:
-    history = files.history(settings)
     with progress_bars(Console(stderr=True)) as bars:
         task = bars.add_task("review", total=None)
 
         def told(done: int, total: int) -> None:
             bars.update(task, advance=done, total=total)
 
-        found = reviewed(settings, load_contracts(declared().feeds), history, asked, datetime.now(UTC), told)
-    with warehouse(settings) as open:
-        store(open, found.days, found.warnings)
-    if found.unknown:
-        named = ", ".join(map(str, found.unknown[:5])) + (", …" if len(found.unknown) > 5 else "")
-        typer.echo(
-            f"note: landed ticks name rules of epoch {named}, and those were never published on this topic "
-            "of rules: they are passed over",
-            err=True,
-        )
+        contracts = load_contracts(declared().feeds)
+        found = review_and_keep(settings, contracts, asked, datetime.now(UTC), told)
+    if note := unknown_epochs(found):
+        typer.echo(f"note: {note}", err=True)
     return found
 
 
