@@ -11,14 +11,12 @@ the broker did not acknowledge everything: post the same batch again, the ids ke
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from threading import BoundedSemaphore
@@ -28,12 +26,11 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from schemas.contract import Contract, load_contracts
-from schemas.decoder import Decoder
 from schemas.department_use import strange_tokens
 from schemas.errors import Misdeclared, Unavailable
 from schemas.in_use import departments_of, in_use
 from schemas.settings import Settings
-from streams.bounded import Crowded, Places
+from streams.bounded import Crowded
 from streams.http_doors import guarding
 from streams.http_guard import OK, UNWELL, Guard, guard_of, hosts_of
 from streams.intake.acknowledged import AcknowledgedProducer
@@ -42,6 +39,7 @@ from streams.intake.broker_health import BrokerHealth
 from streams.intake.encoding import Broken, TooLarge, Unsupported, decoded
 from streams.intake.journal import log_as_json
 from streams.intake.rights import Rights, Scope
+from streams.intake.served import AT_ONCE, BODY_SECONDS, Feed, Refused, serve
 from streams.intake.stamp import stamp_of, write_stamp
 from streams.patient_aiohttp import serving
 from streams.stopping import stop_on_signals
@@ -49,37 +47,12 @@ from streams.stopping import stop_on_signals
 log = logging.getLogger(__name__)
 
 MAX_BODY = 8 * 1024 * 1024
-RETRY_SECONDS = 5
 THREADS = 8
-AT_ONCE, WAITING = 4, 60
-"""Batches of one department that are in memory at once, and that wait for it without having been read."""
-BODY_SECONDS, SHUTDOWN_SECONDS = 60.0, 60.0
+SHUTDOWN_SECONDS = 60.0
 LARGE, LARGE_AT_ONCE = 1024 * 1024, 2
 """Bodies of more bytes are taken apart two at a time: one of crumbs takes ten times its size meanwhile."""
-BEARER = "Bearer "
 _STATUS = {Unsupported: 415, Broken: 400, TooLarge: 413}
 JOURNAL = web.RequestKey("journal", dict[str, Any])
-
-
-class Refused(Exception):
-    """A request that is not taken: the HTTP status and what the answer says."""
-
-    def __init__(self, status: int, error: str, **more: Any) -> None:
-        super().__init__(error)
-        self.status, self.answer = status, {"error": error, **more}
-
-    def response(self) -> web.Response:
-        """Write it as the answer."""
-        headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": str(RETRY_SECONDS)}}
-        return web.json_response(self.answer, status=self.status, headers=headers.get(self.status))
-
-
-@dataclass(frozen=True)
-class Feed:
-    """A contract ready to check events."""
-
-    contract: Contract
-    decoder: Decoder
 
 
 class Gateway:
@@ -96,12 +69,11 @@ class Gateway:
         stamp: str = "",
         rights: Rights | None = None,
     ) -> None:
-        self._places: dict[str, Places] = {}
         self._producer, self._broker, self._now = producer, broker, now
         self._guard = guard or Guard(hosts_of())
         self._threads = ThreadPoolExecutor(THREADS, "gateway")
         self._large = BoundedSemaphore(LARGE_AT_ONCE)
-        self._serve(contracts, tokens, stamp, rights)
+        self._served = serve(contracts, tokens, stamp, rights)
 
     def take(
         self,
@@ -114,18 +86,7 @@ class Gateway:
 
         `stamp` is what `/healthz` says of them, so that whoever has them taken can see that they are.
         """
-        self._serve(contracts, tokens, stamp, rights)
-
-    def _serve(
-        self, contracts: Mapping[str, Contract], tokens: Mapping[str, str], stamp: str, rights: Rights | None
-    ) -> None:
-        self._feeds = {name: Feed(contract, Decoder(contract)) for name, contract in contracts.items()}
-        self._tokens = {department: token.encode() for department, token in tokens.items() if token}
-        self._places = {
-            department: self._places.get(department) or Places(AT_ONCE, WAITING, BODY_SECONDS)
-            for department in self._tokens
-        }
-        self._stamp, self._rights = stamp, rights or Rights()
+        self._served = serve(contracts, tokens, stamp, rights, self._served.places)
 
     def application(self) -> web.Application:
         """Make the web application; while it runs the broker is knocked at, and in the end all is flushed."""
@@ -149,14 +110,15 @@ class Gateway:
         await asyncio.to_thread(self._producer.close)
 
     async def _post(self, request: web.Request) -> web.Response:
-        department = self._department(request.headers.get("Authorization", ""))
-        feed = self._feed(request.match_info["feed"], department)
+        served = self._served
+        department = served.department(request.headers.get("Authorization", ""))
+        feed = served.feed(request.match_info["feed"], department)
         request[JOURNAL] = {"feed": feed.contract.feed, "department": department}
         try:
-            async with self._places[department].one():
+            async with served.places[department].one():
                 body = await _read(request)
                 encoding = request.headers.get("Content-Encoding", "")
-                scope = self._rights.scope(department, feed.contract)
+                scope = served.rights.scope(department, feed.contract)
                 take = partial(self._take, feed, body, encoding, scope)
                 accepted = await asyncio.get_running_loop().run_in_executor(self._threads, take)
         except Crowded:
@@ -167,32 +129,12 @@ class Gateway:
     async def _health(self, request: web.Request) -> web.Response:
         pulse = self._broker.pulse
         code = 200 if pulse.well else 503
-        if not self._owners(request.headers.get("Authorization", "")):
+        served = self._served
+        if not served.owners(request.headers.get("Authorization", "")):
             return web.json_response(OK if pulse.well else UNWELL, status=code)
         status = "ok" if pulse.well else "degraded" if pulse.failures else "starting"
-        told = {"status": status, "broker": pulse.as_json(), "declarations": self._stamp}
+        told = {"status": status, "broker": pulse.as_json(), "declarations": served.stamp}
         return web.json_response(told, status=code)
-
-    def _department(self, authorization: str) -> str:
-        """Tell whose token this is; 401 where it is nobody's."""
-        owners = self._owners(authorization)
-        if not owners:
-            raise Refused(401, "send the department's token as `Authorization: Bearer <token>`")
-        return owners[0]
-
-    def _owners(self, authorization: str) -> list[str]:
-        """Whose token this is. All are compared, each in constant time, so timing tells nothing."""
-        given = authorization.removeprefix(BEARER).encode(errors="surrogateescape")
-        owners = [owner for owner, token in self._tokens.items() if hmac.compare_digest(token, given)]
-        return owners if authorization.startswith(BEARER) else []
-
-    def _feed(self, name: str, department: str) -> Feed:
-        feed = self._feeds.get(name)
-        if feed is None:
-            raise Refused(404, "no such feed", feeds=sorted(self._feeds))
-        if reason := self._rights.refusal(department, feed.contract):
-            raise Refused(403, reason)
-        return feed
 
     def _take(self, feed: Feed, body: bytes, encoding: str, scope: Scope | None) -> int:
         """Check and store one batch (in a thread); returns how many events are stored."""
@@ -298,10 +240,9 @@ def _rights(settings: Settings) -> Rights:
 
 async def _serve(gateway: Gateway, port: int, again: Callable[[], Settings] | None) -> None:
     stop, loop = stop_on_signals(), asyncio.get_running_loop()
+    one = ThreadPoolExecutor(1, "declarations")  # of two takings the later one counts
     if again is not None:
-        loop.add_signal_handler(
-            signal.SIGHUP, partial(loop.run_in_executor, None, take_again, gateway, again)
-        )
+        loop.add_signal_handler(signal.SIGHUP, partial(loop.run_in_executor, one, take_again, gateway, again))
     async with serving(gateway.application(), port, shutdown=SHUTDOWN_SECONDS):
         await stop.wait()
 

@@ -23,9 +23,10 @@ from schemas.settings import Settings
 from streams.http_guard import UNWELL
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.broker_health import BrokerHealth
-from streams.intake.gateway import AT_ONCE, MAX_BODY, MAX_ITEMS, WAITING, Gateway, take_again
+from streams.intake.gateway import MAX_BODY, MAX_ITEMS, Gateway, take_again
 from streams.intake.journal import JsonLines
 from streams.intake.rights import Rights
+from streams.intake.served import AT_ONCE, WAITING
 from streams.intake.stamp import read_stamp, stamp_of
 from tests.streams.intake.broker import read
 from tests.streams.intake.feeds import AIR, HEALTH, NOON, air, on_topic
@@ -253,11 +254,11 @@ def test_other_declarations_are_taken_while_it_runs(kafka: str, topic: str, tmp_
         async with posting(gateway) as post:
             assert (await post(b"[]", path=path))[0] == 404
             assert (await post(b"[]", key, path))[0] == 401
-            crowded = gateway._places["ecology"]
+            crowded = gateway._served.places["ecology"]
             gateway.take(contracts | {HEALTH.feed: on_topic(HEALTH, topic)}, settings.tokens(), "second")
             assert (await post(b"[]", key, path))[:2] == (202, {"accepted": 0})
             assert (await post(air("1")))[0] == 202
-            assert gateway._places["ecology"] is crowded, "who waits for his place has it still"
+            assert gateway._served.places["ecology"] is crowded, "who waits for his place has it still"
             assert (await post(None, key, "/healthz"))[1]["declarations"] == "second"
             take(tmp_path, FILES)
             (tmp_path / FOLDER / "feeds/health/infectious-disease.yaml").write_text("{")
