@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from schemas.contract import Contract
-from schemas.errors import Misdeclared, Unavailable
+from schemas.errors import LiaowangError, Misdeclared, Unavailable
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_yaml import parse_published
 from streams.watch.publish.published import RULE, History
@@ -88,7 +88,8 @@ class ActiveRules:
         self._reader, self._contracts = EpochReader(bootstrap), contracts
         self._files = files
         self._under: Contracts = MappingProxyType({})
-        self._parsed: dict[tuple[str, int], Rule] = {}
+        self._parsed: dict[tuple[str, int, str], Rule] = {}
+        self._seen: History | None = None
         self._now: RuleBookNow | None = None
         self._said = ""
         self._stop, self._thread = Event(), Thread(target=self._run, name="active-rules", daemon=True)
@@ -106,13 +107,14 @@ class ActiveRules:
                 raise Unavailable(
                     "no rules are published yet; `liaowang up` and `liaowang rules publish` do it"
                 )
-            if self._now is None or history.epoch != self._now.epoch or self._now.unreadable:
-                self._now = self._read(history)
+            if history is not self._seen or history.epoch != self.now.epoch or self.now.unreadable:
+                self._now, self._seen = self._read(history), history
             self._tell("")
         except Unavailable as error:
             if self._now is None:
                 self._now = declared_now(self._files())
-            self._tell(f"{error}; going on with the rules known before")
+            which = "known before" if self._now.epoch else "of the declarations in use"
+            self._tell(f"{error}; going on with the rules {which}")
 
     def watch(self) -> None:
         """Look now, and from now on beside the caller until `close`."""
@@ -130,6 +132,8 @@ class ActiveRules:
         while not self._stop.wait(LOOK_SECONDS):
             try:
                 self.look()
+            except LiaowangError as error:
+                self._tell(f"{error}; going on with the rules known before")
             except Exception:  # whatever it is, the next look may do better, and the book of before goes on
                 log.exception("the rules in force cannot be looked at; those known before go on")
 
@@ -145,9 +149,14 @@ class ActiveRules:
         return book
 
     def _parse(self, id: str, version: int, text: str) -> Rule:
-        if (id, version) not in self._parsed:
-            self._parsed[id, version] = parse_published(text, f"{id}@{version}", self._under)
-        return self._parsed[id, version]
+        place = (
+            id,
+            version,
+            text,
+        )  # a topic that was made anew may say something else under the same version
+        if place not in self._parsed:
+            self._parsed[place] = parse_published(text, f"{id}@{version}", self._under)
+        return self._parsed[place]
 
     def _tell(self, said: str) -> None:
         if said and said != self._said:
