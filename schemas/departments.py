@@ -85,6 +85,22 @@ class Departments:
         """What a department is called; its id where it is not declared."""
         return self.known[id].name[language] if id in self.known else id
 
+    def titled(self, id: str) -> str:
+        """A department by its id and its name, as lists show it."""
+        return f"{id} {self.name(id)}" if id in self.known else id
+
+    def names(self, id: str) -> dict[str, str]:
+        """What a department is called, by language; empty where it is not declared."""
+        return dict(self.known[id].name) if id in self.known else {}
+
+    def call(self, id: str) -> str:
+        """Whom to call about it, in one line; empty where it is not declared."""
+        if id not in self.known:
+            return ""
+        contact = self.known[id].contact
+        office = contact.office.get("zh", "")
+        return ", ".join(filter(None, (office, contact.phone, contact.email, *contact.stewards)))
+
     def with_above(self, id: str) -> tuple[str, ...]:
         """A department and those that it is part of, from below; an undeclared one is alone."""
         found = [id]

@@ -9,17 +9,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dagster_project.build.indicator_sql import FIGURE
 from dagster_project.explain.explanation import Explanation
+from schemas.departments import Departments
 
 TEMPLATES = Path(__file__).parent
 
 
-def explain_page(found: Explanation) -> str:
-    """The page; texts of others (ids, sources) are escaped."""
+def explain_page(found: Explanation, departments: Departments | None = None) -> str:
+    """The page; texts of others (ids, sources) are escaped. Departments have their names where they are given."""
     pages = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     meanings = {name: comment for name, _, comment in FIGURE}
-    return pages.get_template("explain.html").render(it=found, meanings=meanings, shown=shown)
+    return pages.get_template("explain.html").render(
+        it=found, meanings=meanings, shown=shown, titled=(departments or Departments({})).titled
+    )
 
 
 def shown(value: Any) -> str:

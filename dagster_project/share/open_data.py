@@ -7,13 +7,14 @@ are not classified; so is every field that is not public. Formats: Data Package 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from dagster_project.build.indicator import Indicator
 from dagster_project.build.indicator_sql import FIGURE
 from schemas.contract import Contract
+from schemas.departments import Departments
 
 EVERY = {"day": "P1D", "month": "P1M", "quarter": "P3M", "year": "P1Y"}
 WORDS = {"day": "daily", "month": "monthly", "quarter": "quarterly", "year": "yearly"}
@@ -52,6 +53,9 @@ class Dataset:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     region: str = ""
+    publisher: str = ""
+    """What who answers for it is called; empty where the owner is not declared."""
+    email: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,21 @@ REGIONS = (
 )
 
 
-def datasets(contracts: Sequence[Contract], indicators: Sequence[Indicator]) -> dict[str, Dataset]:
+def datasets(
+    contracts: Sequence[Contract], indicators: Sequence[Indicator], departments: Departments | None = None
+) -> dict[str, Dataset]:
     """Everything that may be exported, by id; feeds without a public field are not among it."""
     found = [_of_indicator(indicator) for indicator in indicators]
     found += [_of_feed(contract) for contract in contracts if _public(contract)]
-    return {item.id: item for item in sorted(found, key=lambda item: item.id)}
+    named = [_named(item, departments) for item in found]
+    return {item.id: item for item in sorted(named, key=lambda item: item.id)}
+
+
+def _named(dataset: Dataset, departments: Departments | None) -> Dataset:
+    department = departments.get(dataset.owner) if departments else None
+    if department is None:
+        return dataset
+    return replace(dataset, publisher=department.name["en"], email=department.contact.email)
 
 
 def descriptor(
@@ -100,13 +114,18 @@ def descriptor(
         "created": released.isoformat(),
         "release": seq,
         "owner": dataset.owner,
-        "contributors": [{"title": dataset.owner, "role": "publisher"}],
+        "contributors": [_publisher(dataset)],
         "licenses": [_licence(dataset.licence)],
         "updateFrequency": WORDS[dataset.period],
         "accrualPeriodicity": f"R/{EVERY[dataset.period]}",
         "keywords": ["公共数据开放", *dataset.id.split(".")],
         "resources": resources,
     }
+
+
+def _publisher(dataset: Dataset) -> dict[str, str]:
+    found = {"title": dataset.publisher or dataset.owner, "role": "publisher"}
+    return found | {"email": dataset.email} if dataset.email else found
 
 
 def _licence(name: str) -> dict[str, str]:

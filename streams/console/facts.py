@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from schemas.contract import Contract
+from schemas.departments import Department, Departments
 from schemas.regions import PROVINCE
 from streams.console.reading import Reading
 
@@ -136,6 +137,8 @@ class FeedState:
     watermark: datetime | None
     lag: int | None
     lateness: float
+    behind: Department | None = None
+    """Who is behind it, as declared; None where nobody of this id is."""
 
     def stale(self, now: datetime) -> bool:
         """Whether its live clock is behind by more than the contract lets events be late."""
@@ -143,7 +146,10 @@ class FeedState:
 
 
 def feed_states(
-    service: Reading, contracts: Mapping[str, Contract], ends: Mapping[tuple[str, int], int] | None
+    service: Reading,
+    contracts: Mapping[str, Contract],
+    ends: Mapping[tuple[str, int], int] | None,
+    departments: Departments | None = None,
 ) -> tuple[FeedState, ...]:
     """Every feed, by name; `ends` are the broker's end offsets by (topic, partition), None where it is away."""
     landed = {row[0]: row[1:] for row in service.rows(_LANDED)}
@@ -165,6 +171,7 @@ def feed_states(
                 watermark if watermark is not None and watermark.year > 1970 else None,
                 lag,
                 contract.lateness.total_seconds(),
+                departments.get(contract.department) if departments else None,
             )
         )
     return tuple(states)

@@ -21,8 +21,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from schemas.contract import Contract, load_contracts
+from schemas.departments import Departments
 from schemas.errors import Misdeclared, Unavailable
-from schemas.in_use import in_use
+from schemas.in_use import departments_of, in_use
 from schemas.settings import HOST, Settings
 from streams.bounded import Bound, Places, Shares
 from streams.console import facts, meters
@@ -200,7 +201,16 @@ def _feeds(
         ends = {(t.name, partition): end for t in found for partition, (_, end) in t.offsets.items()}
     except (Unavailable, OSError) as error:
         log.warning("lag is not known: %s", error)
-    return facts.feed_states(service, contracts, ends)
+    return facts.feed_states(service, contracts, ends, _departments(settings))
+
+
+def _departments(settings: Settings) -> Departments | None:
+    """The departments as they are declared now, so that another telephone is shown without a restart."""
+    try:
+        return departments_of(in_use(settings))
+    except Misdeclared as error:
+        log.warning("departments are shown by their ids: %s", error)
+        return None
 
 
 def _provider(settings: Settings, http: httpx.Client) -> Provider | None:

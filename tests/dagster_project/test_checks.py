@@ -114,6 +114,14 @@ def test_a_failed_day_is_a_task_with_evidence_and_a_status(house: House) -> None
     found = json.loads(liaowang(house.settings, "quality", "tasks", "--json").stdout)
     (task,) = [item for item in found if item["table"] == AIR.table]
     assert (task["task"], task["department"], task["state"]) == (f"{AIR.table}/{DAY}", "ecology", "open")
+    assert task["department_name"]["zh"] == "浙江省生态环境厅"
+    listed = liaowang(house.settings, "quality", "tasks", "--department", "ecology").stdout
+    assert f"{AIR.table}/{DAY}" in listed and "ecology 浙江省生态环境厅" in listed
+    assert "监测中心" in liaowang(house.settings, "quality", "show", f"{AIR.table}/{DAY}").stdout
+    wrong = liaowang(house.settings, "quality", "tasks", "--department", "ecolgy")
+    assert (
+        wrong.returncode == 2 and "quality tasks: --department: no such department: 'ecolgy'" in wrong.stderr
+    )
     assert task["failed"] == ["quarantine_share: 1 of 2 rows are in quarantine"]
     assert task["evidence"] == [
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import warnings
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,16 @@ with warnings.catch_warnings():
 
 from dagster_project.days.spans import Span
 from dagster_project.share.export import FORMATS, export, read_package
-from dagster_project.share.open_data import datasets
+from dagster_project.share.open_data import datasets, descriptor
 from schemas.contract_model import Contract, Field
+from schemas.department_yaml import parse_departments
 from schemas.errors import Misdeclared
 from tests.dagster_project.house import AIR, CONTRACTS, INDICATORS, REQUESTS, House, reading
 from tests.dagster_project.test_command import liaowang
 
 DAY = date(2024, 3, 1)
 NEXT = date(2024, 3, 2)
+NOW = datetime(2024, 3, 3, tzinfo=UTC)
 GOOD = INDICATORS["ecology.good-air-days"]
 KNOWN = datasets(list(CONTRACTS.values()), list(INDICATORS.values()))
 
@@ -118,3 +120,20 @@ def test_only_public_fields_are_given_away() -> None:
     known: dict[str, Any] = datasets([mixed, closed], [])
     assert list(known) == [REQUESTS.feed]
     assert [column.name for column in known[REQUESTS.feed].columns] == ["day", "time", "open"]
+
+
+def test_a_publisher_has_its_name_and_address_where_it_is_declared() -> None:
+    text = """departments:
+  - department: governance
+    name: {zh: 社会治理中心, en: Governance Centre}
+    regions: ["330000"]
+    contact: {stewards: [a], email: data@example.gov.cn}
+"""
+    departments = parse_departments(text, Path("departments.yaml"))
+    known = datasets([REQUESTS, AIR], [], departments)
+    package = descriptor(known[REQUESTS.feed], (1, NOW), [], [])
+    assert package["owner"] == "governance" and package["contributors"] == [
+        {"title": "Governance Centre", "role": "publisher", "email": "data@example.gov.cn"}
+    ]
+    (undeclared,) = descriptor(known[AIR.feed], (1, NOW), [], [])["contributors"]
+    assert undeclared == {"title": "ecology", "role": "publisher"}

@@ -213,7 +213,13 @@ def test_who_sends_from_outside_has_a_token_and_so_have_its_offices() -> None:
 def test_names_and_what_is_said_of_one_that_is_none() -> None:
     departments = parse_departments(GOOD, FILE)
     assert departments.name("ecology") == "生态环境厅" and departments.name("ecology", "en") == "Ecology"
-    assert departments.name("old") == "old"
+    assert departments.name("old") == "old" == departments.titled("old") and departments.names("old") == {}
+    assert departments.titled("ecology") == "ecology 生态环境厅"
+    assert departments.names("ecology") == {"zh": "生态环境厅", "en": "Ecology"}
+    assert departments.call("ecology") == "+86 571-1234 5678, feeds@example.gov.cn, ecology-steward"
+    assert (
+        departments.call("ecology-hangzhou") == "监测站, hangzhou-steward" and departments.call("old") == ""
+    )
     said = departments.unknown("ecolgy")
     assert said.startswith("no such department: 'ecolgy'; there are ecology, ecology-hangzhou, ecology-linan")
     assert "did you mean ecology?" in said and "liaowang department add" in said

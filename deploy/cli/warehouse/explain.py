@@ -28,6 +28,7 @@ from deploy.cli.output import screen
 from deploy.environment import declared, load_settings
 from schemas.contract import load_contracts
 from schemas.errors import LiaowangError, Misdeclared
+from schemas.in_use import departments_of
 from schemas.pseudonyms import Pseudonyms
 from schemas.regions import Regions, load_regions
 from schemas.settings import HOST
@@ -63,7 +64,7 @@ def explain(
     target = html or (page_path(settings.home, found) if page else None)
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(explain_page(found), encoding="utf-8")
+        target.write_text(explain_page(found, departments_of(declared())), encoding="utf-8")
     if as_json:
         typer.echo(to_json(found, replayed))
     else:
@@ -150,8 +151,10 @@ def _shares(found: Explanation) -> Table:
 
 
 def _show_sources(console: Console, found: Explanation) -> None:
+    departments = departments_of(declared())
     for source in found.sources:
-        title = f"{source.feed}, department {source.department}, {source.first}..{source.last}"
+        who = departments.titled(source.department)
+        title = f"{source.feed}, department {who}, {source.first}..{source.last}"
         table = Table("build", "days", "contract", "gate", "rows", "quarantined", title=title)
         for part in source.parts[-10:]:
             days = f"{part.first}..{part.last}"

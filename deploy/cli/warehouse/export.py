@@ -19,6 +19,7 @@ from deploy.cli.output import screen
 from deploy.environment import declared, load_settings
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
+from schemas.in_use import departments_of
 
 
 class Format(StrEnum):
@@ -41,12 +42,14 @@ def export(
     settings = load_settings()
     contracts = load_contracts(declared().feeds)
     indicators = all_figures([contract.table for contract in contracts.values()], declared())
-    known = datasets(list(contracts.values()), list(indicators.values()))
+    departments = departments_of(declared())
+    known = datasets(list(contracts.values()), list(indicators.values()), departments)
     if show:
         table = Table("dataset", "title", "owner", "licence", "updated", "fields")
         for item in known.values():
             updated = WORDS[item.period]
-            table.add_row(item.id, item.title_zh, item.owner, item.licence, updated, str(len(item.columns)))
+            owner, fields = departments.titled(item.owner), str(len(item.columns))
+            table.add_row(item.id, item.title_zh, owner, item.licence, updated, fields)
         screen().print(table)
         return
     if dataset not in known:

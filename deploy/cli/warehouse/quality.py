@@ -11,12 +11,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from dagster_project.gate import tasks as quality_tasks
-from dagster_project.gate.tasks import CLOSED, OPEN, RESOLVED
+from dagster_project.gate.tasks import CLOSED, OPEN, RESOLVED, Task
 from dagster_project.mart import day_status
 from dagster_project.warehouse import warehouse
 from deploy.cli.output import calm, say_json, screen
-from deploy.environment import load_settings
+from deploy.environment import declared, load_settings
+from schemas.departments import Departments
 from schemas.errors import Misdeclared
+from schemas.in_use import departments_of
 
 app = typer.Typer(help="What did not pass its gate.", no_args_is_help=True)
 DAY_FORMAT = ["%Y-%m-%d"]
@@ -34,37 +36,41 @@ def tasks(
     calm()
     if state not in (OPEN, RESOLVED, CLOSED, "all"):
         raise Misdeclared("quality tasks", "--state", "must be open, resolved, closed or all")
+    departments = departments_of(declared())
     with warehouse(load_settings()) as open:
-        found = [
-            item
-            for item in quality_tasks.tasks(open)
-            if department in ("", item.department) and state in ("all", item.state)
-        ]
+        known = quality_tasks.tasks(open)
+    demand_known(department, departments, known)
+    found = [item for item in known if department in ("", item.department) and state in ("all", item.state)]
     if as_json:
-        say_json([item.as_json() for item in found])
+        say_json([item.as_json() | {"department_name": departments.names(item.department)} for item in found])
         return
     table = Table("task", "department", "state", "failed", "evidence", "since")
     for item in found:
         failed = escape("\n".join(item.failed))
         rows = f"{len(item.evidence)} rows" if item.evidence else ""
-        table.add_row(item.task, item.department, item.state, failed, rows, f"{item.at:%Y-%m-%d %H:%M}")
+        who = departments.titled(item.department)
+        table.add_row(item.task, who, item.state, failed, rows, f"{item.at:%Y-%m-%d %H:%M}")
     screen().print(table if found else "no quality tasks")
 
 
 @app.command()
 def show(task: Name, as_json: Json = False) -> None:
-    """Show one task with its evidence: places in the log or regions, and what each broke."""
+    """Show one task with its evidence: places in the log or regions, and what each broke; and whom to call."""
     calm()
+    departments = departments_of(declared())
     with warehouse(load_settings()) as open:
         found = [item for item in quality_tasks.tasks(open) if item.task == task]
     if not found:
         raise Misdeclared("quality show", task, "no such task; see liaowang quality tasks --state all")
     (item,) = found
     if as_json:
-        say_json(item.as_json())
+        say_json(item.as_json() | {"department_name": departments.names(item.department)})
         return
     console = screen(highlight=False)
-    console.print(f"{item.task}: {item.state}, {item.department}, build {item.build_id} {escape(item.note)}")
+    who = departments.titled(item.department)
+    console.print(f"{item.task}: {item.state}, {who}, build {item.build_id} {escape(item.note)}")
+    if call := departments.call(item.department):
+        console.print(f"call: {escape(call)}")
     for words in item.failed:
         console.print(f"  [red]{escape(words)}")
     for names, rows in groupby(item.evidence, key=tuple):
@@ -81,6 +87,12 @@ def close(task: Name, note: Annotated[str, typer.Option(help="Why nothing is to 
     with warehouse(load_settings()) as open:
         quality_tasks.close(open, task, note, datetime.now(UTC))
     typer.echo(f"{task} is closed")
+
+
+def demand_known(department: str, departments: Departments, known: list[Task]) -> None:
+    """Misdeclared where there is no such department, declared or with a task of before."""
+    if department and department not in departments and all(item.department != department for item in known):
+        raise Misdeclared("quality tasks", "--department", departments.unknown(department))
 
 
 def days(

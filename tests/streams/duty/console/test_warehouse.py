@@ -158,6 +158,9 @@ def test_the_pipeline_tells_of_feeds_gate_and_releases(both: Both) -> None:
         until(lambda: "ecology_air_quality" in client.get("/health").text)
         until(lambda: "ecology.air-quality" in client.get("/health").text)
         assert "未知" in client.get("/health").text, "the broker is away"
+        assert (
+            "浙江省生态环境厅<br>" in client.get("/health").text and "监测中心" in client.get("/health").text
+        )
 
 
 def test_a_reading_that_fails_for_another_reason_does_not_shut_the_warehouse_out(both: Both) -> None:
