@@ -1,4 +1,4 @@
-"""`liaowang contracts`: what changed since the contracts were last released, and whether it may."""
+"""`liaowang contracts`: whether examples hold, what changed since the last release, and whether it may."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
+from deploy.cli.complaint import complain
 from deploy.cli.output import say_json
 from deploy.environment import declared
-from schemas.contract import RELEASED, Contract, load_contracts
+from schemas.contract import RELEASED, Contract, load_contract, load_contracts
+from schemas.contract_files import ContractFiles
+from schemas.contract_trial import try_examples, unshown
 from schemas.department_use import check_named, named_by_contracts
 from schemas.department_yaml import load_departments
 from schemas.departments import Departments
@@ -26,7 +29,9 @@ from schemas.in_use import departments_of
 from schemas.roles import load_roles
 from schemas.whole import write_whole
 
-app = typer.Typer(help="Contracts against the last released ones.", no_args_is_help=True)
+app = typer.Typer(
+    help="Contracts: their examples, and what changed since they were last released.", no_args_is_help=True
+)
 Feeds = Annotated[
     Path,
     typer.Option(
@@ -62,6 +67,51 @@ def check(
         _show(found)
     if any(item.problems for item in found):
         raise typer.Exit(1)
+
+
+@app.command()
+def test(
+    feeds: Feeds,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Feeds or files; all feeds where none is named.", show_default=False),
+    ] = None,
+) -> None:
+    """Run the examples of contracts; exit code 1 where one does not hold, or a field's rule has none."""
+    chosen = _named(feeds, names)
+    wrong = [
+        f"{contract.feed}: {each.name}: expected {each.expected}, got {each.found}"
+        for contract in chosen
+        for each in try_examples(contract)
+        if not each.holds
+    ]
+    wrong += [
+        f"{contract.feed}: examples: none shows what is rejected for {rule}"
+        for contract in chosen
+        for rule in unshown(contract)
+    ]
+    for line in wrong:
+        complain(line)
+    if wrong:
+        raise typer.Exit(1)
+    run = sum(len(contract.examples) for contract in chosen)
+    typer.echo(f"{len(chosen)} contracts do what their {run} examples say")
+
+
+def _named(feeds: Path, names: Sequence[str] | None) -> list[Contract]:
+    """The contracts of these feeds or files, or all; of the folder only those named are read."""
+    if not names:
+        return list(load_contracts(feeds).values())
+    there, found = ContractFiles(feeds), []
+    for name in names:
+        if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
+            found.append(load_contract(Path(name)))
+        elif name in there:
+            found.append(there[name])
+        else:
+            known = ", ".join(there) or "none"
+            raise Misdeclared(str(feeds), name, f"no such feed and no such file; there are {known}")
+    return found
 
 
 @app.command()

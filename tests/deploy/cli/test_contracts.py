@@ -42,6 +42,38 @@ def edit(folders: tuple[str | Path, ...], old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
+def test_examples_are_run_for_one_feed_one_file_or_all(folders: tuple[str | Path, ...]) -> None:
+    feeds = folders[:2]
+    assert liaowang("test", *feeds).stdout.startswith("5 contracts do what their ")
+    path = Path(folders[1]) / AIR
+    for name in ("ecology.air-quality", path):
+        done = liaowang("test", name, *feeds)
+        assert (done.returncode, done.stdout) == (0, "1 contracts do what their 15 examples say\n"), (
+            done.stderr
+        )
+    edit(folders, "aqi: 501}", "aqi: 499}")
+    edit(folders, "pm25: 83.8}", 'pm25: "83.8"}')
+    edit(folders, "averaging: 8h", "averaging: 1h")
+    wrong = liaowang("test", "ecology.air-quality", *feeds)
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert wrong.stderr.splitlines() == [
+        "ecology.air-quality: a daily mean of a city without an index: expected accepted,"
+        " got rejected for pm25: type",
+        "ecology.air-quality: an index beyond the scale: expected rejected for aqi: maximum, got accepted",
+        "ecology.air-quality: an unknown averaging period: expected rejected for averaging: enum, got accepted",
+    ]
+    unknown = liaowang("test", "ecology.water", *feeds)
+    assert unknown.returncode == 2 and "no such feed and no such file; there are duty.disp" in unknown.stderr
+
+
+def test_a_rule_of_a_field_that_no_example_shows_is_told(folders: tuple[str | Path, ...]) -> None:
+    shown = "averaging: 8h, pm25: 35.5}\n          field: averaging\n          rule: enum"
+    edit(folders, shown, "averaging: 1h, pm25: 0}\n          field: pm25\n          rule: missing")
+    done = liaowang("test", "ecology.air-quality", *folders[:2])
+    told = "ecology.air-quality: examples: none shows what is rejected for averaging: enum\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+
+
 def test_a_breaking_change_stops_ci_until_it_is_a_new_major_version(folders: tuple[str | Path, ...]) -> None:
     edit(folders, "maximum: 1000}", "maximum: 900}")
     done = liaowang("check", *folders)

@@ -67,6 +67,7 @@ NOTHING: set[str] = set()
     [
         (("detect", "list", "--json"), NOTHING, '{"method": "ears-c1"'),
         (("rules", "lint", "ecology.pm25-high"), NOTHING, "1 rules are declared well"),
+        (("contracts", "test", "ecology.air-quality"), NOTHING, "1 contracts do what their 15 examples say"),
         (("status", "--json"), NOTHING, '"well": false'),
         (("duty", "who", "--role", "duty-desk", "--region", "330106"), SQLALCHEMY, "(duty-province, "),
     ],
