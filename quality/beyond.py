@@ -1,4 +1,4 @@
-"""Checks that GX cannot say, as pure functions: what they compare comes in, what failed comes out in words."""
+"""Checks that GX cannot say, as pure functions: what they compare comes in, findings come out."""
 
 from __future__ import annotations
 
@@ -7,50 +7,54 @@ from datetime import date, datetime, timedelta
 
 from quality.suites import Expectation
 from schemas.fields import midnight
+from schemas.findings import Finding, Found
 from schemas.gate import Gate
 from schemas.regions import Regions
 
-NAMED = 5
+QUARANTINE, DRIFT_DAY, DRIFT_WEEK = "quarantine_share", "drift_day", "drift_week"
+COMPLETE, FRESHNESS, RANKING = "regions_complete", "freshness", "ranking_observed"
 
 
 def expectations(gate: Gate, by: str = "") -> tuple[Expectation, ...]:
     """What a gate asks beyond GX, as parts of its suite; `by` is the column of regions."""
-    found = [Expectation("quarantine_share", {"max_value": gate.quarantine})]
+    found = [Expectation(QUARANTINE, {"max_value": gate.quarantine})]
     if gate.drift_day is not None:
-        found.append(Expectation("drift_day", {"max_value": gate.drift_day, "by": by}))
+        found.append(Expectation(DRIFT_DAY, {"max_value": gate.drift_day, "by": by}))
     if gate.drift_week is not None:
-        found.append(Expectation("drift_week", {"max_value": gate.drift_week, "by": by}))
+        found.append(Expectation(DRIFT_WEEK, {"max_value": gate.drift_week, "by": by}))
     if gate.complete:
-        found.append(Expectation("regions_complete", {"levels": list(gate.complete), "by": by}))
+        found.append(Expectation(COMPLETE, {"levels": list(gate.complete), "by": by}))
     if gate.freshness is not None:
-        found.append(Expectation("freshness", {"max_seconds": gate.freshness.total_seconds()}))
+        found.append(Expectation(FRESHNESS, {"max_seconds": gate.freshness.total_seconds()}))
     return tuple(found)
 
 
-def quarantine_share(gate: Gate, rows: int, quarantined: int) -> list[str]:
+def quarantine_share(gate: Gate, rows: int, quarantined: int) -> list[Finding]:
     """Whether too large a share of a day's rows is in quarantine."""
     every = rows + quarantined
     if quarantined <= gate.quarantine * max(1, every):
         return []
-    return [f"quarantine_share: {quarantined} of {every} rows are in quarantine"]
+    return [_found(QUARANTINE, Found.QUARANTINED, rows=every, quarantined=quarantined)]
 
 
-def drift(gate: Gate, amounts: Mapping[date, float], day: date, what: str) -> list[str]:
+def drift(gate: Gate, amounts: Mapping[date, float], day: date, what: str) -> list[Finding]:
     """Whether a day's amount is too far from that of the day or the week before; unknown days say nothing."""
     found = []
-    for name, back, most in (("drift_day", 1, gate.drift_day), ("drift_week", 7, gate.drift_week)):
-        before, now = amounts.get(day - timedelta(days=back)), amounts.get(day)
+    for name, back, most in ((DRIFT_DAY, 1, gate.drift_day), (DRIFT_WEEK, 7, gate.drift_week)):
+        other = day - timedelta(days=back)
+        before, now = amounts.get(other), amounts.get(day)
         if most is None or before is None or now is None or before == now:
             continue
+        sides = {"now": now, "unit": what, "before": before, "day": other.isoformat()}
         share = abs(now - before) / abs(before) if before else float("inf")
-        if share > most:
-            found.append(
-                f"{name}: {now:g} {what}, {before:g} on {day - timedelta(days=back)}: {share:.0%} apart"
-            )
+        if share > most and not before:
+            found.append(_found(name, Found.DRIFTED_FROM_NOTHING, **sides))
+        elif share > most:
+            found.append(_found(name, Found.DRIFTED, **sides, share=share))
     return found
 
 
-def regions_complete(gate: Gate, there: Collection[str], regions: Regions) -> list[str]:
+def regions_complete(gate: Gate, there: Collection[str], regions: Regions) -> list[Finding]:
     """Whether every region of the declared levels is there; a city is where it or one of its counties is."""
     found = []
     for level in gate.complete:
@@ -58,31 +62,31 @@ def regions_complete(gate: Gate, there: Collection[str], regions: Regions) -> li
         known = set(there)
         if level == "city":
             known |= {city.code for code in there if (city := regions.city_of(code)) is not None}
-        missing = [f"{region.code} {region.name}" for region in wanted if region.code not in known]
+        missing = [region.code for region in wanted if region.code not in known]
         if missing:
-            more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
-            names = ", ".join(missing[:NAMED]) + more
-            found.append(
-                f"regions_complete: {len(wanted) - len(missing)} of {len(wanted)} {level} regions;"
-                f" missing {names}"
-            )
+            counts = {"there": len(wanted) - len(missing), "wanted": len(wanted)}
+            found.append(_found(COMPLETE, Found.REGIONS_MISSING, **counts, level=level, missing=missing))
     return found
 
 
-def freshness(gate: Gate, day: date, partitions: Iterable[tuple[int, datetime]], now: datetime) -> list[str]:
+def freshness(
+    gate: Gate, day: date, partitions: Iterable[tuple[int, datetime]], now: datetime
+) -> list[Finding]:
     """Whether every partition had something at most `freshness` before the day's end (or now, if earlier)."""
     if gate.freshness is None:
         return []
     ended = midnight(day) + timedelta(days=1)
     due = min(ended, now) - gate.freshness
     return [
-        f"freshness: partition {partition} last had something at {arrived:%Y-%m-%d %H:%M:%S %z}"
+        _found(FRESHNESS, Found.FELL_SILENT, partition=partition, arrived=arrived.isoformat())
         for partition, arrived in partitions
         if arrived < due
     ]
 
 
-def ranking_observed(rows: Iterable[tuple[str, float | None, int | None, int, bool]], sign: int) -> list[str]:
+def ranking_observed(
+    rows: Iterable[tuple[str, float | None, int | None, int, bool]], sign: int
+) -> list[Finding]:
     """Whether ranks are those of observed regions alone: (region, shown value, rank, ranked, missing or imputed).
 
     Rows are of one level of one day. A missing or imputed region has no rank and moves nobody else's.
@@ -93,9 +97,13 @@ def ranking_observed(rows: Iterable[tuple[str, float | None, int | None, int, bo
     )
     odd_ranked = [region for region, _, rank, _, odd in rows if odd and rank is not None]
     if odd_ranked:
-        return [f"ranking_observed: {', '.join(odd_ranked[:NAMED])} ranked although missing or imputed"]
+        return [_found(RANKING, Found.RANKED_ALTHOUGH_MISSING, regions=odd_ranked)]
     values = sorted(value for value, _, _ in observed)
     wrong = [
         value for value, rank, ranked in observed if rank != values.index(value) + 1 or ranked != len(values)
     ]
-    return [f"ranking_observed: {len(wrong)} ranks are not those of observed regions alone"] if wrong else []
+    return [_found(RANKING, Found.RANKS_WRONG, count=len(wrong))] if wrong else []
+
+
+def _found(check: str, what: Found, /, **given: object) -> Finding:
+    return Expectation(check, {}).found(what, **given)

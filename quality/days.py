@@ -14,13 +14,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from jinja2 import Environment, Template
 
 from quality.gate import Verdict
 from quality.suites import Suite
+from schemas.findings import Finding, Found, check_words, words_of
+from schemas.texts import LANGUAGES, Words, read_words
 from schemas.whole import write_whole
 
 KEPT, PAGES = "gx/said", "docs/days"
+TEXTS = Path(__file__).parent / "texts.yaml"
 _PAGE = Path(__file__).parent / "day.html.j2"
 
 
@@ -34,11 +38,11 @@ def keep_verdicts(
     said = {
         "table": table,
         "suite": suite.name,
-        "asked": [[item.label, _told(item.kwargs)] for item in suite.expectations],
+        "asked": [[item.label, _told(item.kwargs), item.kind, item.columns] for item in suite.expectations],
         "build": verdicts[0].build_id,
         "at": now.isoformat(),
         "docs": docs,
-        "days": {str(verdict.day): [verdict.rows, list(verdict.failed)] for verdict in verdicts},
+        "days": {str(each.day): [each.rows, msgspec.to_builtins(each.findings)] for each in verdicts},
     }
     path = home / KEPT / f"{now:%Y%m%dT%H%M%S%f}-{table}.json"
     write_whole(path, json.dumps(said, ensure_ascii=False).encode())
@@ -62,10 +66,13 @@ def write_days(home: Path) -> list[str]:
         known = json.loads(data.read_text(encoding="utf-8")) if data.exists() else {}
         both = dict(sorted({**known, **tables}.items()))
         data.write_text(json.dumps(both, ensure_ascii=False), encoding="utf-8")
-        (folder / f"{day}.html").write_text(page(day, _linked(home, both)), encoding="utf-8")
+        linked = _linked(home, both)
+        for language in LANGUAGES:
+            (folder / _name(day, language)).write_text(page(day, linked, language), encoding="utf-8")
     if new:
         days = sorted((path.stem for path in folder.glob("*.json")), reverse=True)
-        (folder / "index.html").write_text(_template().render(days=days), encoding="utf-8")
+        for language in LANGUAGES:
+            (folder / _name("index", language)).write_text(_render(language, days=days), encoding="utf-8")
     for path in paths:
         path.unlink()
     return sorted(new)
@@ -79,24 +86,46 @@ def _linked(home: Path, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, di
     }
 
 
-def page(day: str, tables: Mapping[str, Mapping[str, Any]]) -> str:
+def page(day: str, tables: Mapping[str, Mapping[str, Any]], language: str = "en") -> str:
     """The page of a day; it needs nothing from elsewhere."""
-    shown = [
-        {
-            **said,
-            "checks": [
-                (label, asked, [words for words in said["failed"] if words.split(":")[0] == label])
-                for label, asked in said["asked"]
-            ],
-            "other": [
-                words
-                for words in said["failed"]
-                if words.split(":")[0] not in {label for label, _ in said["asked"]}
-            ],
-        }
-        for said in tables.values()
+    return _render(language, day=day, tables=[_table(said, language) for said in tables.values()])
+
+
+def _table(said: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """What was said of a table, ready to be shown: its checks with what each found, and what no check says."""
+    findings = [_finding(item) for item in said["failed"]]
+    labels = {label for label, *_ in said["asked"]}
+    checks = [
+        (
+            check_words(
+                Finding(Found.TOLD, check=label, kind=(*more, "")[0], columns=tuple(*more[1:])), language
+            ),
+            asked,
+            [words_of(item, language) for item in findings if item.check == label],
+        )
+        for label, asked, *more in said["asked"]
     ]
-    return _template().render(day=day, tables=shown)
+    other = [words_of(item, language) for item in findings if item.check not in labels]
+    typed = not any(isinstance(item, str) for item in said["failed"])
+    return {**said, "checks": checks, "other": other, "typed": typed}
+
+
+def _finding(kept: Any) -> Finding:
+    """A finding as it was kept; what an earlier version kept in words alone is told as it stands, of no check."""
+    if isinstance(kept, str):
+        return Finding(Found.TOLD, {"words": kept})
+    return msgspec.convert(kept, Finding)
+
+
+def _name(page: str, language: str) -> str:
+    """The file of a page: the English one has the plain name."""
+    return f"{page}.html" if language == "en" else f"{page}.{language}.html"
+
+
+def _render(language: str, day: str = "", **given: Any) -> str:
+    other = next(each for each in LANGUAGES if each != language)
+    links = {"index": _name("index", language), "other": _name(day or "index", other)}
+    return _template().render(day=day, t=_words()[language], links=links, ending=_name("", language), **given)
 
 
 def _told(kwargs: Mapping[str, Any]) -> str:
@@ -107,6 +136,11 @@ def _told(kwargs: Mapping[str, Any]) -> str:
         if key not in ("column", "column_list") and value is not None
     )
     return text if len(text) <= 160 else f"{text[:160]}…"
+
+
+@cache
+def _words() -> dict[str, Words]:
+    return read_words(TEXTS)
 
 
 @cache

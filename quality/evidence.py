@@ -10,16 +10,17 @@ from typing import Any
 
 from quality.rows import quote
 from quality.suites import Suite
+from schemas.findings import Finding
 
 Arguments = Mapping[str, Any]
 
 
-def broken_by(suite: Suite, words: str) -> str | None:
-    """SQL that is true for rows that broke what a verdict's words name; None where they are of no single rows."""
+def broken_by(suite: Suite, finding: Finding) -> str | None:
+    """SQL that is true for rows that broke what a finding names; None where it is of no single rows."""
     conditions = [
         _CONDITIONS[item.kind](item.kwargs)
         for item in suite.expectations
-        if item.kind in _CONDITIONS and words.startswith(item.label)
+        if item.kind in _CONDITIONS and item.label == finding.check
     ]
     return " OR ".join(f"({condition})" for condition in conditions) or None
 

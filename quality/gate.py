@@ -7,7 +7,7 @@ found. Row counts and uniqueness are one statement grouped by day.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
 
@@ -16,6 +16,7 @@ from great_expectations.core import ExpectationSuiteValidationResult
 from quality.gx import Checked, RowChecks
 from quality.rows import quote
 from quality.suites import Suite
+from schemas.findings import Finding, Found, encode, words_of
 from schemas.settings import Settings
 
 ROW_RUNS = 40
@@ -23,14 +24,14 @@ UNIQUE = "expect_compound_columns_to_be_unique"
 ROW_COUNT = "expect_table_row_count_to_be_between"
 VERDICT_COLUMNS = (
     *("table", "day", "build_id", "passed", "suite", "suite_hash", "rows", "expectations", "failed"),
-    "decided",
+    *("findings", "decided"),
 )
 Rows = Callable[[str], Sequence[tuple[object, ...]]]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says of one day of one table in one build; `failed` says what broke, in words."""
+    """What the gate says of one day of one table in one build; `findings` say what did not hold."""
 
     table: str
     day: date
@@ -39,18 +40,23 @@ class Verdict:
     suite_hash: str
     rows: int
     expectations: int
-    failed: tuple[str, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def passed(self) -> bool:
         """Whether everything held."""
-        return not self.failed
+        return not self.findings
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The findings in English words, as the column `failed` has them."""
+        return tuple(map(words_of, self.findings))
 
     def row(self, now: datetime) -> tuple[object, ...]:
         """The row of `quality.verdict`, in the order of VERDICT_COLUMNS."""
         return (
             *(self.table, self.day, self.build_id, int(self.passed), self.suite, self.suite_hash),
-            *(self.rows, self.expectations, list(self.failed), now),
+            *(self.rows, self.expectations, list(self.failed), list(map(encode, self.findings)), now),
         )
 
 
@@ -74,7 +80,7 @@ def judge(
     build_id: str,
     days: Iterable[date],
     suite: Suite,
-    beyond: Mapping[date, Sequence[str]],
+    beyond: Mapping[date, Sequence[Finding]],
     empty: Collection[date] = (),
 ) -> Judged:
     """Judge these days of a build. `rows` runs SQL; `beyond` are failures by day that GX cannot see.
@@ -84,15 +90,15 @@ def judge(
     days = sorted(days)
     if not days:
         return Judged((), None)
-    failed: dict[date, list[str]] = {day: list(beyond.get(day, ())) for day in days}
+    failed: dict[date, list[Finding]] = {day: list(beyond.get(day, ())) for day in days}
     with RowChecks(settings, rows, suite) as checks:
 
         def run(part: Sequence[date]) -> Checked:
             return checks.run(f"{table} {part[0]} {part[-1]}", _select(table, build_id, part))
 
         whole = run(days)
-        for day, words in _guilty(lambda part: run(part).failed, days, whole.failed):
-            failed[day].extend(words)
+        for day, found in _guilty(lambda part: run(part).failed, days, whole.failed):
+            failed[day].extend(found)
     counts = _counts(rows, table, build_id, days, _unique_columns(suite))
     for day in days:
         if day in counts or day not in empty:
@@ -107,7 +113,7 @@ def judge(
                 suite_hash=suite.hash,
                 rows=counts.get(day, (0, 0))[0],
                 expectations=len(suite.expectations),
-                failed=tuple(failed[day]),
+                findings=tuple(failed[day]),
             )
             for day in days
         ),
@@ -116,17 +122,20 @@ def judge(
 
 
 def _guilty(
-    check: Callable[[Sequence[date]], tuple[str, ...]], days: Sequence[date], failed: tuple[str, ...]
-) -> list[tuple[date, tuple[str, ...]]]:
+    check: Callable[[Sequence[date]], tuple[Finding, ...]],
+    days: Sequence[date],
+    failed: tuple[Finding, ...],
+) -> list[tuple[date, tuple[Finding, ...]]]:
     """The days that fail, found by halving; days not told apart within ROW_RUNS runs all count as failed."""
-    found: list[tuple[date, tuple[str, ...]]] = []
+    found: list[tuple[date, tuple[Finding, ...]]] = []
     open_parts = [(list(days), failed)] if failed else []
     runs = 0
     while open_parts:
-        part, words = open_parts.pop()
+        part, findings = open_parts.pop()
         if len(part) == 1 or runs >= ROW_RUNS:
-            note = "" if len(part) == 1 else f" (between {part[0]} and {part[-1]})"
-            found.extend((day, tuple(f"{word}{note}" for word in words)) for day in part)
+            span = None if len(part) == 1 else (part[0], part[-1])
+            told = tuple(replace(finding, span=span) for finding in findings)
+            found.extend((day, told) for day in part)
             continue
         middle = len(part) // 2
         for half in (part[middle:], part[:middle]):
@@ -153,16 +162,16 @@ def _counts(
     return found
 
 
-def _of_the_whole(suite: Suite, count: int, twice: int) -> list[str]:
+def _of_the_whole(suite: Suite, count: int, twice: int) -> list[Finding]:
     failed = []
     for item in suite.expectations:
         low, high = item.kwargs.get("min_value"), item.kwargs.get("max_value")
         if item.kind == UNIQUE and twice:
-            failed.append(f"{item.label}: {twice} of {count} rows")
+            failed.append(item.found(Found.ROWS_BROKEN, broken=twice, rows=count))
         if item.kind == ROW_COUNT and (
             (low is not None and count < low) or (high is not None and count > high)
         ):
-            failed.append(f"{item.label}: {count} rows")
+            failed.append(item.found(Found.ROW_COUNT, rows=count))
     return failed
 
 

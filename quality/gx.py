@@ -18,7 +18,8 @@ from great_expectations.data_context.types.base import (
 from great_expectations.expectations.registry import get_expectation_impl
 from sqlalchemy import event
 
-from quality.suites import Suite
+from quality.suites import Expectation, Suite
+from schemas.findings import Finding, Found
 from schemas.settings import Settings
 
 COUNTS = {"result_format": "BASIC", "partial_unexpected_count": 0}
@@ -26,9 +27,9 @@ COUNTS = {"result_format": "BASIC", "partial_unexpected_count": 0}
 
 @dataclass(frozen=True)
 class Checked:
-    """What one run over some rows found: the broken expectations in words, and GX's own result."""
+    """What one run over some rows found: a finding for each broken expectation, and GX's own result."""
 
-    failed: tuple[str, ...]
+    failed: tuple[Finding, ...]
     result: ExpectationSuiteValidationResult
 
 
@@ -78,7 +79,7 @@ class RowChecks:
         made = [get_expectation_impl(item.kind)(**item.kwargs) for item in self._expectations]
         suite = gx.ExpectationSuite(self._name, expectations=made)
         result = batch.validate(suite, result_format=COUNTS)
-        return Checked(tuple(_words(item) for item in result.results if not item.success), result)
+        return Checked(tuple(_finding(item) for item in result.results if not item.success), result)
 
 
 def _disconnect(connection: Any, _: object) -> None:
@@ -92,13 +93,14 @@ def _address(settings: Settings) -> str:
     return f"clickhouse+native://{user}:{password}@{access['host']}:{access['port']}/quality"
 
 
-def _words(item: Any) -> str:
-    config, found = item.expectation_config, item.result
-    name = f"{config.type}({config.kwargs.get('column', '')})"
+def _finding(item: Any) -> Finding:
+    asked, found = Expectation(item.expectation_config.type, item.expectation_config.kwargs), item.result
     problems = _problems(item.exception_info)
     if problems:
-        return f"{name}: cannot be checked: {problems[0]}"
-    return f"{name}: {found.get('unexpected_count')} of {found.get('element_count')} rows"
+        return asked.found(Found.UNCHECKED, said=problems[0])
+    return asked.found(
+        Found.ROWS_BROKEN, broken=found.get("unexpected_count"), rows=found.get("element_count")
+    )
 
 
 def _problems(info: Any) -> Sequence[str]:

@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from schemas.contract import Contract, Field
+from schemas.findings import Finding, Found
 from schemas.gate import WHOLE, Gate
 from schemas.regions import Regions, load_regions
 
@@ -31,11 +32,20 @@ class Expectation:
         return self.kind not in WHOLE
 
     @property
-    def label(self) -> str:
-        """How a verdict names it: kind and columns, before the colon."""
+    def columns(self) -> tuple[str, ...]:
+        """The columns it speaks of; none where it speaks of the whole table."""
         if "column_list" in self.kwargs:
-            return f"{self.kind}({', '.join(self.kwargs['column_list'])})"
-        return f"{self.kind}({self.kwargs.get('column', '')})" if self.by_row and self.is_gx else self.kind
+            return tuple(self.kwargs["column_list"])
+        return tuple(self.kwargs[name] for name in ("column", "column_A", "column_B") if name in self.kwargs)
+
+    @property
+    def label(self) -> str:
+        """How a finding and a page name it: kind and columns."""
+        return f"{self.kind}({', '.join(self.columns)})" if self.is_gx and self.columns else self.kind
+
+    def found(self, what: Found, /, **given: Any) -> Finding:
+        """The finding that it does not hold, and with what numbers."""
+        return Finding(what, given, self.label, self.kind, self.columns)
 
     @property
     def is_gx(self) -> bool:

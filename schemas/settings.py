@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import Misdeclared
+from schemas.texts import LANGUAGES
 
 PREFIX = "LIAOWANG_"
 HOST = "127.0.0.1"
@@ -19,6 +20,7 @@ class Settings:
 
     `kafka_libs` is a folder for Kafka's jars that several homes may share; unset, the home has its own.
     `declarations` is a folder of declarations other than those of this installation.
+    `language` is that of the commands' findings and progress: `en` or `zh`.
     `trusted_proxy`: addresses, joined by commas, whose `X-Forwarded-…` headers are believed; nobody's without it.
     Ports are TCP ports on 127.0.0.1. Passwords, tokens and keys come from the secrets file of the home
     (made at first start) and never stand in a repr.
@@ -27,6 +29,7 @@ class Settings:
     home: Path = Path(".liaowang")
     kafka_libs: Path = Path()
     declarations: Path = Path()
+    language: str = "en"
     kafka_port: int = 19092
     kafka_controller_port: int = 19093
     warehouse_port: int = 19000
@@ -79,6 +82,8 @@ class Settings:
             given[name] = _convert(key, text, type(known[name].default))
             if name.endswith("_port") and not 0 < given[name] < 65536:
                 raise Misdeclared("settings", key, f"{text} is no port; 1 to 65535 are")
+            if name == "language" and text not in LANGUAGES:
+                raise Misdeclared("settings", key, f"{text!r} is none of {', '.join(LANGUAGES)}")
         return cls(**given)
 
     @property

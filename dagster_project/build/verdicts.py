@@ -8,13 +8,13 @@ from datetime import date
 from typing import Any
 
 from dagster_project.warehouse import Warehouse
+from schemas.findings import NO_VERDICT, Finding, decode
 
-NO_VERDICT = ("no verdict",)
-Failures = Mapping[str, Mapping[date, tuple[str, ...]]]
+Failures = Mapping[str, Mapping[date, tuple[Finding, ...]]]
 _FAILED = """
-SELECT table, day, failed FROM
+SELECT table, day, findings FROM
 (
-    SELECT table, day, argMax(passed, decided) AS passed, argMax(failed, decided) AS failed
+    SELECT table, day, argMax(passed, decided) AS passed, argMax(findings, decided) AS findings
     FROM quality.verdict WHERE build_id = {build:String}{among} GROUP BY table, day
 )
 WHERE passed = 0"""
@@ -27,11 +27,11 @@ _AMONG = " AND table IN {tables:Array(String)}"
 
 def failures(warehouse: Warehouse, build_id: str, tables: Collection[str] | None = None) -> Failures:
     """Days of tables of a build, or of these alone, that did not pass, with why. No verdict means not passed."""
-    found: dict[str, dict[date, tuple[str, ...]]] = defaultdict(dict)
+    found: dict[str, dict[date, tuple[Finding, ...]]] = defaultdict(dict)
     for table, day in _rows(warehouse, _SILENT, build_id, tables):
-        found[table][day] = NO_VERDICT
-    for table, day, failed in _rows(warehouse, _FAILED, build_id, tables):
-        found[table][day] = tuple(failed)
+        found[table][day] = (NO_VERDICT,)
+    for table, day, findings in _rows(warehouse, _FAILED, build_id, tables):
+        found[table][day] = tuple(map(decode, findings))
     return found
 
 

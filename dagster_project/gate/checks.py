@@ -16,12 +16,13 @@ from quality import beyond
 from quality.rows import row_rules
 from quality.suites import Expectation
 from schemas.contract import Contract
+from schemas.findings import Finding, Found
 from schemas.regions import load_regions
 
 CONTIGUOUS = Expectation("ledger_contiguous", {})
 RECONCILED = Expectation("ledger_reconciled", {})
-RANKING = Expectation("ranking_observed", {})
-Failed = dict[date, list[str]]
+RANKING = Expectation(beyond.RANKING, {})
+Failed = dict[date, list[Finding]]
 _ROWS = """
 SELECT p.day, b.rows FROM
 (
@@ -74,11 +75,11 @@ def feed_failures(
     }
 
 
-def ledger_failures(warehouse: Warehouse, contract: Contract, attempt: Attempt) -> list[str]:
+def ledger_failures(warehouse: Warehouse, contract: Contract, attempt: Attempt) -> list[Finding]:
     """What the ledger and the landed rows disagree about, up to the attempt's offsets; concerns every day."""
     vector = attempt.vectors[contract.topic]
     found = [
-        f"{CONTIGUOUS.kind}: partition {end.partition} has a gap at {end.stop}" for end in vector if end.hole
+        CONTIGUOUS.found(Found.GAP, partition=end.partition, offset=end.stop) for end in vector if end.hole
     ]
     old = {end.place: end for end in floors(warehouse, contract, attempt).values()}
     sql = FeedSql(contract, vector, row_rules(contract))
@@ -89,10 +90,8 @@ def ledger_failures(warehouse: Warehouse, contract: Contract, attempt: Attempt) 
         due = end.accepted - (floor.accepted if floor else 0)
         count = landed.get((end.log_epoch, end.partition), 0)
         if count != due:
-            found.append(
-                f"{RECONCILED.kind}: partition {end.partition} has {count} rows below offset {end.stop},"
-                f" the ledger says {due}"
-            )
+            numbers = {"partition": end.partition, "rows": count, "below": end.stop, "due": due}
+            found.append(RECONCILED.found(Found.ROWS_DISAGREE, **numbers))
     return found
 
 
@@ -116,14 +115,14 @@ def indicator_failures(
     found: Failed = {}
     for item in built:
         rows = by_day.get(item.day, [])
-        words = []
+        failed: list[Finding] = []
         for level in indicator.regions:
             codes = regions.codes([level])
-            words += beyond.ranking_observed((row for row in rows if row[0] in codes), indicator.sign)
+            failed += beyond.ranking_observed((row for row in rows if row[0] in codes), indicator.sign)
         observed = {row[0] for row in rows if not row[4] and row[1] is not None}
-        words += beyond.regions_complete(gate, observed, regions)
-        words += beyond.drift(gate, values, item.day, indicator.unit)
-        found[item.day] = words
+        failed += beyond.regions_complete(gate, observed, regions)
+        failed += beyond.drift(gate, values, item.day, indicator.unit)
+        found[item.day] = failed
     return found
 
 

@@ -5,23 +5,23 @@ Evidence names places, reasons and counts, never values of events.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from dagster_project.gate.checks import CONTIGUOUS, RECONCILED
 from dagster_project.warehouse import Warehouse
+from quality.beyond import COMPLETE, DRIFT_DAY, DRIFT_WEEK, FRESHNESS, QUARANTINE, RANKING
 from quality.evidence import broken_by
 from quality.gate import UNIQUE, Verdict
 from quality.rows import quote
 from quality.suites import Suite
+from schemas.findings import Finding
 from schemas.regions import load_regions
 
 SHOWN = 20
 _PLACE = ("log_epoch", "partition", "offset", "source", "id")
-_LEVEL = re.compile(r"\d+ of \d+ (city|county) regions")
-_PARTITION = re.compile(r"\w+: partition (\d+) (.*)")
-_BACK = {"drift_day": timedelta(days=1), "drift_week": timedelta(days=7)}
+_BACK = {DRIFT_DAY: timedelta(days=1), DRIFT_WEEK: timedelta(days=7)}
 _BUILD_OF = """
 SELECT argMax(build_id, rank) FROM
 (
@@ -31,20 +31,20 @@ SELECT argMax(build_id, rank) FROM
     SELECT build_id, seq AS rank FROM release.pointer WHERE table = {table:String} AND day = {day:Date}
 )"""
 Rows = Iterable[dict[str, Any]]
-Finder = Callable[[Warehouse, Suite, Verdict, str], Rows]
+Finder = Callable[[Warehouse, Suite, Verdict, Finding], Rows]
 
 
 def evidence(warehouse: Warehouse, suite: Suite, verdict: Verdict) -> tuple[dict[str, Any], ...]:
     """The first rows, SHOWN at most, that show what a verdict says; each of its reasons has its share."""
     found: list[dict[str, Any]] = []
-    share = max(1, SHOWN // max(1, len(verdict.failed)))
-    for words in verdict.failed:
-        finder = _FINDERS.get(re.split(r"[:(]", words)[0], _rows)
-        found += list(finder(warehouse, suite, verdict, words))[:share]
+    share = max(1, SHOWN // max(1, len(verdict.findings)))
+    for finding in verdict.findings:
+        finder = _FINDERS.get(finding.kind, _rows)
+        found += list(finder(warehouse, suite, verdict, finding))[:share]
     return tuple(found[:SHOWN])
 
 
-def _quarantined(warehouse: Warehouse, suite: Suite, verdict: Verdict, words: str) -> Rows:
+def _quarantined(warehouse: Warehouse, suite: Suite, verdict: Verdict, finding: Finding) -> Rows:
     rows = warehouse.rows(
         f"SELECT {', '.join(_PLACE)}, reasons FROM quality.quarantine"
         " WHERE table = {table:String} AND day = {day:Date} AND build_id = {build:String}"
@@ -54,13 +54,13 @@ def _quarantined(warehouse: Warehouse, suite: Suite, verdict: Verdict, words: st
     return [dict(zip(_PLACE, row[:-1], strict=True)) | {"broke": list(row[-1])} for row in rows]
 
 
-def _rows(warehouse: Warehouse, suite: Suite, verdict: Verdict, words: str) -> Rows:
+def _rows(warehouse: Warehouse, suite: Suite, verdict: Verdict, finding: Finding) -> Rows:
     """Rows of the build that broke an expectation of single rows."""
-    condition = broken_by(suite, words)
-    return _where(warehouse, verdict, f"ifNull({condition}, 0)", words.split(":")[0]) if condition else ()
+    condition = broken_by(suite, finding)
+    return _where(warehouse, verdict, f"ifNull({condition}, 0)", finding.check) if condition else ()
 
 
-def _twice(warehouse: Warehouse, suite: Suite, verdict: Verdict, words: str) -> Rows:
+def _twice(warehouse: Warehouse, suite: Suite, verdict: Verdict, finding: Finding) -> Rows:
     """Rows whose key another row has, too."""
     columns = next(item.kwargs["column_list"] for item in suite.expectations if item.kind == UNIQUE)
     key = ", ".join(columns)
@@ -68,16 +68,15 @@ def _twice(warehouse: Warehouse, suite: Suite, verdict: Verdict, words: str) -> 
     return _where(warehouse, verdict, twice, UNIQUE)
 
 
-def _ranked(warehouse: Warehouse, suite: Suite, verdict: Verdict, words: str) -> Rows:
+def _ranked(warehouse: Warehouse, suite: Suite, verdict: Verdict, finding: Finding) -> Rows:
     """Regions that have a rank although they are missing or imputed."""
-    return _where(warehouse, verdict, "rank IS NOT NULL AND (missing OR imputed)", words.split(":")[0])
+    return _where(warehouse, verdict, "rank IS NOT NULL AND (missing OR imputed)", finding.check)
 
 
-def _absent(warehouse: Warehouse, suite: Suite, verdict: Verdict, words: str) -> Rows:
+def _absent(warehouse: Warehouse, suite: Suite, verdict: Verdict, finding: Finding) -> Rows:
     """Regions of the level that are not there."""
-    found, regions = _LEVEL.search(words), load_regions()
-    level = found.group(1) if found else ""
-    column = _column(suite, "regions_complete")
+    level, regions = finding.given["level"], load_regions()
+    column = _column(suite, COMPLETE)
     observed = "" if _is_feed(warehouse, verdict) else " AND NOT missing AND NOT imputed"
     there = {
         code
@@ -87,15 +86,15 @@ def _absent(warehouse: Warehouse, suite: Suite, verdict: Verdict, words: str) ->
         there |= {city.code for code in there if (city := regions.city_of(code)) is not None}
     wanted = regions.cities if level == "city" else regions.counties
     return [
-        {"region": region.code, "name": region.name, "level": level, "broke": ["regions_complete"]}
+        {"region": region.code, "name": region.name, "level": level, "broke": [finding.check]}
         for region in wanted
         if region.code not in there
     ]
 
 
-def _drifted(warehouse: Warehouse, suite: Suite, verdict: Verdict, words: str) -> Rows:
+def _drifted(warehouse: Warehouse, suite: Suite, verdict: Verdict, finding: Finding) -> Rows:
     """Regions (of a feed without regions: partitions) that differ most from the day compared with."""
-    kind = words.split(":")[0]
+    kind = finding.kind
     feed = _is_feed(warehouse, verdict)
     by = _column(suite, kind) or "partition"
     amount = "count()" if feed else "sum(value)"
@@ -118,11 +117,9 @@ def _drifted(warehouse: Warehouse, suite: Suite, verdict: Verdict, words: str) -
     return [{name: place, "now": now, str(before): then, "broke": [kind]} for place, now, then in rows]
 
 
-def _partitioned(warehouse: Warehouse, suite: Suite, verdict: Verdict, words: str) -> Rows:
-    """The partition that a check of the log names."""
-    found = _PARTITION.match(words)
-    broke = [words.split(":")[0]]
-    return [{"partition": int(found.group(1)), "found": found.group(2), "broke": broke}] if found else ()
+def _partitioned(warehouse: Warehouse, suite: Suite, verdict: Verdict, finding: Finding) -> Rows:
+    """The partition that a check of the log names, with what it found there."""
+    return [{**finding.given, "broke": [finding.check]}]
 
 
 def _where(warehouse: Warehouse, verdict: Verdict, condition: str, broke: str) -> Rows:
@@ -159,13 +156,13 @@ def _is_feed(warehouse: Warehouse, verdict: Verdict) -> bool:
 
 
 _FINDERS: Mapping[str, Finder] = {
-    "quarantine_share": _quarantined,
+    QUARANTINE: _quarantined,
     UNIQUE: _twice,
-    "ranking_observed": _ranked,
-    "regions_complete": _absent,
-    "drift_day": _drifted,
-    "drift_week": _drifted,
-    "freshness": _partitioned,
-    "ledger_contiguous": _partitioned,
-    "ledger_reconciled": _partitioned,
+    RANKING: _ranked,
+    COMPLETE: _absent,
+    DRIFT_DAY: _drifted,
+    DRIFT_WEEK: _drifted,
+    FRESHNESS: _partitioned,
+    CONTIGUOUS.kind: _partitioned,
+    RECONCILED.kind: _partitioned,
 }

@@ -15,6 +15,7 @@ from quality import beyond
 from quality.gate import VERDICT_COLUMNS, Judged, Verdict, judge
 from quality.suites import Expectation, Suite, declared, suite_for
 from schemas.contract import Contract
+from schemas.findings import Finding, Found
 from schemas.regions import PROVINCE, load_regions
 from schemas.settings import Settings
 
@@ -81,9 +82,10 @@ def judge_indicator(
 
 def fail(warehouse: Warehouse, table: str, attempt: Attempt, error: Exception, now: datetime) -> Judged:
     """The verdict on a table that could not even be built: none of the attempt's days passes."""
-    words = f"{BUILT.kind}: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    said = " ".join(str(error).split())[:300]
+    finding = BUILT.found(Found.NOT_BUILT, error=type(error).__name__, said=said)
     verdicts = tuple(
-        Verdict(table, day, attempt.build_id, "", "", rows=0, expectations=1, failed=(words,))
+        Verdict(table, day, attempt.build_id, "", "", rows=0, expectations=1, findings=(finding,))
         for day in attempt.days
     )
     warehouse.insert("quality.verdict", VERDICT_COLUMNS, [verdict.row(now) for verdict in verdicts])
@@ -97,7 +99,7 @@ def _judge(
     attempt: Attempt,
     built: Sequence[Built],
     suite: Suite,
-    failed: dict[date, list[str]],
+    failed: dict[date, list[Finding]],
     now: datetime,
 ) -> Judged:
     days = [item.day for item in built if not item.blank]

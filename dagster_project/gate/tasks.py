@@ -12,16 +12,22 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
+import msgspec
+
 from dagster_project.gate.evidence import evidence as evidence_of
 from dagster_project.warehouse import Warehouse
 from quality.gate import Judged
 from quality.suites import Suite
 from schemas.errors import Misdeclared
+from schemas.findings import Finding, decode, encode, words_of
 
 OPEN, RESOLVED, CLOSED = "open", "resolved", "closed"
-COLUMNS = ("task", "state", "department", "table", "day", "build_id", "failed", "evidence", "note", "at")
+COLUMNS = (
+    *("task", "state", "department", "table", "day", "build_id", "failed", "evidence", "note", "at"),
+    "findings",
+)
 _LATEST = """
-SELECT task, argMax(tuple(state, department, table, day, build_id, failed, evidence, note, at), at)
+SELECT task, argMax(tuple(state, department, table, day, build_id, findings, evidence, note, at), at)
 FROM quality.task {which} GROUP BY task"""
 _SOME = "WHERE task IN {tasks:Array(String)}"
 
@@ -36,10 +42,15 @@ class Task:
     table: str
     day: date
     build_id: str
-    failed: tuple[str, ...]
+    findings: tuple[Finding, ...]
     evidence: tuple[dict[str, Any], ...]
     note: str
     at: datetime
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """What did not hold, in English words, as the column `failed` has them."""
+        return tuple(map(words_of, self.findings))
 
     @property
     def row(self) -> tuple[object, ...]:
@@ -47,12 +58,13 @@ class Task:
         shown = [json.dumps(item, ensure_ascii=False) for item in self.evidence]
         return (
             *(self.task, self.state, self.department, self.table, self.day, self.build_id),
-            *(list(self.failed), shown, self.note, self.at),
+            *(list(self.failed), shown, self.note, self.at, list(map(encode, self.findings))),
         )
 
     def as_json(self) -> dict[str, Any]:
         """The task as JSON has it."""
-        return asdict(self) | {"day": self.day.isoformat(), "at": self.at.isoformat()}
+        plain = {"failed": self.failed, "day": self.day.isoformat(), "at": self.at.isoformat()}
+        return asdict(self) | plain | {"findings": [msgspec.to_builtins(item) for item in self.findings]}
 
 
 def task_id(table: str, day: date) -> str:
@@ -74,9 +86,9 @@ def _named(warehouse: Warehouse, names: Collection[str]) -> list[Task]:
 
 def _tasks(rows: Iterable[tuple[Any, ...]]) -> list[Task]:
     found = []
-    for task, (*plain, failed, evidence, note, at) in rows:
+    for task, (*plain, findings, evidence, note, at) in rows:
         shown = tuple(json.loads(item) for item in evidence)
-        told: tuple[Any, ...] = (*plain, tuple(failed), shown, note, at)
+        told: tuple[Any, ...] = (*plain, tuple(map(decode, findings)), shown, note, at)
         found.append(Task(task, *told))
     return sorted(found, key=lambda item: (item.day, item.table), reverse=True)
 
@@ -95,7 +107,7 @@ def settle_tasks(
             changed.append(
                 Task(
                     *(name, OPEN, department, verdict.table, verdict.day, verdict.build_id),
-                    *(verdict.failed, proof, "", now),
+                    *(verdict.findings, proof, "", now),
                 )
             )
         elif name in standing:

@@ -37,10 +37,10 @@ SELECT v.table AS table, v.day AS day,
         b.complete = 0, 'incomplete', 'published') AS state,
     if(p.build_id = '', 0, p.last) AS release_seq, b.rows AS rows, b.duplicates AS duplicates,
     b.corrected AS corrected, b.quarantined AS quarantined,
-    arrayMap(text -> splitByChar(':', text)[1], v.failed) AS failed, v.latest AS decided
+    arrayMap(each -> JSONExtractString(each, 'check'), v.findings) AS failed, v.latest AS decided
 FROM
 (
-    SELECT table, day, argMax(passed, decided) AS passed, argMax(failed, decided) AS failed,
+    SELECT table, day, argMax(passed, decided) AS passed, argMax(findings, decided) AS findings,
         argMax(build_id, decided) AS build_id, max(decided) AS latest
     FROM quality.verdict GROUP BY table, day
 ) AS v

@@ -38,7 +38,7 @@ from dagster_project.build.index import Index
 from dagster_project.build.indicator import Indicator
 from dagster_project.days.attempt import BUILD, Attempt, begin
 from dagster_project.days.spans import DAY, Span
-from dagster_project.orchestrate.table_pipeline import GATE, Made, Shop
+from dagster_project.orchestrate.table_pipeline import GATE, Made, Shop, Stage, Step
 from dagster_project.share.lineage import column_lineage, values_lineage
 from dagster_project.warehouse import Warehouse, warehouse
 from quality.gate import Judged
@@ -190,7 +190,7 @@ def _release_asset(shop: Shop) -> AssetsDefinition:
     def release(context: AssetExecutionContext) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
         with warehouse(shop.settings) as open:
             published = shop.publish(open, begin_run(shop, open, context))
-        shop.watch("release", "published")
+        shop.watch("release", Step(Stage.PUBLISHED))
         metadata = {
             "release": published.seq or 0,
             "published_days": len(published.entries),

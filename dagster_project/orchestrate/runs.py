@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from dagster_project.orchestrate.table_pipeline import Watch
 from dagster_project.warehouse import warehouse
 from quality.docs import write_docs
 from schemas.errors import LiaowangError, Unavailable
+from schemas.findings import Finding, decode
 from schemas.settings import Settings
 
 OWN, OWN_MODULE = ("Unavailable", "Misdeclared", "LiaowangError"), LiaowangError.__module__
@@ -29,19 +30,19 @@ PROCESS_TAG = "liaowang/process"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _TABLES = """
 SELECT b.table, count(), sum(b.rows), sum(b.duplicates), sum(b.corrected), sum(b.quarantined),
-    countIf(b.complete = 0), countIf(v.passed = 1), groupArrayIf((b.day, v.failed), v.passed = 0)
+    countIf(b.complete = 0), countIf(v.passed = 1), groupArrayIf((b.day, v.findings), v.passed = 0)
 FROM release.build AS b
 LEFT JOIN
 (
-    SELECT table, day, argMax(passed, decided) AS passed, argMax(failed, decided) AS failed
+    SELECT table, day, argMax(passed, decided) AS passed, argMax(findings, decided) AS findings
     FROM quality.verdict WHERE build_id = {build:String} GROUP BY table, day
 ) AS v ON v.table = b.table AND v.day = b.day
 WHERE b.build_id = {build:String} AND b.content_hash != ''
 GROUP BY b.table ORDER BY b.table"""
 _UNBUILT = """
-SELECT table, groupArray((day, failed)) FROM
+SELECT table, groupArray((day, findings)) FROM
 (
-    SELECT table, day, argMax(passed, decided) AS passed, argMax(failed, decided) AS failed
+    SELECT table, day, argMax(passed, decided) AS passed, argMax(findings, decided) AS findings
     FROM quality.verdict WHERE build_id = {build:String} GROUP BY table, day
 )
 WHERE passed = 0 AND table NOT IN (SELECT table FROM release.build WHERE build_id = {build:String})
@@ -51,7 +52,7 @@ _RELEASE = "SELECT max(seq), count() FROM release.manifest WHERE build_id = {bui
 
 @dataclass(frozen=True)
 class TableRun:
-    """What one run made of one table: days, rows, and its verdicts; `failed` holds reasons by day."""
+    """What one run made of one table: days, rows, and its verdicts; `failed` holds findings by day."""
 
     table: str
     days: int
@@ -61,7 +62,7 @@ class TableRun:
     quarantined: int
     incomplete: int
     passed: int
-    failed: tuple[tuple[date, tuple[str, ...]], ...]
+    failed: tuple[tuple[date, tuple[Finding, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -140,15 +141,19 @@ def steps(settings: Settings) -> int:
 def _read(settings: Settings, span: Span, build_id: str) -> Run:
     with warehouse(settings) as open:
         tables = tuple(
-            TableRun(*row[:8], failed=tuple((day, tuple(words)) for day, words in sorted(row[8])))  # type: ignore[misc]
+            TableRun(*row[:8], failed=_by_day(row[8]))  # type: ignore[misc]
             for row in open.rows(_TABLES, build=build_id)
         )
         tables += tuple(
-            TableRun(table, 0, 0, 0, 0, 0, 0, 0, tuple((day, tuple(words)) for day, words in sorted(failed)))
+            TableRun(table, 0, 0, 0, 0, 0, 0, 0, _by_day(failed))
             for table, failed in open.rows(_UNBUILT, build=build_id)
         )
         ((seq, published),) = open.rows(_RELEASE, build=build_id)
     return Run(span, build_id, tables, seq or None, published)
+
+
+def _by_day(failed: Iterable[tuple[date, Iterable[str]]]) -> tuple[tuple[date, tuple[Finding, ...]], ...]:
+    return tuple((day, tuple(map(decode, findings))) for day, findings in sorted(failed))
 
 
 def _failure(result: ExecuteInProcessResult) -> LiaowangError:

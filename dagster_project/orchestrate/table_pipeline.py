@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from importlib.metadata import version
 
 from dagster_project.build.checkpoint import note
@@ -31,7 +32,25 @@ from schemas.errors import LiaowangError
 from schemas.settings import Settings
 
 GATE = "gate"
-Watch = Callable[[str, str], None]
+
+
+class Stage(StrEnum):
+    """How far a table of a run is."""
+
+    BUILT = "built"
+    JUDGED = "judged"
+    PUBLISHED = "published"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run: the days that are built, or that the whole table is judged, the release published."""
+
+    stage: Stage
+    span: Span | None = None
+
+
+Watch = Callable[[str, Step], None]
 Made = tuple[list[Built], Judged]
 
 
@@ -45,7 +64,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class Shop:
-    """What all jobs share. `watch(table, what)` hears of each step, `post` tells other catalogues.
+    """What all jobs share. `watch(table, step)` hears of each step, `post` tells other catalogues.
 
     `trace` says which columns an indicator's SQL reads. `attempts` has that of the run at hand, by run and span.
     """
@@ -117,7 +136,7 @@ class Shop:
 
         def tell(span: Span) -> None:
             log.info(f"{table}: {span} built")
-            self.watch(table, f"built {span}")
+            self.watch(table, Step(Stage.BUILT, span))
 
         self.post.begun(table, attempt)
         try:
@@ -138,7 +157,7 @@ class Shop:
         self._keep(table, attempt, owner.suite, judged)
         for task in settle_tasks(open, owner.department, owner.suite, judged, datetime.now(UTC)):
             log.warning(f"quality task {task.task} of {task.department}: {task.state}")
-        self.watch(table, "judged")
+        self.watch(table, Step(Stage.JUDGED))
         return built, judged
 
     def _keep(self, table: str, attempt: Attempt, suite: Suite, judged: Judged) -> None:

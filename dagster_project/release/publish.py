@@ -20,6 +20,7 @@ from dagster_project.days.attempt import Attempt, settle
 from dagster_project.days.spans import gather
 from dagster_project.warehouse import Warehouse
 from schemas.errors import Unavailable
+from schemas.findings import Finding, words_of
 
 MANIFEST_COLUMNS = (
     *("seq", "parent", "table", "day", "build_id", "content_hash", "complete", "version", "suite_hash"),
@@ -158,10 +159,10 @@ def _demand_unmoved(warehouse: Warehouse, attempt: Attempt, entries: Sequence[En
         )
 
 
-def _words(table: str, days: Mapping[date, Sequence[str]]) -> str:
+def _words(table: str, days: Mapping[date, Sequence[Finding]]) -> str:
     reason = next(iter(days.values()))
     more = f" and {len(reason) - 1} more" if len(reason) > 1 else ""
-    return f"{table} on {', '.join(str(span) for span in gather(days, 5))} ({reason[0]}{more})"
+    return f"{table} on {', '.join(str(span) for span in gather(days, 5))} ({words_of(reason[0])}{more})"
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas.contract import Contract
 from schemas.departments import Department, Departments
+from schemas.findings import Finding, decode, words_of
 from schemas.regions import PROVINCE
 from streams.console.reading import Reading
 
@@ -42,7 +43,7 @@ _VERDICTS = """
     ) GROUP BY table ORDER BY table
 """
 _FAILED = """
-    SELECT table, day, argMax(failed, decided) FROM quality.verdict
+    SELECT table, day, argMax(findings, decided) FROM quality.verdict
     GROUP BY table, day HAVING argMax(passed, decided) = 0 ORDER BY day DESC, table LIMIT 20
 """
 _RELEASES = (
@@ -191,11 +192,15 @@ class Gate:
 
 @dataclass(frozen=True)
 class Failure:
-    """A day of a table that did not pass, and the expectations it failed."""
+    """A day of a table that did not pass, and what was found."""
 
     table: str
     day: date
-    failed: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    def words(self, language: str) -> tuple[str, ...]:
+        """What was found, in words."""
+        return tuple(words_of(finding, language) for finding in self.findings)
 
 
 @dataclass(frozen=True)
@@ -224,6 +229,6 @@ def trust(service: Reading, mart: Reading) -> Trust:
     """The gate's verdicts and the newest releases."""
     return Trust(
         gates=tuple(Gate(*row) for row in service.rows(_VERDICTS)),
-        failures=tuple(Failure(t, d, tuple(f)) for t, d, f in service.rows(_FAILED)),
+        failures=tuple(Failure(t, d, tuple(map(decode, f))) for t, d, f in service.rows(_FAILED)),
         releases=tuple(Release(*row) for row in mart.rows(_RELEASES)),
     )

@@ -56,7 +56,7 @@ def release(settings: Settings, open: Warehouse, tables: int, name: str) -> floa
     mine = attempt(open, name, span)
     built = [Built(f"t{at}", FIRST, name, 1, 0, 0, 0, f"{name}-{at}", True, "1.0.0") for at in range(tables)]
     open.insert("release.build", BUILD_COLUMNS, [item.row for item in built])
-    verdicts = [(f"t{at}", FIRST, name, 1, "s", "h", 1, 1, [], now) for at in range(tables)]
+    verdicts = [(f"t{at}", FIRST, name, 1, "s", "h", 1, 1, [], [], now) for at in range(tables)]
     open.insert("quality.verdict", VERDICT_COLUMNS, verdicts)
     begun = time.perf_counter()
     published = publish(open, mine, settings.home / "release.lock", "bench", datetime.now(UTC))

@@ -12,11 +12,13 @@ from dagster_project.build.feed import build_feed
 from dagster_project.days.spans import Span
 from dagster_project.gate.evidence import evidence
 from dagster_project.gate.judge import feed_suite, indicator_suite, judge_feed
-from dagster_project.gate.tasks import settle_tasks, tasks
+from dagster_project.gate.tasks import COLUMNS, close, settle_tasks, tasks
 from dagster_project.mart.day_status import statuses
 from dagster_project.orchestrate.runs import run_span
-from quality.gate import Judged, Verdict
+from quality.gate import UNIQUE, VERDICT_COLUMNS, Judged, Verdict
+from quality.suites import Expectation
 from schemas.contract import Contract
+from schemas.findings import Found
 from schemas.gate import Gate
 from tests.dagster_project.house import AIR, INDICATORS, House, reading
 from tests.dagster_project.test_command import liaowang
@@ -35,7 +37,7 @@ def judge(house: House, gate: Gate, span: Span) -> tuple[Contract, Judged]:
 
 
 def failed(judged: Judged) -> dict[date, list[str]]:
-    return {verdict.day: [words.split(":")[0] for words in verdict.failed] for verdict in judged.verdicts}
+    return {verdict.day: [finding.check for finding in verdict.findings] for verdict in judged.verdicts}
 
 
 def test_each_day_is_judged_by_what_its_contract_declares(house: House) -> None:
@@ -133,6 +135,21 @@ def test_a_failed_day_is_a_task_with_evidence_and_a_status(house: House) -> None
             "broke": ["pm25: maximum"],
         }
     ]
+    assert task["findings"][0]["found"] == "quarantined"
+    chinese = replace(house.settings, language="zh")
+    listed = liaowang(chinese, "quality", "tasks").stdout
+    assert "待处理" in listed and "隔离占比：2 行中有 1 行被隔离" in listed and "quarantine" not in listed
+    told = liaowang(chinese, "quality", "show", f"{AIR.table}/{DAY}").stdout
+    assert f"{AIR.table}/{DAY}：待处理，ecology" in told and "隔离占比：2 行中有 1 行被隔离" in told
+    told = liaowang(house.settings, "quality", "show", f"{AIR.table}/{DAY}").stdout
+    assert f"{AIR.table}/{DAY}: open, ecology" in told
+    assert "quarantine_share: 1 of 2 rows are in quarantine" in told
+    (row,) = [
+        line
+        for line in liaowang(chinese, "days", "--state", "failed").stdout.splitlines()
+        if AIR.table in line
+    ]
+    assert "未通过" in row and "quarantine_share" in row
     shown = json.loads(liaowang(house.settings, "days", "--json").stdout)
     states = {item["day"]: item["state"] for item in shown if item["table"] == AIR.table}
     assert states == {str(DAY): "failed", str(NEXT): "published"}
@@ -151,18 +168,19 @@ def test_every_reason_has_its_evidence(house: House) -> None:
     attempt = house.attempt()
     house.build(attempt)
     house.warehouse.rows(f"INSERT INTO built.{AIR.table} SELECT * FROM built.{AIR.table} WHERE id = 'b'")
-    words = (
-        "expect_compound_columns_to_be_unique(source, id): 1 of 3 rows",
-        "freshness: partition 1 last had something at 2024-03-01 12:00:00 +0800",
-        "ledger_contiguous: partition 3 has a gap at 7",
-        "expect_table_row_count_to_be_between: 0 rows",
+    at = "2024-03-01T12:00:00+08:00"
+    findings = (
+        Expectation(UNIQUE, {"column_list": ["source", "id"]}).found(Found.ROWS_BROKEN, broken=1, rows=3),
+        Expectation("freshness", {}).found(Found.FELL_SILENT, partition=1, arrived=at),
+        Expectation("ledger_contiguous", {}).found(Found.GAP, partition=3, offset=7),
+        Expectation("expect_table_row_count_to_be_between", {}).found(Found.ROW_COUNT, rows=0),
     )
-    verdict = Verdict(AIR.table, DAY, attempt.build_id, "", "", 3, 1, words)
+    verdict = Verdict(AIR.table, DAY, attempt.build_id, "", "", 3, 1, findings)
     place = {"log_epoch": 0, "partition": 0, "offset": 1, "source": "/test", "id": "b"}
     assert evidence(house.warehouse, feed_suite(AIR), verdict) == (
         *[place | {"broke": ["expect_compound_columns_to_be_unique"]}] * 2,
-        {"partition": 1, "found": "last had something at 2024-03-01 12:00:00 +0800", "broke": ["freshness"]},
-        {"partition": 3, "found": "has a gap at 7", "broke": ["ledger_contiguous"]},
+        {"partition": 1, "arrived": at, "broke": ["freshness"]},
+        {"partition": 3, "offset": 7, "broke": ["ledger_contiguous"]},
     )
     good = INDICATORS["ecology.good-air-days"]
     house.figure(attempt, good)
@@ -170,6 +188,25 @@ def test_every_reason_has_its_evidence(house: House) -> None:
         "INSERT INTO built.figure SELECT * REPLACE (7 AS rank) FROM built.figure"
         f" WHERE indicator = '{good.id}' AND region = '331100'"
     )
-    verdict = Verdict(good.table, DAY, attempt.build_id, "", "", 3, 1, ("ranking_observed: 331100 ranked",))
+    odd = Expectation("ranking_observed", {}).found(Found.RANKED_ALTHOUGH_MISSING, regions=["331100"])
+    verdict = Verdict(good.table, DAY, attempt.build_id, "", "", 3, 1, (odd,))
     (row,) = evidence(house.warehouse, indicator_suite(good), verdict)
     assert row == {"region": "331100", "broke": ["ranking_observed"]}
+
+
+def test_what_an_earlier_version_stored_in_words_alone_is_read_as_it_stands(house: House) -> None:
+    """A task and a verdict without findings: the words under their check, in the list, on the day, and settled."""
+    words = ["expect_column_values_to_be_between(pm25): 1 of 4 rows", "built: Timeout: too slow"]
+    told = (f"{AIR.table}/{DAY}", "open", "ecology", AIR.table, DAY, "b0", words, [], "", house.now)
+    house.warehouse.insert("quality.task", COLUMNS[:-1], [told])
+    (task,) = tasks(house.warehouse)
+    assert task.failed == tuple(words)
+    assert [item.check for item in task.findings] == ["expect_column_values_to_be_between(pm25)", "built"]
+    verdict = (AIR.table, DAY, "b0", 0, "s", "h", 1, 2, words, house.now)
+    house.warehouse.insert(
+        "quality.verdict", [name for name in VERDICT_COLUMNS if name != "findings"], [verdict]
+    )
+    (status,) = statuses(house.warehouse, DAY, DAY, AIR.table)
+    assert (status.state, status.failed) == ("failed", ("expect_column_values_to_be_between(pm25)", "built"))
+    assert close(house.warehouse, task.task, "known", house.now + timedelta(seconds=1)).failed == tuple(words)
+    assert [(item.state, item.failed) for item in tasks(house.warehouse)] == [("closed", tuple(words))]

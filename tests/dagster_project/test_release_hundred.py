@@ -16,6 +16,7 @@ from dagster_project.build.feed import BUILD_COLUMNS
 from dagster_project.days.attempt import begin
 from dagster_project.days.spans import Span
 from quality.gate import VERDICT_COLUMNS
+from schemas.findings import Finding, Found, encode
 from tests.dagster_project.house import AIR, CASES, HEALTH, House, reading
 
 pytestmark = pytest.mark.stack
@@ -134,8 +135,9 @@ def _candidates(house: House) -> None:
 def _publish(house: House, name: str, passed: tuple[bool | None, bool | None] = (True, True)) -> int | None:
     """Publish a build with these verdicts on its tables; None is no verdict."""
     attempt = begin(house.warehouse, name, Span(DAY, NEXT), [AIR, HEALTH], house.now)
+    broken = encode(Finding(Found.TOLD, {"words": uuid4().hex}))
     verdicts = [
-        (table, day, name, int(verdict), "", "", 1, 1, [] if verdict else [uuid4().hex], house.now)
+        (table, day, name, int(verdict), "", "", 1, 1, [], [] if verdict else [broken], house.now)
         for table, verdict in zip(MARTS, passed, strict=True)
         for day in (DAY, NEXT)
         if verdict is not None

@@ -15,12 +15,16 @@ from quality.docs import keep_result, write_docs
 from quality.gate import ROW_RUNS, Judged, Rows, _guilty, judge
 from quality.suites import Expectation, Suite, suite_for
 from schemas.contract import load_contracts
+from schemas.findings import Finding, Found, words_of
 from schemas.settings import Settings
 
 AIR = load_contracts()["ecology.air-quality"]
 FIRST = date(2024, 3, 1)
 DAYS = [FIRST + timedelta(days=n) for n in range(10)]
 SECRET = "777.125"
+BAD = Expectation("expect_column_values_to_not_be_null", {"column": "id"}).found(
+    Found.ROWS_BROKEN, broken=1, rows=4
+)
 Spoil = Callable[..., Judged]
 
 
@@ -121,26 +125,26 @@ def test_data_docs_hold_counts_and_no_values(judged: Spoil, tmp_path: Path) -> N
 def test_halving_finds_the_guilty_days_in_few_runs() -> None:
     runs = 0
 
-    def check(part: Sequence[date]) -> tuple[str, ...]:
+    def check(part: Sequence[date]) -> tuple[Finding, ...]:
         nonlocal runs
         runs += 1
-        return ("bad",) if days[700] in part else ()
+        return (BAD,) if days[700] in part else ()
 
     days = [FIRST + timedelta(days=n) for n in range(1095)]
-    assert _guilty(check, days, ("bad",)) == [(days[700], ("bad",))]
+    assert _guilty(check, days, (BAD,)) == [(days[700], (BAD,))]
     assert runs <= 22
 
 
 def test_where_too_many_fail_none_of_the_doubtful_days_passes() -> None:
     runs = 0
 
-    def check(part: Sequence[date]) -> tuple[str, ...]:
+    def check(part: Sequence[date]) -> tuple[Finding, ...]:
         nonlocal runs
         runs += 1
-        return ("bad",)
+        return (BAD,)
 
     days = [FIRST + timedelta(days=n) for n in range(1095)]
-    found = _guilty(check, days, ("bad",))
+    found = _guilty(check, days, (BAD,))
     assert {day for day, _ in found} == set(days)
     assert runs <= ROW_RUNS + 2
-    assert any("between" in words[0] for _, words in found)
+    assert any("between" in words_of(findings[0]) for _, findings in found)

@@ -35,6 +35,7 @@ from dagster_project.share.open_lineage.datasets import PRODUCER, Datasets, Tabl
 from quality.gate import Judged, Verdict
 from quality.suites import Expectation, Suite
 from schemas.fields import midnight
+from schemas.findings import words_of
 
 NAMESPACE = "liaowang"
 BUILD, GATE, RELEASE = "build", "gate", "release"
@@ -165,10 +166,10 @@ def _told(suite: Suite, judged: Judged) -> dict[str, Any]:
 
 def _assertion(item: Expectation, verdicts: Iterable[Verdict]) -> data_quality_assertions_dataset.Assertion:
     broken = [
-        f"{verdict.day}: {words}"
+        f"{verdict.day}: {words_of(finding)}"
         for verdict in verdicts
-        for words in verdict.failed
-        if words.split(":")[0] == item.label
+        for finding in verdict.findings
+        if finding.check == item.label
     ]
     return data_quality_assertions_dataset.Assertion(
         assertion=item.kind,

@@ -15,9 +15,11 @@ from dagster_project.gate.tasks import CLOSED, OPEN, RESOLVED, Task
 from dagster_project.mart import day_status
 from dagster_project.warehouse import warehouse
 from deploy.cli.output import calm, say_json, screen
+from deploy.cli.wording import words_for
 from deploy.environment import declared, load_settings
 from schemas.departments import Departments
 from schemas.errors import Misdeclared
+from schemas.findings import words_of
 from schemas.in_use import departments_of
 
 app = typer.Typer(help="What did not pass its gate.", no_args_is_help=True)
@@ -36,29 +38,31 @@ def tasks(
     calm()
     if state not in (OPEN, RESOLVED, CLOSED, "all"):
         raise Misdeclared("quality tasks", "--state", "must be open, resolved, closed or all")
-    departments = departments_of(declared())
-    with warehouse(load_settings()) as open:
+    settings, departments = load_settings(), departments_of(declared())
+    with warehouse(settings) as open:
         known = quality_tasks.tasks(open)
     demand_known(department, departments, known)
     found = [item for item in known if department in ("", item.department) and state in ("all", item.state)]
     if as_json:
         say_json([item.as_json() | {"department_name": departments.names(item.department)} for item in found])
         return
-    table = Table("task", "department", "state", "failed", "evidence", "since")
+    words = words_for(settings)
+    names = ("task", "department", "state", "failed", "evidence", "since")
+    table = Table(*(words(f"column_{name}") for name in names))
     for item in found:
-        failed = escape("\n".join(item.failed))
-        rows = f"{len(item.evidence)} rows" if item.evidence else ""
-        who = departments.titled(item.department)
-        table.add_row(item.task, who, item.state, failed, rows, f"{item.at:%Y-%m-%d %H:%M}")
-    screen().print(table if found else "no quality tasks")
+        failed = escape("\n".join(words_of(finding, words.language) for finding in item.findings))
+        rows = words("rows", count=len(item.evidence)) if item.evidence else ""
+        who, state = departments.titled(item.department), words(f"task_{item.state}")
+        table.add_row(item.task, who, state, failed, rows, f"{item.at:%Y-%m-%d %H:%M}")
+    screen().print(table if found else words("no_tasks"))
 
 
 @app.command()
 def show(task: Name, as_json: Json = False) -> None:
     """Show one task with its evidence: places in the log or regions, and what each broke; and whom to call."""
     calm()
-    departments = departments_of(declared())
-    with warehouse(load_settings()) as open:
+    settings, departments = load_settings(), departments_of(declared())
+    with warehouse(settings) as open:
         found = [item for item in quality_tasks.tasks(open) if item.task == task]
     if not found:
         raise Misdeclared("quality show", task, "no such task; see liaowang quality tasks --state all")
@@ -66,13 +70,14 @@ def show(task: Name, as_json: Json = False) -> None:
     if as_json:
         say_json(item.as_json() | {"department_name": departments.names(item.department)})
         return
-    console = screen(highlight=False)
-    who = departments.titled(item.department)
-    console.print(f"{item.task}: {item.state}, {who}, build {item.build_id} {escape(item.note)}")
+    console, words = screen(highlight=False), words_for(settings)
+    who, state = departments.titled(item.department), words(f"task_{item.state}")
+    head = words("task", task=item.task, state=state, department=who, build=item.build_id)
+    console.print(f"{head} {escape(item.note)}")
     if call := departments.call(item.department):
-        console.print(f"call: {escape(call)}")
-    for words in item.failed:
-        console.print(f"  [red]{escape(words)}")
+        console.print(words("call", call=escape(call)))
+    for finding in item.findings:
+        console.print(f"  [red]{escape(words_of(finding, words.language))}")
     for names, rows in groupby(item.evidence, key=tuple):
         table = Table(*names)
         for row in rows:
@@ -111,19 +116,22 @@ def days(
     if state and state not in day_status.STATES:
         raise Misdeclared("days", "--state", f"must be one of {', '.join(day_status.STATES)}")
     end = last.date() if last else date(2149, 1, 1)
-    with warehouse(load_settings()) as open:
+    settings = load_settings()
+    with warehouse(settings) as open:
         begin = first.date() if first else _month_before(day_status.statuses(open, date(1971, 1, 1), end))
         found = day_status.statuses(open, begin, end, table, state)
     if as_json:
         say_json([item.as_json() for item in found])
         return
-    shown = Table("day", "table", "state", "release", "rows", "duplicates", "quarantined", "failed checks")
+    told = words_for(settings)
+    names = ("day", "table", "state", "release", "rows", "duplicates", "quarantined", "failed_checks")
+    shown = Table(*(told(f"column_{name}") for name in names))
     for item in found:
         colour = "red" if item.state == "failed" else ""
         numbers = (item.rows, item.duplicates, item.quarantined)
-        words = (str(item.day), item.table, item.state, str(item.release_seq or ""))
+        words = (str(item.day), item.table, told(f"day_{item.state}"), str(item.release_seq or ""))
         shown.add_row(*words, *(f"{n:,}" for n in numbers), ", ".join(item.failed), style=colour)
-    screen().print(shown if found else "no day was built in that time")
+    screen().print(shown if found else told("no_days"))
 
 
 def _month_before(known: list[day_status.DayStatus]) -> date:

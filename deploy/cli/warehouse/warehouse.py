@@ -19,17 +19,22 @@ from dagster_project.days.attempt import BUILD
 from dagster_project.days.spans import Span, gather
 from dagster_project.warehouse import warehouse
 from deploy.cli.output import calm, screen
+from deploy.cli.wording import words_for
 from deploy.environment import declared, load_settings
 from schemas.contract import load_contracts
 from schemas.errors import GateFailed
 from schemas.fields import SHANGHAI
+from schemas.findings import words_of
 from schemas.settings import Settings
+from schemas.texts import Words
 
 if TYPE_CHECKING:
     from dagster_project.orchestrate.runs import Run
+    from dagster_project.orchestrate.table_pipeline import Step
 
 BEGINNING = date(2014, 1, 1)
 MOST_RUNS = 4
+_COLUMNS = ("table", "days", "rows", "duplicates", "corrected", "quarantined", "incomplete", "verdict")
 DAY_FORMAT = ["%Y-%m-%d"]
 
 Day = Annotated[datetime | None, typer.Option(formats=DAY_FORMAT)]
@@ -129,6 +134,7 @@ def run(settings: Settings, span: Span, console: Console, kind: str = BUILD, res
     """Make one run and tell what came of it; whether the gate passed."""
     from dagster_project.orchestrate.runs import run_span, steps  # Dagster and GX take seconds to import
 
+    words = words_for(settings)
     bars = Progress(
         TextColumn(f"{kind} {span}"),
         BarColumn(),
@@ -141,40 +147,41 @@ def run(settings: Settings, span: Span, console: Console, kind: str = BUILD, res
         count, days = steps(settings), len(span.days)
         bar, done = bars.add_task("", total=count * days), Counter[str]()
 
-        def watch(table: str, what: str) -> None:
-            if what in ("judged", "published"):
+        def watch(table: str, step: Step) -> None:
+            if step.span is None:
                 done[table] = days
             else:
-                done[table] = min(days - 1, done[table] + len(_spanned(what)))
-            bars.update(bar, completed=done.total(), description=f"{table} {what}")
+                done[table] = min(days - 1, done[table] + len(step.span.days))
+            bars.update(bar, completed=done.total(), description=f"{table} {_step(words, step)}")
 
         made = run_span(settings, span, watch, kind, resume)
-    _tell(made, console)
+    _tell(made, console, words)
     return made.passed
 
 
-def _spanned(what: str) -> list[date]:
-    """The days of `built 2024-03-01..2024-03-10`."""
-    first, _, last = what.split()[-1].partition("..")
-    return Span(date.fromisoformat(first), date.fromisoformat(last or first)).days
+def _step(words: Words, step: Step) -> str:
+    return words(f"step_{step.stage}", days=step.span)
 
 
-def _tell(run: Run, console: Console) -> None:
-    table = Table("table", "days", "rows", "duplicates", "corrected", "quarantined", "incomplete", "verdict")
+def _tell(run: Run, console: Console, words: Words) -> None:
+    table = Table(*(words(f"column_{name}") for name in _COLUMNS))
     for item in run.tables:
         verdict = (
-            f"[red]{len(item.failed)} days failed" if item.failed else f"[green]{item.passed} days passed"
+            f"[red]{words('days_failed', count=len(item.failed))}"
+            if item.failed
+            else f"[green]{words('days_passed', count=item.passed)}"
         )
         numbers = (item.days, item.rows, item.duplicates, item.corrected, item.quarantined, item.incomplete)
         table.add_row(item.table, *map(str, numbers), verdict)
     console.print(table)
     for item in run.tables:
-        for day, words in item.failed[:5]:
-            console.print(f"[red]{item.table} {day}: {escape('; '.join(words[:3]))}")
-    news = f"release {run.seq}: {run.published} days of tables" if run.seq else "nothing new to publish"
-    console.print(f"{news} (incomplete days may change when late events arrive)")
+        for day, findings in item.failed[:5]:
+            said = "; ".join(words_of(finding, words.language) for finding in findings[:3])
+            console.print(f"[red]{item.table} {day}: {escape(said)}")
+    news = words("published", seq=run.seq, days=run.published) if run.seq else words("nothing_new")
+    console.print(words("may_change", news=news))
     if not run.passed:
-        console.print("[red]days that failed are withheld, and what is made of them; liaowang quality tasks")
+        console.print(f"[red]{words('withheld')}")
 
 
 def _figure(value: float | None, decimals: int) -> str:

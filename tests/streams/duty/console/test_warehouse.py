@@ -14,6 +14,7 @@ from dagster_project.warehouse import warehouse as connected
 from deploy.local.warehouse import warehouse_running
 from deploy.provision.migrate import migrate
 from schemas.errors import Unavailable
+from schemas.findings import Finding, Found, encode, words_of
 from streams.console import facts
 from streams.console.evidence import find, place_of, wanted_of
 from streams.console.reviewed import reviews
@@ -161,6 +162,31 @@ def test_the_pipeline_tells_of_feeds_gate_and_releases(both: Both) -> None:
         assert (
             "浙江省生态环境厅<br>" in client.get("/health").text and "监测中心" in client.get("/health").text
         )
+
+
+def test_what_the_gate_found_is_told_in_the_visitor_s_language(both: Both) -> None:
+    """What an earlier version stored in words alone is shown under its check, as it was written."""
+    parts = both.console.console.parts
+    gap = Finding(Found.GAP, {"partition": 3, "offset": 7}, "ledger_contiguous", "ledger_contiguous")
+    columns = ("table", "day", "build_id", "passed", "failed", "decided")
+    rows = [
+        ("t_new", DAY, "b1", 0, [words_of(gap)], WARNED, [encode(gap)]),
+        ("t_old", DAY, "b0", 0, ['drift_day: 5 of "7" rows: odd', "no colon"], WARNED),
+    ]
+    both.log.warehouse.insert("quality.verdict", (*columns, "findings"), rows[:1])
+    both.log.warehouse.insert("quality.verdict", columns, rows[1:])
+    new, old = facts.trust(parts.service, parts.mart).failures
+    assert new.findings == (gap,) and [item.check for item in old.findings] == ["drift_day", ""]
+    assert old.words("en") == ('drift_day: 5 of "7" rows: odd', "no colon")
+    parts.trust.forget()
+    with both.console.visitor("head") as client:
+        until(lambda: "t_new" in client.get("/health").text)
+        shown = client.get("/health").text.split('id="d-failures"')[1].split("</details>")[0]
+        assert "t_new 2026-03-01: 位点连续：分区 3 在位点 7 处有缺口" in shown and "partition" not in shown
+        client.headers["accept-language"] = "en"
+        shown = client.get("/health").text.split('id="d-failures"')[1].split("</details>")[0]
+        assert "t_new 2026-03-01: ledger_contiguous: partition 3 has a gap at 7" in shown
+    both.log.warehouse.rows("TRUNCATE TABLE quality.verdict")
 
 
 def test_a_reading_that_fails_for_another_reason_does_not_shut_the_warehouse_out(both: Both) -> None:
