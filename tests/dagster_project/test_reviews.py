@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from dagster import (
     AssetKey,
+    BackfillPolicy,
     DagsterInstance,
     Definitions,
     ExecuteInProcessResult,
@@ -24,7 +25,7 @@ from dagster import (
 from dagster_project.days.attempt import LATE, begin
 from dagster_project.days.spans import Span
 from dagster_project.mart.rule_quality import RuleDay, RuleWarning
-from dagster_project.orchestrate.assets import range_tags
+from dagster_project.orchestrate.assets import DAYS, range_tags
 from dagster_project.orchestrate.project import make_definitions
 from dagster_project.orchestrate.reviews import JOB, REVIEW, Review, make_reviews, no_review
 from schemas.errors import Unavailable
@@ -154,5 +155,8 @@ def test_reopened_days_are_reviewed_again_once(house: House) -> None:
 
 
 def test_it_is_an_asset_by_day() -> None:
-    graph = make_definitions(Settings()).resolve_asset_graph()
-    assert graph.get(AssetKey("rule_review")).partitions_def is not None
+    review = make_definitions(Settings()).resolve_asset_graph().get(AssetKey("rule_review"))
+    assert review.partitions_def == DAYS
+    assert review.backfill_policy == BackfillPolicy.single_run(), "many days are one run of the command"
+    assert review.group_name == "rules" and review.is_materializable
+    assert (review.parent_keys, review.child_keys) == (set(), set()), "it waits for no build, and none for it"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from itertools import groupby
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from deploy.rule_history.backtest_picture import MOST, demand_picture, draw
+from deploy.rule_history.backtest_picture import COLOURS, MOST, demand_picture, draw
 from schemas.errors import Misdeclared
 from streams.watch.trial.backtest import pair
 from tests.streams.watch.test_backtest import made, of
@@ -22,6 +25,25 @@ def test_two_versions_are_two_bars_a_subject_that_tell_their_episodes(tmp_path: 
     assert "version 1 (above), version 2 (below)" in page and "高 &lt;high&gt;" in page
     assert "c &amp; &lt;d&gt;: red" in page and "(new)" in page and "(gone)" in page
     assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_a_bar_is_as_long_as_its_episode_and_the_old_one_stands_above_the_new(tmp_path: Path) -> None:
+    path = tmp_path / "scale.html"
+    draw(path, "high", pair(of(made("a", 10, 30)), of(made("a", 10, 20))), ("version 1", "version 2"))
+    bars = [
+        tuple(map(float, found))
+        for found in re.findall(r'<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)"', path.read_text("utf-8"))
+    ]
+    (old_x, old_y, old_width), (new_x, new_y, new_width) = bars
+    assert old_x == new_x and old_y < new_y and old_width == pytest.approx(2 * new_width)
+
+
+def test_a_bar_has_the_colour_of_its_worst_level(tmp_path: Path) -> None:
+    path = tmp_path / "levels.html"
+    found = of(*(made(level, 10, 20, level) for level in COLOURS))
+    draw(path, "high", pair(found, found), ("version 1",))
+    shown = re.findall(r'fill="(#\w+)"><title>(\w+):', path.read_text(encoding="utf-8"))
+    assert {level: colour for colour, level in shown} == COLOURS
 
 
 def test_one_version_is_one_bar_an_episode(tmp_path: Path) -> None:
@@ -52,6 +74,29 @@ def test_png_also_with_chinese_and_with_nothing(tmp_path: Path, names: tuple[str
         path = tmp_path / f"{number}.PNG"
         draw(path, "细颗粒物 high", pairs, names)
         assert path.read_bytes().startswith(b"\x89PNG\r\n")
+        there = {level for level in COLOURS if bands(path, level)}
+        assert there == ({"yellow", "red"} if pairs else set()), (
+            "a bar for each level there was, and no other"
+        )
+
+
+def test_the_bars_of_a_png_are_as_long_as_their_episodes_the_old_one_above(tmp_path: Path) -> None:
+    path = tmp_path / "scale.png"
+    pairs = pair(of(made("a", 10, 30)), of(made("a", 10, 20)))
+    draw(path, "high", pairs, ("version 1", "version 2"))
+    old, new = bands(path, "yellow")
+    assert old == pytest.approx(2 * new, rel=0.02)
+    draw(path, "high", pairs, ("version 2",))
+    assert len(bands(path, "yellow")) == 1
+
+
+def bands(path: Path, level: str) -> list[int]:
+    """The widths in pixels of the bars of a level in a PNG, from above."""
+    colour = tuple(bytes.fromhex(COLOURS[level].removeprefix("#")))
+    with Image.open(path) as image:
+        rgb = image.convert("RGB")
+    rows = [sum(rgb.getpixel((x, y)) == colour for x in range(rgb.width)) for y in range(rgb.height)]
+    return [max(run) for wide, run in groupby(rows, bool) if wide]
 
 
 def test_what_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:

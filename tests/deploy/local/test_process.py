@@ -8,12 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from deploy.local.process import CannotStart, demand_port, finish, hold, last_line, running
-from deploy.ports import free_port
+from deploy.ports import free_port, port_open
+from schemas.settings import HOST
 
 QUIET = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -27,8 +29,18 @@ def test_taken_port_names_port_and_setting() -> None:
             demand_port(port, "kafka_port", "kafka")
 
 
-def test_free_port_is_free() -> None:
-    demand_port(free_port(), "kafka_port", "kafka")
+def test_free_port_is_one_that_nothing_listens_on_and_a_server_can_take() -> None:
+    with ExitStack() as servers:
+        taken = set[int]()
+        for _ in range(20):
+            port = free_port()
+            assert port not in taken, "a server listens there"
+            demand_port(port, "kafka_port", "kafka")
+            server = servers.enter_context(socket.socket())
+            server.bind((HOST, port))
+            server.listen()
+            assert port_open(port)
+            taken.add(port)
 
 
 def test_folder_in_use_names_its_holder(tmp_path: Path) -> None:

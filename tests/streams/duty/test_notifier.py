@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count, pairwise
 from random import Random
 from typing import Any
 
@@ -24,9 +25,11 @@ from streams.duty.database.database import Database
 from streams.duty.database.models import Case, Entry, Notification, Silence
 from streams.duty.notify.channels.config import Channels, parse_channels
 from streams.duty.notify.channels.sender import Sender
+from streams.duty.notify.dispatch import MOST_AGE
 from streams.duty.notify.notices import MOST, Links, counts
 from streams.duty.notify.notifier import Notifier
 from streams.duty.notify.signature import KEY_HEADER
+from streams.duty.retry_policy import FIRST_WAIT, LONGEST_WAIT
 from streams.duty.rosters.desk import Desk
 from tests.streams.duty.channels import services
 from tests.streams.duty.channels.services import Services, serving
@@ -210,16 +213,41 @@ def test_what_is_refused_for_good_goes_another_way_and_the_case_says_so(
 def test_a_receiver_that_stays_away_is_given_up_after_the_levels_time(
     database: Database, desk: Desk, regions: Regions
 ) -> None:
-    place = Place(answer=lambda _: 503)
+    """It is tried again with pauses, given up when the next try would be too late, and goes the other way."""
+    tries, seconds = list[float](), count()
+    start = time.time()
+
+    def now() -> float:
+        """A second more each time somebody asks: the machine may be as slow as it likes."""
+        return start + next(seconds)
+
+    def refused(_: int) -> int:
+        tries.append(now())
+        return 503
+
+    place = Place(answer=refused)
     hear_warnings(database, desk, warning("e1", level="red"))
-    clock = fast_clock()
-    start = clock()
+
+    elsewhere = list[float]()
 
     async def work() -> None:
         await until(lambda: bool(place.second))
+        elsewhere.append(now())
+        await until(drained(database))
 
-    told(place, database, regions, work, clock=lambda: start + 10 * (clock() - start))
-    assert len(place.first) > 1
+    told(place, database, regions, work, clock=now)
+    assert len(tries) > 1 and place.second == [f"{place.first[0]}~second"]
+    assert set(place.first) == {place.first[0]}, "each try is the same message"
+    pauses = [after - before for before, after in pairwise(tries)]
+    assert all(pause >= FIRST_WAIT / 2 for pause in pauses), "with a pause before each"
+    assert elsewhere[0] - start >= MOST_AGE["red"] - LONGEST_WAIT, "not before its time"
+    with database.reading() as session:
+        dead = session.scalars(sa.select(Notification).where(Notification.state == "dead")).one()
+        assert (dead.channel, dead.attempts) == ("webhook", len(tries))
+        assert dead.last_error.startswith("HTTP 503")
+        entry = session.scalars(sa.select(Entry).where(Entry.kind == "undelivered")).one()
+        assert json.loads(entry.detail)["instead"] == "second"
+    assert states(database) == {"pending": 0, "delivered": 1, "dead": 1, "suppressed": 0}
 
 
 def test_red_goes_first_and_the_quota_holds(database: Database, desk: Desk, regions: Regions) -> None:

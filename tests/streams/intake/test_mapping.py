@@ -85,7 +85,7 @@ def test_rows_of_other_feeds_are_skipped_and_rows_without_a_time_are_unreadable(
 
 def test_an_event_too_long_for_the_broker_is_unreadable() -> None:
     (found,) = covid_events([Row(2, covid_cells("2020-01-20", "x" * LONGEST, 5))])
-    assert isinstance(found, Unreadable)
+    assert isinstance(found, Unreadable) and found.line == 2 and "bytes" in found.reason
 
 
 def test_the_key_is_the_subject_and_absent_where_it_cannot_be_read() -> None:
