@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -26,6 +25,7 @@ from deploy.local.supervisor import alone, await_services
 from schemas.in_use import files_of
 from schemas.settings import Settings
 from streams.intake.stamp import read_stamp, stamp_of
+from streams.retrying import until
 
 Say = Callable[[str], None]
 GATEWAY = "gateway"
@@ -90,15 +90,12 @@ def _busy(settings: Settings, service: Service, process: Process, say: Say) -> s
         return ""
     from dagster_project.orchestrate.runs import under_way
 
-    until, told = time.monotonic() + BUILD_SECONDS, False
-    while under_way(settings.home, process.started):
-        if time.monotonic() > until:
-            return f"{service.name} has been building for {BUILD_SECONDS:.0f} s and was left to it"
-        if not told:
-            say(f"{service.name} is building; it has them when that is over")
-            told = True
-        time.sleep(1)
-    return ""
+    if not under_way(settings.home, process.started):
+        return ""
+    say(f"{service.name} is building; it has them when that is over")
+    if until(lambda: not under_way(settings.home, process.started), BUILD_SECONDS, 1.0):
+        return ""
+    return f"{service.name} has been building for {BUILD_SECONDS:.0f} s and was left to it"
 
 
 def give_gateway(settings: Settings) -> str:
@@ -119,14 +116,12 @@ def _in_place(settings: Settings, control: Control, service: Service) -> str:
     """Have a program take them while it runs, and wait until it says so; why it does not."""
     if told := await_services(settings, control, [service]):  # one that is starting would end by the signal
         return "\n".join(told)
-    wanted, until = stamp_of(settings), time.monotonic() + TAKE_SECONDS
+    wanted = stamp_of(settings)
     process = (control.processes() or {}).get(service.name)
     with suppress(ProcessLookupError):  # what has just ended reads them when it starts
         if process is not None and process.up:
             os.kill(process.pid, signal.SIGHUP)
-    while time.monotonic() < until:
-        if read_stamp(settings.home, service.name) == wanted:
-            return ""
-        time.sleep(0.2)
+    if until(lambda: read_stamp(settings.home, service.name) == wanted, TAKE_SECONDS):
+        return ""
     log = settings.home / "logs" / f"{service.name}.log"
     return f"{service.name} has not taken them in {TAKE_SECONDS:.0f} s (more in {log})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from deploy.local.proc import Found, orphans, supervisors
 from deploy.local.process import CannotStart
 from deploy.local.supervisor_conf import socket_path
+from streams.retrying import until
 
 PATIENCE = 15.0
 """Seconds to wait before what is left is told to end, then four times as long: a broker closes its log."""
@@ -48,11 +48,8 @@ def clear_away(home: Path, say: Say, patience: float = PATIENCE) -> None:
 
 def _wait(address: str, left: list[Found], patience: float) -> list[Found]:
     """What is left of it after so many seconds at most."""
-    deadline = time.monotonic() + patience
-    while left and time.monotonic() < deadline:
-        time.sleep(0.2)
-        left = orphans(address)
-    return left
+    until(lambda: not left or not orphans(address), patience)
+    return orphans(address) if left else left
 
 
 def _names(found: list[Found]) -> str:

@@ -13,11 +13,14 @@ from deploy.local.probe import Finding, Health, probe
 from deploy.local.proc import worked
 from deploy.local.services import SERVERS, SERVICES
 from schemas.settings import Settings
+from streams.retrying import until
 
 log = logging.getLogger("liaowang.health")
 
 INTERVAL_SECONDS = 10.0
 LIMIT = 6
+STOP_SECONDS = 60.0
+"""supervisord ends by force what does not listen, long before."""
 GRACE_SECONDS = 120.0
 FIRST_PAUSE = 30.0
 LONGEST_PAUSE = 600.0
@@ -165,9 +168,15 @@ def look(settings: Settings, processes: Mapping[str, Process]) -> dict[str, Find
 def restart(control: Control, name: str) -> None:
     """Stop one service, by force when it does not listen, and start it."""
     control.stop([name])
-    while (process := (control.processes() or {}).get(name)) is not None and not process.ended:
-        time.sleep(0.2)
+    if not until(lambda: _ended(control, name), STOP_SECONDS):
+        log.error("%s has not ended %.0f s after it was told to", name, STOP_SECONDS)
+        return
     control.start([name])
+
+
+def _ended(control: Control, name: str) -> bool:
+    process = (control.processes() or {}).get(name)
+    return process is None or process.ended
 
 
 def main(settings: Settings) -> None:

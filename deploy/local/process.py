@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from deploy.local.crashes import tail
 from deploy.local.proc import holder
 from schemas.errors import LiaowangError
 from schemas.settings import HOST, PREFIX
+from streams.retrying import until
 
 SUPERVISED = "--supervised"
 _PR_SET_PDEATHSIG = 1
@@ -79,13 +79,17 @@ def worker_command(name: str, python: str = sys.executable) -> list[str]:
 
 def wait_for(ready: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float, log: Path) -> None:
     """Return when `ready` says so; CannotStart with the log's last line when it ended, or time is up."""
-    deadline = time.monotonic() + seconds
-    while not ready():
-        if process.poll() is not None:
-            raise CannotStart(last_line(log) or f"ended with code {process.returncode} before it was ready")
-        if time.monotonic() > deadline:
-            raise CannotStart(f"not ready after {seconds:.0f} s; see {log}")
-        time.sleep(0.1)
+    is_ready = False
+
+    def settled() -> bool:
+        nonlocal is_ready
+        is_ready = ready()
+        return is_ready or process.poll() is not None
+
+    if not until(settled, seconds, 0.1):
+        raise CannotStart(f"not ready after {seconds:.0f} s; see {log}")
+    if not is_ready:
+        raise CannotStart(last_line(log) or f"ended with code {process.returncode} before it was ready")
 
 
 def last_line(log: Path) -> str:

@@ -35,6 +35,7 @@ from schemas.errors import LiaowangError
 from schemas.in_use import files_of
 from schemas.settings import PREFIX, Settings
 from streams import aside
+from streams.retrying import until
 
 SOCKET_LENGTH = 100
 START_SECONDS, LONGEST_START = 180.0, 900.0
@@ -202,11 +203,8 @@ def _all_ended(control: Control, names: Sequence[str]) -> bool:
 
 
 def _until(done: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + STOP_SECONDS
-    while not done():
-        if time.monotonic() > deadline:
-            raise CannotStart(f"waited {STOP_SECONDS:.0f} s for {what}; see `liaowang status`")
-        time.sleep(0.2)
+    if not until(done, STOP_SECONDS):
+        raise CannotStart(f"waited {STOP_SECONDS:.0f} s for {what}; see `liaowang status`")
 
 
 def _launch(settings: Settings, control: Control) -> None:

@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
 from schemas.errors import Unavailable
+from streams.retrying import Backoff, Outage
 
 log = logging.getLogger("liaowang.console")
+LONGEST_PAUSE = 10.0
 
 INTERVAL = 0.5
 APART = 0.025
@@ -61,15 +63,19 @@ class Hub:
     async def run(self) -> None:
         """Look for changes until cancelled; a database that is away is looked at again later."""
         seq: int | None = None
+        backoff = Backoff(self._interval, max(self._interval, LONGEST_PAUSE))
+        outage = Outage(log, waits="pages hear of no changes", over="pages hear of changes", backoff=backoff)
         while True:
+            seconds = self._interval
             try:
                 latest, cases = await asyncio.to_thread(self._changes, seq)
                 if seq is not None and latest != seq:
                     self.tell(latest, cases)
                 seq = latest
+                outage.ended()
             except Unavailable as error:
-                log.warning("no news of changes: %s", error)
-            await asyncio.sleep(self._interval)
+                seconds = outage.failed(error)
+            await asyncio.sleep(seconds)
 
     def tell(self, seq: int, cases: tuple[Touched, ...]) -> None:
         """Tell everybody; to whoever has not taken the last news yet, the new one says that there is more."""

@@ -24,18 +24,18 @@ from streams.aside import Aside
 from streams.duty.database.database import Database
 from streams.duty.faults import SetAside
 from streams.duty.home import open_database
-from streams.duty.inbox.reader import Reader, sleep
+from streams.duty.inbox.reader import Reader
 from streams.duty.notify.channels.home import open_channels
 from streams.duty.notify.channels.sender import Sender
 from streams.duty.notify.notices import Links
 from streams.duty.notify.notifier import Notifier
 from streams.duty.pulse import Pulse
-from streams.duty.retry_policy import backoff
 from streams.duty.systems.courier import CONCURRENCY, Courier
 from streams.duty.systems.outbox import open_outbox
 from streams.duty.systems.push_inbox import PushInbox
 from streams.duty.systems.webhook import Webhook
 from streams.duty.together import together
+from streams.retrying import Outage, pause
 from streams.stopping import stop_on_signals
 from streams.waits import Held, Waits
 from streams.worker import heartbeat, start_logging
@@ -127,17 +127,22 @@ async def _opened(
     held: Held,
 ) -> Database | None:
     """The duty database; None where it is stopped before it came."""
-    failures = 0
+    outage = Outage(
+        logging.getLogger("liaowang.push"),
+        waits="notifications wait",
+        over="the duty database is back",
+        rng=rng,
+        held=held,
+    )
     while not stop.is_set():
         try:
             now = datetime.fromtimestamp(clock(), UTC)
-            return await asyncio.to_thread(open_database, settings, now, regions)
+            database = await asyncio.to_thread(open_database, settings, now, regions)
         except Unavailable as error:
-            failures += 1
-            if failures == 1:
-                logging.getLogger("liaowang.push").warning("%s; notifications wait", error)
-            held(str(error))
-            await sleep(backoff(failures, rng), stop, beat)
+            await pause(outage.failed(error), stop, beat)
+        else:
+            outage.ended()
+            return database
     return None
 
 

@@ -12,9 +12,11 @@ from email.utils import parsedate_to_datetime
 from random import Random
 
 from streams.duty.words import one_line
+from streams.retrying import Backoff
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 60.0
+_BACKOFF = Backoff(FIRST_WAIT, LONGEST_WAIT)
 LONGEST_RETRY_AFTER = 3600.0
 REASON_LENGTH = 300
 GATHER_SECONDS = 0.01
@@ -67,8 +69,7 @@ Outcome = Delivered | Retry | Dead
 
 def backoff(failures: int, rng: Random) -> float:
     """Seconds to wait after this many failures in a row: doubled up to a minute, half of it jitter."""
-    ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures - 1, 16))
-    return ceiling / 2 + rng.uniform(0.0, ceiling / 2)
+    return _BACKOFF.delay(failures, rng)
 
 
 def retry_after_seconds(header: str, now: float) -> float:

@@ -29,7 +29,7 @@ from streams.duty.cases.liveness import Liveness, look_at
 from streams.duty.cases.publisher import Publisher
 from streams.duty.faults import SetAside
 from streams.duty.home import open_home
-from streams.duty.inbox.reader import Reader, sleep
+from streams.duty.inbox.reader import Reader
 from streams.duty.parts import Parts, utc_now
 from streams.duty.pulse import Pulse
 from streams.duty.shifts.holes import Holes
@@ -38,12 +38,13 @@ from streams.duty.together import together
 from streams.http_doors import Guarded
 from streams.http_guard import guard_of
 from streams.patient_http import PatientProtocol
+from streams.retrying import Backoff, Outage, pause
 from streams.stopping import stop_on_signals
 from streams.waits import Held, Waits, unheld
 from streams.watch.publish.active_rules import Live, LiveNames
 from streams.worker import heartbeat, start_logging
 
-TICK = 1.0
+TICK, LONGEST_PAUSE = 1.0, 10.0
 log = logging.getLogger("liaowang.duty")
 
 
@@ -172,7 +173,13 @@ async def tick(
 
     What cannot be done for one of them through its own fault is set aside, and the rest goes on.
     """
-    failures = 0
+    outage = Outage(
+        log,
+        waits="escalation waits",
+        over="escalation goes on",
+        backoff=Backoff(TICK, LONGEST_PAUSE),
+        held=held,
+    )
     advancing, letting_go, checking = (
         Advancing(parts, aside),
         LettingGo(parts, aside),
@@ -180,22 +187,17 @@ async def tick(
     )
     while not stop.is_set():
         beat()
+        seconds = TICK
         try:
             while await asyncio.to_thread(advancing.once):
                 beat()
             while await asyncio.to_thread(letting_go.once):
                 beat()
             await asyncio.to_thread(checking.once)
-            if failures:
-                log.warning("escalation goes on")
-            failures = 0
-            held("")
+            outage.ended()
         except Unavailable as error:
-            failures += 1
-            if failures == 1:
-                log.warning("%s; escalation waits", error)
-            held(str(error))
-        await sleep(TICK, stop, beat)
+            seconds = outage.failed(error)
+        await pause(seconds, stop, beat)
 
 
 def _nothing() -> None:

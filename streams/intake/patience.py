@@ -16,10 +16,12 @@ from aiokafka.errors import (
 )
 
 from schemas.errors import Unavailable
+from streams.retrying import Backoff
 
 Result = TypeVar("Result")
 
-FIRST_DELAY, LONGEST_DELAY = 0.5, 5.0
+BACKOFF = Backoff(first=0.5, longest=5.0)
+"""Without jitter: one command waits, and says for how long."""
 _PASSING = (
     KafkaConnectionError,
     KafkaTimeoutError,
@@ -47,7 +49,7 @@ class Patience:
 
     async def outlast(self, doing: str, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Try until `attempt` succeeds; Unavailable where the peer stays away too long."""
-        begun, delay = self.clock.monotonic(), FIRST_DELAY
+        begun, failures = self.clock.monotonic(), 0
         while True:
             try:
                 return await attempt()
@@ -55,12 +57,13 @@ class Patience:
                 reason = _reason(error)
                 if not passing(error):
                     raise Unavailable(f"{doing}: the broker refuses: {reason}") from error
+                failures += 1
+                delay = BACKOFF.ceiling(failures)
                 waited = self.clock.monotonic() - begun
                 if waited + delay > self.timeout:
                     raise Unavailable(f"{doing}: no answer for {waited:.0f} s: {reason}") from error
                 self.say(f"{doing}: {reason}; trying again in {delay:.1f} s")
             await self.clock.sleep(delay)
-            delay = min(delay * 2, LONGEST_DELAY)
 
 
 def passing(error: BaseException) -> bool:

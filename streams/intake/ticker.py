@@ -20,6 +20,7 @@ from schemas.event import encode_tick
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.lease import Lease, OwnLease
 from streams.intake.pulse import Pulse
+from streams.retrying import Outage
 
 log = logging.getLogger("liaowang.ticker")
 
@@ -46,6 +47,7 @@ class Ticker:
         self._lease, self._beat = lease or OwnLease(), beat
         self.pulse, self.leads, self.epoch = Pulse(), False, 0
         self.ticks: Counter[str] = Counter()
+        self._outage = Outage(log, waits="ticks wait", over="ticks go on")
 
     def take(self, contracts: Iterable[Contract]) -> None:
         """Tick these feeds from the next round on."""
@@ -77,8 +79,9 @@ class Ticker:
                 self.round()
         # Whatever it is, the next round may do better, and the pulse tells of it.
         except Exception as error:
-            self.pulse = self.pulse.failed(self._now(), f"{type(error).__name__}: {error}")
-            log.exception("ticks failed")
+            if not self._outage.failures:
+                log.exception("a round of ticks failed")
+            self._fail(self._now(), [f"{type(error).__name__}: {error}"])
 
     def _looked(self) -> bool:
         """Whether this ticker ticks now; said where that has changed."""
@@ -116,10 +119,10 @@ class Ticker:
             self._fail(now, errors)
         else:
             self.pulse = self.pulse.succeeded(now)
+            self._outage.ended()
 
     def _fail(self, now: datetime, errors: list[str]) -> None:
-        if errors[0] != self.pulse.error:
-            log.warning("ticks failed, the first of %d: %s", len(errors), errors[0])
+        self._outage.failed(errors[0])
         self.pulse = self.pulse.failed(now, errors[0])
 
     def _tick(self, contract: Contract, now: datetime, epoch: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 
 from kafka.admin import KafkaAdminClient
@@ -12,6 +11,7 @@ from streams.land.broker import Topic, administration, describe
 from streams.land.columns import Columns
 from streams.land.ledger import Balance, Standing, balance, epoch_of, lineage
 from streams.land.warehouse import Warehouse
+from streams.retrying import until
 
 PAUSE = 0.25
 
@@ -23,12 +23,13 @@ def reckon(broker: str, warehouse: Warehouse, names: Sequence[str], wait: float 
     """
     with administration(broker) as admin:
         topics = describe(admin, names)
-        until = time.monotonic() + wait
-        while True:
-            standings = {topic.name: _standings(warehouse, topic) for topic in topics}
-            if time.monotonic() >= until or all(_landed(topic, standings[topic.name]) for topic in topics):
-                break
-            time.sleep(PAUSE)
+        standings: dict[str, Mapping[int, Standing]] = {}
+
+        def landed() -> bool:
+            standings.update({topic.name: _standings(warehouse, topic) for topic in topics})
+            return all(_landed(topic, standings[topic.name]) for topic in topics)
+
+        until(landed, wait, PAUSE)
         return _balances(admin, topics, standings)
 
 

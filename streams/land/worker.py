@@ -31,6 +31,7 @@ from streams.land.recovery import Incident, Recovery
 from streams.land.refusals import Refusals
 from streams.land.warehouse import Warehouse
 from streams.land.writer import Limits, Writer
+from streams.retrying import Backoff, Outage, insist
 from streams.waits import Waits
 from streams.worker import Work, heartbeat, run_worker, start_logging
 
@@ -98,6 +99,9 @@ class Land:
         self._work = Work()
         personal = {each.feed for each in contracts.values() if personal_fields(each)}
         self._refusals = Refusals(settings.kafka, personal)
+        self._summing = Outage(
+            log, waits="the ledger is not summed up for now", over="the ledger is summed up again"
+        )
         self._warehouse = Warehouse(settings.warehouse("service"))
         key = Pseudonyms(settings.pseudonym_key) if settings.pseudonym_key else None
         aside = Aside(settings.home, "land", time.time).add
@@ -181,8 +185,9 @@ class Land:
         old = self._compactor.old(time.monotonic(), self.writer.written)
         try:
             await asyncio.to_thread(_compact, self._settings, self._contracts, old)
+            self._summing.ended()
         except Unavailable as error:
-            log.warning("the ledger is not summed up, which is tried again in a while: %s", error)
+            self._summing.failed(error)
 
     async def _rewind(self, topic: str, partition: int, offset: int) -> None:
         await self._app.rewind(TP(topic, partition), offset)
@@ -207,19 +212,20 @@ def _compact(settings: Settings, contracts: Mapping[str, Contract], old: Reached
 
 def _wait_for_peers(settings: Settings, topics: Sequence[str]) -> list[Topic]:
     """Return the topics when they and the warehouse are there; Misdeclared when nothing stamps arrival."""
-    beat, delay, said = heartbeat(settings, "land"), 0.5, ""
-    held = Waits(settings.home, "land", time.time).of("landing")
-    while True:
-        try:
-            return _greet(settings, topics)
-        except Unavailable as error:
-            if str(error) != said:
-                log.warning("%s; waiting for it", error)
-            said = str(error)
-            held(said)
-            beat()
-            time.sleep(delay)
-            delay = min(delay * 2, PATIENCE)
+    beat = heartbeat(settings, "land")
+    outage = Outage(
+        log,
+        waits="waiting for it",
+        over="broker and warehouse are there",
+        backoff=Backoff(longest=PATIENCE),
+        held=Waits(settings.home, "land", time.time).of("landing"),
+    )
+
+    def rest(seconds: float) -> None:
+        beat()
+        time.sleep(seconds)
+
+    return insist(lambda: _greet(settings, topics), outage, rest)
 
 
 def _greet(settings: Settings, topics: Sequence[str]) -> list[Topic]:

@@ -25,10 +25,12 @@ from streams.land.columns import Columns, FeedColumns, Landed
 from streams.land.gathered import Gathered, Key, Limits, Taken
 from streams.land.storing import Storing
 from streams.land.warehouse import Warehouse
+from streams.retrying import Backoff, Outage
 from streams.waits import Held, unheld
 
 __all__ = ["Key", "Limits", "Writer"]
 log = logging.getLogger("liaowang.land")
+FIRST_PAUSE = 0.25
 
 Publish = Callable[[Sequence[Landed]], Awaitable[None]]
 T = TypeVar("T")
@@ -59,12 +61,18 @@ class Writer:
         tables = {topic: (c.table, FeedColumns(c, pseudonyms)) for topic, c in contracts.items()}
         self._store = Storing(tables, self._insert, aside)
         self._warehouse, self._publish, self._lively, self._limits = warehouse, publish, lively, limits
-        self._moving, self._stuck, self._wait = moving, stuck, held
+        self._moving, self._stuck = moving, stuck
         self._gathered = Gathered(limits)
         self._room = asyncio.Event()
         self._full = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "land-writer")
-        self._trouble: str | None = None
+        self._outage = Outage(
+            log,
+            waits="waiting and trying again, nothing is acknowledged meanwhile",
+            over="writing again",
+            backoff=Backoff(FIRST_PAUSE, limits.patience),
+            held=held,
+        )
         self._held = False
         self.rows: dict[str, int] = dict.fromkeys(contracts, 0)
         self.refused: dict[str, int] = dict.fromkeys(contracts, 0)
@@ -120,9 +128,8 @@ class Writer:
             await self._insist(lambda: self._publish(landed), flushing=True)
         await self._store.account(landed)
         if self._held:
-            log.warning("writing again after: %s", self._trouble)
-            self._trouble, self._held = None, False
-            self._wait("")
+            self._held = False
+            self._outage.ended()
         for _, done in taken:
             done()
         for item in landed:
@@ -146,23 +153,17 @@ class Writer:
 
         A flush that was held up goes on only when all of it is written; what else is asked meanwhile says nothing.
         """
-        delay = 0.25
         while True:
             try:
                 result = await attempt()
             except Unavailable as error:
-                if self._trouble is None:
-                    log.error("%s; waiting and trying again, nothing is acknowledged meanwhile", error)
-                self._trouble, self._held = str(error), self._held or flushing
-                self._wait(str(error))
+                self._held = self._held or flushing
+                seconds = self._outage.failed(error)
                 self._lively()
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, self._limits.patience)
+                await asyncio.sleep(seconds)
             else:
-                if self._trouble is not None and not self._held:
-                    log.warning("answered again after: %s", self._trouble)
-                    self._trouble = None
-                    self._wait("")
+                if not self._held:
+                    self._outage.ended()
                 return result
 
 

@@ -24,8 +24,7 @@ from schemas.settings import Settings
 from streams.duty.database.database import Database
 from streams.duty.database.models import Message
 from streams.duty.faults import Doubt, Fault, SetAside, fault_of, told
-from streams.duty.inbox.reader import sleep
-from streams.duty.retry_policy import backoff
+from streams.retrying import Backoff, Outage, pause
 from streams.waits import Held, unheld
 
 BATCH = 500
@@ -60,10 +59,17 @@ class Publisher:
         beat: Callable[[], None],
         held: Held = unheld,
     ) -> None:
-        self._settings, self._database, self._clock, self._rng = settings, database, clock, rng
-        self._aside, self._beat, self._held, self._doubt = aside, beat, held, Doubt()
+        self._settings, self._database, self._clock = settings, database, clock
+        self._aside, self._beat, self._doubt = aside, beat, Doubt()
         self._stored: tuple[int, ...] = ()
-        self._failures, self._away = 0, False
+        self._outage = Outage(
+            log,
+            waits="publishing dispositions waits",
+            over="publishing dispositions goes on",
+            rng=rng,
+            backoff=Backoff(longest=LONGEST_PAUSE),
+            held=held,
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop`; while broker or database are away, try again with growing pauses."""
@@ -80,7 +86,7 @@ class Publisher:
                 await producer.start()
                 await self._publish(producer, stop)
             except KafkaError as error:
-                await self._pause(error, stop)
+                await pause(self._outage.failed(error), stop, self._beat)
             finally:
                 await producer.stop()
 
@@ -90,13 +96,11 @@ class Publisher:
             try:
                 some = await self._turn(producer)
             except Unavailable as error:
-                await self._pause(error, stop)
+                await pause(self._outage.failed(error), stop, self._beat)
                 continue
-            self._failures = 0
-            self._mark(away=False)
-            self._held("")
+            self._outage.ended()
             if not some:
-                await sleep(NAP, stop, self._beat)
+                await pause(NAP, stop, self._beat)
 
     async def _turn(self, producer: AIOKafkaProducer) -> bool:
         """Mark what was sent, then send one batch and mark it; whether there was one."""
@@ -104,7 +108,7 @@ class Publisher:
         waiting = await asyncio.to_thread(unpublished, self._database)
         if not waiting:
             return False
-        if self._failures:
+        if self._outage.failures:
             await asyncio.to_thread(probe, self._database, waiting[0].id)
         sent = outcome_of(waiting, await _send(producer, waiting, self._beat))
         self._stored = sent.stored
@@ -122,18 +126,6 @@ class Publisher:
             await asyncio.to_thread(mark_published, self._database, self._stored, self._clock())
             self._stored = ()
             self._doubt.good()
-
-    async def _pause(self, error: Exception, stop: asyncio.Event) -> None:
-        self._failures += 1
-        self._mark(away=True, why=str(error) or repr(error))
-        self._held(f"publishing dispositions: {error or type(error).__name__}")
-        await sleep(min(LONGEST_PAUSE, backoff(self._failures, self._rng)), stop, self._beat)
-
-    def _mark(self, *, away: bool, why: str = "") -> None:
-        """One log line at each change."""
-        if away != self._away:
-            log.warning("publishing dispositions %s", f"waits: {why}" if away else "goes on")
-        self._away = away
 
 
 async def _send(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from schemas.errors import Misdeclared, Unavailable
 from streams.duty.database.sequence import announce
 from streams.duty.database.wal import to_wal
 from streams.duty.refusals import Invalid
+from streams.retrying import until, within
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE = 30
@@ -138,20 +138,18 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
 def _begin_writing(connection: Any) -> None:
     """Take the lock of the file, asking for it until it is free; `database is locked` after PATIENCE."""
-    end = time.monotonic() + PATIENCE
     with closing(connection.cursor()) as cursor:
         cursor.execute("PRAGMA busy_timeout=0")
         try:
-            while True:
-                try:
-                    cursor.execute(IMMEDIATE)
-                    return
-                except sqlite3.OperationalError as error:
-                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                        raise
-                time.sleep(ASK_EVERY)
+            within(lambda: cursor.execute(IMMEDIATE), _busy, PATIENCE, ASK_EVERY)
         finally:
             cursor.execute(f"PRAGMA busy_timeout={PATIENCE * 1000}")
+
+
+def _busy(error: Exception) -> bool:
+    return (
+        isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    )
 
 
 def _postgresql(url: sa.URL) -> sa.Engine:
@@ -184,12 +182,7 @@ def _malformed_at(url: sa.URL, said: str) -> Malformed:
 
 def _emptied(path: Path) -> bool:
     """Whether the file is there without a byte, and stays so: one that is just made has none for a moment."""
-    until = time.monotonic() + BEING_MADE
-    while path.exists() and path.stat().st_size == 0:
-        if time.monotonic() > until:
-            return True
-        time.sleep(ASK_EVERY)
-    return False
+    return not until(lambda: not path.exists() or path.stat().st_size > 0, BEING_MADE, ASK_EVERY)
 
 
 def _malformed(error: Exception) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from typing import Any
 
-TRIES, PAUSE_SECONDS = 300, 0.1
+from streams.retrying import within
+
+MOST_SECONDS, PAUSE_SECONDS = 30.0, 0.1
 
 
 def to_wal(cursor: Any) -> None:
@@ -14,11 +15,9 @@ def to_wal(cursor: Any) -> None:
 
     While another connection does the same SQLite refuses at once, whatever the timeout for locks is.
     """
-    for left in range(TRIES - 1, -1, -1):
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError:
-            if not left:
-                raise
-            time.sleep(PAUSE_SECONDS)
+    within(
+        lambda: cursor.execute("PRAGMA journal_mode=WAL"),
+        lambda error: isinstance(error, sqlite3.OperationalError),
+        MOST_SECONDS,
+        PAUSE_SECONDS,
+    )

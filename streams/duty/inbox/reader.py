@@ -29,7 +29,7 @@ from streams.duty.inbox.again import Again
 from streams.duty.inbox.reached import Log, Reached, Start, start_of
 from streams.duty.inbox.read import Inbox, Read, warning_decoder
 from streams.duty.inbox.warning_log import log_of
-from streams.duty.retry_policy import backoff
+from streams.retrying import Backoff, Outage, pause
 from streams.waits import Held, unheld
 
 BATCH = 500
@@ -81,38 +81,45 @@ class Reader:
         held: Held = unheld,
     ) -> None:
         self._settings, self._name, self._inbox, self._wake = settings, name, inbox, wake
-        self._clock, self._rng, self._now, self._aside, self._beat = clock, rng, now, aside, beat
-        self._keeps, self._held = keeps, held
+        self._clock, self._now, self._aside, self._beat = clock, now, aside, beat
+        self._keeps = keeps
         self._decoder = warning_decoder(in_use(settings).feeds)
         self._doubt = Doubt()
         self._log = logging.getLogger(f"liaowang.{name}")
-        self._broker_away = False
+        self._broker = Outage(
+            self._log,
+            waits="warnings wait",
+            over=f"broker {settings.kafka} is back",
+            clock=clock,
+            rng=rng,
+            held=held,
+        )
+        self._written = Outage(
+            self._log,
+            waits="warnings wait",
+            over="warnings are written down again",
+            clock=clock,
+            rng=rng,
+            backoff=Backoff(longest=LONGEST_PAUSE),
+            held=held,
+        )
         self._id, self._start, self._next = "", Start({}), dict[int, int]()
         self._again: Again | None = None
         self._floor: int | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read until `stop`; after an error of the broker, connect anew with back-off."""
-        failures = 0
         while not stop.is_set():
             consumer = None
             try:
                 await self._plan()
                 consumer = self._consumer()
                 await consumer.start()
-                failures = 0
                 await self._read(consumer, stop)
             except (KafkaError, BrokerAway) as error:
-                failures += 1
-                self._mark_broker(away=True, why=str(error) or repr(error))
-                self._held(f"broker {self._settings.kafka}: {error or type(error).__name__}")
-                await sleep(backoff(failures, self._rng), stop, self._beat)
+                await pause(self._broker_away(error), stop, self._beat)
             except Unavailable as error:
-                failures += 1
-                if failures == 1:
-                    self._log.warning("%s; warnings wait", error)
-                self._held(str(error))
-                await sleep(min(LONGEST_PAUSE, backoff(failures, self._rng)), stop, self._beat)
+                await pause(self._written.failed(error), stop, self._beat)
             finally:
                 if consumer is not None:
                     await self._stop(consumer)
@@ -132,8 +139,8 @@ class Reader:
         if start.why:
             self._log.warning("%s, topic %s: %s", self._keeps, WARNINGS, start.why)
         await asyncio.to_thread(self._inbox.take, [], self._reached())
-        self._mark_broker(away=False, why="")
         await self._fill_end()
+        self._written.ended()
 
     def _consumer(self) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
@@ -169,6 +176,7 @@ class Reader:
             records = await consumer.getmany(timeout_ms=patience, max_records=BATCH)
             found = [record for batch in records.values() for record in batch]
             if found:
+                self._broker.ended()
                 warnings = list(self._warnings(found))
                 self._say_old(warnings)
                 self._next.update(
@@ -191,7 +199,7 @@ class Reader:
             elif not uncommitted and self._clock() - asked >= PROBE_SECONDS:
                 await self._answered(consumer.topics(), PROBE_PATIENCE)
                 asked = self._clock()
-        if uncommitted and not self._broker_away:
+        if uncommitted and not self._broker.failures:
             await self._answered(consumer.commit(), STOP_COMMIT_SECONDS)
 
     async def _verify(self) -> None:
@@ -225,22 +233,15 @@ class Reader:
         """Give warnings to the inbox, however long it may be away; False where it is stopped before."""
         if self._again is not None:
             warnings = self._again.sort(warnings)
-        failures = 0
         while not stop.is_set():
             try:
                 if await asyncio.to_thread(self._inbox.take, warnings, self._reached()):
                     self._wake()
                 await self._fill_end()
             except Unavailable as error:
-                failures += 1
-                if failures == 1:
-                    self._log.warning("%s; warnings wait", error)
-                self._held(str(error))
-                await sleep(min(LONGEST_PAUSE, backoff(failures, self._rng)), stop, self._beat)
+                await pause(self._written.failed(error), stop, self._beat)
                 continue
-            if failures:
-                self._log.warning("warnings are written down again")
-            self._held("")
+            self._written.ended()
             return True
         return False
 
@@ -270,11 +271,9 @@ class Reader:
         except CommitFailedError:
             return True
         except (TimeoutError, KafkaError) as error:
-            self._mark_broker(away=True, why=repr(error))
-            self._held(f"broker {self._settings.kafka}: {error!r}")
+            self._broker_away(error)
             return False
-        self._mark_broker(away=False, why="")
-        self._held("")
+        self._broker.ended()
         return True
 
     def _warnings(self, records: Iterable[ConsumerRecord[Any, Any]]) -> Iterator[Read]:
@@ -292,11 +291,9 @@ class Reader:
                 self._doubt.good()
                 yield read
 
-    def _mark_broker(self, *, away: bool, why: str) -> None:
-        """One log line at each change."""
-        if away != self._broker_away:
-            self._log.warning("broker %s is %s", self._settings.kafka, f"away: {why}" if away else "back")
-        self._broker_away = away
+    def _broker_away(self, error: Exception) -> float:
+        """Say that the broker does not answer: seconds to wait before it is connected to anew."""
+        return self._broker.failed(f"broker {self._settings.kafka} is away: {error or type(error).__name__}")
 
     async def _stop(self, consumer: AIOKafkaConsumer) -> None:
         """Stop a consumer, within a time: the broker may be away.
@@ -332,19 +329,6 @@ class _Seek(ConsumerRebalanceListener):  # type: ignore[misc]
         """Go to where was read to; a partition that is new is read from its beginning."""
         for partition in assigned:
             self._consumer.seek(partition, self._next.get(partition.partition, 0))
-
-
-async def sleep(seconds: float, stop: asyncio.Event, beat: Callable[[], None]) -> None:
-    """Sleep that ends at once when stopped; a worker that waits is alive."""
-    remaining = seconds
-    while remaining > 0 and not stop.is_set():
-        beat()
-        step = min(1.0, remaining)
-        remaining -= step
-        try:
-            await asyncio.wait_for(stop.wait(), step)
-        except TimeoutError:
-            continue
 
 
 def _member(name: str, settings: Settings, log: str) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
-
 from kafka import errors
 from kafka.admin import KafkaAdminClient
 
 from schemas.topics import WARNINGS
 from streams.duty.inbox.reached import Log
 from streams.land.broker import administration, describe
+from streams.retrying import within
 
-TRIES, PAUSE_SECONDS = 20, 0.25
+MOST_SECONDS, PAUSE_SECONDS = 5.0, 0.25
 """A broker that has just started makes or reads its topic of offsets when first asked for them."""
 _NO_COORDINATOR = (
     errors.CoordinatorNotAvailableError,
@@ -29,14 +28,13 @@ def log_of(broker: str, group: str = "") -> Log:
 
 
 def _committed(admin: KafkaAdminClient, group: str) -> dict[int, int]:
-    for left in range(TRIES - 1, -1, -1):
-        try:
-            found = admin.list_group_offsets(group)[group]
-            return {tp.partition: at.offset for tp, at in found.items() if tp.topic == WARNINGS}
-        except errors.GroupIdNotFoundError:
-            return {}
-        except _NO_COORDINATOR:
-            if not left:
-                raise
-            time.sleep(PAUSE_SECONDS)
-    return {}
+    try:
+        found = within(
+            lambda: admin.list_group_offsets(group)[group],
+            lambda error: isinstance(error, _NO_COORDINATOR),
+            MOST_SECONDS,
+            PAUSE_SECONDS,
+        )
+    except errors.GroupIdNotFoundError:
+        return {}
+    return {tp.partition: at.offset for tp, at in found.items() if tp.topic == WARNINGS}

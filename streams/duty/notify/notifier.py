@@ -58,6 +58,7 @@ from streams.duty.retry_policy import (
     Retry,
     outcome,
 )
+from streams.retrying import Backoff, Outage
 from streams.waits import Held, unheld
 
 log = logging.getLogger("liaowang.push")
@@ -104,7 +105,15 @@ class Notifier:
         beat: Callable[[], None],
         held: Held = unheld,
     ) -> None:
-        self._aside, self._beat, self._held, self._doubt = aside, beat, held, Doubt()
+        self._aside, self._beat, self._doubt = aside, beat, Doubt()
+        self._outage = Outage(
+            log,
+            waits="notifications wait",
+            over="the duty database is back",
+            rng=rng,
+            backoff=Backoff(2 * LOOK_SECONDS, LONGEST_PAUSE),
+            held=held,
+        )
         self._unread: set[int] = set()
         self._database, self._regions, self._channels = database, regions, channels
         self._sender, self._links, self._clock, self._rng = sender, links, clock, rng
@@ -115,21 +124,15 @@ class Notifier:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tell until `stop`; what is under way then is finished and settled first."""
-        failures = 0
         while not stop.is_set() or self._under_way():
             self._beat()
+            seconds = LOOK_SECONDS
             try:
                 await self._round(admit=not stop.is_set())
-                if failures:
-                    log.warning("the duty database is back")
-                failures = 0
-                self._held("")
+                self._outage.ended()
             except Unavailable as error:
-                failures += 1
-                if failures == 1:
-                    log.warning("%s; notifications wait", error)
-                self._held(str(error))
-            await self._pause(min(LONGEST_PAUSE, LOOK_SECONDS * 2.0**failures), stop)
+                seconds = self._outage.failed(error)
+            await self._pause(seconds, stop)
 
     def _under_way(self) -> dict[asyncio.Task[Answer], Batch]:
         return {task: batch for post in self._posts.values() for task, batch in post.under_way.items()}

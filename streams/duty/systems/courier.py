@@ -14,11 +14,11 @@ from random import Random
 
 from schemas.errors import Unavailable
 from streams.duty.faults import Doubt, Fault, SetAside, fault_of, told
-from streams.duty.inbox.reader import sleep
-from streams.duty.retry_policy import GATHER_SECONDS, Answer, Dead, Line, Outcome, Retry, backoff, outcome
+from streams.duty.retry_policy import GATHER_SECONDS, Answer, Dead, Line, Outcome, Retry, outcome
 from streams.duty.systems.outbox import Due, Outbox
 from streams.duty.systems.webhook import Webhook
 from streams.duty.words import one_line
+from streams.retrying import Backoff, Outage, pause
 from streams.waits import Held, unheld
 
 log = logging.getLogger("liaowang.push")
@@ -52,8 +52,16 @@ class Courier:
         """`held` is told what the outbox does not give or take, `answered` what the receiver does not."""
         self._outbox, self._webhook, self._clock, self._rng = outbox, webhook, clock, rng
         self._concurrency, self._aside, self._beat = concurrency, aside, beat
-        self._doubt, self._failures, self._probed = Doubt(), 0, False
-        self._held, self._answered = held, answered
+        self._doubt, self._probed, self._answered = Doubt(), False, answered
+        self._full = Outage(
+            log,
+            waits="pushes wait",
+            over=f"the outbox {outbox.path} takes pushes again",
+            rng=rng,
+            backoff=Backoff(longest=LONGEST_PAUSE),
+            held=held,
+        )
+        self._receiver = Outage(log, waits="pushes wait", over=f"receiver {webhook.url} is back")
         self._outcomes: dict[asyncio.Task[Answer], Outcome] = {}
         self._line = Line()
         self._under_way: dict[asyncio.Task[Answer], Due] = {}
@@ -91,22 +99,16 @@ class Courier:
         if not self._probed:
             await asyncio.to_thread(self._outbox.probe, self._clock())
             self._probed = True
-            if self._failures:
-                log.warning("the outbox %s takes pushes again", self._outbox.path)
         await self._start_due()
-        self._failures = 0
-        self._held("")
+        self._full.ended()
         await self._wait()
 
     async def _pause(self, error: Unavailable, stop: asyncio.Event) -> None:
         """The outbox takes nothing, or gives nothing: a pause, longer each time; one that is gone ends this."""
         if isinstance(error, Removed):
             raise error
-        self._failures, self._probed = self._failures + 1, False
-        if self._failures == 1:
-            log.warning("%s; pushes wait", error)
-        self._held(str(error))
-        await sleep(min(LONGEST_PAUSE, backoff(self._failures, self._rng)), stop, self._beat)
+        self._probed = False
+        await pause(self._full.failed(error), stop, self._beat)
 
     async def _finish(self) -> None:
         """Wait for what is under way and write it down, where that is possible."""
@@ -187,9 +189,9 @@ class Courier:
         return found
 
     def _learn(self, answer: Answer, now: float) -> None:
-        """Keep in mind whether somebody is there; one log line at each change."""
+        """Keep in mind whether somebody is there, and say so."""
         before, self._line = self._line, self._line.after(answer, now, self._rng)
-        if self._line.broken and not before.broken:
-            log.warning("receiver %s is away: %s", self._webhook.url, answer.reason)
-        elif before.broken and not self._line.broken:
-            log.warning("receiver %s is back", self._webhook.url)
+        if self._line.failures > before.failures:
+            self._receiver.failed(f"receiver {self._webhook.url} is away: {answer.reason}")
+        elif not self._line.broken:
+            self._receiver.ended()

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from schemas.errors import Unavailable
 from schemas.topics import RULES
 from streams.knock import knock
+from streams.retrying import Backoff, Outage
 from streams.waits import Held, unheld
 from streams.watch.publish.logs import log_ids
 from streams.watch.publish.published import Entry, History, encode_entry
@@ -25,7 +26,7 @@ PLACE = TopicPartition(RULES, 0)
 REQUEST_MS = 10_000
 CONNECT_MS, LOOK_MS = 3_000, 5_000
 """How long a look at the epoch may take: the ticks of a round wait for it."""
-AGAIN_SECONDS = 1.0
+AGAIN_SECONDS, LONGEST_PAUSE = 1.0, 5.0
 
 
 async def read_history(bootstrap: str) -> History:
@@ -46,6 +47,13 @@ async def follow(bootstrap: str, history: History, changed: asyncio.Event, held:
 
     It follows one log: whether the topic is still that one, the worker asks (`_verify_logs`).
     """
+    outage = Outage(
+        log,
+        waits="rules stay as they are",
+        over="rules are followed again",
+        backoff=Backoff(AGAIN_SECONDS, LONGEST_PAUSE),
+        held=held,
+    )
     while True:
         try:
             async with _reader(bootstrap) as consumer:
@@ -54,14 +62,12 @@ async def follow(bootstrap: str, history: History, changed: asyncio.Event, held:
                         f"{bootstrap}: the topic {RULES} does not exist yet; `liaowang up` makes it"
                     )
                 await _begin(consumer)
-                held("")
+                outage.ended()
                 while True:
                     if await _take(consumer, history):
                         changed.set()
         except Unavailable as error:
-            log.warning("%s; trying again", error)
-            held(str(error))
-        await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(outage.failed(error))
 
 
 async def publish(bootstrap: str, entries: Sequence[Entry]) -> int:

@@ -21,6 +21,7 @@ from streams.aside import Aside
 from streams.frames import FrameApp
 from streams.http_guard import guard_of
 from streams.metrics_port import serve
+from streams.retrying import Backoff, Outage
 from streams.waits import Held, Waits, unheld
 from streams.watch.declare.rule_yaml import parse_published
 from streams.watch.publish.logs import log_ids
@@ -34,7 +35,7 @@ from streams.worker import heartbeat, run_worker, start_logging
 log = logging.getLogger("liaowang.watch")
 
 CHECKPOINT_SECONDS = 1.0
-WAIT_SECONDS = 1.0
+WAIT_SECONDS, LONGEST_PAUSE = 1.0, 5.0
 VERIFY_SECONDS = 30.0
 CHECKPOINT_SHARE = 0.1
 """A checkpoint may take a tenth of the processor: the next one waits ten times as long as the last one worked."""
@@ -87,13 +88,16 @@ async def _verify_logs(app: FrameApp, watcher: Watcher, beat: Callable[[], None]
 
     One that is gone is waited for, alive, though nothing that goes there can be sent meanwhile.
     """
+    outage = Outage(
+        log, waits="what goes there waits", over="all topics that are watched are there", held=held
+    )
     while not app.should_stop:
         await asyncio.sleep(VERIFY_SECONDS)
         known = {**watcher.logs, RULES: watcher.book.history.log}
         try:
             found = await log_ids(app.bootstrap, known)
         except Unavailable as error:
-            held(str(error))
+            outage.failed(error)
             continue
         anew = sorted(topic for topic, log in known.items() if log and found.get(topic, log) != log)
         if anew:
@@ -101,9 +105,11 @@ async def _verify_logs(app: FrameApp, watcher: Watcher, beat: Callable[[], None]
                 f"{', '.join(anew)}: the topic was made anew; the worker starts again on its new log"
             )
         gone = ", ".join(sorted(known.keys() - found.keys()))
-        held(f"{gone}: no such topic at the broker; `liaowang up` makes it" if gone else "")
         if gone:
+            outage.failed(f"{gone}: no such topic at the broker; `liaowang up` makes it")
             beat()
+        else:
+            outage.ended()
 
 
 async def _vital(app: FrameApp, work: Awaitable[Any]) -> None:
@@ -151,22 +157,21 @@ def _watch(app: FrameApp, watcher: Watcher, topic: str) -> None:
 
 async def first_rules(broker: str, beat: Callable[[], None], held: Held = unheld) -> History:
     """What has been published, once there is a broker and a publication; Faust itself would end in an error."""
-    said = ""
+    backoff = Backoff(WAIT_SECONDS, LONGEST_PAUSE)
+    outage = Outage(log, waits="waiting", over="there are rules to watch by", backoff=backoff, held=held)
+    reason: Exception | str
     while True:
         try:
             await ends(broker)
             history = await read_history(broker)
             if history.first:
+                outage.ended()
                 return history
             reason = "no rules are published yet; `liaowang up` and `liaowang rules publish` do it"
         except (KafkaError, OSError, Unavailable) as error:
-            reason = str(error) or type(error).__name__
-        if reason != said:
-            log.warning("%s; waiting", reason)
-        said = reason
-        held(reason)
+            reason = error
         beat()
-        await asyncio.sleep(WAIT_SECONDS)
+        await asyncio.sleep(outage.failed(reason))
 
 
 def main(settings: Settings) -> None:

@@ -214,11 +214,11 @@ def test_a_receiver_that_stays_away_is_given_up_after_the_levels_time(
     database: Database, desk: Desk, regions: Regions
 ) -> None:
     """It is tried again with pauses, given up when the next try would be too late, and goes the other way."""
-    tries, seconds = list[float](), count()
+    tries, seconds = list[float](), count(step=10)
     start = time.time()
 
     def now() -> float:
-        """A second more each time somebody asks: the machine may be as slow as it likes."""
+        """Ten seconds more each time somebody asks: the machine may be as slow as it likes."""
         return start + next(seconds)
 
     def refused(_: int) -> int:

@@ -51,7 +51,7 @@ def test_a_warehouse_killed_in_the_middle_of_a_load_loses_and_doubles_nothing(
                 rig.settle()
                 disturbed = rig.everything()
                 assert rig.said().count("waiting and trying again") == 1
-                assert rig.said().count("writing again after") == 1
+                assert rig.said().count("writing again:") == 1
                 process.terminate()
                 process.wait()
                 rig.begin_again()
