@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from streams.retrying import Backoff
+
 LONGEST_DELAY = 30.0
 
 
@@ -32,7 +34,7 @@ class Pulse:
 
     def delay(self, seconds: float) -> float:
         """Seconds to the next: longer and longer while they fail."""
-        return seconds if not self.failures else min(seconds * 2 ** min(self.failures, 10), LONGEST_DELAY)
+        return Backoff(seconds, LONGEST_DELAY).ceiling(self.failures + 1) if self.failures else seconds
 
     def as_json(self) -> dict[str, str | int | None]:
         """Write it as `/healthz` tells it."""
