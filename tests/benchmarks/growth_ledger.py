@@ -1,43 +1,60 @@
-"""A ledger of many feeds and days as `land` and merges leave it, and what reading it takes.
+"""A month of many feeds as `land` and nights leave it: landed, listed, built and published but for its last day.
 
-python -m tests.benchmarks.growth_ledger    # on the declarations of `growth`, in a warehouse of its own
+It is of an earlier log of each topic (epoch 0), so that a stack which starts on it lands into the next.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection
-from contextlib import ExitStack
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
-from clickhouse_driver import Client
-
-from dagster_project.build.reopened_days import reopened
-from dagster_project.days.landed_ends import landed_ends
+from dagster_project.build.index import all_figures
 from dagster_project.warehouse import Warehouse, warehouse
-from deploy.environment import settings_from
-from deploy.local.secrets import ensure_secrets
 from deploy.local.warehouse import warehouse_running
-from deploy.ports import free_port
 from deploy.provision.migrate import migrate
 from schemas.contract import Contract, load_contracts
 from schemas.in_use import files_of
-from schemas.settings import PREFIX, Settings
-from tests.benchmarks.growth import write_declarations
+from schemas.regions import load_regions
+from schemas.settings import Settings
+from schemas.tables import built_columns
 
 PARTITIONS, DAYS, EVENTS = 4, 30, 3_200
 """Partitions of a feed; days of its ledger, and events of each, which PARTITIONS and SPANS divide."""
 SPANS, FRESH = 4, 240
 """Merged intervals a day, and those of the last minutes, which are not merged yet."""
-Told = tuple[float, Any]
-"""Seconds, and what came of it."""
+RAW = '{"specversion":"1.0","data":{}}'
+DATA = {
+    "station": "concat('S', toString(n % 500))",
+    "region": "{counties}[n % 90 + 1]",
+    "stage": "['begun', 'reading', 'ended'][n % 3 + 1]",
+    "value": "cityHash64(day, part, n) % 1000",
+    "people": "n % 9",
+    "raw": f"concat('{RAW}', repeat('x', 180))",
+}
+"""What a row of the benchmark's feeds says, by column, of its day, partition and number `n`."""
+
+
+def fill(settings: Settings, last: date) -> None:
+    """Make a home's warehouse, with a month up to this day in it."""
+    roots = files_of(settings)
+    contracts = load_contracts(roots.feeds)
+    figures = all_figures([contract.table for contract in contracts.values()], roots)
+    read = [contract for contract in contracts.values() if not contract.feed.startswith("duty.")]
+    with warehouse_running(settings):
+        migrate(settings, roots)
+        with warehouse(settings) as open:
+            write(open, read, last)
+            versions = {contract.table: contract.version for contract in read}
+            versions |= {item.table: item.version for item in figures.values()}
+            publish(open, versions, [contract.topic for contract in read], last)
+            for contract in read:
+                _build(open, contract, last)
+            for table in ("landing.ledger", "landing.changed_day"):
+                open.rows(f"OPTIMIZE TABLE {table} FINAL")
 
 
 def write(open: Warehouse, contracts: Collection[Contract], last: date, days: int = DAYS) -> None:
-    """Land, list, build and publish every day up to the last of these feeds."""
+    """Land and list every day up to the last of these feeds; they have the columns of the benchmark's feeds."""
     begin = last - timedelta(days=days - 1)
     each = EVENTS // PARTITIONS
 
@@ -52,6 +69,10 @@ def write(open: Warehouse, contracts: Collection[Contract], last: date, days: in
         f"toDateTime64('{begin} 00:00:00', 3, 'Asia/Shanghai') + toIntervalSecond(day * 86400 + {{seconds}})"
     )
     rows = each // SPANS
+    counties = str([county.code for county in load_regions().counties])
+    data = ", ".join(sql.replace("{counties}", counties) for sql in DATA.values())
+    epochs = [(contract.topic, f"before/{PARTITIONS}", 0) for contract in contracts]
+    open.insert("landing.epoch", ("topic", "topic_id", "log_epoch"), epochs)
     for contract in contracts:
         head = "INSERT INTO landing.ledger (topic, feed, log_epoch, partition, first, last, accepted, watermarks,"
         head += f" arrived_last, listed, parts) SELECT '{contract.topic}', '{contract.feed}', 0, part, "
@@ -67,8 +88,9 @@ def write(open: Warehouse, contracts: Collection[Contract], last: date, days: in
         at = moment.format(seconds=f"n * {86400 // each}")
         open.rows(
             f"INSERT INTO landing.{contract.table}"
-            " (event_day, log_epoch, partition, offset, arrived, source, id, time)"
-            f" SELECT toDate('{begin}') + day, 0, part, day * {each} + n, {at}, 's', toString(rand64()), {at}"
+            f" (event_day, log_epoch, partition, offset, arrived, source, id, time, {', '.join(DATA)})"
+            f" SELECT toDate('{begin}') + day, 0, part, day * {each} + n, {at}, 's',"
+            f" concat(toString(day), '-', toString(part), '-', toString(n)), {at}, {data}"
             f" {place(each)}"
         )
         open.rows(
@@ -81,11 +103,11 @@ def write(open: Warehouse, contracts: Collection[Contract], last: date, days: in
 def publish(
     open: Warehouse, tables: dict[str, str], topics: Collection[str], last: date, days: int = DAYS
 ) -> None:
-    """A release a day that has read all of it; `tables` with the versions of their declarations."""
+    """A release a day but the last, each having read all of it; `tables` with the versions of declarations."""
     stops = {
         f"{topic}/0/{part}": days * EVENTS // PARTITIONS for topic in topics for part in range(PARTITIONS)
     }
-    for number in range(days):
+    for number in range(days - 1):
         day = last - timedelta(days=days - 1 - number)
         build, at = f"build-{number}", datetime(day.year, day.month, day.day, tzinfo=UTC)
         for state in ("started", "released"):
@@ -97,48 +119,21 @@ def publish(
         open.insert("release.pointer", ("seq", "table", "day", "build_id"), pointers)
 
 
-def timed(what: Callable[[], Any]) -> Told:
-    """The best of five."""
-    best = float("inf")
-    for _ in range(5):
-        begun = time.perf_counter()
-        found = what()
-        best = min(best, time.perf_counter() - begun)
-    return best, found
+def _build(open: Warehouse, contract: Contract, last: date, days: int = DAYS) -> None:
+    """The rows of the published days, each in the build of its release."""
+    begin = last - timedelta(days=days - 1)
+    open.rows(
+        copied(
+            contract, f"concat('build-', toString(event_day - toDate('{begin}')))", f"event_day < '{last}'"
+        )
+    )
 
 
-def main() -> None:
-    """Say what the ends of all topics and the look for late days take."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="liaowang-bench-")))
-        settings = _settings(folder)
-        stack.enter_context(warehouse_running(settings))
-        roots = files_of(settings)
-        migrate(settings, roots)
-        contracts = list(load_contracts(roots.feeds).values())
-        open = stack.enter_context(warehouse(settings))
-        last = date(2024, 6, 30)
-        write(open, contracts, last)
-        versions = {contract.table: contract.version for contract in contracts}
-        publish(open, versions, [contract.topic for contract in contracts], last)
-        for table in ("landing.ledger", "landing.changed_day"):
-            open.rows(f"OPTIMIZE TABLE {table} FINAL")
-        ends, _ = timed(lambda: landed_ends(open, [contract.topic for contract in contracts]))
-        late, plan = timed(lambda: reopened(open, contracts, (), last))
-        again = Client(**settings.warehouse("admin"))
-        stack.callback(again.disconnect)
-        rows = again.execute("SELECT count() FROM landing.ledger")[0][0]
-        print(f"{len(contracts)} feeds, {DAYS} days, {rows} rows of ledger")
-        print(f"ends {ends:.2f} s; late days {late:.2f} s, {len(plan.days)} to reopen")
-
-
-def _settings(folder: Path) -> Settings:
-    home = folder / "home"
-    ensure_secrets(home)
-    ports = {f"{PREFIX}{name}": str(free_port()) for name in ("WAREHOUSE_PORT", "WAREHOUSE_HTTP_PORT")}
-    declarations = write_declarations(folder / "declarations")
-    return settings_from({f"{PREFIX}HOME": str(home), f"{PREFIX}DECLARATIONS": str(declarations), **ports})
-
-
-if __name__ == "__main__":
-    main()
+def copied(contract: Contract, build: str, which: str) -> str:
+    """Landed rows written as they are into the table of builds; `build` is the SQL of the build id."""
+    columns: Sequence[str] = [f"`{name}`" for name, _ in built_columns(contract)][1:]
+    names = ", ".join(columns)
+    return (
+        f"INSERT INTO built.{contract.table} (build_id, {names})"
+        f" SELECT {build}, {names} FROM landing.{contract.table} WHERE {which}"
+    )
