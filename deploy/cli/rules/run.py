@@ -22,7 +22,7 @@ from schemas.contract_files import ContractFiles
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
 from streams.watch.declare.rule import Rule
-from streams.watch.engine.happenings import moment
+from streams.watch.engine.happenings import NoMoment, moment
 from streams.watch.episodes.episode import Transition
 from streams.watch.episodes.warning import shown
 
@@ -91,8 +91,8 @@ def run(
 def _until(text: str | None) -> datetime | None:
     try:
         return None if text is None else moment(text, "--until")
-    except ValueError as error:
-        raise Misdeclared("liaowang rules run", "--until", str(error).removeprefix('"--until" ')) from None
+    except NoMoment as error:
+        raise Misdeclared("liaowang rules run", "--until", error.problem) from None
 
 
 @contextmanager

@@ -146,20 +146,29 @@ def plan(notices: Iterable[Notice], world: World, now: float) -> Plan:
     for notice in notices:
         if notice.message in world.busy:  # it is under way: what it comes to is written down first
             continue
-        why = reason_not_to(notice, world, now)
+        why, holder = not_told(notice, world, now)
+        if holder is not None:
+            held[notice.id] = holder
         if why:
             dropped.append((notice, why))
-            holder = held_by(notice, world, now)
-            if holder is not None and why == reason_of(holder):
-                held[notice.id] = holder
         else:
             waiting.append(notice)
     batches = sorted(_batches(waiting, world, now), key=lambda batch: (batch.rank, _oldest(batch)))
     return Plan(tuple(_admitted(batches, world, now)), tuple(dropped), held)
 
 
-def reason_not_to(notice: Notice, world: World, now: float) -> str:
-    """Why a notice goes nowhere (any more); empty where it goes.
+def not_told(notice: Notice, world: World, now: float) -> tuple[str, Silence | Open | None]:
+    """Why a notice goes nowhere (any more), empty where it goes; and what holds it back, where that is all."""
+    if why := reason_not_to(notice, world):
+        return why, None
+    if notice.kind == ENDED or notice.attempts or notice.message:
+        return "", None
+    holder = held_by(notice, world, now)
+    return reason_of(holder), holder
+
+
+def reason_not_to(notice: Notice, world: World) -> str:
+    """Why a notice goes nowhere for good; empty where it goes, or is only held back.
 
     Before each try: whether its officer is to be told still, and whether there is something to be told. Nothing
     else holds back what was tried once, as it may have arrived. An end is never held back: who was told of a
@@ -180,7 +189,7 @@ def reason_not_to(notice: Notice, world: World, now: float) -> str:
     channel = world.channels.channels.get(notice.channel)
     if channel is not None and not meant_for(channel, notice):
         return f"channel {channel.name} is for other regions or roles"
-    return reason_of(held_by(notice, world, now))
+    return ""
 
 
 def reason_of(holder: Silence | Open | None) -> str:

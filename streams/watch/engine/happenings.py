@@ -211,8 +211,16 @@ def _arrival(document: Mapping[str, Any]) -> int | None:
     return None if arrival is None else milliseconds(moment(arrival, "arrival"))
 
 
+class NoMoment(ValueError):
+    """No time with an offset: `problem` says of a value that has a name what would be right."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f'"{name}" {problem}')
+        self.problem = problem
+
+
 def moment(value: Any, name: str) -> datetime:
-    """A time with offset; ValueError says what would be right."""
+    """A time with offset; NoMoment says what would be right."""
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
@@ -220,5 +228,5 @@ def moment(value: Any, name: str) -> datetime:
     if found is None or found.tzinfo is None:
         was = "is missing; it must be" if value is None else "must be"
         but = "" if value is None else f", not {value!r}"
-        raise ValueError(f'"{name}" {was} ISO 8601 with an offset, such as 2026-03-01T09:00:00+08:00{but}')
+        raise NoMoment(name, f"{was} ISO 8601 with an offset, such as 2026-03-01T09:00:00+08:00{but}")
     return found
