@@ -8,8 +8,8 @@ from dagster_project.build.indicator import load_indicators
 from deploy.local.form import demand_right
 from schemas.in_use import files_of
 from schemas.settings import Settings
+from streams.watch.declare.condition_form import FORMS
 from streams.watch.declare.load import load_rules
-from streams.watch.declare.rule_form import FORMS
 from streams.watch.trial.offline import said, try_example
 from tests.benchmarks.growth import write_declarations
 

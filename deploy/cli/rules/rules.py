@@ -17,7 +17,7 @@ from schemas.levels import BY_RANK
 from schemas.roles import load_roles
 from streams.watch.declare.load import load_rules
 from streams.watch.declare.rule import Rule
-from streams.watch.declare.rule_form import FORMS
+from streams.watch.declare.rule_form import waits
 from streams.watch.declare.rule_set import check_roles
 
 
@@ -36,7 +36,7 @@ def list_(rules: Folder, contracts: Contracts) -> None:
 
 def _bound(rule: Rule, bound: float) -> str:
     """A bound as people read it: a span of time, or a figure."""
-    if FORMS[rule.kind].bounds == "duration":
+    if waits(rule.kind):
         return str(timedelta(seconds=bound)).removesuffix(", 0:00:00")
     return f"{'<= ' if rule.below else ''}{bound:g}"
 

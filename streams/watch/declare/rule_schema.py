@@ -2,71 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from schemas.levels import RISING
-from schemas.topics import WARNING_FEED
-from streams.watch.declare.rule_form import FORMS, OPTIONAL, REQUIRED, SOME_TIME, Form, Shape, duration
+from schemas.shapes import DEFINITIONS, ByKind, Json
+from streams.watch.declare.condition_form import FORMS
+from streams.watch.declare.rule_form import RuleForm
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def rule_schema() -> dict[str, Any]:
     """The schema of one rule file; each kind of condition brings its own keys and bounds."""
-    properties = {**REQUIRED, **OPTIONAL}
-    properties["condition"] = {
-        "type": "object", "required": ["kind"], "description": "When a subject is in danger.",
-        "properties": {"kind": {"enum": list(FORMS)}},
-    }  # fmt: skip
-    properties["levels"] = {
-        "type": "object", "minProperties": 1, "description": "Levels and their bounds, rising.",
-    }  # fmt: skip
     return {
         "$schema": DIALECT,
+        "$id": "urn:liaowang:rule",
         "title": "Liaowang early-warning rule",
-        "type": "object",
-        "required": list(REQUIRED),
-        "properties": properties,
-        "additionalProperties": False,
-        "allOf": [_of_kind(kind, form) for kind, form in FORMS.items()],
+        **RuleForm.keys.schema(),
+        "allOf": [*([_condition(kind) for kind in FORMS]), *_depending()],
+        "$defs": DEFINITIONS,
     }
 
 
-def _of_kind(kind: str, form: Form) -> Shape:
-    condition = {
-        "properties": {"kind": {"const": kind}, **form.required, **form.optional},
-        "required": ["kind", *form.required],
-        "additionalProperties": False,
-        "description": form.description,
-        **form.also,
-    }
-    level = _level(form.bounds)
-    levels = {"properties": dict.fromkeys(RISING, level), "additionalProperties": False}
-    return {
-        "if": {"properties": {"condition": {"properties": {"kind": {"const": kind}}, "required": ["kind"]}}},
-        "then": {
-            "properties": {"condition": condition, "levels": levels, **_barred(kind, form)},
-            "required": list(form.whole),
-        },
-    }
+def _where(kinds: Sequence[str], then: Json) -> Json:
+    """What holds for rules of these kinds."""
+    kind = {"const": kinds[0]} if len(kinds) == 1 else {"enum": list(kinds)}
+    is_kind = {"properties": {"kind": kind}, "required": ["kind"]}
+    return {"if": {"properties": {"condition": is_kind}, "required": ["condition"]}, "then": then}
 
 
-def _barred(kind: str, form: Form) -> Shape:
-    """Keys of the rule that mean nothing to a kind."""
-    feed = {"feed": {"const": WARNING_FEED}} if kind == "composite" else {}
-    return {**feed, "for": False} if form.bounds == "duration" else feed
+def _condition(kind: str) -> Json:
+    form = FORMS[kind]
+    condition = form.keys.schema()
+    condition["properties"]["kind"] = {"const": kind}
+    feed = {"feed": {"const": form.only_feed}} if form.only_feed else {}
+    then: dict[str, Any] = {"properties": {"condition": condition, **feed}, "required": list(form.needs)}
+    if form.with_feeds:
+        named = {"properties": {key: {"required": ["feed"]} for key in form.with_feeds}}
+        then["anyOf"] = [{"required": ["feed"]}, {"properties": {"condition": named}}]
+    return _where([kind], then)
 
 
-def _level(bounds: str) -> Shape:
-    """A level's bound alone, or with a dwell of its own."""
-    bound: dict[str, Shape] = {
-        "number": {"type": "number"},
-        "duration": {"type": "string", "pattern": SOME_TIME},
-        "members": {"oneOf": [{"enum": ["any", "all"]}, {"type": "integer", "minimum": 1}]},
-    }
-    more = {} if bounds == "duration" else {"for": duration("How long this level must hold.")}
-    whole = {
-        "type": "object", "properties": {"threshold": bound[bounds], **more}, "required": ["threshold"],
-        "additionalProperties": False,
-    }  # fmt: skip
-    return {"oneOf": [bound[bounds], whole]}
+def _depending() -> list[Json]:
+    """The keys whose shape depends on the kind, once for all kinds that have the same."""
+    keys = [each for each in RuleForm.keys.keys if isinstance(each.shape, ByKind)]
+    found: list[tuple[list[str], Json]] = []
+    for kind in FORMS:
+        properties: Json = {"properties": {each.name: each.schema(kind) for each in keys}}
+        same = next((kinds for kinds, known in found if known == properties), None)
+        if same is None:
+            found.append(([kind], properties))
+        else:
+            same.append(kind)
+    return [_where(kinds, properties) for kinds, properties in found]

@@ -1,38 +1,24 @@
-"""Reading the condition of a rule: what its kind needs, and which feeds it reads how."""
+"""What the condition of a rule means over its feeds: what its kind is told, and which feeds it reads how."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from schemas.contract import Contract
 from schemas.declaration import Entry
 from schemas.errors import Misdeclared
-from schemas.fields import MILLISECOND
 from schemas.levels import BY_RANK
-from schemas.text import control
-from schemas.topics import WARNING_FEED
-from streams.watch.declare.rule_form import AGGREGATE_KEYS, FORMS
-from streams.watch.declare.spec import (
-    Aggregate,
-    BaselineSpec,
-    ChangeSpec,
-    CompositeSpec,
-    CorrelationSpec,
-    FieldSpec,
-    Input,
-    Leg,
-    Member,
-    SequenceSpec,
-    Spec,
-    SurgeSpec,
-    Where,
-    WindowSpec,
-)
+from streams.watch.declare import condition_form as forms
+from streams.watch.declare import spec
+from streams.watch.declare.spec import Input, Spec, Where
 from streams.watch.declare.templates import keeps, names, touch
 
 DAY = 86_400_000
-BACK = {"yesterday": DAY, "last-week": 7 * DAY}
+BACK = {"": 0, "yesterday": DAY, "last-week": 7 * DAY}
+Read = tuple[Spec, tuple[Input, ...]]
+"""What a kind needs, and its inputs."""
 
 
 @dataclass(frozen=True)
@@ -55,67 +41,33 @@ class Surroundings:
                     f"must name a feed, or the rule must; there are {', '.join(self.contracts)}"
                 )
             return self.contract
-        found = self.contracts.get(entry.text())
+        found = self.contracts.get(entry.value)
         if found is None:
             raise entry.wrong(f"no such feed; there are {', '.join(self.contracts)}")
         return found
 
-
-@dataclass(frozen=True)
-class Read:
-    """A condition as read: what its kind needs, and its inputs."""
-
-    kind: str
-    spec: Spec
-    inputs: tuple[Input, ...]
-    below: bool
-    window: int = 0
-    field: str = ""
+    @property
+    def own(self) -> Contract:
+        """The contract of the rule's own feed."""
+        return self.feed(Entry(self.subject.where, "feed", None))
 
 
-def read_condition(entry: Entry, around: Surroundings) -> Read:
-    """The condition of a rule; whatever is wrong with it is Misdeclared."""
-    kind = entry.mapping(["kind"])["kind"].text(tuple(FORMS))
-    form = FORMS[kind]
-    parts = entry.mapping(["kind", *form.required], form.optional)
-    below = "direction" in parts and parts["direction"].text(("above", "below")) == "below"
-    spec, inputs = _READERS[kind](entry, around)
-    field = spec.field if isinstance(spec, FieldSpec) else ""
-    window = milliseconds(entry.at("window")) // 1000 if "window" in parts else 0
-    return Read(kind, spec, inputs, below, window, field)
-
-
-MONTH = "P1M"
-LONGEST_MONTH = 31 * 86_400_000
-
-
-def milliseconds(entry: Entry) -> int:
-    """A duration in ms, longer than nothing."""
-    found = entry.duration() // MILLISECOND
-    if found <= 0:
-        raise entry.wrong("must be longer than nothing, such as PT1H")
-    return found
+def read_condition(form: forms.Condition, around: Surroundings) -> Read:
+    """What a condition means; whatever is wrong with it is Misdeclared."""
+    return _MEANINGS[form.kind](form, around)
 
 
 def templates(entry: Entry, contract: Contract, published: bool = False) -> tuple[str, ...]:
-    """Templates over a feed's fields, one text or a list of them; of published ones holes may touch."""
-    found = (entry.text(),) if isinstance(entry.value, str) else entry.texts()
+    """The templates of an entry over the fields of a feed; of published ones holes may touch."""
+    found = (entry.value,) if isinstance(entry.value, str) else tuple(entry.value)
+    known = [field.name for field in contract.fields]
     for template in found:
-        if found_control := control(template):
-            raise entry.wrong(
-                f"{template!r} must not have {found_control}: what names a subject has one line"
-            )
-        try:
-            read = names(template)
-        except ValueError as error:
-            raise entry.wrong(str(error)) from None
         if (touching := touch(template)) and not published:
             raise entry.wrong(
                 f"{template!r}: nothing stands between {touching[0]} and {touching[1]}, so two subjects could "
                 f"have one text; write {touching[0]}-{touching[1]}, or a list of fields"
             )
-        known = [field.name for field in contract.fields]
-        for name in read:
+        for name in names(template):
             if name not in known:
                 raise entry.wrong(f"{contract.feed} has no field {name!r}; there are {', '.join(known)}")
             if contract.field(name).multiline:
@@ -156,8 +108,6 @@ _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
 
 def one_field(entry: Entry, contract: Contract, kinds: Iterable[str] = ("integer", "number")) -> str:
     """The name of a field of one of these kinds."""
-    if entry.value is None:
-        raise entry.wrong("must be given")
     return entry.text([field.name for field in contract.fields if field.kind in kinds])
 
 
@@ -166,21 +116,25 @@ def _input(
     contract: Contract,
     reads: Iterable[str],
     more: Where = (),
-    entry: Entry | None = None,
 ) -> Input:
-    """An input on a feed; `entry` may name a subject and a region of its own."""
-    own = entry if entry is not None and entry.at("subject").value is not None else None
-    subject = templates(own.at("subject") if own else around.subject, contract, around.published)
-    region_entry = (
-        entry.at("region") if entry is not None and entry.at("region").value is not None else around.region
-    )
-    region = templates(region_entry, contract, around.published)[0] if region_entry.value is not None else ""
-    where = (*read_where(around.where, contract), *more) if around.where.value is not None else more
-    _impersonal(own.at("subject") if own else around.subject, contract, _named((*subject, region)))
+    """An input on a feed."""
+    subject = templates(around.subject, contract, around.published)
+    region = _region(around, contract)
+    where = (*read_where(around.where, contract), *more)
+    _impersonal(around.subject, contract, _named((*subject, region)))
     needed = {*reads, *(name for name, _ in where), *_named(subject), *_named((region,))}
     if not region and contract.region_field:
         needed.add(contract.region_field)
     return Input(contract.feed, subject, subject, region, where, tuple(sorted(needed)))
+
+
+def _region(around: Surroundings, contract: Contract) -> str:
+    if around.region.value is None:
+        return ""
+    found = templates(around.region, contract, around.published)
+    if len(found) > 1 and not around.published:
+        raise around.region.wrong("must be one field or template; a list of several says no region")
+    return found[0]
 
 
 def _impersonal(entry: Entry, contract: Contract, names: Iterable[str]) -> None:
@@ -194,233 +148,153 @@ def _named(found: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for template in found if template for name in names(template))
 
 
-def _plain(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
-    contract = around.feed(Entry(entry.where, "feed", None))
-    return Spec(), (_input(around, contract, ()),)
+def _plain(form: forms.Condition, around: Surroundings) -> Read:
+    return Spec(), (_input(around, around.own, ()),)
 
 
-def _field(entry: Entry, around: Surroundings) -> tuple[Contract, str, tuple[Input, ...]]:
-    contract = around.feed(Entry(entry.where, "feed", None))
-    field = one_field(entry.at("field"), contract)
-    return contract, field, (_input(around, contract, (field,)),)
+def _field(form: forms.Condition, around: Surroundings) -> tuple[str, tuple[Input, ...]]:
+    field = one_field(form.at("field"), around.own)
+    return field, (_input(around, around.own, (field,)),)
 
 
-def _threshold(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
-    contract, field, inputs = _field(entry, around)
-    _impersonal(entry.at("field"), contract, (field,))
-    return FieldSpec(field), inputs
+def _threshold(form: forms.Threshold, around: Surroundings) -> Read:
+    field, inputs = _field(form, around)
+    _impersonal(form.at("field"), around.own, (field,))
+    return spec.FieldSpec(field), inputs
 
 
-def _change(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
-    _, field, inputs = _field(entry, around)
-    over, against = entry.at("over"), entry.at("against")
-    if (over.value is None) == (against.value is None):
-        raise entry.wrong("must have either `over` (a duration) or `against` (yesterday or last-week)")
-    relative = (
-        entry.at("as").value is not None and entry.at("as").text(("absolute", "relative")) == "relative"
-    )
-    if over.value is not None:
-        return ChangeSpec(field, milliseconds(over), 0, relative), inputs
-    return ChangeSpec(field, 0, BACK[against.text(tuple(BACK))], relative), inputs
+def _change(form: forms.Change, around: Surroundings) -> Read:
+    field, inputs = _field(form, around)
+    return spec.ChangeSpec(field, form.over, BACK[form.against], form.as_ == "relative"), inputs
 
 
-def _aggregate_of(entry: Entry, contract: Contract) -> Aggregate:
+def _part(form: forms.Part, contract: Contract) -> spec.Aggregate:
     """One figure: an aggregate of a field, or a count of none."""
-    parts = entry.mapping()
-    name = parts["aggregate"].text(AGGREGATE_KEYS[0]["aggregate"]["enum"])
-    where = read_where(entry.at("where"), contract) if "where" in parts else ()
-    share = 0.0
-    if name == "quantile":
-        share = float(entry.at("quantile").number())
-        if not 0 < share < 1:
-            raise entry.at("quantile").wrong("must lie between 0 and 1, such as 0.95")
-    elif "quantile" in parts:
-        raise parts["quantile"].wrong(f"a {name} has none; leave it out, or let the aggregate be quantile")
-    if name == "count":
-        if "field" in parts:
-            raise parts["field"].wrong("a count looks at no field; leave it out")
-        return Aggregate(name, where=where)
-    kinds = ("string", "integer", "number", "boolean") if name == "distinct" else ("integer", "number")
-    return Aggregate(name, one_field(entry.at("field"), contract, kinds), share, where)
+    where = read_where(form.at("where"), contract)
+    if form.aggregate == "count":
+        return spec.Aggregate(form.aggregate, where=where)
+    kinds = (
+        ("string", "integer", "number", "boolean") if form.aggregate == "distinct" else ("integer", "number")
+    )
+    return spec.Aggregate(form.aggregate, one_field(form.at("field"), contract, kinds), form.quantile, where)
 
 
-def _windowed(
-    entry: Entry, around: Surroundings, contract: Contract, parts: tuple[Aggregate, ...], minimum: float = 0.0
-) -> tuple[Spec, tuple[Input, ...]]:
-    windows = entry.at("windows")
-    sliding = windows.value is None or windows.text(("sliding", "tumbling")) == "sliding"
-    reads = {part.field for part in parts if part.field} | {name for part in parts for name, _ in part.where}
-    spec = WindowSpec(milliseconds(entry.at("window")), sliding, parts, minimum)
-    return spec, (_input(around, contract, reads),)
+def _window(
+    form: forms.Aggregate | forms.Ratio,
+    around: Surroundings,
+    parts: Iterable[forms.Part],
+    minimum: float = 0.0,
+) -> Read:
+    figures = tuple(_part(part, around.own) for part in parts)
+    reads = {each.field for each in figures if each.field} | {
+        name for each in figures for name, _ in each.where
+    }
+    meant = spec.WindowSpec(form.window, form.windows == "sliding", figures, minimum)
+    return meant, (_input(around, around.own, reads),)
 
 
-def _aggregate(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
-    contract = around.feed(Entry(entry.where, "feed", None))
-    return _windowed(entry, around, contract, (_aggregate_of(entry, contract),))
+def _aggregate(form: forms.Aggregate, around: Surroundings) -> Read:
+    return _window(form, around, [form])
 
 
-def _ratio(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
-    contract = around.feed(Entry(entry.where, "feed", None))
-    parts = []
-    for key in ("of", "to"):
-        entry.at(key).mapping(*AGGREGATE_KEYS)
-        parts.append(_aggregate_of(entry.at(key), contract))
-    minimum = entry.at("minimum")
-    least = float(minimum.number()) if minimum.value is not None else 0.0
-    if least < 0:
-        raise minimum.wrong("must not be below 0")
-    return _windowed(entry, around, contract, tuple(parts), least)
+def _ratio(form: forms.Ratio, around: Surroundings) -> Read:
+    return _window(form, around, [form.of, form.to], form.minimum)
 
 
-def _sequence(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
-    first, first_by = _step(entry.at("first"), around, None)
-    then, _ = _step(entry.at("then"), around, first_by)
+def _sequence(form: forms.Sequence, around: Surroundings) -> Read:
+    by = form.first.at("by") if form.first.by else around.subject
+    first = _step(form.first, around, by)
+    key = _key(form.then, around, form.then.at("by") if form.then.by else by)
+    # the second event need not have the subject's fields
+    keyed = replace(form.then.at("by"), value=list(key))
+    then = _step(form.then, replace(around, subject=keyed, region=replace(around.region, value=None)), keyed)
     if len(first.key) != len(then.key):
-        raise (
-            entry.at("then")
-            .at("by")
-            .wrong(f"must name as many fields as the first event's: {len(first.key)}")
-        )
+        raise form.then.at("by").wrong(f"must name as many fields as the first event's: {len(first.key)}")
     kept = {name for template in first.subject for name in keeps(template)}
     if not {name for template in first.key for name in keeps(template)} <= kept:
-        raise (
-            entry.at("first")
-            .at("by")
-            .wrong(
-                f"must be part of the rule's subject ({', '.join(first.subject)}), so that each has its warning"
-            )
+        raise form.first.at("by").wrong(
+            f"must be part of the rule's subject ({', '.join(first.subject)}), so that each has its warning"
         )
-    return SequenceSpec(), (first, then)
+    return spec.SequenceSpec(), (first, then)
 
 
-def _step(entry: Entry, around: Surroundings, first_by: Entry | None) -> tuple[Input, Entry | None]:
-    parts = entry.mapping([], ["feed", "where", "by"])
-    contract = around.feed(entry.at("feed"))
-    by = parts.get("by") or first_by
-    key = templates(by if by is not None else around.subject, contract, around.published)
-    more = read_where(entry.at("where"), contract) if "where" in parts else ()
-    if first_by is not None:  # the second event need not have the subject's fields
-        around = _keyed(around, key)
-    whole = _input(around, contract, _named(key), more)
-    read = Input(whole.feed, whole.subject, key, whole.region, whole.where, whole.reads)
-    return read, by or around.subject
+def _step(form: forms.Step, around: Surroundings, by: Entry) -> Input:
+    key, contract = _key(form, around, by), around.feed(form.at("feed"))
+    more = read_where(form.at("where"), contract)
+    return replace(_input(around, contract, _named(key), more), key=key)
 
 
-def _keyed(around: Surroundings, key: tuple[str, ...]) -> Surroundings:
-    subject = Entry(around.subject.where, "condition.then.by", list(key))
-    no_region = Entry(around.region.where, around.region.key, None)
-    return Surroundings(
-        around.id, around.contracts, around.contract, subject, no_region, around.where, around.published
-    )
+def _key(form: forms.Step, around: Surroundings, by: Entry) -> tuple[str, ...]:
+    return templates(by, around.feed(form.at("feed")), around.published)
 
 
-def _baseline(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
-    _, field, inputs = _field(entry, around)
-    table, slot, unit = entry.at("baseline"), entry.at("slot"), entry.at("as")
-    optional = FORMS["baseline"].optional
-    return (
-        BaselineSpec(
-            field,
-            table.text() if table.value is not None else around.id,
-            slot.text(optional["slot"]["enum"]) if slot.value is not None else "none",
-            unit.text(optional["as"]["enum"]) if unit.value is not None else "absolute",
-        ),
-        inputs,
-    )
+def _baseline(form: forms.Baseline, around: Surroundings) -> Read:
+    field, inputs = _field(form, around)
+    return spec.BaselineSpec(field, form.baseline or around.id, form.slot, form.as_), inputs
 
 
-def _surge(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
+def _surge(form: forms.Surge, around: Surroundings) -> Read:
     from streams.watch.detect import METHODS, for_rules, known_as, make
 
-    contract = around.feed(Entry(entry.where, "feed", None))
-    optional = FORMS["surge"].optional
-    parameters = entry.at("parameters").mapping() if entry.at("parameters").value is not None else {}
-    method = known_as(entry.at("method").text(), f"{entry.where}: {entry.key}")
-    meant = for_rules(METHODS[method], {name: item.value for name, item in parameters.items()})
-    values = tuple(sorted(meant.items()))
-    make(method, dict(values), where=f"{entry.where}: {entry.key}.parameters")
-    chosen = {
-        key: entry.at(key).text(optional[key]["enum"]) if entry.at(key).value is not None else default
-        for key, default in (("measure", "statistic"), ("empty", "zero"), ("aggregate", ""))
-    }
-    aggregate = chosen["aggregate"] or ("count" if entry.at("field").value is None else "sum")
-    field = "" if aggregate == "count" else one_field(entry.at("field"), contract)
-    if not field and entry.at("field").value is not None:
-        raise entry.at("field").wrong("a count looks at no field; leave it out")
-    every, monthly = entry.at("every"), entry.at("every").value == MONTH
-    length = LONGEST_MONTH if monthly else milliseconds(every)
-    empty_is_zero = chosen["empty"] == "zero"
-    spec = SurgeSpec(method, values, aggregate, field, length, chosen["measure"], empty_is_zero, monthly)
-    return spec, (_input(around, contract, (field,) if field else ()),)
+    contract, where = around.own, f"{form.entry.where}: {form.entry.key}"
+    method = known_as(form.method, where)
+    values = tuple(sorted(for_rules(METHODS[method], dict(form.parameters or {})).items()))
+    make(method, dict(values), where=f"{where}.parameters")
+    aggregate = form.aggregate or ("sum" if form.field else "count")
+    field = "" if aggregate == "count" else one_field(form.at("field"), contract)
+    monthly = form.at("every").value == forms.MONTH
+    meant = spec.SurgeSpec(
+        method, values, aggregate, field, form.every, form.measure, form.empty == "zero", monthly
+    )
+    return meant, (_input(around, contract, (field,) if field else ()),)
 
 
-def _composite(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
-    if around.contract is not None and around.contract.feed != WARNING_FEED:
-        raise Misdeclared(entry.where, "feed", "a composite reads the warnings of its members; leave it out")
-    contract = around.contracts[WARNING_FEED]
-    members = tuple(_member(item) for item in entry.at("of").items())
+def _composite(form: forms.Composite, around: Surroundings) -> Read:
+    if around.contract is not None and around.contract.feed != form.only_feed:
+        raise Misdeclared(
+            form.entry.where, "feed", "a composite reads the warnings of its members; leave it out"
+        )
+    members = tuple(_member(each) for each in form.of)
     ids = [member.rule for member in members]
-    if not ids or len(set(ids)) < len(ids):
-        raise entry.at("of").wrong("must name one or more rules, each once")
+    if len(set(ids)) < len(ids):
+        raise form.at("of").wrong(forms.FEW_MEMBERS)
     if around.id in ids:
-        raise entry.at("of").wrong("a rule cannot be made of itself")
-    within, count = entry.at("within"), entry.at("count")
-    spec = CompositeSpec(
-        members,
-        milliseconds(within) if within.value is not None else 0,
-        count.text(("rules", "warnings")) if count.value is not None else "rules",
-    )
+        raise form.at("of").wrong("a rule cannot be made of itself")
     subject = (
-        around.subject if around.subject.value is not None else Entry(entry.where, "subject", ["region"])
+        around.subject if around.subject.value is not None else replace(around.subject, value=["region"])
     )
-    keyed = Surroundings(
-        around.id, around.contracts, contract, subject, around.region, around.where, around.published
-    )
-    read = _input(keyed, contract, ("rule", "subject", "region", "kind", "level"))
+    read = _input(
+        replace(around, subject=subject), around.contracts[form.only_feed],
+        ("rule", "subject", "region", "kind", "level"),
+    )  # fmt: skip
     if not read.region and read.subject != ("region",) and len(read.subject) == 1:
-        read = Input(read.feed, read.subject, read.key, read.subject[0], read.where, read.reads)
-    return spec, (read,)
+        read = replace(read, region=read.subject[0])
+    return spec.CompositeSpec(members, form.within, form.count), (read,)
 
 
-def _member(entry: Entry) -> Member:
-    if isinstance(entry.value, str):
-        return Member(entry.text(), 1)
-    parts = entry.mapping(["rule"], ["level"])
-    return Member(
-        parts["rule"].text(), BY_RANK.index(parts["level"].text(BY_RANK[1:])) if "level" in parts else 1
+def _member(form: str | forms.Member) -> spec.Member:
+    return (
+        spec.Member(form, 1) if isinstance(form, str) else spec.Member(form.rule, BY_RANK.index(form.level))
     )
 
 
-def _correlation(entry: Entry, around: Surroundings) -> tuple[Spec, tuple[Input, ...]]:
-    within = entry.at("within")
-    if within.value is None:
-        raise within.wrong("must be given, such as PT6H")
-    legs, inputs = [], []
-    for item in entry.at("of").items():
-        item.mapping(["feed"], ["subject", "region", "where", "field", "at_least", "at_most"])
-        contract = around.feed(item.at("feed"))
-        leg = _leg(item, contract)
-        more = read_where(item.at("where"), contract)
-        legs.append(leg)
-        inputs.append(_input(around, contract, (leg.field,) if leg.field else (), more, item))
-    if len(legs) < 2:
-        raise entry.at("of").wrong("must have two legs or more")
-    return CorrelationSpec(tuple(legs), milliseconds(within)), tuple(inputs)
+def _correlation(form: forms.Correlation, around: Surroundings) -> Read:
+    legs, inputs = zip(*(_leg(each, around) for each in form.of), strict=True)
+    return spec.CorrelationSpec(legs, form.within), inputs
 
 
-def _leg(entry: Entry, contract: Contract) -> Leg:
-    least, most = entry.at("at_least"), entry.at("at_most")
-    bounded = least.value is not None or most.value is not None
-    if (entry.at("field").value is not None) != bounded:
-        raise entry.wrong("must have `field` with `at_least` or `at_most`, or none of them")
-    return Leg(
-        one_field(entry.at("field"), contract) if bounded else "",
-        float(least.number()) if least.value is not None else None,
-        float(most.number()) if most.value is not None else None,
-    )
+def _leg(form: forms.Leg, around: Surroundings) -> tuple[spec.Leg, Input]:
+    contract = around.feed(form.at("feed"))
+    field = one_field(form.at("field"), contract) if form.field else ""
+    subject = form.at("subject") if form.subject else around.subject
+    region = form.at("region") if form.region else around.region
+    more = read_where(form.at("where"), contract)
+    own = replace(around, subject=subject, region=region)
+    read = _input(own, contract, (field,) if field else (), more)
+    return spec.Leg(field, form.at_least, form.at_most), read
 
 
-_READERS: dict[str, Callable[[Entry, Surroundings], tuple[Spec, tuple[Input, ...]]]] = {
+_MEANINGS: Mapping[str, Callable[[Any, Surroundings], Read]] = {
     "threshold": _threshold,
     "change": _change,
     "aggregate": _aggregate,

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 from schemas.subject import SEPARATOR, before, joined
+from schemas.text import NOT_IN_LINE
 
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)(?::([a-z]+))?\}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -21,6 +22,9 @@ ROLL_UPS: dict[str, Callable[[Any], str]] = {
     "city": lambda code: str(code)[:4] + "00",
     "province": lambda code: str(code)[:2] + "0000",
 }
+_TEXT = rf"[^{{}}{NOT_IN_LINE}]*"
+FORM = rf"^({_NAME.pattern}|{_TEXT}(\{{{_NAME.pattern}(:({'|'.join(ROLL_UPS)}))?\}}{_TEXT})+)$"
+"""What `names` takes, in one line."""
 
 
 def names(template: str) -> tuple[str, ...]:

@@ -48,12 +48,20 @@ def said(text: str) -> list[Transition]:
     return found
 
 
-@pytest.mark.parametrize("text", [TOUCHING, OCTAL, TOUCHING.replace("blue: 115", "blue: 010")])
+REGIONS = PLAIN + "region: [region, station]\n"
+NUMBERED = PLAIN + "description: 5\n"
+
+
+@pytest.mark.parametrize(
+    "text", [TOUCHING, OCTAL, TOUCHING.replace("blue: 115", "blue: 010"), REGIONS, NUMBERED]
+)
 def test_it_is_judged_on_and_refused_in_a_file(text: str) -> None:
     (whole,), (found,) = said(PLAIN), said(text)
     assert found.kind == whole.kind == "opened"
     assert found.subject in (whole.subject, whole.subject.replace("-", "", 1))
-    with pytest.raises(Misdeclared, match=r"nothing stands between|begins with 0"):
+    with pytest.raises(
+        Misdeclared, match=r"nothing stands between|begins with 0|one field or template|must be text"
+    ):
         parse_rule(text, "test.yaml", CONTRACTS)
 
 
