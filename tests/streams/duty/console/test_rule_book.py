@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.environment import load_settings
 from deploy.local.kafka import kafka_running
 from deploy.ports import free_port
 from deploy.provision.topics import ensure_topics
@@ -40,7 +41,8 @@ def rules_page(house: House) -> str:
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_rule_published_elsewhere_is_shown_and_keeps_its_title_when_it_is_retired(tmp_path: Path) -> None:
-    settings = replace(settings_for(tmp_path), kafka_controller_port=free_port())
+    jars = load_settings().kafka_jars
+    settings = replace(settings_for(tmp_path), kafka_controller_port=free_port(), kafka_libs=jars)
     with kafka_running(settings), house_open(settings) as house:
         house.officer("head", "supervisor", "330000")
         assert "站点细颗粒物小时浓度" in rules_page(house), "until anything is published, the files"
