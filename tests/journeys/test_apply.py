@@ -122,15 +122,41 @@ def test_a_feed_is_added_without_a_restart_of_the_stack(stack: Stack, tmp_path: 
     stack.liaowang("apply", seconds=300)
     grows(stack, folder, contract, rule, table)
 
+    joins(stack, folder)
+
     answers, after = station.end(), pids(stack)
     assert len(answers) > 10 and set(answers) == {202}, "other feeds are taken in all the while"
-    landed = (
-        f"SELECT uniqExact(id), count() FROM landing.{load_contracts()[AIR].table} WHERE source = '/test'"
-    )
+    landed = f"SELECT uniqExact(id), count() FROM landing.{load_contracts()[AIR].table} WHERE station = 'S1'"
     eventually(lambda: stack.rows(landed) == [(len(answers), len(answers))], "each to be landed, once")
     kept = {name for name, pid in after.items() if pid == before[name]}
     assert {"kafka", "warehouse", "gateway", "ticker", "push", "receiver", "health"} <= kept
     assert not {"land", "watch", "duty", "console"} & kept, "a rule came as well, whose title duty shows"
+
+
+def joins(stack: Stack, folder: Path) -> None:
+    """An office is declared by one command; its token opens its own regions at once, until there is another."""
+    names = ("--zh", "杭州市生态环境局", "--en", "Ecology of Hangzhou", "--part-of", "ecology")
+    office = ("department", "add", "ecology-hz", *names, "--region", "330100", "--steward", "hz")
+    added = stack.liaowang(*office).stdout
+    assert "the gateway knows it" in added and "its token, shown this once: " in added
+    reading = {"station": "O1", "region": "330110", "averaging": "1h", "pm25": 20.0}
+    assert post(stack, AIR, "ecology-hz", "o1", reading) == 202
+    assert post(stack, AIR, "ecology-hz", "o2", reading | {"region": "330203"}) == 422
+    assert post(stack, NEW, "ecology-hz", "o3", reading) == 403
+    first = stack.settings.tokens()["ecology-hz"]
+    assert first in added and "was declared already" in stack.liaowang(*office).stdout
+    stack.liaowang("department", "token", "ecology-hz")
+    assert stack.settings.tokens()["ecology-hz"] != first
+    assert post(stack, AIR, "ecology-hz", "o1", reading) == 202
+    logs = "".join(path.read_text(errors="replace") for path in (stack.home / "logs").glob("gateway.log*"))
+    assert first not in logs
+
+    before, file = pids(stack), folder / "departments.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("stewards: [hz]", 'stewards: [hz], phone: "0571 1234"'), encoding="utf-8")
+    assert "gateway has them" in stack.liaowang("apply", seconds=300).stderr
+    assert pids(stack) == before, "another telephone starts nothing again"
+    assert "0571 1234" in stack.liaowang("department", "show", "ecology-hz").stdout
 
 
 def grows(stack: Stack, folder: Path, contract: str, rule: str, table: str) -> None:
