@@ -7,7 +7,7 @@ hold counts, never values.
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +28,8 @@ from great_expectations.data_context.types.resource_identifiers import (
 
 from quality.days import write_days
 
-KEPT = 200
+KEPT, RUNS = 200, 3
+"""Results whose pages are kept at least, and the newest runs of which all are: one has a result a table."""
 INDEX = "index.html"
 
 
@@ -52,14 +53,21 @@ def write_docs(home: Path) -> int:
         store = context.validation_results_store
         keys = [key for key in store.list_keys() if isinstance(key, ValidationResultIdentifier)]
         keys.sort(key=lambda key: key.run_id.run_time, reverse=True)
-        for key in keys[KEPT:]:
+        gone = stale(keys)
+        for key in gone:
             store.remove_key(key)  # type: ignore[no-untyped-call]
             _page(home, key).unlink(missing_ok=True)
-        new = [key for key in keys[:KEPT] if not _page(home, key).exists()]
+        new = [key for key in keys if key not in gone and not _page(home, key).exists()]
         if new or not (home / "docs" / INDEX).exists():
             context.build_data_docs(resource_identifiers=new or None)
         write_days(home)
     return len(new)
+
+
+def stale(keys: Sequence[ValidationResultIdentifier]) -> set[ValidationResultIdentifier]:
+    """Of results, the newest first, those that go: beyond KEPT, but none of the newest RUNS runs."""
+    recent = set(list(dict.fromkeys(key.run_id.run_name for key in keys))[:RUNS])
+    return {key for key in keys[KEPT:] if key.run_id.run_name not in recent}
 
 
 def _page(home: Path, key: ValidationResultIdentifier) -> Path:

@@ -10,14 +10,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-from great_expectations.core import ExpectationSuiteValidationResult
-
-from quality.gx import Checked, RowChecks
 from quality.rows import quote
 from quality.suites import Suite
 from schemas.findings import Finding, Found, encode, words_of
 from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from great_expectations.core import ExpectationSuiteValidationResult
+
+    from quality.gx import Checked
 
 ROW_RUNS = 40
 UNIQUE = "expect_compound_columns_to_be_unique"
@@ -90,6 +93,8 @@ def judge(
     days = sorted(days)
     if not days:
         return Judged((), None)
+    from quality.gx import RowChecks  # imports Great Expectations: seconds, for whoever judges alone
+
     failed: dict[date, list[Finding]] = {day: list(beyond.get(day, ())) for day in days}
     with RowChecks(settings, rows, suite) as checks:
 

@@ -27,7 +27,6 @@ from dagster_project.ranking.job import make_rankings
 from dagster_project.share.lineage import Trace
 from dagster_project.share.lineage_memory import remembered
 from dagster_project.share.open_lineage.post import Post, tables_of
-from quality.docs import write_docs
 from schemas.contract import load_contracts
 from schemas.in_use import in_use
 from schemas.settings import Settings
@@ -79,13 +78,13 @@ def _definitions(
         run_status=Status.SUCCESS, default_status=DefaultSensorStatus.RUNNING, name="docs_after_success"
     )
     def after_success(context: RunStatusSensorContext) -> None:
-        write_docs(settings.home)
+        _write_docs(settings)
 
     @run_status_sensor(
         run_status=Status.FAILURE, default_status=DefaultSensorStatus.RUNNING, name="docs_after_failure"
     )
     def after_failure(context: RunStatusSensorContext) -> None:
-        write_docs(settings.home)
+        _write_docs(settings)
 
     rankings, when_ended = make_rankings(settings)
     reviews = make_reviews(settings, reach, review)
@@ -96,3 +95,10 @@ def _definitions(
         sensors=[after_success, after_failure, late_days, reviews.reopened],
         executor=in_process_executor,
     )
+
+
+def _write_docs(settings: Settings) -> None:
+    """Write the Data Docs; only who does so imports Great Expectations."""
+    from quality.docs import write_docs
+
+    write_docs(settings.home)

@@ -24,7 +24,6 @@ from dagster_project.share.lineage import Trace, trace
 from dagster_project.share.open_lineage.post import Post
 from dagster_project.warehouse import Warehouse
 from quality.days import keep_verdicts
-from quality.docs import keep_result
 from quality.gate import Judged
 from quality.suites import Suite
 from schemas.contract import Contract
@@ -164,6 +163,8 @@ class Shop:
         """Keep what the Data Docs are made of; pages are written after the run."""
         home, now, page = self.settings.home, datetime.now(UTC), ""
         if judged.result is not None:
+            from quality.docs import keep_result  # imports Great Expectations, as who has judged has done
+
             days = [verdict.day for verdict in judged.verdicts]
             page = keep_result(home, attempt.build_id, f"{table} {min(days)} {max(days)}", judged.result, now)
         keep_verdicts(home, table, suite, judged.verdicts, now, page)

@@ -17,7 +17,7 @@ from dagster_project.days.spans import Span
 from dagster_project.orchestrate.assets import DAYS, RELEASE, range_tags
 from dagster_project.orchestrate.instance import BatchingEventLog, BatchingInstance, prepare_instance
 from dagster_project.orchestrate.project import make_definitions
-from dagster_project.orchestrate.runs import Run, run_span
+from dagster_project.orchestrate.runs import Run, run_span, steps
 from schemas.errors import Unavailable
 from schemas.settings import PREFIX, Settings
 from tests.dagster_project.house import AIR, CASES, CONTRACTS, HEALTH, INDICATORS, Event, House, reading
@@ -48,6 +48,7 @@ def test_definitions_load_without_a_server(tmp_path: Path) -> None:
 def test_every_declaration_is_an_asset_with_a_gate() -> None:
     graph = make_definitions(Settings()).resolve_asset_graph()
     assert {key.path[0] for key in graph.get_all_asset_keys()} == {*TABLES, "release", "rule_review"}
+    assert steps(Settings()) == len({*TABLES, "release"})
     assert {check.asset_key.path[0] for check in graph.asset_check_keys} == set(TABLES)
     assert not any(graph.get_check_spec(check).blocking for check in graph.asset_check_keys)
     for indicator in FIGURED:

@@ -10,8 +10,13 @@ from uuid import uuid4
 
 import pytest
 from clickhouse_driver import Client
+from great_expectations.core.run_identifier import RunIdentifier
+from great_expectations.data_context.types.resource_identifiers import (
+    ExpectationSuiteIdentifier,
+    ValidationResultIdentifier,
+)
 
-from quality.docs import keep_result, write_docs
+from quality.docs import KEPT, RUNS, keep_result, stale, write_docs
 from quality.gate import ROW_RUNS, Judged, Rows, _guilty, judge
 from quality.suites import Expectation, Suite, suite_for
 from schemas.contract import load_contracts
@@ -120,6 +125,26 @@ def test_data_docs_hold_counts_and_no_values(judged: Spoil, tmp_path: Path) -> N
     assert write_docs(tmp_path) == 0
     keep_result(tmp_path, "build-2", "ecology_air_quality 2024-03-01", result, now + timedelta(days=1))
     assert write_docs(tmp_path) == 1
+
+
+def kept(run: int, table: int) -> ValidationResultIdentifier:
+    """The key of a table's result in a run."""
+    at = datetime(2024, 4, 1, tzinfo=UTC) + timedelta(days=run, seconds=table)
+    return ValidationResultIdentifier(
+        ExpectationSuiteIdentifier("contract.x"),
+        RunIdentifier(f"build-{run}", at),
+        f"table-{table} 2024-04-01",
+    )
+
+
+@pytest.mark.parametrize(
+    ("runs", "tables", "left"), [(2, 20, 2), (12, 20, 10), (1, 250, 1), (9, 205, RUNS), (4, 70, RUNS)]
+)
+def test_old_results_go_and_never_one_of_the_newest_runs(runs: int, tables: int, left: int) -> None:
+    keys = [kept(run, table) for run in reversed(range(runs)) for table in reversed(range(tables))]
+    whole = {kept(run, table) for run in range(runs - left, runs) for table in range(tables)}
+    stay = set(keys) - stale(keys)
+    assert stay == (whole if left * tables >= KEPT or left == runs else {*whole, *keys[:KEPT]})
 
 
 def test_halving_finds_the_guilty_days_in_few_runs() -> None:
