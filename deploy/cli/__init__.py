@@ -38,7 +38,7 @@ COMMANDS = {
     "days": "warehouse.quality.days",
     "contracts": "data.contracts.app",
     "department": "data.department.app",
-    "indicators": "warehouse.warehouse.indicators",
+    "indicators": "warehouse.indicators.app",
     "explain": "warehouse.explain.explain",
     "export": "warehouse.export.export",
     "duty": "groups.duty",

@@ -1,4 +1,4 @@
-"""`liaowang build`, `indicators`: days built, judged and published, and their figures."""
+"""`liaowang build`: days built, judged and published."""
 
 from __future__ import annotations
 
@@ -37,7 +37,6 @@ MOST_RUNS = 4
 _COLUMNS = ("table", "days", "rows", "duplicates", "corrected", "quarantined", "incomplete", "verdict")
 DAY_FORMAT = ["%Y-%m-%d"]
 
-Day = Annotated[datetime | None, typer.Option(formats=DAY_FORMAT)]
 FirstDay = Annotated[
     datetime | None, typer.Option("--from", formats=DAY_FORMAT, help="First day (Asia/Shanghai).")
 ]
@@ -69,35 +68,6 @@ def build(
         raise GateFailed(
             f"the gate failed, nothing published of what failed in {', '.join(map(str, failed))}"
         )
-
-
-def indicators(
-    release: Annotated[
-        int | None, typer.Option(help="As of this release; the current one if not given.", min=1)
-    ] = None,
-    day: Day = None,
-) -> None:
-    """Show each indicator's figures of its latest day, or of a given one."""
-    calm()
-    source = "mart.indicator" if release is None else f"mart.indicator_at(release = {release})"
-    chosen = "" if day is None else f" WHERE day = '{day:%Y-%m-%d}'"
-    latest = f"SELECT indicator, max(day) FROM {source}{chosen} GROUP BY indicator"
-    with warehouse(load_settings()) as open:
-        rows = open.rows(
-            "SELECT i.title_zh, i.unit, i.day, r.name, i.value, i.province, i.level, i.decimals,"
-            f" i.release_seq FROM {source} AS i INNER JOIN mart.region AS r ON r.code = i.region"
-            f" WHERE (i.indicator, i.day) IN ({latest}) ORDER BY i.indicator, i.region"
-        )
-    console = screen()
-    titles = dict.fromkeys((row[0], row[1], row[2], row[8]) for row in rows)
-    for title, unit, on, seq in titles:
-        table = Table("region", "value", "province", "level", title=f"{title} ({unit}), {on}, release {seq}")
-        for row in rows:
-            if row[0] == title:
-                table.add_row(row[3], _figure(row[4], row[7]), _figure(row[5], row[7]), row[6])
-        console.print(table)
-    if not titles:
-        console.print("no figures: nothing is published for that")
 
 
 def to_span(first: datetime | None, last: datetime | None, today: date) -> Span:
@@ -182,7 +152,3 @@ def _tell(run: Run, console: Console, words: Words) -> None:
     console.print(words("may_change", news=news))
     if not run.passed:
         console.print(f"[red]{words('withheld')}")
-
-
-def _figure(value: float | None, decimals: int) -> str:
-    return "" if value is None else f"{value:.{decimals}f}"
