@@ -24,14 +24,15 @@ SPANS, FRESH = 4, 240
 """Merged intervals a day, and those of the last minutes, which are not merged yet."""
 RAW = '{"specversion":"1.0","data":{}}'
 DATA = {
-    "station": "concat('S', toString(n % 500))",
+    "station": "concat('S', toString(n % 400), if(n % 5 = 0, concat('-', toString(day)), ''))",
     "region": "{counties}[n % 90 + 1]",
     "stage": "['begun', 'reading', 'ended'][n % 3 + 1]",
     "value": "cityHash64(day, part, n) % 1000",
     "people": "n % 9",
     "raw": f"concat('{RAW}', repeat('x', 180))",
 }
-"""What a row of the benchmark's feeds says, by column, of its day, partition and number `n`."""
+"""What a row of the benchmark's feeds says, by column, of its day, partition and number `n`; a fifth is of new
+stations."""
 
 
 def fill(settings: Settings, last: date) -> None:
