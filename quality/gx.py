@@ -19,6 +19,8 @@ from great_expectations.expectations.registry import get_expectation_impl
 from sqlalchemy import event
 
 from quality.suites import Expectation, Suite
+from schemas.ddl.model import GATE_VIEW, View
+from schemas.ddl.render import view as create_view
 from schemas.findings import Finding, Found
 from schemas.settings import Settings
 
@@ -66,8 +68,8 @@ class RowChecks:
 
     def run(self, label: str, query: str) -> Checked:
         """Check the rows of a query; `label` names them in the Data Docs."""
-        view = f"gate_{uuid4().hex}"
-        self._execute(f"CREATE VIEW quality.{view} AS {query}")
+        view = f"{GATE_VIEW}{uuid4().hex}"
+        self._execute(create_view(View("quality", view, query)))
         try:
             return self._check(label, view)
         finally:

@@ -22,6 +22,7 @@ class Settings:
     `declarations` is a folder of declarations other than those of this installation.
     `language` is that of the commands' findings and progress: `en` or `zh`.
     `trusted_proxy`: addresses, joined by commas, whose `X-Forwarded-…` headers are believed; nobody's without it.
+    `warehouse_cluster` names a cluster of ClickHouse; `warehouse_cluster_path` is its tables' place in Keeper.
     Ports are TCP ports on 127.0.0.1. Passwords, tokens and keys come from the secrets file of the home
     (made at first start) and never stand in a repr.
     """
@@ -48,6 +49,8 @@ class Settings:
     webhook_url: str = ""
     openlineage_url: str = ""
     ranking_period: str = "month"
+    warehouse_cluster: str = ""
+    warehouse_cluster_path: str = "/clickhouse/tables"
     duty_database_url: str = field(default="", repr=False)
     console_url: str = ""
     trusted_proxy: str = ""

@@ -7,14 +7,12 @@ Date32, timestamp DateTime64(3) in Asia/Shanghai, boolean UInt8; optional fields
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Iterable
 
 from schemas.contract_model import Contract, Field
-
-DATABASES = ("landing", "built", "quality", "release", "mart")
-MOMENT = "DateTime64(3, 'Asia/Shanghai')"
-NAME = "LowCardinality(String)"
+from schemas.ddl.model import MOMENT, NAME, REPLACING, Column, Table
+from schemas.ddl.platform import retention_days
+from schemas.ddl.render import create
 
 _PLACE = [
     ("event_day", "Date"),
@@ -27,7 +25,7 @@ _PLACE = [
 ]
 _BUILD = ("build_id", "String")
 _ENVELOPE = [("source", NAME), ("id", "String"), ("time", MOMENT), ("corrects", "String")]
-_RAW = ("raw", "String CODEC(ZSTD(3))")
+_RAW = ("raw", "String")
 OF_MARTS = ("day", "corrected", "release_seq")
 """Columns that a feed's mart has beside those of its table."""
 OWN_COLUMNS = frozenset((*(name for name, _ in (_BUILD, *_PLACE, *_ENVELOPE, _RAW)), *OF_MARTS))
@@ -61,85 +59,59 @@ def built_columns(contract: Contract) -> list[tuple[str, str]]:
     return [_BUILD, *_PLACE, *_ENVELOPE, *field_columns(contract)]
 
 
-def landing_ddl(contract: Contract) -> str:
-    """Create `landing.<table>`; a row written again after a crash replaces itself.
+def landing_table(contract: Contract) -> Table:
+    """`landing.<table>`; a row written again after a crash replaces itself.
 
-    Partitioned by month of arrival, ordered by event day first: a day's rows lie together.
+    Partitioned by month of arrival, ordered by event day first: a day's rows lie together. Events are kept for
+    the contract's retention after their arrival; whole months go at once. Files that still hold a younger event
+    stay as they are, so a build finds what the ledger says is there.
     """
-    return _create(
-        f"landing.{contract.table}",
-        landing_columns(contract),
-        "ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(arrived)"
-        " ORDER BY (event_day, log_epoch, partition, offset)",
+    return Table(
+        "landing",
+        contract.table,
+        _described(contract, landing_columns(contract)),
+        order=("event_day", "log_epoch", "partition", "offset"),
+        engine=REPLACING,
+        partition="toYYYYMM(arrived)",
+        ttl=f"toDateTime(arrived) + toIntervalDay({retention_days(contract)})",
+        settings=(("ttl_only_drop_parts", "1"),),
+        comment=contract.description,
+        shard="sipHash64(log_epoch, partition, offset)",
     )
 
 
-def built_ddl(contract: Contract) -> str:
-    """Create `built.<table>`: the rows of every build side by side; a release points at one build a day."""
-    return _create(
-        f"built.{contract.table}",
-        built_columns(contract),
-        "ENGINE = MergeTree PARTITION BY toYYYYMM(event_day)"
-        " ORDER BY (event_day, build_id, partition, offset)",
+def built_table(contract: Contract) -> Table:
+    """`built.<table>`: the rows of every build side by side; a release points at one build a day."""
+    return Table(
+        "built",
+        contract.table,
+        _described(contract, built_columns(contract)),
+        order=("event_day", "build_id", "partition", "offset"),
+        partition="toYYYYMM(event_day)",
+        comment=contract.description,
+        shard="sipHash64(build_id, partition, offset)",
     )
 
 
-def added_fields(contract: Contract) -> list[str]:
-    """Add the columns of fields the tables do not have yet; safe to run when they have them all."""
-    return [
-        f"ALTER TABLE {database}.{contract.table} ADD COLUMN IF NOT EXISTS `{name}` {kind} AFTER `{before}`"
-        for database in ("landing", "built")
-        for (name, kind), before in zip(field_columns(contract), _before(contract), strict=True)
-    ]
+def feed_tables(contracts: Iterable[Contract]) -> list[Table]:
+    """Both tables of each."""
+    return [made for contract in contracts for made in (landing_table(contract), built_table(contract))]
 
 
 def contract_statements(contract: Contract) -> list[str]:
-    """Bring the tables of a contract to its present form; each statement is safe to run twice."""
-    return [landing_ddl(contract), built_ddl(contract), *added_fields(contract), *retention(contract)]
+    """Create the tables of a contract; each statement is safe to run twice."""
+    return [statement for table in feed_tables([contract]) for statement in create(table)]
 
 
-def retention(contract: Contract) -> list[str]:
-    """Keep landed events for the contract's retention after their arrival; whole months go at once.
-
-    Files that still hold a younger event stay as they are, so a build finds what the ledger says is there.
-    """
-    table = f"landing.{contract.table}"
-    return [
-        f"ALTER TABLE {table} MODIFY SETTING ttl_only_drop_parts = 1",
-        f"ALTER TABLE {table} MODIFY TTL toDateTime(arrived) + INTERVAL {_days(contract)} DAY"
-        " SETTINGS materialize_ttl_after_modify = 0",
-    ]
+def describe(field: Field) -> str:
+    """What a field means, with its unit, as the comment of its column says."""
+    unit = f" ({field.unit})" if field.unit else ""
+    unit += " (a pseudonym, the id of its key before the colon)" if field.pseudonymised else ""
+    return f"{field.description}{unit}"
 
 
-def shared_retention(contracts: Collection[Contract]) -> list[str]:
-    """Keep rejected events and ticks as long as the events of their feed."""
-    days = ", ".join(str(_days(contract)) for contract in contracts)
-    longest = max(_days(contract) for contract in contracts)
-    names = {
-        "rejected": ("feed", [contract.feed for contract in contracts]),
-        "tick": ("topic", [contract.topic for contract in contracts]),
-    }
-    return [
-        f"ALTER TABLE landing.{table} MODIFY TTL toDateTime(arrived) + toIntervalDay(transform({column},"
-        f" [{_texts(values)}], [{days}], {longest}))"
-        " SETTINGS materialize_ttl_after_modify = 0"
-        for table, (column, values) in names.items()
-    ]
-
-
-def _texts(values: Collection[str]) -> str:
-    return ", ".join(f"'{value}'" for value in values)
-
-
-def _days(contract: Contract) -> int:
-    """The retention in whole days, rounded up."""
-    return -(-contract.retention // timedelta(days=1))
-
-
-def _before(contract: Contract) -> list[str]:
-    return [_ENVELOPE[-1][0], *(field.name for field in contract.fields[:-1])]
-
-
-def _create(name: str, columns: list[tuple[str, str]], engine: str) -> str:
-    lines = ",\n".join(f"    `{column}` {kind}" for column, kind in columns)
-    return f"CREATE TABLE IF NOT EXISTS {name}\n(\n{lines}\n)\n{engine}"
+def _described(contract: Contract, pairs: Iterable[tuple[str, str]]) -> tuple[Column, ...]:
+    """The columns of a table with what the contract says of its fields."""
+    texts = {field.name: describe(field) for field in contract.fields}
+    codecs = {_RAW[0]: "CODEC(ZSTD(3))"}
+    return tuple(Column(name, kind, texts.get(name, ""), codec=codecs.get(name, "")) for name, kind in pairs)

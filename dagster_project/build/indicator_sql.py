@@ -11,7 +11,9 @@ from dagster_project.build.indicator import Indicator
 from dagster_project.days.periods import last_day
 from quality.rows import quote
 from schemas.arithmetic.exact_sql import exact_sum
-from schemas.tables import NAME
+from schemas.ddl.model import NAME, Column, Table, View, columns
+from schemas.ddl.platform import build_key
+from schemas.ddl.render import alter, column
 
 FLOAT = "Nullable(Float64)"
 FLAG = "Nullable(UInt8)"
@@ -55,59 +57,46 @@ EXTERNAL = {
 }
 
 
-def build_key(table: str, day: str, build_id: str) -> str:
-    """SQL: one number for one day of one table in one build.
-
-    It is compared ten times as fast as the three; no two of the 2^64 first builds share one.
-    """
-    return f"reinterpretAsUInt128(sipHash128(toString({table}), {day}, {build_id}))"
-
-
-def figure_table() -> list[str]:
-    """Create the table of all figures, or bring one that is there to its present columns; safe to run twice.
-
-    It and the pointers work out their keys themselves, as rows come in.
-    """
-    columns = ", ".join(f"`{name}` {kind}" for name, kind, _ in FIGURE)
-    key = build_key("table", "day", "build_id")
-    return [
-        f"ALTER TABLE release.pointer ADD COLUMN IF NOT EXISTS build_key UInt128 MATERIALIZED {key}",
-        f"CREATE TABLE IF NOT EXISTS {FIGURES} (indicator {NAME}, build_id String, {columns},"
-        f" build_key UInt128 MATERIALIZED {build_key(TABLE, 'event_day', 'build_id')})"
-        " ENGINE = MergeTree PARTITION BY toYear(event_day) ORDER BY (indicator, event_day, region)",
-        _present(FIGURES),
-    ]
+FIGURE_TABLE = Table(
+    "built",
+    "figure",
+    (
+        Column("indicator", NAME, "Id of the indicator"),
+        Column("build_id", "String", "Build it is of"),
+        *columns(FIGURE),
+        Column("build_key", "UInt128", default=f"MATERIALIZED {build_key(TABLE, 'event_day', 'build_id')}"),
+    ),
+    order=("indicator", "event_day", "region"),
+    partition="toYear(event_day)",
+    comment="All figures of all indicators, every build of them",
+)
+"""It and the pointers work out their keys themselves, as rows come in."""
 
 
-def ddl(indicator: Indicator) -> str:
+def view(indicator: Indicator) -> View:
     """`built.<table>`: the figures of one indicator, every build of them."""
-    columns = ", ".join(f"`{name}`" for name, _, _ in FIGURE)
-    return (
-        f"CREATE OR REPLACE VIEW built.{indicator.table} SQL SECURITY INVOKER AS"
-        f" SELECT build_id, {columns} FROM {FIGURES} WHERE indicator = {quote(indicator.id)}"
-    )
+    names = ", ".join(f"`{name}`" for name, _, _ in FIGURE)
+    query = f"SELECT build_id, {names} FROM {FIGURES} WHERE indicator = {quote(indicator.id)}"
+    return View("built", indicator.table, query)
 
 
 def gathered(indicator: Indicator) -> list[str]:
     """Move the figures of a table of its own, as they were once kept, to where they are now; safe to run twice."""
-    own, key = f"built.{indicator.table}", "(event_day, build_id, region)"
-    columns = ", ".join(f"`{name}`" for name in ("build_id", *(name for name, _, _ in FIGURE)))
+    own, key = Table("built", indicator.table, columns(FIGURE)), "(event_day, build_id, region)"
+    names = ", ".join(f"`{name}`" for name in ("build_id", *(name for name, _, _ in FIGURE)))
     there = f"SELECT event_day, build_id, region FROM {FIGURES} WHERE indicator = {quote(indicator.id)}"
     return [
-        _present(own),
-        f"INSERT INTO {FIGURES} (indicator, {columns}) SELECT {quote(indicator.id)}, {columns} FROM {own}"
+        *alter(own, _present(own)),
+        f"INSERT INTO {FIGURES} (indicator, {names}) SELECT {quote(indicator.id)}, {names} FROM {own.full_name}"
         f" WHERE {key} NOT IN ({there})",
-        f"DROP TABLE {own}",
+        f"DROP TABLE {own.full_name}",
     ]
 
 
-def _present(table: str) -> str:
-    """Add the columns of figures that a table does not have yet."""
-    added = ", ".join(
-        f"ADD COLUMN IF NOT EXISTS `{name}` {kind} AFTER `{before}`"
-        for (before, *_), (name, kind, _) in pairwise(FIGURE)
-    )
-    return f"ALTER TABLE {table} {added}"
+def _present(table: Table) -> list[str]:
+    """Add the columns that a table does not have yet."""
+    pairs = pairwise(table.columns)
+    return [f"ADD COLUMN IF NOT EXISTS {column(item)} AFTER `{before.name}`" for before, item in pairs]
 
 
 def counts(indicator: Indicator, query: str = "", narrow: Mapping[str, str] | None = None) -> str:

@@ -20,6 +20,8 @@ from dagster_project.explain.explanation import Message
 from dagster_project.explain.figure import Known, Question
 from dagster_project.warehouse import Warehouse
 from schemas.contract import Contract, Field
+from schemas.ddl import model
+from schemas.ddl.render import temporary
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
@@ -102,8 +104,7 @@ def _load(
     columns = built_columns(contract)
     name = f"{REPLAYED}_{contract.table}"
     warehouse.rows(f"DROP TEMPORARY TABLE IF EXISTS `{name}`")
-    declared = ", ".join(f"`{column}` {kind}" for column, kind in columns)
-    warehouse.rows(f"CREATE TEMPORARY TABLE `{name}` ({declared}) ENGINE = Memory")
+    warehouse.rows(temporary(name, model.columns(columns)))
     decoder = Decoder(contract)
     rows = [
         _row(known, contract, decoder, item, raw[place])

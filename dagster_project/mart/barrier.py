@@ -8,6 +8,8 @@ for. (ADR 91)
 
 from __future__ import annotations
 
+from schemas.ddl.model import View
+
 REGIONS = "log_comment"
 """The setting that says whose rows a user may see: codes joined by commas, or EVERY. His profile fixes it."""
 EVERY = "*"
@@ -50,7 +52,7 @@ def closed(query: str, condition: str = "") -> str:
     return f"SELECT * FROM ({query}) WHERE {condition or shut()}"
 
 
-def views() -> list[str]:
+def views() -> list[View]:
     """The views in `release` that `opened` and `shut` ask."""
     explained = _refusal(_EXPLAINED, "'EXPLAIN is refused here: it would show tables that are not yours'")
     said = (
@@ -64,7 +66,7 @@ def views() -> list[str]:
     expired = _refusal(gone, "concat('release ', toString({release:UInt64}), ' has expired')")
     known = f"{explained} AND {unknown}"
     return [
-        f"CREATE OR REPLACE VIEW release.{name} SQL SECURITY INVOKER AS SELECT {checks} AS answers"
+        View("release", name, f"SELECT {checks} AS answers")
         for name, checks in (("shut", explained), ("known", known), ("lasting", f"{known} AND {expired}"))
     ]
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from dagster_project.mart.barrier import closed
 from dagster_project.warehouse import Warehouse
-from quality.rows import quote
-from schemas.tables import MOMENT, NAME
+from schemas.ddl.model import MOMENT, NAME, SERVICE, View, columns
 
 STATES: Mapping[str, str] = {
     "published": "what is shown is the latest build, and complete",
@@ -76,13 +75,10 @@ class DayStatus:
         return asdict(self) | {"day": self.day.isoformat(), "decided": self.decided.isoformat()}
 
 
-def ddl() -> list[str]:
+def view() -> View:
     """`mart.day_status`."""
-    declared = ", ".join(f"`{name}` {kind} COMMENT {quote(comment)}" for name, kind, comment in _COLUMNS)
-    return [
-        f"CREATE OR REPLACE VIEW mart.day_status ({declared}) DEFINER = service SQL SECURITY DEFINER"
-        f" AS {closed(_SQL)} COMMENT 'Each day of each table: published, incomplete, failed'"
-    ]
+    said = "Each day of each table: published, incomplete, failed"
+    return View("mart", "day_status", closed(_SQL), columns(_COLUMNS), SERVICE, said)
 
 
 def statuses(

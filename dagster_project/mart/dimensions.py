@@ -17,11 +17,10 @@ from dagster_project.build.indicator import Indicator
 from dagster_project.build.indicator_sql import FLOAT
 from dagster_project.mart.barrier import closed
 from quality.rows import quote
+from schemas.ddl.model import NAME, SERVICE, Table, View, columns
 from schemas.regions import Region, Regions
-from schemas.tables import NAME
 
 FIRST, LAST = date(2014, 1, 1), date(2039, 12, 31)
-_DEFINER = "DEFINER = service SQL SECURITY DEFINER"
 Columns = Sequence[tuple[str, str, str]]
 REGION: Columns = (
     ("code", "String", "GB/T 2260 code; facts join on it"),
@@ -92,18 +91,23 @@ _CARD: Columns = (
 )
 
 
-def region(known: Regions) -> list[str]:
-    """Load the region tree into `landing.region`, replaced as one, and show it as `mart.region`."""
+_REGIONS = "The province, its cities and counties"
+REGION_TABLE = Table("landing", "region", columns(REGION), order=("code",), comment=_REGIONS)
+
+
+def region_rows(known: Regions) -> str:
+    """SQL: the region tree as the rows of REGION_TABLE."""
     rows = ", ".join(_row(item, known) for item in known.all)
     structure = quote(", ".join(f"{name} {kind}" for name, kind, _ in REGION))
-    return [
-        "CREATE OR REPLACE TABLE landing.region ENGINE = MergeTree ORDER BY code"
-        f" AS SELECT * FROM values({structure}, {rows})",
-        _view("region", REGION, "SELECT * FROM landing.region", "The province, its cities and counties"),
-    ]
+    return f"SELECT * FROM values({structure}, {rows})"
 
 
-def calendar() -> str:
+def region() -> View:
+    """`mart.region`: the region tree."""
+    return _view("region", REGION, f"SELECT * FROM {REGION_TABLE.full_name}", _REGIONS)
+
+
+def calendar() -> View:
     """`mart.calendar`: every day from FIRST to LAST."""
     picked = ", ".join(f"{sql or _workday()} AS `{name}`" for name, _, _, sql in _DAY)
     days = f"SELECT toDate('{FIRST}') + number AS d FROM numbers({(LAST - FIRST).days + 1})"
@@ -111,19 +115,15 @@ def calendar() -> str:
     return _view("calendar", declared, f"SELECT {picked} FROM ({days})", f"Every day from {FIRST} to {LAST}")
 
 
-def definitions(indicators: Iterable[Indicator]) -> str:
+def definitions(indicators: Iterable[Indicator]) -> View:
     """`mart.indicator_definition`: what each indicator means."""
     rows = " UNION ALL ".join(f"SELECT {_card(item)}" for item in indicators)
     comment = "What each indicator means and who answers for it; facts join on indicator"
     return _view("indicator_definition", _CARD, rows, comment)
 
 
-def _view(name: str, columns: Columns, query: str, comment: str) -> str:
-    declared = ", ".join(f"`{name}` {kind} COMMENT {quote(text)}" for name, kind, text in columns)
-    return (
-        f"CREATE OR REPLACE VIEW mart.{name} ({declared}) {_DEFINER} AS {closed(query)}"
-        f" COMMENT {quote(comment)}"
-    )
+def _view(name: str, declared: Columns, query: str, comment: str) -> View:
+    return View("mart", name, closed(query), columns(declared), SERVICE, comment)
 
 
 def _row(item: Region, known: Regions) -> str:

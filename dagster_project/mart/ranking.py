@@ -7,10 +7,8 @@
 from __future__ import annotations
 
 from dagster_project.mart.views import CURRENT, as_of
-from quality.rows import quote
-from schemas.tables import NAME
+from schemas.ddl.model import NAME, SERVICE, View, columns
 
-_DEFINER = "DEFINER = service SQL SECURITY DEFINER"
 _FLOAT = "Nullable(Float64)"
 COLUMNS = (
     ("indicator", NAME, "Id of the indicator"),
@@ -64,7 +62,7 @@ _BEFORE = (
 )
 
 
-def ranking_mart() -> list[str]:
+def ranking_mart() -> list[View]:
     """`mart.ranking_at(release = N)` and `mart.ranking`; they read `mart.indicator_at`."""
     titles = ("title_zh", "title_en", "unit", "direction", "decimals", "owner")
     grown = (
@@ -94,15 +92,21 @@ def ranking_mart() -> list[str]:
         "toInt32(rank_before) - toInt32(rank) AS rise",
         "{release:UInt64} AS release_seq",
     ]
-    at = f"CREATE OR REPLACE VIEW mart.ranking_at {_DEFINER} AS SELECT {', '.join(picked)} FROM ({beside})"
     said = "晾晒: rankings of cities and counties with rise and fall against the period before"
     seq = ("release_seq", "UInt64", "Release the row is shown by")
-    declared = ", ".join(
-        f"`{name}` {kind} COMMENT {quote(comment)}" for name, kind, comment in (*COLUMNS, seq)
-    )
-    current = (
-        f"CREATE OR REPLACE VIEW mart.ranking ({declared}) SQL SECURITY INVOKER AS"
-        f" SELECT * FROM mart.ranking_at(release = {CURRENT})"
-        f" COMMENT {quote(said)}"
-    )
-    return [f"{at} {as_of('ranking', said)}", current]
+    return [
+        View(
+            "mart",
+            "ranking_at",
+            f"SELECT {', '.join(picked)} FROM ({beside})",
+            definer=SERVICE,
+            comment=as_of("ranking", said),
+        ),
+        View(
+            "mart",
+            "ranking",
+            f"SELECT * FROM mart.ranking_at(release = {CURRENT})",
+            columns((*COLUMNS, seq)),
+            comment=said,
+        ),
+    ]

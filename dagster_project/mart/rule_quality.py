@@ -14,8 +14,7 @@ from typing import Any
 
 from dagster_project.mart.barrier import closed, mine
 from dagster_project.warehouse import Warehouse
-from quality.rows import quote
-from schemas.tables import MOMENT, NAME
+from schemas.ddl.model import MOMENT, NAME, SERVICE, View, columns
 
 _MAYBE = f"Nullable({MOMENT})"
 _RULE = (
@@ -117,7 +116,7 @@ class RuleWarning:
         }
 
 
-def ddl() -> list[str]:
+def views() -> list[View]:
     """`mart.rule_quality` and `mart.reviewed_warning`."""
     met = "agreed + earlier + later"
     day = (
@@ -137,12 +136,8 @@ def ddl() -> list[str]:
     ]
 
 
-def _view(name: str, columns: Sequence[tuple[str, str, str]], sql: str, comment: str) -> str:
-    declared = ", ".join(f"`{column}` {kind} COMMENT {quote(text)}" for column, kind, text in columns)
-    return (
-        f"CREATE OR REPLACE VIEW mart.{name} ({declared}) DEFINER = service SQL SECURITY DEFINER AS {closed(sql)}"
-        f" COMMENT {quote(comment)}"
-    )
+def _view(name: str, declared: Sequence[tuple[str, str, str]], sql: str, comment: str) -> View:
+    return View("mart", name, closed(sql), columns(declared), SERVICE, comment)
 
 
 def store(open: Warehouse, days: Sequence[RuleDay], warnings: Sequence[RuleWarning]) -> None:

@@ -16,12 +16,22 @@ from dagster_project.build.indicator_sql import FIGURE, FIGURES
 from dagster_project.mart import barrier
 from quality.rows import quote
 from schemas.contract import Contract
-from schemas.tables import MOMENT, NAME, field_columns
+from schemas.ddl import model
+from schemas.ddl.model import MOMENT, NAME, SERVICE, View
+from schemas.tables import describe, field_columns
 
 CURRENT = f"(SELECT if(seq = 0, {barrier.BEFORE}, seq) FROM mart.current_release)"
-_DEFINER = "DEFINER = service SQL SECURITY DEFINER"
 _SEQ = ("release_seq", "UInt64", "Release the row is shown by")
 
+_RELEASE = (
+    ("seq", "UInt64", "Number of the release, rising"),
+    ("parent", "UInt64", "Release it follows"),
+    ("released", MOMENT, "When it was published"),
+    ("days", "UInt64", "Days of tables it published"),
+    ("tables", "UInt64", "Tables among them"),
+    ("first", "Date", "First day among them"),
+    ("last", "Date", "Last day among them"),
+)
 _OFFSETS = "Map(String, UInt64)"
 _WHENCE = (
     "Where each period of an indicator comes from: release, build, versions, verdict, offsets",
@@ -68,9 +78,9 @@ class Column:
     source: str = ""
 
     @property
-    def declared(self) -> str:
+    def declared(self) -> model.Column:
         """The column as a view declares it."""
-        return f"`{self.name}` {self.kind} COMMENT {quote(self.comment)}"
+        return model.Column(self.name, self.kind, self.comment)
 
     @property
     def read(self) -> str:
@@ -78,7 +88,7 @@ class Column:
         return self.source.lstrip("`").partition("`")[0].split(" ")[0]
 
 
-def feed_mart(contract: Contract) -> list[str]:
+def feed_mart(contract: Contract) -> list[View]:
     """The mart of a feed: its public and internal fields, of personal ones pseudonyms at most, no raw bytes."""
     chosen = (
         f"SELECT day, argMax(build_id, seq) FROM release.pointer WHERE table = {quote(contract.table)}"
@@ -127,11 +137,7 @@ def feed_columns(contract: Contract) -> list[Column]:
     kinds = dict(field_columns(contract))
     for field in contract.fields:
         if field.classification != "personal" or field.pseudonymised:
-            unit = f" ({field.unit})" if field.unit else ""
-            unit += " (a pseudonym, the id of its key before the colon)" if field.pseudonymised else ""
-            columns.append(
-                Column(field.name, kinds[field.name], f"{field.description}{unit}", f"`{field.name}`")
-            )
+            columns.append(Column(field.name, kinds[field.name], describe(field), f"`{field.name}`"))
     return columns
 
 
@@ -141,7 +147,7 @@ def figure_columns() -> list[Column]:
     return columns + [Column(name, kind, comment, name) for name, kind, comment in FIGURE[1:]]
 
 
-def indicator_mart(indicator: Indicator) -> list[str]:
+def indicator_mart(indicator: Indicator) -> list[View]:
     """The mart of one indicator."""
     comment = (
         f"{indicator.title_zh} / {indicator.title_en}, {indicator.unit}. {indicator.description}"
@@ -151,7 +157,7 @@ def indicator_mart(indicator: Indicator) -> list[str]:
     return _mart(indicator.table, figure_columns(), comment, shown)
 
 
-def all_indicators(indicators: Sequence[Indicator]) -> list[str]:
+def all_indicators(indicators: Sequence[Indicator]) -> list[View]:
     """`mart.indicator`: the figures of all indicators, with what they are called."""
     columns = [Column("indicator", NAME, "Id of the indicator", "indicator"), *_titles(indicators)]
     shown = f"{FIGURES} PREWHERE {_pointed(indicators)}"
@@ -159,27 +165,22 @@ def all_indicators(indicators: Sequence[Indicator]) -> list[str]:
     return _mart("indicator", columns, "Figures of all indicators by day and region, as released", shown)
 
 
-def releases() -> list[str]:
+def releases() -> list[View]:
     """`mart.current_release` and `mart.release`: which releases there are."""
     manifest = (
         "SELECT seq, max(parent) AS parent, max(released) AS released, count() AS days,"
         " uniqExact(table) AS tables, min(day) AS first, max(day) AS last FROM release.manifest"
         " WHERE seq IN (SELECT seq FROM release.pointer) GROUP BY seq"
     )
+    current = barrier.closed("SELECT max(seq) AS seq FROM release.pointer")
+    seq = model.columns((("seq", "UInt64", "Number of the current release"),))
     return [
-        "CREATE OR REPLACE VIEW mart.current_release (`seq` UInt64 COMMENT 'Number of the current release')"
-        f" {_DEFINER} AS {barrier.closed('SELECT max(seq) AS seq FROM release.pointer')}"
-        " COMMENT 'The current release'",
-        "CREATE OR REPLACE VIEW mart.release (`seq` UInt64 COMMENT 'Number of the release, rising',"
-        " `parent` UInt64 COMMENT 'Release it follows',"
-        f" `released` {MOMENT} COMMENT 'When it was published',"
-        " `days` UInt64 COMMENT 'Days of tables it published', `tables` UInt64 COMMENT 'Tables among them',"
-        " `first` Date COMMENT 'First day among them', `last` Date COMMENT 'Last day among them')"
-        f" {_DEFINER} AS {barrier.closed(manifest)} COMMENT 'Every release'",
+        View("mart", "current_release", current, seq, SERVICE, "The current release"),
+        View("mart", "release", barrier.closed(manifest), model.columns(_RELEASE), SERVICE, "Every release"),
     ]
 
 
-def provenance(indicators: Sequence[Indicator], contracts: Sequence[Contract]) -> list[str]:
+def provenance(indicators: Sequence[Indicator], contracts: Sequence[Contract]) -> list[View]:
     """`mart.provenance` and `mart.provenance_input`: where each figure comes from, as `liaowang explain` says."""
     ids = {item.table: item.id for item in indicators}
     pointed = (
@@ -214,20 +215,10 @@ def provenance(indicators: Sequence[Indicator], contracts: Sequence[Contract]) -
     )
     asked = barrier.opened()
     return [
-        f"CREATE OR REPLACE VIEW mart.provenance_at {_DEFINER} AS {barrier.closed(figure, asked)}"
-        f" {as_of('provenance', _WHENCE[0])}",
-        _current(
-            "provenance",
-            [Column(*item) for item in _PROVENANCE],
-            _WHENCE[0],
-        ),
-        f"CREATE OR REPLACE VIEW mart.provenance_input_at {_DEFINER} AS {barrier.closed(input, asked)}"
-        f" {as_of('provenance_input', _WHENCE[1])}",
-        _current(
-            "provenance_input",
-            [Column(*item) for item in _INPUT],
-            _WHENCE[1],
-        ),
+        _at("provenance", barrier.closed(figure, asked), _WHENCE[0]),
+        _current("provenance", [Column(*item) for item in _PROVENANCE], _WHENCE[0]),
+        _at("provenance_input", barrier.closed(input, asked), _WHENCE[1]),
+        _current("provenance_input", [Column(*item) for item in _INPUT], _WHENCE[1]),
     ]
 
 
@@ -267,26 +258,23 @@ def _pointed(indicators: Iterable[Indicator]) -> str:
     )
 
 
-def _mart(name: str, columns: Iterable[Column], comment: str, shown: str) -> list[str]:
+def _mart(name: str, columns: Iterable[Column], comment: str, shown: str) -> list[View]:
     columns = list(columns)
     picked = ", ".join(f"{column.source} AS `{column.name}`" for column in columns)
-    at = (
-        f"CREATE OR REPLACE VIEW mart.{name}_at {_DEFINER} AS"
-        f" SELECT {picked}, {{release:UInt64}} AS release_seq FROM {shown} {as_of(name, comment)}"
-    )
-    return [at, _current(name, columns, comment)]
+    query = f"SELECT {picked}, {{release:UInt64}} AS release_seq FROM {shown}"
+    return [_at(name, query, comment), _current(name, columns, comment)]
+
+
+def _at(name: str, query: str, comment: str) -> View:
+    return View("mart", f"{name}_at", query, definer=SERVICE, comment=as_of(name, comment))
 
 
 def as_of(name: str, comment: str) -> str:
     """The comment of `mart.<name>_at`; its columns are those of `mart.<name>`, which says what they are."""
-    return (
-        f"COMMENT {quote(f'As of a release, {name}_at(release = N); columns as in mart.{name}. {comment}')}"
-    )
+    return f"As of a release, {name}_at(release = N); columns as in mart.{name}. {comment}"
 
 
-def _current(name: str, columns: Iterable[Column], comment: str) -> str:
-    declared = ", ".join(column.declared for column in [*columns, Column(*_SEQ)])
-    return (
-        f"CREATE OR REPLACE VIEW mart.{name} ({declared}) SQL SECURITY INVOKER AS"
-        f" SELECT * FROM mart.{name}_at(release = {CURRENT}) COMMENT {quote(comment)}"
-    )
+def _current(name: str, columns: Iterable[Column], comment: str) -> View:
+    declared = tuple(column.declared for column in [*columns, Column(*_SEQ)])
+    query = f"SELECT * FROM mart.{name}_at(release = {CURRENT})"
+    return View("mart", name, query, declared, comment=comment)

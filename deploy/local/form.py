@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from dagster_project.mart.tables import statements
+from dagster_project.mart.tables import marts
 from deploy.local.readers import take_declarations
 from deploy.provision.migrate import migrate
 from deploy.provision.topics import ensure_topics
@@ -119,7 +119,7 @@ def demand_right(roots: Roots) -> dict[str, Contract]:
     """
     contracts = load_contracts(roots.feeds)
     wrong: list[Misdeclared] = []
-    for read in (lambda: load_rules(contracts, roots.rules), lambda: statements((), roots)):
+    for read in (lambda: load_rules(contracts, roots.rules), lambda: marts(roots)):
         try:
             read()
         except Misdeclared as error:
@@ -137,4 +137,6 @@ def _form(
     done = migrate(settings, roots)
     made = ensure_topics(settings, contracts)
     say(f"warehouse: {len(done.applied)} migrations applied; kafka: {len(made)} topics made")
+    for line in done.told():
+        say(line)
     plan_of(settings, contracts, roots, unreadable)

@@ -26,10 +26,11 @@ from deploy.local.door import Door
 from deploy.local.engine import Engine, changed, library
 from deploy.local.process import CannotStart, demand_port, hold, running, worker_command
 from deploy.local.warehouse_config import SHADOWS, server_config, users_config
+from schemas.ddl.render import attached_database
 from schemas.fields import TIME_ZONE
 from schemas.settings import HOST, Settings
 
-SYSTEM = "ATTACH DATABASE _ UUID '00000000-0000-4000-8000-000000000001' ENGINE = Atomic\n"
+SYSTEM = attached_database("00000000-0000-4000-8000-000000000001")
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 REFUSED_HTTP = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}

@@ -11,6 +11,8 @@ from xml.sax.saxutils import escape
 from dagster_project.mart.barrier import EVERY
 from dagster_project.mart.tables import visible
 from deploy.local.bi_settings import MEMORY, SECONDS, bi_profile, sees
+from schemas.ddl.model import DATABASES
+from schemas.ddl.render import database
 from schemas.errors import Misdeclared
 from schemas.fields import TIME_ZONE
 from schemas.in_use import in_use
@@ -18,7 +20,7 @@ from schemas.regions import load_regions
 from schemas.settings import HOST, PREFIX, Settings
 
 START_STATEMENTS = (
-    "CREATE DATABASE IF NOT EXISTS default ENGINE = Atomic",
+    database("default"),
     "SYSTEM START LISTEN TCP",
     "SYSTEM START LISTEN HTTP",
     "SELECT * FROM file('{stop}', 'LineAsString')",
@@ -26,7 +28,6 @@ START_STATEMENTS = (
 """What the engine runs; the last one lasts until the FIFO `stop` was opened and closed."""
 NO_DOOR = f"http://{HOST}:9/"
 """Nobody answers here, so nobody comes in without a password."""
-DATABASES = ("landing", "built", "quality", "release", "mart")
 OWN = "SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE, SHOW, dictGet"
 SERVICE_GRANTS = (
     *(f"GRANT {OWN} ON {database}.*" for database in DATABASES),

@@ -1,59 +1,44 @@
-"""Tables and views that follow from declarations: which of their statements are to run, since something differs.
+"""Views and loaded tables that follow from declarations: which are to be made again, since something differs.
 
-Of each object is kept what it was made by, and what the server says of its form afterwards. Its statements run
-again where either is another one now: a declaration was changed, or somebody altered or dropped the object.
+Of each is kept what it was made by, and what the server says of its form afterwards. It is made again where
+either is another one now: a declaration was changed, or somebody altered or dropped it. Plain tables are compared
+with the model itself (`schemas.ddl.difference`).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-RECORD = (
-    "CREATE TABLE IF NOT EXISTS landing.derived (name String, statements String, form String,"
-    " at DateTime64(3, 'Asia/Shanghai') DEFAULT now64(3)) ENGINE = ReplacingMergeTree(at) ORDER BY name"
-)
+from schemas.ddl.model import DATABASES
+
 KEPT = "SELECT name, statements, form FROM landing.derived FINAL"
 FORMS = (
     "SELECT concat(database, '.', name), hex(sipHash128(create_table_query)) FROM system.tables"
-    " WHERE database IN ('landing', 'built', 'quality', 'release', 'mart')"
+    f" WHERE database IN ({', '.join(repr(name) for name in DATABASES)})"
 )
-_OBJECT = re.compile(
-    r"(?:CREATE (?:OR REPLACE )?(?:TABLE|VIEW)|ALTER TABLE)(?: IF NOT EXISTS)?\s+([`\w]+\.[`\w]+)", re.ASCII
-)
+Making = Mapping[str, Sequence[str]]
+"""The statements that make each object, by its full name, in the order the objects need each other."""
 Made = Mapping[str, tuple[str, str]]
 """By object a digest of its statements, and its form after them."""
 
 
-def object_of(statement: str) -> str:
-    """The table or view that a statement makes or alters; "" where it does something else, which always runs."""
-    found = _OBJECT.match(statement.lstrip())
-    return found[1].replace("`", "") if found else ""
+def digest(statements: Sequence[str]) -> str:
+    """The same for the same statements."""
+    return sha256("".join(f"{statement}\n" for statement in statements).encode()).hexdigest()
 
 
-def digests(statements: Iterable[str]) -> dict[str, str]:
-    """A digest of all statements of each object, in their order."""
-    texts: dict[str, str] = {}
-    for statement in statements:
-        if name := object_of(statement):
-            texts[name] = f"{texts.get(name, '')}{statement}\n"
-    return {name: sha256(text.encode()).hexdigest() for name, text in texts.items()}
-
-
-def to_run(statements: Sequence[str], made: Made, forms: Mapping[str, str]) -> list[str]:
+def to_run(making: Making, made: Made, forms: Mapping[str, str]) -> list[str]:
     """The statements to run, in order; `forms` are those of the objects there are."""
-    now = digests(statements)
-    stands = {
-        name for name, digest in now.items() if name in forms and made.get(name) == (digest, forms[name])
-    }
-    return [statement for statement in statements if object_of(statement) not in stands]
-
-
-def to_keep(statements: Sequence[str], made: Made, forms: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """What is to be kept after all of them ran: (object, digest, form), where it is new."""
     return [
-        (name, digest, forms[name])
-        for name, digest in digests(statements).items()
-        if name in forms and made.get(name) != (digest, forms[name])
+        statement
+        for name, statements in making.items()
+        if name not in forms or made.get(name) != (digest(statements), forms[name])
+        for statement in statements
     ]
+
+
+def to_keep(making: Making, made: Made, forms: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """What is to be kept after all of them ran: (object, digest, form), where it is new."""
+    found = ((name, digest(statements)) for name, statements in making.items() if name in forms)
+    return [(name, text, forms[name]) for name, text in found if made.get(name) != (text, forms[name])]

@@ -1,42 +1,52 @@
-"""Bring the warehouse to its declared form: migrations once each, derived tables where they differ from it."""
+"""Bring the warehouse to its declared form: migrations once each, tables and views where they differ from it.
+
+What a table should be, the model says (`schemas.ddl`). All that cannot be done is told before anything is, and
+every statement may run again, so a run that was killed is finished by the next.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clickhouse_driver import Client
 from clickhouse_driver.errors import NetworkError, ServerException, SocketTimeoutError
 
-from dagster_project.mart.tables import statements
+from dagster_project.mart.tables import Marts, marts
 from deploy.provision.derived import FORMS, KEPT, to_keep, to_run
-from deploy.provision.derived import RECORD as DERIVED
 from schemas.contract import Contract, load_contracts
-from schemas.errors import Misdeclared, Unavailable
+from schemas.ddl.difference import bare, difference
+from schemas.ddl.live import COLUMNS, TABLES, Live, read
+from schemas.ddl.platform import DERIVED, MIGRATION, platform_tables
+from schemas.ddl.render import cluster_of, create, database, replace_by, view
+from schemas.errors import Misdeclared, Unavailable, together
 from schemas.in_use import FILES, Roots
 from schemas.migrations import Migration, read_migrations
 from schemas.settings import PREFIX, Settings
-from schemas.tables import contract_statements, field_columns, shared_retention
+from schemas.tables import feed_tables, field_columns
 
-RECORD = (
-    "CREATE DATABASE IF NOT EXISTS landing",
-    DERIVED,
-    "CREATE TABLE IF NOT EXISTS landing.migration (number UInt32, name String, digest String,"
-    " applied DateTime64(3, 'Asia/Shanghai') DEFAULT now64(3)) ENGINE = MergeTree ORDER BY number",
-)
-OWN_TABLES = "SELECT name FROM system.tables WHERE database = 'built' AND engine = 'MergeTree'"
-COLUMNS = "SELECT table, name, type FROM system.columns WHERE database = 'landing'"
+RECORD = (database("landing"), *create(DERIVED), *create(MIGRATION))
+NO_MARTS = Marts()
 REFUSALS = (192, 193, 516)
 """Unknown user, wrong password, authentication failed."""
 
 
 @dataclass(frozen=True)
 class Migrated:
-    """What a run did: the migrations it applied, and how many statements of derived tables it ran."""
+    """What a run did: the migrations it applied, and how many statements of tables and views it ran.
+
+    `strange` are columns, tables and views that no declaration has; they are left as they are.
+    """
 
     applied: tuple[str, ...]
     derived: int
+    strange: tuple[str, ...] = ()
+
+    def told(self) -> list[str]:
+        """What a person should know of it beside that it is done."""
+        if not self.strange:
+            return []
+        return [f"warehouse: of no declaration, left as they are: {', '.join(self.strange)}"]
 
 
 def migrate(settings: Settings, roots: Roots = FILES) -> Migrated:
@@ -44,11 +54,13 @@ def migrate(settings: Settings, roots: Roots = FILES) -> Migrated:
 
     `roots` are the folders of declarations that the derived tables follow.
     """
+    if cluster_of(settings):
+        raise Misdeclared(
+            "settings", f"{PREFIX}WAREHOUSE_CLUSTER", "the warehouse of a home is one node; leave it out"
+        )
     client = Client(**settings.warehouse("admin"))
     try:
-        tables = client.execute(OWN_TABLES)
-        figures = statements([name for (name,) in tables], roots)
-        return run(client, read_migrations(), load_contracts(roots.feeds), figures)
+        return run(client, read_migrations(), load_contracts(roots.feeds), marts(roots))
     except (NetworkError, SocketTimeoutError, EOFError) as error:
         raise Unavailable(
             f"the warehouse does not answer on port {settings.warehouse_port}; "
@@ -70,53 +82,71 @@ def run(
     client: Client,
     migrations: Sequence[Migration],
     contracts: Mapping[str, Contract],
-    indicators: Iterable[str] = (),
+    of_marts: Marts = NO_MARTS,
 ) -> Migrated:
     """Apply these declarations through this client."""
     for statement in RECORD:
         client.execute(statement)
     recorded = dict(client.execute("SELECT number, digest FROM landing.migration"))
     applied = tuple(_apply(client, migration) for migration in missing(migrations, recorded))
-    demand_types(contracts.values(), client.execute(COLUMNS))
-    derived = [text for contract in contracts.values() for text in contract_statements(contract)]
-    if contracts:
-        derived.extend(shared_retention(contracts.values()))
-    derived.extend(indicators)
-    return Migrated(applied, _derive(client, derived))
+    live = read_live(client)
+    demand_types(contracts.values(), live)
+    tables = [*platform_tables(contracts.values()), *feed_tables(contracts.values()), *of_marts.tables]
+    loaded = {table.full_name for table, _ in of_marts.loads}
+    own = {name: moves for name, moves in of_marts.moves.items() if name in live.tables}
+    found = difference(_without(live, {*loaded, *own}), tables, of_marts.views)
+    if found.refused:
+        raise together(found.refused)
+    statements = [*found.statements, *(text for moves in own.values() for text in moves)]
+    for statement in statements:
+        _execute(client, statement, "tables")
+    return Migrated(applied, len(statements) + _derive(client, making(of_marts)), found.strange)
 
 
-def _derive(client: Client, statements: Sequence[str]) -> int:
-    """Run those whose tables or views are not what they make; how many."""
+def read_live(client: Client) -> Live:
+    """The tables there are."""
+    return read(client.execute(TABLES), client.execute(COLUMNS))
+
+
+def making(of_marts: Marts) -> dict[str, list[str]]:
+    """The statements that make each loaded table and view, by its full name."""
+    loads = {table.full_name: replace_by(table, query) for table, query in of_marts.loads}
+    return {**loads, **{each.full_name: [view(each)] for each in of_marts.views}}
+
+
+def _without(live: Live, names: set[str]) -> Live:
+    """What is there but these, which are not compared."""
+    return Live({name: table for name, table in live.tables.items() if name not in names}, live.others)
+
+
+def _derive(client: Client, making: Mapping[str, Sequence[str]]) -> int:
+    """Make those again that are not what they should be; how many statements that took."""
     made = {name: (digest, form) for name, digest, form in client.execute(KEPT)}
-    due = to_run(statements, made, dict(client.execute(FORMS)))
+    due = to_run(making, made, dict(client.execute(FORMS)))
     for statement in due:
-        _execute(client, statement, "derived tables")
+        _execute(client, statement, "views")
     if due:
-        kept = to_keep(statements, made, dict(client.execute(FORMS)))
+        kept = to_keep(making, made, dict(client.execute(FORMS)))
         client.execute("INSERT INTO landing.derived (name, statements, form) VALUES", kept)
     return len(due)
 
 
-def demand_types(contracts: Iterable[Contract], columns: Iterable[tuple[str, str, str]]) -> None:
-    """Misdeclared where a field is of another type than its column (table, name, type) in the warehouse.
+def demand_types(contracts: Iterable[Contract], live: Live) -> None:
+    """Misdeclared where a field is of another type than its column in the warehouse.
 
     The warehouse would keep its column without a word, and refuse the rows that come for it.
     """
-    known = {(table, name): _bare(kind) for table, name, kind in columns}
     for contract in contracts:
+        table = live.tables.get(f"landing.{contract.table}")
         for name, kind in field_columns(contract):
-            held = known.get((contract.table, name), _bare(kind))
-            if held != _bare(kind):
+            column = table.column(name) if table else None
+            held = bare(column.type if column else kind)
+            if held != bare(kind):
                 raise Misdeclared(
                     str(contract.path),
                     f"schema[0].properties.{name}",
-                    f"is {held} in the warehouse, not {_bare(kind)}; another type needs a new major version",
+                    f"is {held} in the warehouse, not {bare(kind)}; another type needs a new major version",
                 )
-
-
-def _bare(kind: str) -> str:
-    """A type without how its texts are packed, which may differ."""
-    return re.sub(r"LowCardinality\((.*)\)", r"\1", kind)
 
 
 def missing(migrations: Sequence[Migration], recorded: Mapping[int, str]) -> list[Migration]:

@@ -16,6 +16,7 @@ from dagster_project.build.indicator import Indicator, load_indicators
 from dagster_project.mart import views
 from dagster_project.orchestrate.runs import run_span
 from schemas.contract import load_contracts
+from schemas.ddl.render import view
 from tests.benchmarks.house import AIR, engine_memory, land, own_memory, own_warehouse, say, sizes
 
 DAYS, EVENTS, INDICATORS = 30, 20_000, 20
@@ -44,8 +45,8 @@ def main(days: int, events: int) -> None:
     used: dict[str, float] = {}
     with own_warehouse() as (settings, open):
         for item in indicators.values():
-            for statement in (indicator_sql.ddl(item), *views.indicator_mart(item)):
-                open.rows(statement)
+            for each in (indicator_sql.view(item), *views.indicator_mart(item)):
+                open.rows(view(each))
         for count in sizes(days):
             span = land(open, count, events)
             begun, busy = time.perf_counter(), time.process_time()

@@ -24,6 +24,7 @@ from dagster_project.mart import views
 from dagster_project.mart.ranking import ranking_mart
 from dagster_project.warehouse import Warehouse
 from schemas.contract import load_contracts
+from schemas.ddl.render import view
 from schemas.regions import load_regions
 from schemas.settings import Settings
 from tests.benchmarks.house import argument, own_warehouse, say
@@ -100,10 +101,10 @@ def declare(settings: Settings) -> None:
     known = [replace(like, id=f"bench.i{n}") for n in range(INDICATORS)]
     admin = Client(**settings.warehouse("admin"))
     for item in known:
-        for statement in (indicator_sql.ddl(item), *views.indicator_mart(item)):
-            admin.execute(statement)
-    for statement in (*views.all_indicators(known), *ranking_mart()):
-        admin.execute(statement)
+        for each in (indicator_sql.view(item), *views.indicator_mart(item)):
+            admin.execute(view(each))
+    for each in (*views.all_indicators(known), *ranking_mart()):
+        admin.execute(view(each))
     columns = ", ".join(f"`{name}` {kind}" for name, kind, _ in indicator_sql.FIGURE[1:])
     admin.execute(
         f"CREATE TABLE {PLAIN} (indicator LowCardinality(String), day Date, {columns})"

@@ -17,6 +17,7 @@ from dagster_project.gate.judge import judge_feed
 from dagster_project.mart.views import feed_columns, feed_mart
 from quality.gate import Judged
 from schemas.contract import Contract, Field
+from schemas.ddl.render import view
 from schemas.gate import Gate
 from schemas.names import MARTS, TABLES
 from schemas.tables import OWN_COLUMNS, contract_statements
@@ -98,7 +99,7 @@ def build(
     house: House, feed: Contract, names: tuple[str, ...]
 ) -> tuple[list[Built], Judged, list[Any], list[Any]]:
     """Land, build, judge and show the same events under these names."""
-    for statement in [*contract_statements(feed), *feed_mart(feed)]:
+    for statement in [*contract_statements(feed), *map(view, feed_mart(feed))]:
         house.warehouse.rows(statement)
     events = [Event(f"e{at}", DAY - timedelta(days=at % 2), row(names, at)) for at in range(8)]
     house.land(*events, contract=feed, base={})

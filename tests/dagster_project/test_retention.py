@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from dagster_project.days.spans import Span
-from schemas.tables import retention
+from schemas.ddl.difference import alterations
+from schemas.tables import landing_table
 from tests.dagster_project.house import AIR, House, reading
 
 pytestmark = pytest.mark.stack
@@ -22,7 +24,8 @@ def test_days_read_from_what_is_gone_stay_and_the_ledger_still_reconciles(house:
     house.release(Span(OLD, OLD))
     house.now = datetime.now(UTC)
     house.land(reading("c", NEW, 3), reading("a2", OLD, 9, corrects="a"))
-    for statement in retention(AIR):
+    wanted = landing_table(AIR)
+    for statement in alterations(replace(wanted, ttl=""), wanted):
         house.warehouse.rows(statement)
     house.warehouse.rows(f"ALTER TABLE landing.{AIR.table} MATERIALIZE TTL SETTINGS mutations_sync = 2")
     assert house.warehouse.rows(f"SELECT id FROM landing.{AIR.table} ORDER BY id") == [("a2",), ("c",)]

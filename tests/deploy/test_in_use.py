@@ -18,6 +18,8 @@ from deploy.local.secrets import departments
 from deploy.ports import free_port
 from deploy.provision.migrate import demand_types
 from schemas.contract import load_contracts
+from schemas.ddl.live import Live
+from schemas.ddl.model import Column, Table
 from schemas.errors import Misdeclared, SeveralMisdeclared
 from schemas.in_use import FILES, Roots, contents, files_of, in_use, take, taken
 from schemas.settings import Settings
@@ -121,9 +123,14 @@ def test_a_field_of_another_type_than_its_column_is_named(name: str, kind: str) 
     air = contracts["ecology.air-quality"]
     said = rf"air-quality\.yaml: schema\[0\]\.properties\.{name}: is .* in the warehouse"
     with pytest.raises(Misdeclared, match=said):
-        demand_types(contracts.values(), [(air.table, name, kind)])
-    same = [(air.table, "pm25", "Float64"), (air.table, "region", "String"), ("x", name, kind)]
-    demand_types(contracts.values(), same)
+        demand_types(contracts.values(), there(Table("landing", air.table, (Column(name, kind),))))
+    same = Table("landing", air.table, (Column("pm25", "Float64"), Column("region", "String")))
+    demand_types(contracts.values(), there(same, Table("landing", "x", (Column(name, kind),))))
+
+
+def there(*tables: Table) -> Live:
+    """A warehouse of these tables."""
+    return Live({table.full_name: table for table in tables}, {})
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from dagster_project.mart.views import feed_mart, indicator_mart
 from quality.rows import row_rules
 from quality.suites import suite_for
 from schemas.contract import Contract, load_contracts, parse_contract
+from schemas.ddl.platform import platform_tables
 from schemas.declaration import parse_yaml
 from schemas.decoder import Decoder
 from schemas.department_yaml import parse_departments
@@ -29,7 +30,7 @@ from schemas.effective import with_department
 from schemas.errors import Misdeclared, Rejected
 from schemas.event import encode_event
 from schemas.regions import load_regions
-from schemas.tables import contract_statements, shared_retention
+from schemas.tables import contract_statements
 from streams.duty.notify.channels.config import parse_channels
 from streams.duty.rosters.roster_yaml import parse_roster
 from streams.intake.mapping import Row, map_rows
@@ -72,7 +73,7 @@ def refused(read: Callable[[], object], where: str) -> bool:
 
 def use_contract(contract: Contract) -> None:
     """Everything that is derived from a contract, and one event of each example."""
-    contract_statements(contract), shared_retention([contract]), feed_mart(contract)
+    contract_statements(contract), platform_tables([contract]), feed_mart(contract)
     row_rules(contract), suite_for(contract)
     assert NOW - contract.lateness - contract.horizon < NOW or not contract.lateness + contract.horizon
     decoder = Decoder(contract)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from schemas.ddl.model import DATABASES
 from schemas.errors import Misdeclared
 from schemas.migrations import read_migrations, split_statements
-from schemas.tables import DATABASES
 
 
 def test_the_first_migration_makes_databases_and_shared_landing_tables() -> None:

@@ -8,17 +8,18 @@ from datetime import timedelta
 import pytest
 
 from schemas.contract import Contract, Field, load_contracts
+from schemas.ddl.difference import alterations, difference
+from schemas.ddl.live import Live
+from schemas.ddl.model import MOMENT
 from schemas.tables import (
-    MOMENT,
     OF_MARTS,
     OWN_COLUMNS,
-    added_fields,
     built_columns,
-    built_ddl,
     column_type,
     contract_statements,
+    feed_tables,
     landing_columns,
-    landing_ddl,
+    landing_table,
 )
 
 CONTRACTS = load_contracts()
@@ -43,7 +44,7 @@ def test_the_landing_table_of_air_quality() -> None:
         ("averaging", "LowCardinality(String)"),
         ("pm25", "Float64"),
         ("aqi", "Nullable(Int64)"),
-        ("raw", "String CODEC(ZSTD(3))"),
+        ("raw", "String"),
     ]
 
 
@@ -72,35 +73,42 @@ def test_types(field: Field, expected: str) -> None:
 
 
 def test_keys_and_partitions() -> None:
-    landing, built = landing_ddl(AIR), built_ddl(AIR)
+    landing, built = contract_statements(AIR)
     assert landing.startswith("CREATE TABLE IF NOT EXISTS landing.ecology_air_quality\n(")
-    assert landing.endswith(
-        "ReplacingMergeTree PARTITION BY toYYYYMM(arrived) ORDER BY (event_day, log_epoch, partition, offset)"
-    )
-    assert built.endswith(
-        "MergeTree PARTITION BY toYYYYMM(event_day) ORDER BY (event_day, build_id, partition, offset)"
-    )
+    assert "`raw` String CODEC(ZSTD(3))\n" in landing and "`raw`" not in built
+    assert (
+        "ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(arrived)"
+        " ORDER BY (event_day, log_epoch, partition, offset) TTL "
+    ) in landing
+    assert (
+        "ENGINE = MergeTree PARTITION BY toYYYYMM(event_day)"
+        " ORDER BY (event_day, build_id, partition, offset) COMMENT "
+    ) in built
 
 
 def test_a_new_field_is_one_more_column_in_both_tables() -> None:
-    grown = replace(AIR, fields=(*AIR.fields, Field("ozone", "number")))
-    assert [statement for statement in added_fields(grown) if "`ozone`" in statement] == [
+    ozone = Field("ozone", "number", unit="µg/m³", description="Ozone")
+    grown = replace(AIR, fields=(*AIR.fields, ozone))
+    live = Live({table.full_name: table for table in feed_tables([AIR])}, {})
+    assert difference(live, feed_tables([grown])).statements == tuple(
         f"ALTER TABLE {database}.ecology_air_quality ADD COLUMN IF NOT EXISTS"
-        " `ozone` Nullable(Float64) AFTER `aqi`"
+        " `ozone` Nullable(Float64) COMMENT 'Ozone (µg/m³)' AFTER `aqi`"
         for database in ("landing", "built")
-    ]
+    )
 
 
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=lambda contract: contract.feed)
 def test_every_statement_is_safe_to_run_twice(contract: Contract) -> None:
     statements = contract_statements(contract)
-    assert len(statements) == 4 + 2 * len(contract.fields)
-    assert all("IF NOT EXISTS" in statement or " MODIFY " in statement for statement in statements)
+    assert len(statements) == 2
+    assert all(statement.startswith("CREATE TABLE IF NOT EXISTS ") for statement in statements)
 
 
 def test_landed_events_are_kept_as_long_as_the_contract_says() -> None:
-    *_, statement = contract_statements(replace(AIR, retention=timedelta(days=9, hours=1)))
-    assert "MODIFY TTL toDateTime(arrived) + INTERVAL 10 DAY" in statement
+    longer = landing_table(replace(AIR, retention=timedelta(days=9, hours=1)))
+    assert longer.ttl == "toDateTime(arrived) + toIntervalDay(10)"
+    (statement,) = alterations(landing_table(AIR), longer)
+    assert statement.startswith(f"ALTER TABLE landing.ecology_air_quality MODIFY TTL {longer.ttl} SETTINGS")
 
 
 def test_no_field_may_take_the_name_of_a_column_of_ours() -> None:

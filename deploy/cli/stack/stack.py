@@ -61,7 +61,9 @@ def migrate() -> None:
     done = run_migrations(settings, files)
     owed = take_declarations(settings.home, files)
     _say(f"migrations applied: {', '.join(done.applied) or 'none, all were'}")
-    _say(f"statements of derived tables run: {done.derived}")
+    _say(f"statements of tables and views run: {done.derived}")
+    for line in done.told():
+        _say(line)
     if owed:
         _say(f"{', '.join(owed)} have what they read before; `liaowang apply` gives them the new ones")
 

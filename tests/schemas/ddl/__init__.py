@@ -1,0 +1,1 @@
+"""Tests of the model of tables and views."""
