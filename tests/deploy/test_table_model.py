@@ -248,7 +248,6 @@ def migrating(settings: Settings, after: int) -> subprocess.CompletedProcess[byt
         env=as_environment(settings),
         cwd=Path(__file__).parents[2],
         check=False,
-        timeout=120,
     )
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dagster_project.build.dependencies import on_candidates
 from dagster_project.build.index import load_index
 from dagster_project.build.indicator import load_indicator, load_indicators
-from dagster_project.build.indicator_sql import ddl
+from dagster_project.build.indicator_sql import view
 from dagster_project.composite.spec import read_spec
 from dagster_project.mart.views import feed_mart, indicator_mart
 from quality.rows import row_rules
@@ -132,7 +132,7 @@ def test_a_broken_indicator(tmp_path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     if not refused(lambda: load_indicator(path, TABLES), str(path)):
         indicator = load_indicator(path, TABLES)
-        ddl(indicator), indicator_mart(indicator), on_candidates(indicator.sql, indicator.lookback)
+        view(indicator), indicator_mart(indicator), on_candidates(indicator.sql, indicator.lookback)
         indicator.shown(1.5), indicator.target_of(2026), indicator.version, indicator.reach
 
 
