@@ -29,6 +29,16 @@ def build_key(table: str, day: str, build_id: str) -> str:
     return f"reinterpretAsUInt128(sipHash128(toString({table}), {day}, {build_id}))"
 
 
+_WORDS = "if(position(text, ': ') = 0, 1, position(text, ': ') + 2)"
+_TOLD = (
+    """DEFAULT arrayMap(text -> concat('{"found":"told","given":{"words":', """
+    f"""toJSONString(substring(text, {_WORDS})), '}},"check":', """
+    """toJSONString(substring(text, 1, greatest(position(text, ': '), 1) - 1)), '}'), failed)"""
+)
+_FINDINGS = Column(
+    "findings", "Array(String)", "What the gate found: check, code, parameters, as JSON", _TOLD
+)
+"""Of rows that have words alone, those words under their check."""
 REJECTED = Table(
     "landing",
     "rejected",
@@ -171,11 +181,11 @@ QUARANTINE = Table(
 VERDICT = Table(
     "quality",
     "verdict",
-    columns(
-        (
-            *(*_BUILD, ("passed", "UInt8"), ("suite", NAME), ("suite_hash", NAME), ("rows", "UInt64")),
-            *(("expectations", "UInt32"), ("failed", "Array(String)"), ("decided", MOMENT)),
-        )
+    (
+        *columns((*_BUILD, ("passed", "UInt8"), ("suite", NAME), ("suite_hash", NAME), ("rows", "UInt64"))),
+        *columns((("expectations", "UInt32"), ("failed", "Array(String)"))),
+        _FINDINGS,
+        Column("decided", MOMENT),
     ),
     order=("table", "day", "build_id", "decided"),
     comment="What the gate said of one day of one table in one build; no row means not passed",
@@ -183,17 +193,16 @@ VERDICT = Table(
 TASK = Table(
     "quality",
     "task",
-    columns(
-        (
-            *(("task", "String"), ("state", NAME), ("department", NAME), ("table", NAME), ("day", "Date")),
-            *(("build_id", "String"), ("failed", "Array(String)")),
-            (
-                "evidence",
-                "Array(String)",
-                "JSON, one text a row: places in the log and reasons, never values",
-            ),
-            *(("note", "String"), ("at", MOMENT)),
-        )
+    (
+        *columns(
+            (("task", "String"), ("state", NAME), ("department", NAME), ("table", NAME), ("day", "Date"))
+        ),
+        *columns((("build_id", "String"), ("failed", "Array(String)"))),
+        _FINDINGS,
+        Column(
+            "evidence", "Array(String)", "JSON, one text a row: places in the log and reasons, never values"
+        ),
+        *columns((("note", "String"), ("at", MOMENT))),
     ),
     order=("task", "at"),
     comment="Work for a department: a day of its table did not pass the gate; the latest row of a task counts",
