@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 
 from clickhouse_driver import Client
 
-from dagster_project.build.indicator_sql import figure_table
+from dagster_project.build.indicator_sql import FIGURE_TABLE
 from dagster_project.mart import barrier, dimensions
+from dagster_project.mart.tables import Marts
 from dagster_project.warehouse import Warehouse, warehouse
 from deploy.environment import settings_from
 from deploy.local.secrets import ensure_secrets
@@ -33,7 +34,11 @@ def trial_warehouse(contracts: Iterable[Contract]) -> Iterator[Warehouse]:
         with warehouse_running(settings):
             administrator = Client(**settings.warehouse("admin"))
             try:
-                needed = [*barrier.views(), *dimensions.region(load_regions()), *figure_table()]
+                needed = Marts(
+                    tables=(FIGURE_TABLE,),
+                    loads=((dimensions.REGION_TABLE, dimensions.region_rows(load_regions())),),
+                    views=(*barrier.views(), dimensions.region()),
+                )
                 run(administrator, read_migrations(), {each.feed: each for each in contracts}, needed)
             finally:
                 administrator.disconnect()
