@@ -77,8 +77,8 @@ PLATFORM = {
     "landing.tick": "topic, log_epoch, partition, offset, arrived, timeline, clock, final, epoch",
     "quality.quarantine": "build_id, table, day, log_epoch, partition, offset, arrived, source, id, reasons, "
     "raw",
-    "quality.verdict": "build_id, table, day, passed, suite, rows, expectations, length(failed)",
-    "quality.task": "task, state, department, table, day, build_id, length(failed), length(evidence), note",
+    "quality.verdict": "build_id, table, day, passed, suite, rows, expectations, failed",
+    "quality.task": "task, state, department, table, day, build_id, failed, evidence, note",
     "release.attempt": "build_id, state, first, last, parent, offsets, kind, days",
     "release.build": "build_id, table, day, rows, duplicates, corrected, quarantined, content_hash, "
     "complete, offsets",
@@ -87,8 +87,7 @@ PLATFORM = {
     "release.pointer": "seq, table, day, build_id",
     "release.input": "table, day, build_id, input, input_build, first, last",
 }
-"""Columns of the tables of the platform, without those that tell the time of day or the version of the code; of
-what the gate finds the number, for its form is no result."""
+"""Columns of the tables of the platform, without those that tell the time of day or the version of the code."""
 LEDGER = (
     "SELECT topic, log_epoch, partition, min(first), max(last), sum(accepted), sum(rejected), sum(control),"
     " argMax(watermarks, last) FROM landing.ledger FINAL GROUP BY ALL"
