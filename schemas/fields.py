@@ -11,7 +11,8 @@ import msgspec
 from schemas.contract_model import INT64, Contract, Field
 
 TIME_ZONE = "Asia/Shanghai"
-SHANGHAI = timezone(timedelta(hours=8))
+AHEAD = timedelta(hours=8)
+SHANGHAI = timezone(AHEAD)
 """The platform's day: Asia/Shanghai has had no daylight saving since 1991, so the offset is fixed."""
 
 TIMES = (datetime(1970, 1, 1, tzinfo=SHANGHAI), datetime(2149, 6, 6, 23, 59, 59, 999999, tzinfo=SHANGHAI))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from schemas.fields import SHANGHAI
+from schemas.fields import AHEAD, SHANGHAI
 
 WIDTH, HEIGHT = 720, 260
 LEFT, RIGHT, TOP, BOTTOM = 56, 92, 12, 30
@@ -143,7 +143,7 @@ def round_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 def time_ticks(first: float, last: float, wanted: int = 6) -> list[tuple[float, str]]:
     """Full hours or days (Asia/Shanghai) between two moments, with their labels."""
     step = next((s for s in STEPS if (last - first) / s <= wanted), STEPS[-1])
-    shift = 8 * 3600
+    shift = AHEAD.total_seconds()
     start = math.ceil((first + shift) / step) * step - shift
     form = "%m-%d" if step >= 86400 else "%H:%M" if last - first < 86400 else "%m-%d %H:%M"
     ticks: list[tuple[float, str]] = []

@@ -13,6 +13,7 @@ from schemas.departments import Department, Departments
 from schemas.findings import Finding, decode, words_of
 from schemas.regions import PROVINCE
 from streams.console.reading import Reading
+from streams.land.compaction import MERGED_TO
 
 _LATEST = """
     SELECT indicator, title_zh, title_en, unit, direction, decimals, target, day, region, value, province, level
@@ -20,12 +21,10 @@ _LATEST = """
     WHERE (indicator, day) IN (SELECT indicator, max(day) FROM mart.indicator GROUP BY indicator)
     ORDER BY indicator, region
 """
-_LANDED = """
+_LANDED = f"""
     SELECT topic, sum(accepted), sum(rejected), max(arrived_last), max(watermarks['']) FROM
     (
-        SELECT topic, accepted, rejected, arrived_last, watermarks, last, max(if(parts > 0, last + 1, 0)) OVER
-            (PARTITION BY topic, log_epoch, partition ORDER BY first, last DESC
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS stop
+        SELECT topic, accepted, rejected, arrived_last, watermarks, last, {MERGED_TO} AS stop
         FROM landing.ledger FINAL
     )
     WHERE last >= stop  -- what was merged counts once while its parts are still there

@@ -22,7 +22,7 @@ _AT = attrgetter("at")
 
 
 @dataclass(frozen=True)
-class Shop:
+class Context:
     """What events are made with."""
 
     simulate: Simulate
@@ -70,17 +70,17 @@ def events(
     """All events of a feed within the span, in order of time."""
     now = Now()
     bench = Bench(now, clock, rng, series, tag, keeps=simulate.shape == "register")
-    shop = Shop(simulate, series, plan, clock, tag, rng, now, bench)
+    context = Context(simulate, series, plan, clock, tag, rng, now, bench)
     if simulate.shape in REGULAR:
-        return _regular(shop)
-    return _changes(shop) if simulate.shape == "register" else _arrivals(shop)
+        return _regular(context)
+    return _changes(context) if simulate.shape == "register" else _arrivals(context)
 
 
-def _regular(shop: Shop) -> Iterator[Event]:
+def _regular(context: Context) -> Iterator[Event]:
     """One event of every series at each of the fixed times, but where it is silent."""
-    simulate, clock, now, silent = shop.simulate, shop.clock, shop.now, shop.plan.silent
-    fields = shop.by_series(simulate.fields)
-    starts = [f"{shop.tag}.{each.name}." for each in shop.series]
+    simulate, clock, now, silent = context.simulate, context.clock, context.now, context.plan.silent
+    fields = context.by_series(simulate.fields)
+    starts = [f"{context.tag}.{each.name}." for each in context.series]
     within_day = simulate.every and simulate.every < DAY
     day, factor = -1, 1.0
     for at in clock.steps(simulate.every, simulate.at):
@@ -90,26 +90,26 @@ def _regular(shop: Shop) -> Iterator[Event]:
         stamp = clock.stamp(at, simulate.every)
         now.at = now.first = at
         now.factor = factor * simulate.rhythm.hours[at % DAY // 3600] if within_day else factor
-        for n, each in enumerate(shop.series):
+        for n, each in enumerate(context.series):
             now.series = n
             data = fill(dict(each.fixed), fields[n])
             if n not in silent or not silent[n][0] <= at < silent[n][1]:
                 yield Event(starts[n] + stamp, each.source, at, data, n)
 
 
-def _arrivals(shop: Shop) -> Iterator[Event]:
+def _arrivals(context: Context) -> Iterator[Event]:
     """What comes in at random times; with its later stages, where it has some."""
-    simulate, clock, now, plan = shop.simulate, shop.clock, shop.now, shop.plan
-    each_of = passing(shop.simulate, shop.by_series, shop.now, shop.plan, shop.rng, fill)
-    receptions = _receptions(shop)
+    simulate, clock, now, plan = context.simulate, context.clock, context.now, context.plan
+    each_of = passing(context.simulate, context.by_series, context.now, context.plan, context.rng, fill)
+    receptions = _receptions(context)
     waiting: list[list[Event]] = [[] for _ in clock.dates]
     end = clock.end
     for day, date in enumerate(clock.dates):
         factor = day_factor(simulate.rhythm, date)
-        for n, series in enumerate(shop.series):
+        for n, series in enumerate(context.series):
             for serial, at in receptions(n, day, factor, plan.windows.get(n)):
                 now.series, now.at, now.first, now.serial, now.missed = n, at, at, serial, False
-                start = f"{shop.tag}.{series.name}.{clock.stamps[day]}-{serial:04d}"
+                start = f"{context.tag}.{series.name}.{clock.stamps[day]}-{serial:04d}"
                 for suffix, time, data in each_of(series):
                     if time < end:
                         waiting[time // DAY].append(Event(start + suffix, series.source, time, data, n))
@@ -120,12 +120,12 @@ def _arrivals(shop: Shop) -> Iterator[Event]:
 Receptions = Callable[[int, int, float, Window | None], list[tuple[int, int]]]
 
 
-def _receptions(shop: Shop) -> Receptions:
+def _receptions(context: Context) -> Receptions:
     """What draws the times at which things come in at one series on one day, each with its serial."""
-    rate, rng, random = shop.simulate.rate, shop.rng, shop.rng.random
+    rate, rng, random = context.simulate.rate, context.rng, context.rng.random
     assert rate is not None
-    level = [rate.mean * rng.uniform(1 - rate.own, 1 + rate.own) * each.weight for each in shop.series]
-    hour_of = spread_over(shop.simulate.rhythm.hours)
+    level = [rate.mean * rng.uniform(1 - rate.own, 1 + rate.own) * each.weight for each in context.series]
+    hour_of = spread_over(context.simulate.rhythm.hours)
     most = rate.most
 
     def receptions(n: int, day: int, factor: float, window: Window | None) -> list[tuple[int, int]]:
@@ -143,15 +143,15 @@ def _receptions(shop: Shop) -> Receptions:
     return receptions
 
 
-def _changes(shop: Shop) -> Iterator[Event]:
+def _changes(context: Context) -> Iterator[Event]:
     """Each entity as it is entered on the first day, and then whenever it changes."""
-    simulate, clock, now, plan, rng = shop.simulate, shop.clock, shop.now, shop.plan, shop.rng
-    fields = shop.by_series(simulate.fields)
+    simulate, clock, now, plan, rng = context.simulate, context.clock, context.now, context.plan, context.rng
+    fields = context.by_series(simulate.fields)
     waiting: list[list[Event]] = [[] for _ in clock.dates]
-    for n, series in enumerate(shop.series):
+    for n, series in enumerate(context.series):
         for serial, at in _times_of_changes(simulate.every, clock.end, plan.windows.get(n), rng):
             now.series, now.at, now.first, now.serial = n, at, at, serial
-            id = f"{shop.tag}.{series.name}.{serial:04d}"
+            id = f"{context.tag}.{series.name}.{serial:04d}"
             event = Event(id, series.source, at, fill(dict(series.fixed), fields[n]), n)
             waiting[at // DAY].append(event)
     for day in waiting:

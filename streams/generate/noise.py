@@ -39,8 +39,3 @@ def saturate(value: float, knee: float, ceiling: float) -> float:
     if value <= knee:
         return value
     return knee + (ceiling - knee) * math.tanh((value - knee) / (ceiling - knee))
-
-
-def season(day_of_year: int, peak_day: int) -> float:
-    """A yearly cycle between -1 and 1 that is highest on `peak_day`."""
-    return math.cos(2 * math.pi * (day_of_year - peak_day) / 365.25)

@@ -16,7 +16,7 @@ from schemas.simulate.model import REGULAR, Simulate
 from streams.generate.clock import Clock
 from streams.generate.dirt import Spoiler
 from streams.generate.encode import Encoder
-from streams.generate.events import Shop, events, fill
+from streams.generate.events import Context, events, fill
 from streams.generate.faults import faults_of
 from streams.generate.lines import lines
 from streams.generate.makers import Bench, Now
@@ -80,10 +80,10 @@ def _supplement(
 ) -> Callable[[Event], Event]:
     """What a late line says: its event under another id, with what the block says of late lines."""
     now = Now()
-    shop = Shop(
+    context = Context(
         simulate, series, Plan(), clock, tag, rng, now, Bench(now, clock, rng, series, tag, keeps=False)
     )
-    fields = shop.fields(simulate.dirt.supplement)
+    fields = context.fields(simulate.dirt.supplement)
 
     def late(event: Event) -> Event:
         now.series, now.at, now.first = event.series, event.at, event.at

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 from schemas.contract import Contract, Field
 from schemas.errors import Misdeclared
-from schemas.fields import milliseconds
+from schemas.fields import AHEAD, milliseconds
 from schemas.pseudonyms import Pseudonyms
 from streams.land.account import Batch
 
 Columns = dict[str, list[Any]]
 
 _DAY = 86_400_000
-_LOCAL = 8 * 3_600_000  # Asia/Shanghai has no daylight saving time since 1991; days are those of UTC+8
+_LOCAL = AHEAD // timedelta(milliseconds=1)
 _FIRST_DAY = date(1970, 1, 1)
 
 

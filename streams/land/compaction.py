@@ -61,12 +61,13 @@ FROM
     WINDOW w AS (PARTITION BY {_PLACE} ORDER BY first, last)
 )
 GROUP BY {_PLACE}, run HAVING count() > 1"""
+MERGED_TO = f"""max(if(parts > 0, last + 1, 0)) OVER
+    (PARTITION BY {_PLACE} ORDER BY first, last DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"""
+"""Where merged intervals before one end, exclusively; one that ends below it is a part of one of them."""
 _WITHIN = f"""
 SELECT {_PLACE}, first, last FROM
 (
-    SELECT {_PLACE}, first, last, max(if(parts > 0, last + 1, 0)) OVER
-        (PARTITION BY {_PLACE} ORDER BY first, last DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS stop
-    FROM ({_FIRST})
+    SELECT {_PLACE}, first, last, {MERGED_TO} AS stop FROM ({_FIRST})
 )
 WHERE last < stop"""
 _COUNT = f"SELECT count() FROM ({_WITHIN})"

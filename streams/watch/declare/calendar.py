@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+
+from schemas.fields import AHEAD
 
 DAY = 86_400_000
 WEEK = 7 * DAY
-OFFSET = 8 * 3_600_000
-"""Shanghai is eight hours ahead of UTC, without daylight saving since 1991."""
+OFFSET = AHEAD // timedelta(milliseconds=1)
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
