@@ -182,4 +182,7 @@ def grows(stack: Stack, folder: Path, contract: str, rule: str, table: str) -> N
     landed = f"SELECT count() FROM landing.{table} WHERE stage = 'paused' AND third = 7"
     eventually(lambda: stack.rows(landed) == [(answers.count(202),)], "what was let in to be landed, whole")
     assert stack.rows(f"SELECT count() FROM landing.rejected WHERE feed = '{NEW}'") == [(0,)]
+    eventually(
+        lambda: all(each["health"] == "ok" for each in stack.services().values()), "all to be well", 600
+    )
     stack.liaowang("status")
