@@ -19,6 +19,7 @@ from dagster_project.release.publish import MANIFEST_COLUMNS, publish
 from dagster_project.warehouse import warehouse
 from quality.gate import VERDICT_COLUMNS
 from schemas.errors import Unavailable
+from schemas.findings import NO_VERDICT
 from tests.dagster_project.house import AIR, House, reading
 
 pytestmark = pytest.mark.stack
@@ -73,7 +74,7 @@ def test_no_verdict_means_not_passed(house: House) -> None:
     house.land(reading("a", DAY, 1))
     attempt = house.attempt()
     build_feed(house.warehouse, AIR, attempt)
-    assert house.publish(attempt).withheld == {AIR.table: {DAY: ("no verdict",)}}
+    assert house.publish(attempt).withheld == {AIR.table: {DAY: (NO_VERDICT,)}}
     house.warehouse.insert(
         "quality.verdict",
         VERDICT_COLUMNS,
