@@ -78,10 +78,10 @@ def test_no_verdict_means_not_passed(house: House) -> None:
     house.warehouse.insert(
         "quality.verdict",
         VERDICT_COLUMNS,
-        [(AIR.table, NEXT, attempt.build_id, 1, "", "", 1, 1, [], house.now)],
+        [(AIR.table, NEXT, attempt.build_id, 1, "", "", 1, 1, [], [], house.now)],
     )
     published = house.publish(attempt)
-    assert (published.seq, published.withheld) == (None, {AIR.table: {DAY: ("no verdict",)}})
+    assert (published.seq, published.withheld) == (None, {AIR.table: {DAY: (NO_VERDICT,)}})
     assert seen(house, "SELECT * FROM mart.ecology_air_quality") == []
 
 
