@@ -44,12 +44,12 @@ def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> l
         own = _demand_home(settings, files, kept)
         demand_right(files)
         departments = demand_departments(files)
-        _form(settings, files, say)
+        plan_of(settings, _form(settings, files, say), files)
     except Misdeclared as error:
         if kept is None:
             raise
         later: list[str] = []  # what is a setting's fault, or the warehouse's, fails with these as well
-        _form(settings, kept, later.append, _unreadable(settings, later.append))
+        _form(settings, kept, later.append)
         for line in str(error).splitlines():
             say(line)
         say(
@@ -129,14 +129,12 @@ def demand_right(roots: Roots) -> dict[str, Contract]:
     return contracts
 
 
-def _form(
-    settings: Settings, roots: Roots, say: Say, unreadable: Callable[[Misdeclared], None] | None = None
-) -> None:
-    """Migrate the warehouse, make the topics that are missing, see that new rules can be published."""
+def _form(settings: Settings, roots: Roots, say: Say) -> dict[str, Contract]:
+    """Migrate the warehouse and make the topics that are missing; gives the contracts."""
     contracts = demand_right(roots)
     done = migrate(settings, roots)
     made = ensure_topics(settings, contracts)
     say(f"warehouse: {len(done.applied)} migrations applied; kafka: {len(made)} topics made")
     for line in done.told():
         say(line)
-    plan_of(settings, contracts, roots, unreadable)
+    return contracts
