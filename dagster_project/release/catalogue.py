@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from dagster_project.release.publish import ROLLBACK, Entry, alone, commit
+from dagster_project.release.publish import ROLLBACK, PublishedDay, alone, commit
 from dagster_project.warehouse import Warehouse
 from schemas.errors import Misdeclared
 
@@ -72,7 +72,7 @@ class Release:
 class Line:
     """One day of one table in a release's manifest; `read` are the ends of the log its build had before it."""
 
-    entry: Entry
+    entry: PublishedDay
     verdict: str
     read: Mapping[str, int]
 
@@ -105,7 +105,7 @@ def release(warehouse: Warehouse, seq: int) -> Release:
 
 def manifest(warehouse: Warehouse, seq: int) -> list[Line]:
     """Everything a release published: table, day, build, offsets, contract version, suite, verdict."""
-    return [Line(Entry(*row[:9]), row[9], row[10] or {}) for row in warehouse.rows(_MANIFEST, seq=seq)]
+    return [Line(PublishedDay(*row[:9]), row[9], row[10] or {}) for row in warehouse.rows(_MANIFEST, seq=seq)]
 
 
 def shown(warehouse: Warehouse, seq: int) -> dict[tuple[str, date], str]:
@@ -115,7 +115,7 @@ def shown(warehouse: Warehouse, seq: int) -> dict[tuple[str, date], str]:
 
 def roll_back(
     warehouse: Warehouse, seq: int, lock: Path, code: str, now: datetime
-) -> tuple[int | None, Sequence[Entry]]:
+) -> tuple[int | None, Sequence[PublishedDay]]:
     """Show again what an earlier release showed, under a new number (None where nothing would change).
 
     Days that were first published after it show nothing. Misdeclared where there is no such release, or
@@ -130,9 +130,9 @@ def roll_back(
         if not changed:
             return None, ()
         builds = sorted({build_id for build_id in changed.values() if build_id})
-        known = {tuple(row[:3]): Entry(*row) for row in warehouse.rows(_ENTRIES, builds=builds)}
+        known = {tuple(row[:3]): PublishedDay(*row) for row in warehouse.rows(_ENTRIES, builds=builds)}
         entries = [
-            known.get((table, day, build_id)) or Entry(table, day, "", "", True, "", "", 0, {})
+            known.get((table, day, build_id)) or PublishedDay(table, day, "", "", True, "", "", 0, {})
             for (table, day), build_id in sorted(changed.items())
         ]
         return commit(warehouse, entries, ROLLBACK, f"as of release {seq}", code, now), entries

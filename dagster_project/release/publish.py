@@ -50,7 +50,7 @@ GROUP BY p.table, p.day"""
 
 
 @dataclass(frozen=True)
-class Entry:
+class PublishedDay:
     """One day of one table that a release publishes; no `build_id` where the day is to show nothing."""
 
     table: str
@@ -69,7 +69,7 @@ class Published:
     """What came of an attempt: its release number, or None where everything was published already."""
 
     seq: int | None
-    entries: tuple[Entry, ...]
+    entries: tuple[PublishedDay, ...]
     unchanged: int
     withheld: Failures = field(default_factory=dict)
 
@@ -107,7 +107,7 @@ def publish(
     return Published(seq, changed, unchanged, withheld)
 
 
-def _current(warehouse: Warehouse, entries: Sequence[Entry]) -> dict[tuple[str, date], str]:
+def _current(warehouse: Warehouse, entries: Sequence[PublishedDay]) -> dict[tuple[str, date], str]:
     """The content that is published now of the tables and days of these entries."""
     if not entries:
         return {}
@@ -116,13 +116,13 @@ def _current(warehouse: Warehouse, entries: Sequence[Entry]) -> dict[tuple[str, 
     return {(table, day): content for table, day, content in rows}
 
 
-def built(warehouse: Warehouse, build_id: str) -> list[Entry]:
+def built(warehouse: Warehouse, build_id: str) -> list[PublishedDay]:
     """Every day of every table of a build that has something to show."""
-    return [Entry(*row) for row in warehouse.rows(_BUILDS, build=build_id)]
+    return [PublishedDay(*row) for row in warehouse.rows(_BUILDS, build=build_id)]
 
 
 def commit(
-    warehouse: Warehouse, entries: Sequence[Entry], kind: str, note: str, code: str, now: datetime
+    warehouse: Warehouse, entries: Sequence[PublishedDay], kind: str, note: str, code: str, now: datetime
 ) -> int:
     """Publish these entries under a new number, which is returned; the caller holds the lock."""
     ((parent, used),) = warehouse.rows(
@@ -142,7 +142,9 @@ def commit(
     return int(seq)
 
 
-def _demand_unmoved(warehouse: Warehouse, attempt: Attempt, entries: Sequence[Entry], lookback: int) -> None:
+def _demand_unmoved(
+    warehouse: Warehouse, attempt: Attempt, entries: Sequence[PublishedDay], lookback: int
+) -> None:
     days = [entry.day for entry in entries]
     moved = warehouse.rows(
         "SELECT DISTINCT seq FROM release.pointer"

@@ -20,7 +20,7 @@ from schemas.chain import UNBROKEN
 from schemas.contract import Contract
 from schemas.event import encode_tick
 from schemas.settings import Settings
-from streams.land.ledger import Entry, union
+from streams.land.ledger import LedgerEntry, union
 
 CHUNK = 200_000
 _TICK = 1
@@ -155,7 +155,7 @@ def _counted(
     """A place and how many events it had; where intervals of the ledger overlap, each offset counts once."""
     if not unbroken:
         given = {"topic": topic, "log": epoch, "part": partition}
-        whole = union(Entry(*row) for row in client.execute(_INTERVALS, given))
+        whole = union(LedgerEntry(*row) for row in client.execute(_INTERVALS, given))
         events = whole.accepted + whole.rejected if whole else 0
     return epoch, partition, first, last, events
 

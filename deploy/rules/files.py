@@ -20,7 +20,15 @@ from streams.watch.declare.load import load_rule, load_rules
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_set import check_members, check_roles
 from streams.watch.declare.rule_yaml import parse_published
-from streams.watch.publish.published import Draft, Entry, History, new_baseline, plan, plan_files, retirement
+from streams.watch.publish.published import (
+    Draft,
+    History,
+    RuleRecord,
+    new_baseline,
+    plan,
+    plan_files,
+    retirement,
+)
 from streams.watch.publish.rule_topic import publish, read_history
 from streams.watch.trial.offline import said, spoken, try_example
 
@@ -35,7 +43,7 @@ def publish_files(
     contracts: Mapping[str, Contract],
     files: Roots = FILES,
     unreadable: Callable[[Misdeclared], None] | None = None,
-) -> list[Entry]:
+) -> list[RuleRecord]:
     """Publish the rules of these files that are new or have a higher version, as one publication."""
     return write(settings, plan_of(settings, contracts, files, unreadable))
 
@@ -45,7 +53,7 @@ def plan_of(
     contracts: Mapping[str, Contract],
     files: Roots = FILES,
     unreadable: Callable[[Misdeclared], None] | None = None,
-) -> list[Entry]:
+) -> list[RuleRecord]:
     """What publishing these files would write.
 
     Misdeclared where a rule that stays in force cannot be read under these contracts: `watch` would pass it over.
@@ -70,7 +78,9 @@ def plan_of(
     return entries
 
 
-def publish_these(settings: Settings, contracts: Mapping[str, Contract], names: Sequence[str]) -> list[Entry]:
+def publish_these(
+    settings: Settings, contracts: Mapping[str, Contract], names: Sequence[str]
+) -> list[RuleRecord]:
     """Publish rules named by id or file, once they do what their examples say; Misdeclared otherwise."""
     told = history(settings)
     declared = files_of(settings)
@@ -98,7 +108,7 @@ def _readable(told: History, contracts: Mapping[str, Contract], without: Collect
     return found
 
 
-def retire(settings: Settings, contracts: Mapping[str, Contract], name: str) -> Entry:
+def retire(settings: Settings, contracts: Mapping[str, Contract], name: str) -> RuleRecord:
     """Publish that a rule is retired; Misdeclared where it is not in force, or another one is made of it."""
     told = history(settings)
     entries = retirement(told, name, datetime.now(UTC))
@@ -108,13 +118,13 @@ def retire(settings: Settings, contracts: Mapping[str, Contract], name: str) -> 
     return write(settings, entries)[0]
 
 
-def publish_baseline(settings: Settings, name: str, path: Path) -> Entry:
+def publish_baseline(settings: Settings, name: str, path: Path) -> RuleRecord:
     """Publish the next version of a baseline from a CSV file of subject, slot, mean, sd."""
     rows = read_baseline_rows(path)
     return write(settings, [new_baseline(history(settings), name, rows, datetime.now(UTC))])[0]
 
 
-def write(settings: Settings, entries: Sequence[Entry]) -> list[Entry]:
+def write(settings: Settings, entries: Sequence[RuleRecord]) -> list[RuleRecord]:
     """Write a publication, where there is anything to write."""
     if entries:
         asyncio.run(publish(settings.kafka, entries))

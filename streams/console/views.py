@@ -12,7 +12,7 @@ from schemas.subject import split
 from streams.console.chart import number
 from streams.console.i18n import Words
 from streams.duty.cases.escalation import NOBODY_ELSE
-from streams.duty.database.models import Case, Entry
+from streams.duty.database.models import AuditEntry, Case
 from streams.duty.lifecycle import CLOSED
 from streams.watch.declare.rule import Rule
 
@@ -136,7 +136,7 @@ class EntryView:
     level_changed: bool
 
 
-def entry_views(entries: Sequence[Entry], names: Mapping[str, str], words: Words) -> list[EntryView]:
+def entry_views(entries: Sequence[AuditEntry], names: Mapping[str, str], words: Words) -> list[EntryView]:
     """The timeline, from its beginning on."""
     views = []
     for entry in entries:
@@ -155,7 +155,7 @@ def entry_views(entries: Sequence[Entry], names: Mapping[str, str], words: Words
     return views
 
 
-def detail_text(entry: Entry, names: Mapping[str, str], words: Words) -> str:
+def detail_text(entry: AuditEntry, names: Mapping[str, str], words: Words) -> str:
     """What an entry says beside its text, in words; empty where it says nothing a reader needs."""
     try:
         told = json.loads(entry.detail)

@@ -14,7 +14,7 @@ from schemas.chain import chain
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """Offsets `first`..`last` of one partition are landed: so many accepted, rejected and control."""
 
     first: int
@@ -43,7 +43,7 @@ class Standing:
     watermarks: Mapping[str, int]
 
 
-def union(entries: Iterable[Entry]) -> Standing | None:
+def union(entries: Iterable[LedgerEntry]) -> Standing | None:
     """What the intervals say together, up to the first hole; None where there are none.
 
     Counts are those of a chain of intervals without overlap; each worker writes such a chain from where the

@@ -12,7 +12,7 @@ from clickhouse_driver.errors import Error, ErrorCodes, ServerException, TypeMis
 from schemas.chain import UNBROKEN
 from schemas.errors import LiaowangError, Unavailable
 from streams.land.columns import Columns
-from streams.land.ledger import Entry, Epoch, Standing, union
+from streams.land.ledger import Epoch, LedgerEntry, Standing, union
 
 _MARKS = "mapApply((k, v) -> (k, toUnixTimestamp64Milli(v)), {})"
 _WHOLE = f"""
@@ -101,10 +101,10 @@ class Warehouse:
         """The union of the ledger's intervals by partition. Long ledgers are summed up by the server."""
         found: dict[int, Standing] = {}
         for partition, *entry, unbroken in self._run(_WHOLE, {"topic": topic, "epochs": tuple(epochs)}):
-            entries = [Entry(*entry)]
+            entries = [LedgerEntry(*entry)]
             if not unbroken:
                 given = {"topic": topic, "epochs": tuple(epochs), "partition": partition}
-                entries = [Entry(*row) for row in self._run(_ENTRIES, given)]
+                entries = [LedgerEntry(*row) for row in self._run(_ENTRIES, given)]
             standing = union(entries)
             if standing:
                 found[partition] = standing

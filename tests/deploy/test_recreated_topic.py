@@ -28,7 +28,7 @@ from streams.watch.declare.rule_yaml import parse_rule
 from streams.watch.engine.partition import Partition
 from streams.watch.episodes.episode import Transition
 from streams.watch.episodes.warning import encode_warning
-from streams.watch.publish.published import Entry
+from streams.watch.publish.published import RuleRecord
 from streams.watch.publish.rule_topic import publish
 from tests.streams.intake.conftest import COMPACTED, create
 from tests.streams.land.process import renamed
@@ -112,7 +112,7 @@ def house(kafka: str, warehouse: Settings) -> Iterator[House]:
     text = RULE.format(id=f"trial.anew-{mark}", feed=contract.feed)
     rule = parse_rule(text, "trial", {contract.feed: contract})
     create(kafka, RULES, 1, COMPACTED)
-    epoch = asyncio.run(publish(kafka, [Entry(rule=rule.id, version=1, text=text, at=NOON)]))
+    epoch = asyncio.run(publish(kafka, [RuleRecord(rule=rule.id, version=1, text=text, at=NOON)]))
     admin = Warehouse(warehouse.warehouse("admin"))
     for statement in contract_statements(contract):
         admin.rows(statement, {})

@@ -28,9 +28,9 @@ from streams.land.warehouse import Warehouse
 from streams.watch.engine.flow import Flow
 from streams.watch.episodes.episode import Transition
 from streams.watch.episodes.warning import encode_warning
-from streams.watch.publish.published import Entry as Published
 from streams.watch.publish.published import History
-from streams.watch.trial.offline import Entry
+from streams.watch.publish.published import RuleRecord as Published
+from streams.watch.trial.offline import OfflineRecord
 from tests.streams.watch.trying import AIR, CONTRACTS, rule
 
 pytestmark = pytest.mark.stack
@@ -168,7 +168,7 @@ def watched(log: Sequence[Came]) -> list[Transition]:
     """What watch says of the records as they come."""
     found: list[Transition] = []
     flow = Flow(CONTRACTS, list(RULES.values()), {AIR: 1})
-    entries = [Entry(n, int(each.arrived.timestamp() * 1000), each.raw) for n, each in enumerate(log)]
+    entries = [OfflineRecord(n, int(each.arrived.timestamp() * 1000), each.raw) for n, each in enumerate(log)]
     flow.observe(AIR, 0, entries, found.append)
     return found
 

@@ -20,7 +20,7 @@ from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
 from schemas.in_use import FILES, FOLDER, take
 from streams.watch.declare.load import load_rule
-from streams.watch.publish.published import Entry, History, encode_entry, retirement
+from streams.watch.publish.published import History, RuleRecord, encode_record, retirement
 
 RULE = """
 rule: anywhere.high
@@ -313,13 +313,13 @@ def test_schema_is_json_schema() -> None:
 
 def test_a_draft_and_a_retired_version_are_not_published(file: Path) -> None:
     watched = load_rule(file, load_contracts(), None)
-    entry = Entry(rule=watched.id, version=3, text=RULE, at=datetime(2026, 3, 1, tzinfo=UTC))
+    entry = RuleRecord(rule=watched.id, version=3, text=RULE, at=datetime(2026, 3, 1, tzinfo=UTC))
     told = History()
-    told.add(0, encode_entry(entry))
+    told.add(0, encode_record(entry))
     demand_publishable(told, file, watched)
     with pytest.raises(Misdeclared, match="status: is draft, which watches nothing"):
         demand_publishable(told, file, replace(watched, status="draft"))
-    told.add(1, encode_entry(retirement(told, watched.id, entry.at)[0]))
+    told.add(1, encode_record(retirement(told, watched.id, entry.at)[0]))
     with pytest.raises(Misdeclared, match="version: 3 was retired; raise it to 4"):
         demand_publishable(told, file, watched)
 

@@ -13,7 +13,7 @@ from schemas.event import encode_event
 from schemas.fields import EPOCH, milliseconds
 from streams.land.account import Feed, Position, check
 from streams.watch.engine.partition import Partition
-from streams.watch.trial.offline import Entry
+from streams.watch.trial.offline import OfflineRecord
 from tests.streams.watch.trying import rule
 
 AIR = load_contracts()["ecology.air-quality"]
@@ -38,7 +38,7 @@ def test_landing_and_watch_give_an_event_the_same_time(off: int) -> None:
     at = SHORT + timedelta(milliseconds=off)
     data = {"station": "S1", "region": "330106", "averaging": "1h", "pm25": 300.0}
     raw = encode_event(id="a", source="/t", type=AIR.event_type, time=at, data=data)
-    entry = Entry(0, milliseconds(at) + 1, raw)
+    entry = OfflineRecord(0, milliseconds(at) + 1, raw)
     decode = Decoder(AIR).decode
     _, batch = check(Feed(decode, 0, AIR.skew_ms), Position(0), [entry])
     high = rule({"kind": "threshold", "field": "pm25"}, {"blue": 115})

@@ -36,7 +36,7 @@ from streams.land.lander import Lander
 from streams.land.ledger import Epoch
 from streams.land.warehouse import Warehouse as Landing
 from streams.land.writer import Limits, Writer
-from streams.watch.trial.offline import Entry
+from streams.watch.trial.offline import OfflineRecord
 from tests.unchanged.arrivals import PARTITIONS, Arrived
 from tests.unchanged.made import AIR, DAY, DAYS, HOUR, START, TOPICS, WARNINGS
 
@@ -135,10 +135,10 @@ async def _land(settings: Settings, parts: Sequence[Sequence[Arrived]], topics: 
         writer = Writer(contracts, landing, publish, lambda: None, Limits(seconds=0.2), aside=aside)
         lander, running = Lander(contracts, topics, writer, rewind, aside), asyncio.create_task(writer.run())
         for number, part in enumerate(parts):
-            frames: dict[tuple[str, int], list[Entry]] = defaultdict(list)
+            frames: dict[tuple[str, int], list[OfflineRecord]] = defaultdict(list)
             for each in part:
                 frames[feeds[each.feed].topic, each.partition].append(
-                    Entry(each.offset, each.timestamp, each.value)
+                    OfflineRecord(each.offset, each.timestamp, each.value)
                 )
             waiting = set()
             for (topic, partition), entries in sorted(frames.items()):

@@ -19,7 +19,7 @@ from streams.watch.engine.flow import Flow
 from streams.watch.episodes.episode import Transition
 from streams.watch.episodes.warning import encode_warning
 from streams.watch.publish.published import RuleSet
-from streams.watch.trial.offline import Entry
+from streams.watch.trial.offline import OfflineRecord
 from tests.unchanged.arrivals import PARTITIONS, Arrived
 from tests.unchanged.made import COUNTIES, DISPOSITIONS, TOPICS, WARNINGS
 
@@ -113,10 +113,12 @@ def told(records: Sequence[Arrived]) -> Said:
     found: Said = []
     for start in range(0, len(records), FRAME):
         chunk = records[start : start + FRAME]
-        frames: dict[tuple[str, int], list[Entry]] = defaultdict(list)
+        frames: dict[tuple[str, int], list[OfflineRecord]] = defaultdict(list)
         for each in chunk:
             if each.feed in FEEDS:
-                frames[each.feed, each.partition].append(Entry(each.offset, each.timestamp, each.value))
+                frames[each.feed, each.partition].append(
+                    OfflineRecord(each.offset, each.timestamp, each.value)
+                )
 
         def emit(transition: Transition, at: int = chunk[-1].timestamp) -> None:
             rule = known[transition.rule, transition.rule_version]

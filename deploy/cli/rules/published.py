@@ -20,7 +20,7 @@ from schemas.declaration import read_text
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
 from streams.watch.declare.load import load_rule
-from streams.watch.publish.published import Entry, History
+from streams.watch.publish.published import History, RuleRecord
 
 DIFFERENT = 1
 
@@ -109,7 +109,7 @@ def _id(name: str) -> str:
     return name
 
 
-def _in_force(history: History, rule: str) -> Entry:
+def _in_force(history: History, rule: str) -> RuleRecord:
     entry = history.in_force().get(rule)
     if entry is None:
         known = ", ".join(sorted(history.in_force())) or "none"
@@ -125,7 +125,7 @@ def _text(history: History, rule: str, version: int) -> str:
     return text
 
 
-def _told(history: History, offset: int, entry: Entry, in_force: bool) -> dict[str, object]:
+def _told(history: History, offset: int, entry: RuleRecord, in_force: bool) -> dict[str, object]:
     epoch = min((at + 1 for at, each in history.records if at >= offset and not each.more), default=None)
     return {
         "epoch": epoch,

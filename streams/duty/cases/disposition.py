@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from schemas.event import encode_event
-from streams.duty.database.models import Case, Entry
+from streams.duty.database.models import AuditEntry, Case
 
 SOURCE = "/liaowang/duty"
 TYPE = "duty.disposition.v1"
@@ -20,12 +20,12 @@ TIMES = (
 )
 
 
-def event_id(case: Case, entry: Entry) -> str:
+def event_id(case: Case, entry: AuditEntry) -> str:
     """The id of an entry's event: the same for the same entry, never that of another one."""
     return f"{case.uid}/{entry.ordinal}@{int(entry.at.timestamp() * 1_000_000)}"
 
 
-def encode_disposition(case: Case, entry: Entry) -> bytes:
+def encode_disposition(case: Case, entry: AuditEntry) -> bytes:
     """The entry as CloudEvents bytes; the replay of its warning goes with it as data, since it happens now."""
     data: dict[str, Any] = {
         "case_id": case.uid,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from schemas.regions import Regions
 from streams.duty.accounts.rights import ADMIN, SUPERVISOR, VIEWER, Actor, below, may
-from streams.duty.database.models import Attachment, Case, Entry, Officer
+from streams.duty.database.models import Attachment, AuditEntry, Case, Officer
 from streams.duty.database.sequence import settled
 from streams.duty.lifecycle import CLOSED, NEW, possible
 
@@ -141,9 +141,11 @@ def _conditions(filters: Filters, regions: Regions, *, own: bool) -> list[sa.Col
     return found
 
 
-def entries_of(session: Session, case: Case) -> Sequence[Entry]:
+def entries_of(session: Session, case: Case) -> Sequence[AuditEntry]:
     """The audit of a case, from its opening on."""
-    return session.scalars(sa.select(Entry).where(Entry.case_id == case.id).order_by(Entry.ordinal)).all()
+    return session.scalars(
+        sa.select(AuditEntry).where(AuditEntry.case_id == case.id).order_by(AuditEntry.ordinal)
+    ).all()
 
 
 def attachments_of(session: Session, case: Case) -> Sequence[Attachment]:
@@ -184,8 +186,8 @@ def changes_since(session: Session, seq: int, limit: int = 1000) -> tuple[int, l
 
     Of entries that one with a lower number may yet come before nothing is told: a later question finds them.
     """
-    new = sa.and_(Entry.id > seq, Entry.id <= settled(session))
-    query = sa.select(Entry.id, Entry.case_id).where(new).order_by(Entry.id).limit(limit)
+    new = sa.and_(AuditEntry.id > seq, AuditEntry.id <= settled(session))
+    query = sa.select(AuditEntry.id, AuditEntry.case_id).where(new).order_by(AuditEntry.id).limit(limit)
     rows = session.execute(query).all()
     return (rows[-1][0] if rows else seq), sorted({case for _, case in rows})
 
@@ -248,7 +250,7 @@ def case_view(case: Case) -> dict[str, Any]:
     }
 
 
-def entry_view(entry: Entry) -> dict[str, Any]:
+def entry_view(entry: AuditEntry) -> dict[str, Any]:
     """An audit entry as JSON values."""
     return {
         "id": entry.id,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from schemas.topics import DISPOSITIONS
 from streams.duty.accounts.rights import Actor
 from streams.duty.cases.disposition import encode_disposition, event_id
-from streams.duty.database.models import Case, Entry, Message, Notification
+from streams.duty.database.models import AuditEntry, Case, Message, Notification
 from streams.duty.lifecycle import ENTRIES, rank
 
 
@@ -26,7 +26,7 @@ def record(
     state: str = "",
     text: str = "",
     detail: Mapping[str, Any] | None = None,
-) -> Entry:
+) -> AuditEntry:
     """Write an entry, bring the case to `state` (as it is where none is given), and leave its event to go."""
     if kind not in ENTRIES:
         raise ValueError(f"{kind!r} is no kind of entry; the feed of dispositions would refuse it")
@@ -34,7 +34,7 @@ def record(
     case.state = state or case.state
     case.version += 1
     case.changed = now
-    entry = Entry(
+    entry = AuditEntry(
         case_id=case.id,
         ordinal=case.entries,
         kind=kind,

@@ -28,7 +28,7 @@ from streams.duty.cases.waiting import (
     told_of,
     wait,
 )
-from streams.duty.database.models import Case, Entry, Officer
+from streams.duty.database.models import AuditEntry, Case, Officer
 from streams.duty.lifecycle import (
     ACKNOWLEDGED,
     CLOSED,
@@ -357,9 +357,13 @@ def _take(session: Session, desk: Desk, actor: Actor, case_id: int, verb: str, v
 def _last(session: Session, case: Case) -> str:
     """Who brought it there, in words."""
     query = (
-        sa.select(Entry)
-        .where(Entry.case_id == case.id, Entry.state == case.state, Entry.previous != Entry.state)
-        .order_by(Entry.ordinal.desc())
+        sa.select(AuditEntry)
+        .where(
+            AuditEntry.case_id == case.id,
+            AuditEntry.state == case.state,
+            AuditEntry.previous != AuditEntry.state,
+        )
+        .order_by(AuditEntry.ordinal.desc())
         .limit(1)
     )
     entry = session.scalars(query).first()

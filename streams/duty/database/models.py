@@ -161,7 +161,7 @@ class Case(Base):
     )
 
 
-class Entry(Base):
+class AuditEntry(Base):
     """One line of a case's audit: who did what, when, from where; never changed."""
 
     __tablename__ = "entry"

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from schemas.regions import Regions
 from streams.duty.accounts.rights import Actor, below
 from streams.duty.cases.queries import seen_by
-from streams.duty.database.models import Case, Entry
+from streams.duty.database.models import AuditEntry, Case
 from streams.duty.refusals import NotFound
 from streams.duty.systems import cap
 
@@ -45,15 +45,17 @@ def current(
     session: Session, publisher: Publisher, actor: Actor, regions: Regions, now: datetime, region: str = ""
 ) -> list[cap.Told]:
     """The latest message of each episode that holds, or ended within a day; the newest first."""
-    latest = sa.select(sa.func.max(Entry.ordinal)).where(Entry.case_id == Case.id, Entry.kind.in_(cap.TYPES))
+    latest = sa.select(sa.func.max(AuditEntry.ordinal)).where(
+        AuditEntry.case_id == Case.id, AuditEntry.kind.in_(cap.TYPES)
+    )
     query = (
         _messages(actor, regions)
         .where(
             sa.or_(Case.recovered.is_(None), Case.changed > now - KEPT),
-            sa.or_(Entry.kind.not_in(cap.ENDS), Entry.at > now - KEPT),
-            Entry.ordinal == latest.correlate(Case).scalar_subquery(),
+            sa.or_(AuditEntry.kind.not_in(cap.ENDS), AuditEntry.at > now - KEPT),
+            AuditEntry.ordinal == latest.correlate(Case).scalar_subquery(),
         )
-        .order_by(Entry.at.desc(), Entry.id.desc())
+        .order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
         .limit(MOST)
     )
     if region:
@@ -66,8 +68,8 @@ def message(
 ) -> cap.Told:
     """The message of this identifier with all that went before it; NotFound where there is none to be seen."""
     uid, _, ordinal = identifier.rpartition(".")
-    query = _messages(actor, regions).where(Case.uid == uid, Entry.ordinal <= int(ordinal))
-    rows = session.execute(query.order_by(Entry.ordinal)).all()
+    query = _messages(actor, regions).where(Case.uid == uid, AuditEntry.ordinal <= int(ordinal))
+    rows = session.execute(query.order_by(AuditEntry.ordinal)).all()
     if not rows or rows[-1][0].ordinal != int(ordinal):
         raise NotFound(f"no message {identifier}", "identifier")
     earlier = [cap.Earlier(cap.identifier(uid, entry.ordinal), entry.at) for entry, _ in rows[:-1]]
@@ -118,10 +120,10 @@ def rss(messages: Sequence[cap.Told], here: str, link: Callable[[str], str], now
 
 def _messages(actor: Actor, regions: Regions) -> sa.Select[Any]:
     return (
-        sa.select(Entry, Case)
-        .join(Case, Case.id == Entry.case_id)
+        sa.select(AuditEntry, Case)
+        .join(Case, Case.id == AuditEntry.case_id)
         .where(
-            Entry.kind.in_(cap.TYPES),
+            AuditEntry.kind.in_(cap.TYPES),
             Case.kind == "warning",
             Case.rule.not_like(f"{OWN}%"),
             seen_by(actor, regions),
@@ -130,7 +132,7 @@ def _messages(actor: Actor, regions: Regions) -> sa.Select[Any]:
 
 
 def _told(
-    entry: Entry, case: Case, earlier: Sequence[cap.Earlier], publisher: Publisher, regions: Regions
+    entry: AuditEntry, case: Case, earlier: Sequence[cap.Earlier], publisher: Publisher, regions: Regions
 ) -> cap.Told:
     detail = json.loads(entry.detail)
     return cap.Told(

@@ -28,7 +28,7 @@ LARGEST = 900_000
 """Bytes of a baseline's rows: a record of the topic takes a megabyte."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One record of the topic: a version of a rule published, or (without text) a rule retired at a version.
 
     A baseline is published the same way: `rule` is its table's name then, `text` its rows as JSON.
@@ -49,10 +49,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.rule}@{self.version}{'' if self.text else '/retired'}".encode()
 
 
-_entries = msgspec.json.Decoder(Entry)
+_entries = msgspec.json.Decoder(RuleRecord)
 
 
-def encode_entry(entry: Entry) -> bytes:
+def encode_record(entry: RuleRecord) -> bytes:
     """The record's bytes."""
     return msgspec.json.encode(entry)
 
@@ -88,7 +88,7 @@ class NeverPublished(Exception):
 class History:
     """All records of the topic so far, in order."""
 
-    def __init__(self, records: Iterable[tuple[int, Entry]] = (), log: str = "") -> None:
+    def __init__(self, records: Iterable[tuple[int, RuleRecord]] = (), log: str = "") -> None:
         """`log`: the broker's id of the log they are of, where it is known."""
         self._records, self.log = list(records), log
 
@@ -104,7 +104,7 @@ class History:
         return True
 
     @property
-    def records(self) -> Sequence[tuple[int, Entry]]:
+    def records(self) -> Sequence[tuple[int, RuleRecord]]:
         """(offset, record) in order."""
         return self._records
 
@@ -118,23 +118,23 @@ class History:
         """The first epoch; 0 before the first publication."""
         return min((offset + 1 for offset, entry in self._records if not entry.more), default=0)
 
-    def in_force(self, epoch: int | None = None) -> dict[str, Entry]:
+    def in_force(self, epoch: int | None = None) -> dict[str, RuleRecord]:
         """The version of each rule in force in an epoch (the latest by default); retired ones are left out."""
         return self._latest(RULE, epoch)
 
-    def baselines(self, epoch: int | None = None) -> dict[str, Entry]:
+    def baselines(self, epoch: int | None = None) -> dict[str, RuleRecord]:
         """The version of each baseline in force in an epoch (the latest by default), by name."""
         return self._latest(BASELINE, epoch)
 
-    def _latest(self, kind: str, epoch: int | None) -> dict[str, Entry]:
+    def _latest(self, kind: str, epoch: int | None) -> dict[str, RuleRecord]:
         until = self.epoch if epoch is None else epoch
-        latest: dict[str, Entry] = {}
+        latest: dict[str, RuleRecord] = {}
         for offset, entry in self._records:
             if offset < until and entry.kind == kind:
                 latest[entry.rule] = entry
         return {name: entry for name, entry in sorted(latest.items()) if entry.text}
 
-    def versions(self, rule: str) -> list[tuple[int, Entry]]:
+    def versions(self, rule: str) -> list[tuple[int, RuleRecord]]:
         """All records of one rule, oldest first, each with its offset."""
         return [(at, entry) for at, entry in self._records if entry.rule == rule and entry.kind == RULE]
 
@@ -154,21 +154,21 @@ class Draft:
     where: str
 
 
-def plan(history: History, drafts: Sequence[Draft], now: datetime) -> list[Entry]:
+def plan(history: History, drafts: Sequence[Draft], now: datetime) -> list[RuleRecord]:
     """The records that publish what is new of these; Misdeclared where a version stands for something else."""
     fresh = [draft for draft in drafts if _is_new(history, draft)]
     return _closed(
-        Entry(rule=each.rule, version=each.version, text=each.text, at=now, more=True) for each in fresh
+        RuleRecord(rule=each.rule, version=each.version, text=each.text, at=now, more=True) for each in fresh
     )
 
 
-def plan_files(history: History, drafts: Sequence[Draft], now: datetime) -> list[Entry]:
+def plan_files(history: History, drafts: Sequence[Draft], now: datetime) -> list[RuleRecord]:
     """As `plan`, but files that are behind what is published, or of a retired version, are left alone."""
     newest = {entry.rule: entry.version for _, entry in history.records if entry.kind == RULE}
     return plan(history, [each for each in drafts if each.version >= newest.get(each.rule, 0)], now)
 
 
-def new_baseline(history: History, name: str, rows: Sequence[Mapping[str, Any]], now: datetime) -> Entry:
+def new_baseline(history: History, name: str, rows: Sequence[Mapping[str, Any]], now: datetime) -> RuleRecord:
     """The record that publishes the next version of a baseline; Misdeclared where a row is wrong."""
     kept = history.baselines().get(name)
     version = 1 if kept is None else kept.version + 1
@@ -178,17 +178,17 @@ def new_baseline(history: History, name: str, rows: Sequence[Mapping[str, Any]],
         raise Misdeclared(
             f"baseline {name}", "rows", f"{len(rows)} rows are {len(text):,} bytes; {LARGEST:,} fit"
         )
-    return Entry(rule=name, version=version, text=text, at=now, kind=BASELINE)
+    return RuleRecord(rule=name, version=version, text=text, at=now, kind=BASELINE)
 
 
-def retirement(history: History, rule: str, now: datetime) -> list[Entry]:
+def retirement(history: History, rule: str, now: datetime) -> list[RuleRecord]:
     """The record that retires a rule; Misdeclared where it is not in force."""
     entry = history.in_force().get(rule)
     if entry is None:
         raise Misdeclared(
             rule, "rule", f"is not in force; there are {', '.join(history.in_force()) or 'none'}"
         )
-    return [Entry(rule=rule, version=entry.version, text="", at=now)]
+    return [RuleRecord(rule=rule, version=entry.version, text="", at=now)]
 
 
 def same_rule(one: str, other: str) -> bool:
@@ -213,7 +213,7 @@ def _is_new(history: History, draft: Draft) -> bool:
     return published is None
 
 
-def _closed(entries: Iterable[Entry]) -> list[Entry]:
+def _closed(entries: Iterable[RuleRecord]) -> list[RuleRecord]:
     found = list(entries)
     return [*found[:-1], *(msgspec.structs.replace(each, more=False) for each in found[-1:])]
 
@@ -270,7 +270,7 @@ class RuleBook:
             f"epoch {epoch}", "a tick names it and no rules were ever published with it: the rules stay"
         )
 
-    def _whole(self, entry: Entry, read: Callable[[Entry], Found]) -> Found | None:
+    def _whole(self, entry: RuleRecord, read: Callable[[RuleRecord], Found]) -> Found | None:
         """What an entry stands for; None where it stands for nothing, which is told once."""
         try:
             return read(entry)
@@ -291,14 +291,14 @@ class RuleBook:
             found = self._rules[rule, version] = self._parse(text, f"{rule}@{version}")
         return found
 
-    def _table(self, entry: Entry) -> BaselineTable:
+    def _table(self, entry: RuleRecord) -> BaselineTable:
         place = (entry.rule, entry.version)
         if place not in self._tables:
             rows = msgspec.json.decode(entry.text)
             self._tables[place] = read_table(entry.version, rows, f"baseline {entry.rule}@{entry.version}")
         return self._tables[place]
 
-    def _rule(self, entry: Entry) -> Rule:
+    def _rule(self, entry: RuleRecord) -> Rule:
         return self.rule(entry.rule, entry.version)
 
 

@@ -18,7 +18,7 @@ from streams.knock import knock
 from streams.retrying import Backoff, Outage
 from streams.waits import Held, unheld
 from streams.watch.publish.logs import log_ids
-from streams.watch.publish.published import Entry, History, encode_entry
+from streams.watch.publish.published import History, RuleRecord, encode_record
 
 log = logging.getLogger("liaowang.rules")
 
@@ -70,7 +70,7 @@ async def follow(bootstrap: str, history: History, changed: asyncio.Event, held:
             await asyncio.sleep(outage.failed(error))
 
 
-async def publish(bootstrap: str, entries: Sequence[Entry]) -> int:
+async def publish(bootstrap: str, entries: Sequence[RuleRecord]) -> int:
     """Write one publication, in order, acknowledged; returns its epoch."""
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, request_timeout_ms=REQUEST_MS
@@ -79,7 +79,7 @@ async def publish(bootstrap: str, entries: Sequence[Entry]) -> int:
         await producer.start()
         epoch = 0
         for entry in entries:
-            sent = await producer.send_and_wait(RULES, encode_entry(entry), entry.key, partition=0)
+            sent = await producer.send_and_wait(RULES, encode_record(entry), entry.key, partition=0)
             epoch = sent.offset + 1
         return epoch
     except (KafkaError, OSError) as error:

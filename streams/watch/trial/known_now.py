@@ -17,7 +17,7 @@ from schemas.event import encode_tick
 from streams.watch.engine.flow import Flow
 from streams.watch.engine.partition import Book
 from streams.watch.episodes.episode import Emit
-from streams.watch.trial.offline import Entry
+from streams.watch.trial.offline import OfflineRecord
 
 MINUTE, HOUR = 60_000, 3_600_000
 
@@ -72,7 +72,7 @@ def decide(
     sources = {feed: _Source(iter(found)) for feed, found in events.items()}
     offsets = dict.fromkeys(events, 0)
 
-    def hand(feed: str, entries: list[Entry]) -> None:
+    def hand(feed: str, entries: list[OfflineRecord]) -> None:
         offsets[feed] += len(entries)
         flow.observe(feed, 0, entries, emit)
 
@@ -95,18 +95,18 @@ class _Source:
         self._events = events
         self._next = next(events, None)
 
-    def before(self, moment: int | None, offset: int) -> list[Entry]:
+    def before(self, moment: int | None, offset: int) -> list[OfflineRecord]:
         """The events before a moment (None: all), as records from this offset on."""
-        found: list[Entry] = []
+        found: list[OfflineRecord] = []
         while self._next is not None and (moment is None or self._next[0] < moment):
             at, raw = self._next
-            found.append(Entry(offset + len(found), at, raw))
+            found.append(OfflineRecord(offset + len(found), at, raw))
             self._next = next(self._events, None)
         self.count += len(found)
         return found
 
 
-def _tick(course: Course, at: int, offset: int) -> Entry:
+def _tick(course: Course, at: int, offset: int) -> OfflineRecord:
     clock = datetime.fromtimestamp(at / 1000, UTC)
     raw = encode_tick(id=f"t{at}", clock=clock, timeline=course.timeline, epoch=course.epoch(at))
-    return Entry(offset, at, raw)
+    return OfflineRecord(offset, at, raw)

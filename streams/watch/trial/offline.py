@@ -27,7 +27,7 @@ from streams.watch.episodes.episode import DWELL, LEVEL, Emit, Record, Transitio
 
 
 @dataclass(frozen=True)
-class Entry:
+class OfflineRecord:
     """One record of a log that was never in Kafka."""
 
     offset: int
@@ -35,7 +35,7 @@ class Entry:
     value: bytes | None
 
 
-def evaluate(contract: Contract, rules: Sequence[Rule], log: Iterable[Entry]) -> list[Transition]:
+def evaluate(contract: Contract, rules: Sequence[Rule], log: Iterable[OfflineRecord]) -> list[Transition]:
     """The transitions rules make on a log of one partition."""
     found: list[Transition] = []
     Partition(contract, Decoder(contract).decode, rules, contract.topic, 0).observe(log, found.append)
@@ -88,7 +88,9 @@ class Offline:
         if not happening.tick:
             reached = min(happening.at, came)
             self._newest = reached if self._newest is None else max(self._newest, reached)
-        self._flow.observe(happening.feed, 0, [Entry(part.offset + 1, self._clock, happening.raw)], emit)
+        self._flow.observe(
+            happening.feed, 0, [OfflineRecord(part.offset + 1, self._clock, happening.raw)], emit
+        )
 
     @property
     def disorder(self) -> dict[str, int]:
@@ -200,12 +202,12 @@ def spoken(steps: Iterable[tuple[str, str, str]]) -> str:
     return ", ".join(" ".join(filter(None, step)) for step in steps) or "nothing"
 
 
-def example_log(contract: Contract, example: Example) -> list[Entry]:
+def example_log(contract: Contract, example: Example) -> list[OfflineRecord]:
     """An example of a rule with one feed as a log, each event arriving when it occurred."""
     happenings = list(_example_events({contract.feed: contract}, contract.feed, example))
     if example.until:
         happenings.append(tick(contract.feed, datetime.fromisoformat(example.until), "until"))
-    return [Entry(offset, each.at, each.raw) for offset, each in enumerate(happenings)]
+    return [OfflineRecord(offset, each.at, each.raw) for offset, each in enumerate(happenings)]
 
 
 def _example_happenings(

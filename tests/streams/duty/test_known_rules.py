@@ -13,7 +13,7 @@ from schemas.topics import RULES
 from streams.duty.cases.known_rules import known_rules, published_at
 from streams.duty.database.database import Database
 from streams.duty.rosters.desk import Desk
-from streams.watch.publish.published import Entry
+from streams.watch.publish.published import RuleRecord
 from streams.watch.publish.rule_topic import publish
 from tests.streams.duty.moments import opened
 from tests.streams.intake.conftest import COMPACTED, create
@@ -46,7 +46,7 @@ def test_a_rule_published_from_a_file_anywhere_is_known(
     database: Database, kafka: str, tmp_path: Path
 ) -> None:
     create(kafka, RULES, 1, COMPACTED)
-    entry = Entry(rule="trial.published", version=1, text="rule: trial.published", at=datetime.now(UTC))
+    entry = RuleRecord(rule="trial.published", version=1, text="rule: trial.published", at=datetime.now(UTC))
     asyncio.run(publish(kafka, [entry]))
     known = known_rules(database, published_at(kafka), ["trial.published"], DECLARED)
     assert "trial.published" in known and "trial.never" not in known

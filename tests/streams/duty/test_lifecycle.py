@@ -14,7 +14,7 @@ from streams.duty.cases.opening import hear
 from streams.duty.cases.queries import entries_of
 from streams.duty.cases.records import record
 from streams.duty.database.database import Database
-from streams.duty.database.models import Case, Entry, Message
+from streams.duty.database.models import AuditEntry, Case, Message
 from streams.duty.lifecycle import CHANGES, CLOSED, ENTRIES, STATES, change, possible
 from streams.duty.refusals import Conflict, Invalid
 from streams.duty.rosters.desk import Desk
@@ -90,7 +90,7 @@ def test_the_audit_is_never_changed(database: Database, desk: Desk) -> None:
     with database.writing() as session:
         opened(session, desk)
     with pytest.raises(sa.exc.DBAPIError, match="UPDATE refused"), database.writing() as session:
-        session.execute(sa.update(Entry).values(who="somebody else"))
+        session.execute(sa.update(AuditEntry).values(who="somebody else"))
 
 
 def test_a_change_and_its_event_are_one_transaction(database: Database, desk: Desk) -> None:
@@ -98,7 +98,7 @@ def test_a_change_and_its_event_are_one_transaction(database: Database, desk: De
         opened(session, desk, NOW)
         raise RuntimeError("killed here")
     with database.reading() as session:
-        for table in (Case, Entry, Message):
+        for table in (Case, AuditEntry, Message):
             assert session.scalar(sa.select(sa.func.count()).select_from(table)) == 0
 
 

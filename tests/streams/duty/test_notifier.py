@@ -22,7 +22,7 @@ from schemas.levels import LEVELS
 from schemas.regions import Regions
 from streams.duty.cases.opening import hear
 from streams.duty.database.database import Database
-from streams.duty.database.models import Case, Entry, Notification, Silence
+from streams.duty.database.models import AuditEntry, Case, Notification, Silence
 from streams.duty.notify.channels.config import Channels, parse_channels
 from streams.duty.notify.channels.sender import Sender
 from streams.duty.notify.dispatch import MOST_AGE
@@ -205,7 +205,7 @@ def test_what_is_refused_for_good_goes_another_way_and_the_case_says_so(
     assert len(place.first) == 1
     assert place.second == [f"{place.first[0]}~second"]
     with database.reading() as session:
-        entry = session.scalars(sa.select(Entry).where(Entry.kind == "undelivered")).one()
+        entry = session.scalars(sa.select(AuditEntry).where(AuditEntry.kind == "undelivered")).one()
         assert json.loads(entry.detail)["instead"] == "second"
     assert states(database) == {"pending": 0, "delivered": 1, "dead": 1, "suppressed": 0}
 
@@ -245,7 +245,7 @@ def test_a_receiver_that_stays_away_is_given_up_after_the_levels_time(
         dead = session.scalars(sa.select(Notification).where(Notification.state == "dead")).one()
         assert (dead.channel, dead.attempts) == ("webhook", len(tries))
         assert dead.last_error == f"given up after {len(tries)} tries: HTTP 503"
-        entry = session.scalars(sa.select(Entry).where(Entry.kind == "undelivered")).one()
+        entry = session.scalars(sa.select(AuditEntry).where(AuditEntry.kind == "undelivered")).one()
         assert json.loads(entry.detail)["instead"] == "second"
     assert states(database) == {"pending": 0, "delivered": 1, "dead": 1, "suppressed": 0}
 

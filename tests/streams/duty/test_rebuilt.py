@@ -26,7 +26,7 @@ from schemas.topics import WARNINGS
 from streams.duty.background.case_inbox import AT_ONCE, CaseInbox
 from streams.duty.cases.escalation import REBUILT
 from streams.duty.database.database import Database
-from streams.duty.database.models import Case, Entry, Heard, Notification
+from streams.duty.database.models import AuditEntry, Case, Heard, Notification
 from streams.duty.home import open_database
 from streams.duty.inbox.again import ENDS
 from streams.duty.inbox.reached import Reached
@@ -270,7 +270,7 @@ def test_of_whatever_was_read_exactly_the_open_episodes_ask_once(database: Datab
     with database.reading() as session:
         rows = session.execute(sa.select(Case.episode, Notification.kind).join_from(Notification, Case))
         assert sorted(tuple(row) for row in rows) == sorted((each, REBUILT) for each in still)
-        texts = session.scalars(sa.select(Entry.text).where(Entry.kind == "assigned")).all()
+        texts = session.scalars(sa.select(AuditEntry.text).where(AuditEntry.kind == "assigned")).all()
     assert texts == ["still open after the records of duty were lost"] * len(still)
 
 

@@ -32,7 +32,7 @@ from schemas.topics import DISPOSITIONS, WARNINGS
 from streams.duty.accounts.officers import add_officer, add_token
 from streams.duty.accounts.rights import Grant
 from streams.duty.database.database import Database
-from streams.duty.database.models import Case, Entry, Message, Notification
+from streams.duty.database.models import AuditEntry, Case, Message, Notification
 from streams.duty.home import open_database
 from tests.programs import process, program, until
 from tests.streams.duty.moments import root, warning_bytes
@@ -121,8 +121,8 @@ def test_killed_at_any_moment_it_loses_nothing_and_doubles_nothing(home: Setting
             producer.flush()
             until(lambda: healthy(home), "the service answers")
             if kill < KILLS:
-                before = number(database, Entry)
-                until(lambda: number(database, Entry) > before, "something is written")  # noqa: B023
+                before = number(database, AuditEntry)
+                until(lambda: number(database, AuditEntry) > before, "something is written")  # noqa: B023
                 with suppress(httpx.HTTPError):
                     key = commenting(home, token, rng)
                     answered += [key] if key else []
@@ -136,7 +136,7 @@ def test_killed_at_any_moment_it_loses_nothing_and_doubles_nothing(home: Setting
     with database.reading() as session:
         cases = session.scalars(sa.select(Case)).unique().all()
         assert Counter(case.level for case in cases) == {"red": WARNED}
-        entries = session.scalars(sa.select(Entry)).all()
+        entries = session.scalars(sa.select(AuditEntry)).all()
         kinds = Counter(entry.kind for entry in entries)
         assert kinds == {
             "opened": WARNED,

@@ -11,7 +11,7 @@ from streams.console.service import changes
 from streams.duty.cases import service
 from streams.duty.cases.queries import changes_since, entries_of
 from streams.duty.database.database import Database
-from streams.duty.database.models import Case, Entry
+from streams.duty.database.models import AuditEntry, Case
 from streams.duty.rosters.desk import Desk
 from tests.programs import until
 from tests.streams.duty.moments import at, opened, root
@@ -82,7 +82,7 @@ def test_a_change_that_is_committed_after_a_later_one_is_not_missed(database: Da
         with database.writing() as other:
             service.comment(other, desk, actor, at(1), fast, text="written last, committed first")
         with database.reading() as asking:
-            assert (asking.scalar(sa.select(sa.func.max(Entry.id))) or 0) > start
+            assert (asking.scalar(sa.select(sa.func.max(AuditEntry.id))) or 0) > start
         meanwhile, told = changes(database, start)
         assert changes(database, None)[0] == start, "who begins to listen now misses it no more"
     latest, rest = changes(database, meanwhile)

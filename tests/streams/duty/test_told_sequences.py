@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from schemas.levels import LEVELS
 from streams.duty.database.database import Database
-from streams.duty.database.models import Case, Entry, Notification, Office, Officer
+from streams.duty.database.models import AuditEntry, Case, Notification, Office, Officer
 from streams.duty.lifecycle import CLOSED
 from streams.duty.notify.channels.config import Channels
 from streams.duty.notify.dispatch import ASKING, Batch, Notice
@@ -169,7 +169,9 @@ def somebody(session: Session, case: Case) -> bool:
     )
     if any(id is None or session.get_one(Officer, id).active for id in session.scalars(asked)):
         return True
-    nobody = sa.select(Entry.id).where(Entry.case_id == case.id, Entry.detail.contains('"to": null'))
+    nobody = sa.select(AuditEntry.id).where(
+        AuditEntry.case_id == case.id, AuditEntry.detail.contains('"to": null')
+    )
     return session.scalars(nobody.limit(1)).first() is not None
 
 

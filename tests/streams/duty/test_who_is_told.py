@@ -27,7 +27,7 @@ from streams.duty.cases.escalation import Link, next_steps
 from streams.duty.cases.opening import hear
 from streams.duty.cases.waiting import advance_due, any_due
 from streams.duty.database.database import Database
-from streams.duty.database.models import Case, Entry, Notification, Officer
+from streams.duty.database.models import AuditEntry, Case, Notification, Officer
 from streams.duty.notify.channels.config import GATHER, Channel, Channels, Inhibition
 from streams.duty.notify.dispatch import Batch, Notice, World, plan
 from streams.duty.notify.notices import begin, delivered, open_cases, settle, silences, suppress, waiting
@@ -115,7 +115,7 @@ class Room:
 
     def warn(self, kind: str = "opened", level: str = "red", episode: str = "e1", **how: Any) -> None:
         with self.session() as session:
-            ordinal = session.scalar(sa.select(sa.func.count()).select_from(Entry)) or 0
+            ordinal = session.scalar(sa.select(sa.func.count()).select_from(AuditEntry)) or 0
             hear(session, self.desk, self.now, [warning(episode, ordinal, kind, level, **how)])
 
     def by(self, who: str, verb: str, case: int = 1, **how: Any) -> None:
@@ -748,7 +748,7 @@ def test_that_nobody_is_left_stands_in_the_audit(database: Database, desk: Desk)
     for room.minute in (0, 5, 15, 30, 31):
         room.look()
     with database.reading() as session:
-        told = [entry.detail for entry in session.scalars(sa.select(Entry).order_by(Entry.ordinal))]
+        told = [entry.detail for entry in session.scalars(sa.select(AuditEntry).order_by(AuditEntry.ordinal))]
     assert '"knew": ["hangzhou-ecology-2"]' in told[2], "the city's step was passed over"
     assert '"kind": "nobody_else"' in told[-1] and '"knew": ["head-1"]' in told[-1]
     assert sum("nobody_else" in each for each in told) == 1
@@ -763,7 +763,7 @@ def test_an_account_that_was_ended_keeps_no_case_and_no_token(database: Database
         assert {
             case.assignee.login for case in session.scalars(sa.select(Case)).unique() if case.assignee
         } == {E2}
-        reassigned = session.scalars(sa.select(Entry).where(Entry.kind == "reassigned")).all()
+        reassigned = session.scalars(sa.select(AuditEntry).where(AuditEntry.kind == "reassigned")).all()
         assert [(each.who, each.text) for each in reassigned] == [
             ("operator:test", f"the account of {H2} was ended")
         ] * 2
@@ -809,6 +809,6 @@ def test_a_rule_of_an_unknown_role_opens_a_case_of_the_fallback(
     assert {(login, kind) for _, login, kind in room.told} == {(D1, "assigned")}
     with database.reading() as session:
         assert {case.role for case in session.scalars(sa.select(Case)).unique()} == {desk.roles.fallback}
-        opened = session.scalars(sa.select(Entry.detail).where(Entry.kind == "opened")).all()
+        opened = session.scalars(sa.select(AuditEntry.detail).where(AuditEntry.kind == "opened")).all()
         assert all('"unknown_role": "no-such-duty"' in each for each in opened)
     assert "rule ecology.pm25-high names duty_role 'no-such-duty', which is none" in caplog.text

@@ -12,22 +12,22 @@ from schemas.event import encode_tick
 from streams.generate.model import Line
 from streams.watch.declare.rule import Rule
 from streams.watch.episodes.episode import Transition
-from streams.watch.trial.offline import Entry, evaluate
+from streams.watch.trial.offline import OfflineRecord, evaluate
 from tests.streams.generate.world_of import Made
 
 NAMES = ("blue", "yellow", "orange", "red")
 Episode = tuple[str, str, str, datetime, datetime | None]
 
 
-def log_of(lines: list[Line], start: datetime, end: datetime) -> list[Entry]:
+def log_of(lines: list[Line], start: datetime, end: datetime) -> list[OfflineRecord]:
     """A log of one partition in which every line arrives when its time says, and the clock at the end."""
     entries, clock = [], start
     for offset, line in enumerate(lines):
         if line.dirt is None:
             clock = max(clock, datetime.fromisoformat(json.loads(line.raw)["time"]))
-        entries.append(Entry(offset, round(clock.timestamp() * 1000), line.raw))
+        entries.append(OfflineRecord(offset, round(clock.timestamp() * 1000), line.raw))
     tick = encode_tick(id="end", clock=end)
-    return [*entries, Entry(len(entries), round(end.timestamp() * 1000), tick)]
+    return [*entries, OfflineRecord(len(entries), round(end.timestamp() * 1000), tick)]
 
 
 def episodes(transitions: list[Transition]) -> list[Episode]:

@@ -29,7 +29,7 @@ from schemas.topics import REPLAYS, RULES
 from streams.intake.acknowledged import CONNECT_MS, DELIVERY_MS, AcknowledgedProducer
 from streams.intake.lines import decode_object
 from streams.intake.sending import Request, carry_out
-from streams.watch.publish.published import Entry
+from streams.watch.publish.published import RuleRecord
 from streams.watch.publish.rule_topic import EpochReader, publish
 from tests.streams.intake.broker import Notes, patience, read
 from tests.streams.intake.conftest import COMPACTED, create
@@ -38,7 +38,7 @@ from tests.streams.intake.feeds import AIR, NOON, air, on_topic
 pytestmark = pytest.mark.stack
 TOPIC = "feed.test"
 MINUTES = 600
-RETIRED = Entry(rule="trial.gone", version=1, text="", at=NOON)
+RETIRED = RuleRecord(rule="trial.gone", version=1, text="", at=NOON)
 T = TypeVar("T")
 
 

@@ -16,13 +16,13 @@ from schemas.contract import load_contracts
 from schemas.settings import Settings
 from streams.land import compaction
 from streams.land.compaction import SETTLED, SPAN, Compactor, compact
-from streams.land.ledger import Entry, Standing, union
+from streams.land.ledger import LedgerEntry, Standing, union
 from streams.land.warehouse import Warehouse
 
 AIR = load_contracts()["ecology.air-quality"]
 BEGIN = int(datetime(2024, 3, 1, tzinfo=UTC).timestamp()) * 1000
 _topics = (f"feed.test.compaction-{n}" for n in count())
-Row = tuple[int, int, Entry, int]
+Row = tuple[int, int, LedgerEntry, int]
 """Epoch, partition, interval, arrival of its last record (s after BEGIN)."""
 
 
@@ -38,7 +38,7 @@ def ledgers(draw: st.DrawFn) -> list[Row]:
             accepted = draw(st.integers(0, length))
             rejected = draw(st.integers(0, length - accepted))
             control = draw(st.sampled_from([length - accepted - rejected, 0]))
-            entry = Entry(
+            entry = LedgerEntry(
                 first, first + length - 1, accepted, rejected, control, {"": first, "replay": BEGIN + first}
             )
             found.append((epoch, partition, entry, draw(st.sampled_from([0, 10, 30_000]))))
@@ -113,7 +113,7 @@ def test_what_stands_is_what_the_intervals_say_before_and_after(
 @pytest.mark.stack
 def test_a_chain_becomes_one_interval_a_span_and_what_is_new_stays(land: Warehouse) -> None:
     topic, half = next(_topics), SPAN // timedelta(seconds=2)
-    chain = [(0, 0, Entry(n, n, 1, 0, 0, {"": n}), n // 10 * half) for n in range(40)]
+    chain = [(0, 0, LedgerEntry(n, n, 1, 0, 0, {"": n}), n // 10 * half) for n in range(40)]
     write(land, topic, chain)
     compact(land, {topic: "none"}, {(topic, 0): (0, 35)})
     rows = land.rows(
@@ -131,7 +131,7 @@ def test_a_pass_cut_short_before_it_deletes_is_made_good_by_the_next(
     land: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topic = next(_topics)
-    chain = [(0, 0, Entry(n, n, 1, 0, 0, {"": n}), 0) for n in range(20)]
+    chain = [(0, 0, LedgerEntry(n, n, 1, 0, 0, {"": n}), 0) for n in range(20)]
     write(land, topic, chain)
     with monkeypatch.context() as cut:
         cut.setattr(compaction, "_COUNT", "SELECT 0")
@@ -169,7 +169,7 @@ def test_a_ledger_longer_than_a_statement_looks_at_is_summed_up_in_passes(
     land: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topic = next(_topics)
-    chain = [(0, 0, Entry(n, n, 1, 0, 0, {"": n}), 0) for n in range(40)]
+    chain = [(0, 0, LedgerEntry(n, n, 1, 0, 0, {"": n}), 0) for n in range(40)]
     write(land, topic, chain)
     monkeypatch.setattr(compaction, "ROWS", 20)
     compact(land, {topic: "none"}, {(topic, 0): (0, 40)})
@@ -201,7 +201,7 @@ def test_days_that_an_older_version_listed_nowhere_are_listed_once(
             "id": list("abcd"),
         },
     )
-    write(land, AIR.topic, [(0, 0, Entry(n, n, 1, 0, 0, {}), 0) for n in range(4)], listed=0)
+    write(land, AIR.topic, [(0, 0, LedgerEntry(n, n, 1, 0, 0, {}), 0) for n in range(4)], listed=0)
     seen = (
         "SELECT event_day, max(last), max(corrected) FROM landing.changed_day GROUP BY event_day ORDER BY 1"
     )
@@ -217,7 +217,7 @@ def test_days_that_an_older_version_listed_nowhere_are_listed_once(
     land.rows(f"TRUNCATE TABLE landing.{AIR.table}", {})
     compact(land, {AIR.topic: AIR.table}, {(AIR.topic, 0): (0, 3)})
     assert land.rows(seen, {}) == [(first, 1, 0), (days[2], 2, 3)], "landed rows are not asked again"
-    write(land, AIR.topic, [(0, 0, Entry(3, 3, 1, 0, 0, {}), 0)])
+    write(land, AIR.topic, [(0, 0, LedgerEntry(3, 3, 1, 0, 0, {}), 0)])
     assert land.rows(unlisted, {}) == [(0,)]
     for table in tables:
         land.rows(f"TRUNCATE TABLE {table}", {})
@@ -229,7 +229,7 @@ def test_an_overlap_makes_up_for_no_gap(land: Warehouse) -> None:
     write(
         land,
         topic,
-        [(0, 0, Entry(*span, span[1] - span[0] + 1, 0, 0), 0) for span in ((0, 9), (5, 9), (15, 19))],
+        [(0, 0, LedgerEntry(*span, span[1] - span[0] + 1, 0, 0), 0) for span in ((0, 9), (5, 9), (15, 19))],
     )
     standing = land.standings(topic, [0])[0]
     assert (standing.next, standing.accepted) == (10, 10)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.land.ledger import Entry, Epoch, balance, epoch_of, incident, lineage, topic_id, union
+from streams.land.ledger import Epoch, LedgerEntry, balance, epoch_of, incident, lineage, topic_id, union
 
 
-def entry(first: int, last: int, rejected: int = 0, **marks: int) -> Entry:
+def entry(first: int, last: int, rejected: int = 0, **marks: int) -> LedgerEntry:
     """An interval with nothing but accepted and some rejected events."""
-    return Entry(first, last, last - first + 1 - rejected, rejected, 0, marks)
+    return LedgerEntry(first, last, last - first + 1 - rejected, rejected, 0, marks)
 
 
-def standing(*entries: Entry):  # type: ignore[no-untyped-def]
+def standing(*entries: LedgerEntry):  # type: ignore[no-untyped-def]
     found = union(entries)
     assert found is not None
     return found
@@ -69,7 +69,7 @@ def test_a_recreated_topic_and_new_partitions_begin_an_epoch() -> None:
 
 
 def test_the_balance_is_even_only_when_every_offset_is_accounted_for() -> None:
-    found = standing(entry(0, 49, 5), Entry(50, 59, 0, 0, 10))
+    found = standing(entry(0, 49, 5), LedgerEntry(50, 59, 0, 0, 10))
     even = balance("t", 0, found, 0, 60)
     assert (even.produced, even.accepted, even.rejected, even.control, even.even) == (60, 45, 5, 10, True)
     assert balance("t", 0, found, 30, 60).even, "retention after landing takes nothing away"
@@ -79,5 +79,5 @@ def test_the_balance_is_even_only_when_every_offset_is_accounted_for() -> None:
 
 
 def test_a_recorded_loss_never_balances() -> None:
-    found = standing(entry(0, 9), Entry(10, 14, 0, 0, 0))
+    found = standing(entry(0, 9), LedgerEntry(10, 14, 0, 0, 0))
     assert (found.next, found.lost, balance("t", 0, found, 15, 15).even) == (15, 5, False)

@@ -21,7 +21,7 @@ from schemas.settings import Settings
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_yaml import parse_published
 from streams.watch.publish.active_rules import ActiveRules, Live, LiveNames, book_of
-from streams.watch.publish.published import BASELINE, Entry, History
+from streams.watch.publish.published import BASELINE, History, RuleRecord
 from streams.watch.publish.rule_topic import publish
 from tests.streams.watch.trying import CONTRACTS, START, rule
 
@@ -30,25 +30,25 @@ LOUD = rule({"kind": "threshold", "field": "pm25"}, {"red": 250}, rule="test.lou
 OTHERS = "a kind of condition that a later version knows"
 
 
-def version(each: Rule, number: int, text: str | None = None, title: str = "") -> Entry:
+def version(each: Rule, number: int, text: str | None = None, title: str = "") -> RuleRecord:
     told = each.text if text is None else text
     told = told.replace("version: 1", f"version: {number}").replace("en: test", f"en: {title or 'test'}")
-    return Entry(rule=each.id, version=number, text=told, at=START)
+    return RuleRecord(rule=each.id, version=number, text=told, at=START)
 
 
-def unreadable(each: Rule, number: int) -> Entry:
+def unreadable(each: Rule, number: int) -> RuleRecord:
     return version(each, number, each.text.replace("kind: threshold", f"kind: {OTHERS}"))
 
 
-def retired(each: Rule, number: int) -> Entry:
-    return Entry(rule=each.id, version=number, text="", at=START)
+def retired(each: Rule, number: int) -> RuleRecord:
+    return RuleRecord(rule=each.id, version=number, text="", at=START)
 
 
 def parse(id: str, number: int, text: str) -> Rule:
     return parse_published(text, f"{id}@{number}", CONTRACTS)
 
 
-def history(*entries: Entry) -> History:
+def history(*entries: RuleRecord) -> History:
     return History(list(enumerate(entries)))
 
 
@@ -72,9 +72,9 @@ def test_what_cannot_be_read_is_told_once_by_its_version_and_keeps_the_title_of_
 
 
 def test_a_publication_of_several_counts_when_all_of_it_is_there_and_baselines_are_no_rules() -> None:
-    first = Entry(rule="test.high", version=1, text=HIGH.text, at=START, more=True)
+    first = RuleRecord(rule="test.high", version=1, text=HIGH.text, at=START, more=True)
     assert not book_of(history(first), parse).known
-    table = Entry(rule="usual", version=1, text="[]", at=START, kind=BASELINE)
+    table = RuleRecord(rule="usual", version=1, text="[]", at=START, kind=BASELINE)
     assert list(book_of(history(first, version(LOUD, 1), table), parse).known) == ["test.high", "test.loud"]
 
 

@@ -29,7 +29,7 @@ from streams.watch.engine.partition import Partition
 from streams.watch.episodes.arithmetic import deviation, mean, sound, total, within
 from streams.watch.episodes.episode import Transition
 from streams.watch.episodes.warning import encode_warning, shown
-from streams.watch.trial.offline import Entry
+from streams.watch.trial.offline import OfflineRecord
 from tests.streams.watch.trying import START, air, clock, rule
 
 LARGEST = float_info.max
@@ -117,7 +117,7 @@ def judged(watched: Rule, values: Iterable[float], cut: int = 1000) -> list[Tran
         log.append(json.dumps(raw).encode())
     log.append(clock(at + timedelta(hours=30)).raw)
     arrival = int(at.timestamp() * 1000) + 200_000_000
-    entries = [Entry(number, arrival, raw) for number, raw in enumerate(log)]
+    entries = [OfflineRecord(number, arrival, raw) for number, raw in enumerate(log)]
     found: list[Transition] = []
     for start in range(0, len(entries), cut):
         partition.observe(entries[start : start + cut], found.append)

@@ -25,7 +25,7 @@ from streams.watch.engine.partition import Partition
 from streams.watch.engine.second import SecondStage
 from streams.watch.episodes.episode import Transition
 from streams.watch.publish.published import fixed
-from streams.watch.trial.offline import Entry
+from streams.watch.trial.offline import OfflineRecord
 from streams.watch.worker.state import StateKeeper
 from tests.streams.watch.test_every_kind import with_copies
 from tests.streams.watch.trying import AIR, CASES, CONTRACTS, START, air, cases, rule
@@ -100,7 +100,7 @@ randoms = st.randoms(use_true_random=False)
 
 Log = list[Happening]
 """In order of arrival; a tick stands for one in every partition of every feed."""
-Parts = dict[tuple[str, int], list[Entry]]
+Parts = dict[tuple[str, int], list[OfflineRecord]]
 """By feed and partition."""
 LATER = datetime(2026, 6, 1, tzinfo=START.tzinfo)
 
@@ -133,7 +133,7 @@ def split(log: Iterable[Happening], partitions: int) -> Parts:
         arrival = later + at if each.arrival is None else each.arrival
         key = each.raw.partition(b'"station":"' if each.feed == AIR else b'"region":"')[2][:6]
         for place in places if each.tick else [(each.feed, crc32(key) % partitions)]:
-            parts[place].append(Entry(len(parts[place]), arrival, each.raw))
+            parts[place].append(OfflineRecord(len(parts[place]), arrival, each.raw))
     return parts
 
 
@@ -149,7 +149,7 @@ def told(found: Iterable[Transition]) -> list[Transition]:
 
 
 def flow(
-    rules: Rules, parts: dict[tuple[str, int], list[Entry]], random: Random | None = None
+    rules: Rules, parts: dict[tuple[str, int], list[OfflineRecord]], random: Random | None = None
 ) -> list[Transition]:
     """What both stages say: each partition fed whole, or all of them in frames and in an order at random."""
     found: list[Transition] = []
@@ -164,7 +164,7 @@ def flow(
     return told(found)
 
 
-def frames(log: list[Entry], random: Random | None) -> list[list[Entry]]:
+def frames(log: list[OfflineRecord], random: Random | None) -> list[list[OfflineRecord]]:
     cuts = sorted(random.randrange(len(log) + 1) for _ in range(random.randrange(5))) if random else []
     return [log[start:end] for start, end in itertools.pairwise([0, *cuts, len(log)])]
 
@@ -227,7 +227,7 @@ class Workers:
 
     def __init__(self, rules: Rules, parts: Parts, targets: int) -> None:
         self.rules, self.targets = rules, targets
-        self.logs: dict[tuple[str, int], list[Entry] | list[Handed]] = {**parts}
+        self.logs: dict[tuple[str, int], list[OfflineRecord] | list[Handed]] = {**parts}
         self.logs.update({("", number): list[Handed]() for number in range(targets)})
         self.partitions = {feed: len(parts) // len(FEEDS) for feed in FEEDS}
         self.changelog: dict[bytes, bytes] = {}

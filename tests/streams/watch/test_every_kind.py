@@ -23,7 +23,7 @@ from streams.watch.engine.happenings import Happening
 from streams.watch.engine.partition import Partition
 from streams.watch.episodes.episode import OWN, Transition
 from streams.watch.publish.published import RuleSet
-from streams.watch.trial.offline import Entry
+from streams.watch.trial.offline import OfflineRecord
 from streams.watch.worker.state import StateKeeper
 from tests.streams.watch.trying import AIR, CONTRACTS, MINUTE, START, air, clock, rule
 
@@ -114,10 +114,10 @@ def with_copies(happenings: Sequence[Happening], random: Random) -> list[Happeni
     return found
 
 
-def entries(happenings: Iterable[Happening]) -> list[Entry]:
+def entries(happenings: Iterable[Happening]) -> list[OfflineRecord]:
     """A log that arrives long after its events, so that no clock runs ahead of it."""
     arrival = int(datetime(2026, 6, 1, tzinfo=START.tzinfo).timestamp() * 1000)
-    return [Entry(number, arrival + number, each.raw) for number, each in enumerate(happenings)]
+    return [OfflineRecord(number, arrival + number, each.raw) for number, each in enumerate(happenings)]
 
 
 def fresh(watched: Rule) -> Partition:
@@ -130,7 +130,7 @@ def furnish(condition: Condition) -> None:
         condition.furnish({"test.rule": BaselineTable(1, usual)})
 
 
-def run(watched: Rule, log: Sequence[Entry], cuts: Iterable[int] = ()) -> list[Transition]:
+def run(watched: Rule, log: Sequence[OfflineRecord], cuts: Iterable[int] = ()) -> list[Transition]:
     found: list[Transition] = []
     partition = fresh(watched)
     for start, end in itertools.pairwise([0, *sorted(cuts), len(log)]):
@@ -216,7 +216,7 @@ def _station(each: Happening) -> int:
     return int(each.raw.partition(b'"station":"S')[2][:1])
 
 
-def edited(kind: str, log: Sequence[Entry], at: int, **changes: object) -> list[Transition]:
+def edited(kind: str, log: Sequence[OfflineRecord], at: int, **changes: object) -> list[Transition]:
     """What a rule says whose second version comes with a tick before the entry `at`."""
     second = replace(KINDS[kind], version=2, **changes)  # type: ignore[arg-type]
     rules = {1: RuleSet(1, (KINDS[kind],)), 2: RuleSet(2, (second,))}
@@ -231,7 +231,7 @@ def edited(kind: str, log: Sequence[Entry], at: int, **changes: object) -> list[
         book=rules.__getitem__,
         furnish=furnish,
     )
-    change = Entry(log[at].offset, log[at].timestamp, encode_tick(id="change", clock=START, epoch=2))
+    change = OfflineRecord(log[at].offset, log[at].timestamp, encode_tick(id="change", clock=START, epoch=2))
     after = [replace(each, offset=each.offset + 1) for each in log[at:]]
     partition.observe([*log[:at], change, *after], found.append)
     return found
@@ -292,8 +292,8 @@ def test_one_fast_clock_changes_nothing_for_others(kind: str, steps: list[int], 
             ahead = START + timedelta(milliseconds=each.at, minutes=random.choice([1, 4, 20, 9999]))
             fast = air(ahead - timedelta(seconds=START.timestamp()), 220, "S9", number=f"f{number}")
             log.append((each.at, fast.raw))
-    plainly = [Entry(number, each.at, each.raw) for number, each in enumerate(honest)]
-    fast_too = [Entry(number, arrival, raw) for number, (arrival, raw) in enumerate(log)]
+    plainly = [OfflineRecord(number, each.at, each.raw) for number, each in enumerate(honest)]
+    fast_too = [OfflineRecord(number, arrival, raw) for number, (arrival, raw) in enumerate(log)]
     others = [each for each in run(KINDS[kind], fast_too) if each.subject != "S9"]
     assert plain(others) == plain(run(KINDS[kind], plainly))
 
@@ -319,8 +319,8 @@ def test_a_clock_ahead_within_the_skew_is_one_that_is_right_and_beyond_it_says_n
         within = timedelta(seconds=random.choice([1, 60, 300]))
         ahead = not each.tick and random.random() < 0.5
         log.append((each.at, sent_ahead(each, within) if ahead else each.raw))
-    found = run(KINDS[kind], [Entry(number, at, raw) for number, (at, raw) in enumerate(log)])
-    right = [Entry(number, each.at, each.raw) for number, each in enumerate(honest)]
+    found = run(KINDS[kind], [OfflineRecord(number, at, raw) for number, (at, raw) in enumerate(log)])
+    right = [OfflineRecord(number, each.at, each.raw) for number, each in enumerate(honest)]
     assert plain(found) == plain(run(KINDS[kind], right))
 
 

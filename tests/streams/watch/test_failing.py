@@ -28,9 +28,9 @@ from streams.watch.engine.batches import messages
 from streams.watch.engine.partition import Partition
 from streams.watch.engine.second import SecondStage
 from streams.watch.episodes.episode import Transition
-from streams.watch.publish.published import Entry as Published
 from streams.watch.publish.published import History, RuleBook, RuleSet
-from streams.watch.trial.offline import Entry
+from streams.watch.publish.published import RuleRecord as Published
+from streams.watch.trial.offline import OfflineRecord
 from streams.watch.worker.state import StateKeeper
 from streams.watch.worker.watcher import Watcher
 from tests.streams.watch.trying import AIR, CONTRACTS, START, air, rule
@@ -65,7 +65,7 @@ def soured(condition: Condition, at: int) -> Condition:
     return condition
 
 
-def entries(values: Sequence[float] = VALUES, epochs: Sequence[tuple[int, int]] = ()) -> list[Entry]:
+def entries(values: Sequence[float] = VALUES, epochs: Sequence[tuple[int, int]] = ()) -> list[OfflineRecord]:
     """Readings every minute; after the number-th of them a tick with an epoch."""
     raws: list[bytes] = []
     for number, value in enumerate(values):
@@ -75,7 +75,10 @@ def entries(values: Sequence[float] = VALUES, epochs: Sequence[tuple[int, int]] 
             encode_tick(id=f"e{epoch}", clock=at, epoch=epoch) for after, epoch in epochs if after == number
         ]
     raws.append(encode_tick(id="end", clock=START + timedelta(hours=1)))
-    return [Entry(n, int((START + timedelta(hours=2)).timestamp() * 1000), raw) for n, raw in enumerate(raws)]
+    return [
+        OfflineRecord(n, int((START + timedelta(hours=2)).timestamp() * 1000), raw)
+        for n, raw in enumerate(raws)
+    ]
 
 
 def partition(rules: Sequence[Rule], told: Told, bad: str, at: int = 4, **more: Any) -> Partition:
@@ -91,7 +94,7 @@ def partition(rules: Sequence[Rule], told: Told, bad: str, at: int = 4, **more: 
     )  # fmt: skip
 
 
-def run(part: Partition, log: Sequence[Entry], cut: int = 1000) -> list[Transition]:
+def run(part: Partition, log: Sequence[OfflineRecord], cut: int = 1000) -> list[Transition]:
     found: list[Transition] = []
     for start in range(0, len(log), cut):
         part.observe(log[start : start + cut], found.append)
@@ -248,14 +251,14 @@ def test_a_rule_that_is_tried_or_replayed_ends_in_its_error() -> None:
         run(part, entries())
 
 
-def gathered(rules: Sequence[Rule]) -> list[Entry]:
+def gathered(rules: Sequence[Rule]) -> list[OfflineRecord]:
     """What the first stage hands to the second."""
     shipped: list[Any] = []
     first = Partition(CONTRACT, Decoder(CONTRACT).decode, rules, CONTRACT.topic, 0)
     log = entries(epochs=[(2, 1), (5, 1)])
     for entry in log:
         first.observe([entry], lambda each: None, lambda target, batch: shipped.append(batch))
-    return [Entry(n, 0, raw) for n, each in enumerate(shipped) for raw in messages([each])]
+    return [OfflineRecord(n, 0, raw) for n, each in enumerate(shipped) for raw in messages([each])]
 
 
 def stage(rules: Sequence[Rule], told: Told, bad: str) -> SecondStage:
@@ -354,7 +357,7 @@ def test_status_names_it_and_where_no_rule_is_left_watching_ends(tmp_path: Path)
     assert item.what == f"rule test.high in {CONTRACT.topic}/0"
     assert item.reason.startswith("TypeError at test_failing.py:") and "until another version" in item.reason
     soured(conditions["test.many"], 2)
-    last = Entry(99, entries()[0].timestamp, entries()[-1].value)
+    last = OfflineRecord(99, entries()[0].timestamp, entries()[-1].value)
     with pytest.raises(TypeError):
         watching.judge(stage, [last], found.append, lambda target, batch: None)
 

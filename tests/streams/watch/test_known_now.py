@@ -15,7 +15,7 @@ from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_yaml import parse_rule
 from streams.watch.engine.happenings import Happening
 from streams.watch.episodes.episode import Transition
-from streams.watch.publish.published import Entry, History, RuleBook, fixed
+from streams.watch.publish.published import History, RuleBook, RuleRecord, fixed
 from streams.watch.trial.known_now import MINUTE as MS
 from streams.watch.trial.known_now import Course, decide
 from streams.watch.trial.review import AGREED, compare
@@ -116,7 +116,7 @@ def test_rules_change_at_their_moment() -> None:
     text = rule(HIGH, {"blue": 100}).text
     second = text.replace("version: 1", "version: 2").replace("blue: 100", "blue: 150")
     versions = [
-        Entry(rule="test.rule", version=number, text=each, at=START)
+        RuleRecord(rule="test.rule", version=number, text=each, at=START)
         for number, each in ((1, text), (2, second))
     ]
     book = RuleBook(History(enumerate(versions)), lambda text, where: parse_rule(text, where, CONTRACTS))

@@ -10,10 +10,10 @@ import pytest
 from schemas.errors import Misdeclared
 from streams.watch.publish.published import (
     Draft,
-    Entry,
     History,
     RuleBook,
-    encode_entry,
+    RuleRecord,
+    encode_record,
     new_baseline,
     plan,
     plan_files,
@@ -30,15 +30,15 @@ def draft(rule: str, version: int, bound: int = 5) -> Draft:
     )
 
 
-def history(*publications: list[Entry]) -> History:
+def history(*publications: list[RuleRecord]) -> History:
     """A topic that got these publications."""
     found = History()
     for entry in (entry for publication in publications for entry in publication):
-        found.add(len(found.records), encode_entry(entry))
+        found.add(len(found.records), encode_record(entry))
     return found
 
 
-def published(*drafts: Draft) -> list[Entry]:
+def published(*drafts: Draft) -> list[RuleRecord]:
     return plan(History(), drafts, NOON)
 
 
@@ -52,7 +52,7 @@ def test_several_rules_are_one_epoch_that_counts_when_its_last_record_is_there()
 
 def test_each_epoch_keeps_the_versions_it_had() -> None:
     told = history(published(draft("a.one", 1)), published(draft("a.one", 3)))
-    told.add(2, encode_entry(retirement(told, "a.one", NOON)[0]))
+    told.add(2, encode_record(retirement(told, "a.one", NOON)[0]))
     versions = [{rule: entry.version for rule, entry in told.in_force(epoch).items()} for epoch in (1, 2, 3)]
     assert versions == [{"a.one": 1}, {"a.one": 3}, {}]
 
@@ -76,7 +76,7 @@ def test_the_same_version_again_is_nothing_new_and_another_text_needs_a_higher_o
 
 def test_files_behind_what_is_published_are_left_alone_and_a_retired_version_stays_retired() -> None:
     told = history(published(draft("a.one", 2)), published(draft("a.two", 1)))
-    told.add(2, encode_entry(retirement(told, "a.two", NOON)[0]))
+    told.add(2, encode_record(retirement(told, "a.two", NOON)[0]))
     assert plan_files(told, [draft("a.one", 1), draft("a.two", 1)], NOON) == []
     assert [entry.version for entry in plan_files(told, [draft("a.two", 2)], NOON)] == [2]
 
@@ -95,7 +95,7 @@ def test_comments_and_examples_do_not_make_another_rule() -> None:
 def test_a_baseline_is_published_like_a_rule_and_its_version_is_in_force_from_its_epoch() -> None:
     rows = [{"subject": "S1", "slot": 0, "mean": 20, "sd": 5}]
     told = history([new_baseline(History(), "air", rows, NOON)])
-    told.add(1, encode_entry(new_baseline(told, "air", [{**rows[0], "mean": 30}], NOON)))
+    told.add(1, encode_record(new_baseline(told, "air", [{**rows[0], "mean": 30}], NOON)))
     book = RuleBook(told, lambda text, where: pytest.fail("there is no rule"))
     found = [book.rule_set(epoch).tables["air"] for epoch in (1, 2)]
     assert [(table.version, table.values["S1", 0]) for table in found] == [(1, (20, 5)), (2, (30, 5))]
@@ -109,5 +109,5 @@ def test_a_baseline_with_a_wrong_row_is_not_published() -> None:
 
 def test_a_record_that_comes_twice_counts_once() -> None:
     told = history(published(draft("a.one", 1)))
-    told.add(0, encode_entry(msgspec.structs.replace(told.records[0][1], version=9)))
+    told.add(0, encode_record(msgspec.structs.replace(told.records[0][1], version=9)))
     assert [entry.version for _, entry in told.records] == [1]

@@ -12,9 +12,9 @@ from schemas.errors import Misdeclared
 from streams.watch.declare.rule_yaml import parse_published, parse_rule
 from streams.watch.engine.partition import Partition
 from streams.watch.episodes.episode import Transition
-from streams.watch.publish.published import Entry as Published
 from streams.watch.publish.published import History, RuleBook, same_rule
-from streams.watch.trial.offline import Entry
+from streams.watch.publish.published import RuleRecord as Published
+from streams.watch.trial.offline import OfflineRecord
 from tests.streams.watch.trying import AIR, CONTRACTS, START, air, rule
 
 CONTRACT = CONTRACTS[AIR]
@@ -43,7 +43,7 @@ def said(text: str) -> list[Transition]:
     )
     at = int((START + timedelta(hours=2)).timestamp() * 1000)
     found: list[Transition] = []
-    part.observe([Entry(0, at, air(START, 120).raw)], found.append)
+    part.observe([OfflineRecord(0, at, air(START, 120).raw)], found.append)
     assert told == []
     return found
 

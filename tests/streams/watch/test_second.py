@@ -25,7 +25,7 @@ from streams.watch.engine.partition import Partition
 from streams.watch.engine.second import SecondLane, SecondStage
 from streams.watch.episodes.episode import Transition
 from streams.watch.publish.published import RuleSet, UnknownEpoch, fixed
-from streams.watch.trial.offline import Entry
+from streams.watch.trial.offline import OfflineRecord
 from streams.watch.worker.state import StateKeeper
 
 CONTRACTS = load_contracts()
@@ -119,15 +119,15 @@ def log_of(made_steps: Iterable[tuple[int, int, int, int]], timeline: str = "", 
     return [*log, (-1, encode_tick(id="end", clock=at + timedelta(days=2), timeline=timeline))]
 
 
-def split(log: Log, partitions: int) -> list[list[Entry]]:
+def split(log: Log, partitions: int) -> list[list[OfflineRecord]]:
     parts: list[list[bytes]] = [[] for _ in range(partitions)]
     for station, raw in log:
         for number in range(partitions) if station < 0 else [station % partitions]:
             parts[number].append(raw)
-    return [[Entry(at, ARRIVAL + at, raw) for at, raw in enumerate(part)] for part in parts]
+    return [[OfflineRecord(at, ARRIVAL + at, raw) for at, raw in enumerate(part)] for part in parts]
 
 
-def flow(logs: Sequence[list[Entry]], rules: Sequence[Rule] = RULES) -> list[Transition]:
+def flow(logs: Sequence[list[OfflineRecord]], rules: Sequence[Rule] = RULES) -> list[Transition]:
     """What both stages say when each partition is fed whole."""
     found: list[Transition] = []
     whole = Flow(CONTRACTS, rules, {FEED: len(logs)})
@@ -147,7 +147,7 @@ def book(epoch: int) -> RuleSet:
     return RuleSet(epoch, EDITED if epoch == 2 else RULES)
 
 
-def changing(logs: Sequence[list[Entry]], random: Random | None = None) -> list[Transition]:
+def changing(logs: Sequence[list[OfflineRecord]], random: Random | None = None) -> list[Transition]:
     """What both stages say of logs whose ticks change the rules; fed whole, or in frames at random."""
     found: list[Transition] = []
     whole = Flow(CONTRACTS, RULES, {FEED: len(logs)}, epoch=1, book=book)
@@ -192,7 +192,9 @@ class Whole(SecondStage):
         return super()._epochs(lane)
 
 
-def said_by(kind: type[SecondStage], logs: Sequence[list[Entry]], seed: int, targets: int) -> list[Any]:
+def said_by(
+    kind: type[SecondStage], logs: Sequence[list[OfflineRecord]], seed: int, targets: int
+) -> list[Any]:
     """All that the second stage says, ships and keeps of logs whose ticks change the rules, in order."""
     random, said = Random(seed), list[Any]()
     partials: list[list[Handed]] = [[] for _ in range(targets)]
@@ -302,7 +304,7 @@ def test_neither_frames_nor_the_order_of_partitions_matter(
     assert ordered(found) == flow(logs)
 
 
-def frames(log: list[Entry], random: Random) -> Iterable[list[Entry]]:
+def frames(log: list[OfflineRecord], random: Random) -> Iterable[list[OfflineRecord]]:
     cuts = sorted(random.randrange(len(log) + 1) for _ in range(random.randrange(6)))
     return (log[start:end] for start, end in itertools.pairwise([0, *cuts, len(log)]))
 
@@ -340,7 +342,7 @@ class Workers:
     def note(self, transition: Transition) -> None:
         assert self.found.setdefault(transition.id, transition) == transition
 
-    def run(self, stage: int, number: int, records: Sequence[Entry | Handed]) -> None:
+    def run(self, stage: int, number: int, records: Sequence[OfflineRecord | Handed]) -> None:
         self.keepers[stage, number].partition.observe(records, self.note, self.ship)
 
     def applied(self, stage: int, number: int) -> int:
@@ -371,7 +373,7 @@ def test_crashes_at_any_moment_and_batches_sent_twice_do_not_matter(
     for action, (stage, number), length in data.draw(
         st.lists(st.tuples(actions, st.sampled_from(stages), st.integers(1, 25)), max_size=30)
     ):
-        source: Sequence[Entry | Handed] = logs[number] if stage == 1 else workers.partials[number]
+        source: Sequence[OfflineRecord | Handed] = logs[number] if stage == 1 else workers.partials[number]
         if action == "run":
             at = workers.applied(stage, number)
             workers.run(stage, number, source[at : at + length])

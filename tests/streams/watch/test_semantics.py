@@ -17,7 +17,7 @@ from schemas.event import encode_event, encode_tick
 from streams.watch.declare.load import load_rules
 from streams.watch.engine.partition import Partition
 from streams.watch.episodes.episode import Transition
-from streams.watch.trial.offline import Entry
+from streams.watch.trial.offline import OfflineRecord
 from streams.watch.worker.state import StateKeeper
 
 CONTRACTS = load_contracts()
@@ -67,9 +67,9 @@ def air_logs(draw: st.DrawFn) -> list[bytes]:
     return [*values, encode_tick(id="end", clock=at + timedelta(days=2))]
 
 
-def entries(values: Iterable[bytes]) -> list[Entry]:
+def entries(values: Iterable[bytes]) -> list[OfflineRecord]:
     arrival = int(datetime(2026, 6, 1, tzinfo=UTC).timestamp() * 1000)
-    return [Entry(offset, arrival + offset, value) for offset, value in enumerate(values)]
+    return [OfflineRecord(offset, arrival + offset, value) for offset, value in enumerate(values)]
 
 
 def fresh(feed: str) -> Partition:
@@ -78,7 +78,7 @@ def fresh(feed: str) -> Partition:
     return Partition(contract, DECODERS[feed], rules, contract.topic, 0)
 
 
-def run(feed: str, log: list[Entry], cuts: Iterable[int] = ()) -> list[Transition]:
+def run(feed: str, log: list[OfflineRecord], cuts: Iterable[int] = ()) -> list[Transition]:
     """The transitions of a log fed in frames cut at these places."""
     found: list[Transition] = []
     partition = fresh(feed)
@@ -206,7 +206,9 @@ def test_one_fast_clock_delays_nobody() -> None:
     arrival = int(datetime(2026, 6, 1, 0, 1, tzinfo=UTC).timestamp() * 1000)
     found: list[Transition] = []
     partition = fresh(AIR)
-    partition.observe([Entry(0, arrival - 400_000, fast), Entry(1, arrival, honest)], found.append)
+    partition.observe(
+        [OfflineRecord(0, arrival - 400_000, fast), OfflineRecord(1, arrival, honest)], found.append
+    )
     assert [each.subject for each in found] == ["S2"]
     assert partition.tally.late == 0
 
@@ -217,9 +219,9 @@ def clocked(*events: tuple[int, int, int], final: int = 0) -> tuple[list[Transit
     for number, (arrival, ahead, pm25) in enumerate(events):
         at = START + timedelta(minutes=arrival)
         raw = air_event(number, at + timedelta(minutes=ahead), 1, pm25)
-        log.append(Entry(number, int(at.timestamp() * 1000), raw))
+        log.append(OfflineRecord(number, int(at.timestamp() * 1000), raw))
     end = START + timedelta(minutes=final)
-    log.append(Entry(len(log), int(end.timestamp() * 1000), encode_tick(id="end", clock=end)))
+    log.append(OfflineRecord(len(log), int(end.timestamp() * 1000), encode_tick(id="end", clock=end)))
     found: list[Transition] = []
     partition = fresh(AIR)
     partition.observe(log, found.append)
@@ -257,8 +259,8 @@ def test_a_rejected_event_does_not_use_up_its_id() -> None:
     partition = fresh(AIR)
     arrival = int(START.timestamp() * 1000)
     log = [
-        Entry(0, arrival, air_event(1, START + timedelta(days=365), 1, 400)),
-        Entry(1, arrival, air_event(1, START, 1, 400)),
+        OfflineRecord(0, arrival, air_event(1, START + timedelta(days=365), 1, 400)),
+        OfflineRecord(1, arrival, air_event(1, START, 1, 400)),
     ]
     found: list[Transition] = []
     partition.observe(log, found.append)
@@ -273,9 +275,9 @@ def test_a_tick_of_the_year_9999_moves_no_clock_past_its_arrival() -> None:
     found: list[Transition] = []
     partition.observe(
         [
-            Entry(0, arrival, absurd),
-            Entry(1, arrival, early),
-            Entry(2, arrival + 1, air_event(1, START, 1, 400)),
+            OfflineRecord(0, arrival, absurd),
+            OfflineRecord(1, arrival, early),
+            OfflineRecord(2, arrival + 1, air_event(1, START, 1, 400)),
         ],
         found.append,
     )

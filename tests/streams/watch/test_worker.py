@@ -40,7 +40,7 @@ from streams.watch.engine.flow import Flow
 from streams.watch.episodes.episode import Transition
 from streams.watch.episodes.warning import encode_warning
 from streams.watch.publish.logs import log_ids
-from streams.watch.publish.published import Entry, RuleBook, encode_entry
+from streams.watch.publish.published import RuleBook, RuleRecord, encode_record
 from streams.watch.publish.rule_topic import EpochReader
 from streams.watch.worker.worker import pause_after
 from tests.programs import process, program
@@ -294,8 +294,8 @@ GARBAGE = (
     b"", None, b"\xff\xfe\x00", b"{", b"{}", b"[1]", b'{"id": 5}', b'{"id": "\\ud800"}', b"x" * 900_000,
     b"[" * 9_000, b"\x91\x90", encode_tick(id="t", clock=START),
 )  # fmt: skip
-BROKEN = Entry(rule="trial.broken", version=1, text="rule: trial.broken\ncondition: [", at=START)
-HALF = Entry(rule="trial.half", version=1, text="rule: trial.half", at=START)
+BROKEN = RuleRecord(rule="trial.broken", version=1, text="rule: trial.broken\ncondition: [", at=START)
+HALF = RuleRecord(rule="trial.half", version=1, text="rule: trial.half", at=START)
 
 
 async def litter(settings: Settings, topic: str, values: Sequence[bytes | None]) -> None:
@@ -317,7 +317,7 @@ def test_what_does_not_belong_on_a_topic_of_the_platform_stops_nothing(broker: S
     half = len(log) // 2
     asyncio.run(litter(broker, WARNINGS, GARBAGE))
     asyncio.run(litter(broker, PARTIALS, GARBAGE))
-    asyncio.run(litter(broker, RULES, (*GARBAGE, encode_entry(BROKEN), encode_entry(HALF))))
+    asyncio.run(litter(broker, RULES, (*GARBAGE, encode_record(BROKEN), encode_record(HALF))))
     with worker(broker) as process:
         awaken(broker)
         asyncio.run(produce(broker, log[:half]))

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from streams.duty.database.models import Entry, Officer
+from streams.duty.database.models import AuditEntry, Officer
 from streams.duty.notify.links import LIFETIME, make_link
 from tests.streams.duty.console.house import Clock, House, house_open, settings_for
 
@@ -35,9 +35,13 @@ def waiting(house: House, number: int) -> int:
     return case
 
 
-def entries(house: House, case: int) -> list[Entry]:
+def entries(house: House, case: int) -> list[AuditEntry]:
     with house.console.parts.database.reading() as session:
-        return list(session.scalars(sa.select(Entry).where(Entry.case_id == case).order_by(Entry.ordinal)))
+        return list(
+            session.scalars(
+                sa.select(AuditEntry).where(AuditEntry.case_id == case).order_by(AuditEntry.ordinal)
+            )
+        )
 
 
 def test_looking_changes_nothing_and_one_tap_acknowledges(house: House) -> None:

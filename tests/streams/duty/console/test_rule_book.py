@@ -15,7 +15,7 @@ from deploy.local.kafka import kafka_running
 from deploy.ports import free_port
 from deploy.provision.topics import ensure_topics
 from schemas.contract import load_contracts
-from streams.watch.publish.published import Entry
+from streams.watch.publish.published import RuleRecord
 from streams.watch.publish.rule_topic import publish
 from tests.streams.duty.console.house import NOW, House, house_open, settings_for
 from tests.streams.watch.trying import rule
@@ -47,7 +47,7 @@ def test_a_rule_published_elsewhere_is_shown_and_keeps_its_title_when_it_is_reti
         house.officer("head", "supervisor", "330000")
         assert "站点细颗粒物小时浓度" in rules_page(house), "until anything is published, the files"
         ensure_topics(settings, load_contracts())
-        entry = Entry(rule=ELSEWHERE.id, version=1, text=ELSEWHERE.text, at=NOW)
+        entry = RuleRecord(rule=ELSEWHERE.id, version=1, text=ELSEWHERE.text, at=NOW)
         asyncio.run(publish(settings.kafka, [entry]))
         until(lambda: "别处发布的规则" in rules_page(house))
         assert "站点细颗粒物小时浓度" not in rules_page(house), "the topic is the one home of rules in force"
@@ -60,5 +60,5 @@ def test_a_rule_published_elsewhere_is_shown_and_keeps_its_title_when_it_is_reti
             assert "Published elsewhere" in client.get(f"/cases/{case}").text
 
 
-def replace_text(entry: Entry, text: str) -> Entry:
-    return Entry(rule=entry.rule, version=entry.version, text=text, at=entry.at)
+def replace_text(entry: RuleRecord, text: str) -> RuleRecord:
+    return RuleRecord(rule=entry.rule, version=entry.version, text=text, at=entry.at)
