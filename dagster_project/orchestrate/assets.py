@@ -38,7 +38,7 @@ from dagster_project.build.index import Index
 from dagster_project.build.indicator import Indicator
 from dagster_project.days.attempt import BUILD, Attempt, begin
 from dagster_project.days.spans import DAY, Span
-from dagster_project.orchestrate.table_pipeline import GATE, Made, Shop, Stage, Step
+from dagster_project.orchestrate.table_pipeline import GATE, Made, Stage, Step, TablePipeline
 from dagster_project.share.lineage import column_lineage, values_lineage
 from dagster_project.warehouse import Warehouse, warehouse
 from quality.gate import Judged
@@ -79,40 +79,40 @@ def nightly(name: str, job: Job, at: str, days: int) -> ScheduleDefinition:
     return every_night
 
 
-def make_assets(shop: Shop) -> list[AssetsDefinition]:
+def make_assets(pipeline: TablePipeline) -> list[AssetsDefinition]:
     """All assets, from the declarations alone."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BetaWarning)  # of backfill policies
-        feeds = [_feed_asset(shop, contract) for contract in shop.contracts.values()]
-        indicators = [_indicator_asset(shop, indicator) for indicator in shop.indicators.values()]
-        indexes = [_indicator_asset(shop, index.indicator, index) for index in shop.indexes.values()]
-        return [*feeds, *indicators, *indexes, _release_asset(shop)]
+        feeds = [_feed_asset(pipeline, contract) for contract in pipeline.contracts.values()]
+        indicators = [_indicator_asset(pipeline, indicator) for indicator in pipeline.indicators.values()]
+        indexes = [_indicator_asset(pipeline, index.indicator, index) for index in pipeline.indexes.values()]
+        return [*feeds, *indicators, *indexes, _release_asset(pipeline)]
 
 
-def begin_run(shop: Shop, open: Warehouse, context: AssetExecutionContext) -> Attempt:
+def begin_run(pipeline: TablePipeline, open: Warehouse, context: AssetExecutionContext) -> Attempt:
     """The attempt of this run, begun by whichever of its assets comes first and shared by the others."""
     keys, tags = context.partition_key_range, context.run.tags
     first, last = (datetime.fromisoformat(key).date() for key in (keys.start, keys.end))
     build_id, span = tags.get(RESUME_TAG, context.run.run_id), Span(first, last)
-    if (context.run.run_id, span) not in shop.attempts:
-        shop.attempts.clear()
-        shop.attempts[context.run.run_id, span] = begin(
+    if (context.run.run_id, span) not in pipeline.attempts:
+        pipeline.attempts.clear()
+        pipeline.attempts[context.run.run_id, span] = begin(
             open,
             build_id,
             span,
-            shop.contracts.values(),
+            pipeline.contracts.values(),
             datetime.now(UTC),
             kind=tags.get(KIND_TAG, BUILD),
             resumed=RESUME_TAG in tags,
         )
-    return shop.attempts[context.run.run_id, span]
+    return pipeline.attempts[context.run.run_id, span]
 
 
-def _feed_asset(shop: Shop, contract: Contract) -> AssetsDefinition:
+def _feed_asset(pipeline: TablePipeline, contract: Contract) -> AssetsDefinition:
     return _asset(
-        shop,
+        pipeline,
         contract.table,
-        lambda open, attempt, log: shop.feed(open, contract, attempt, log),
+        lambda open, attempt, log: pipeline.feed(open, contract, attempt, log),
         group_name=contract.feed.split(".")[0],
         description=contract.description,
         owners=[f"team:{contract.department}"],
@@ -121,14 +121,18 @@ def _feed_asset(shop: Shop, contract: Contract) -> AssetsDefinition:
     )
 
 
-def _indicator_asset(shop: Shop, indicator: Indicator, index: Index | None = None) -> AssetsDefinition:
-    contracts = list(shop.contracts.values())
-    traced = values_lineage(indicator.reads) if index else column_lineage(indicator, contracts, shop.trace)
+def _indicator_asset(
+    pipeline: TablePipeline, indicator: Indicator, index: Index | None = None
+) -> AssetsDefinition:
+    contracts = list(pipeline.contracts.values())
+    traced = (
+        values_lineage(indicator.reads) if index else column_lineage(indicator, contracts, pipeline.trace)
+    )
     lineage = {"dagster/column_lineage": traced}
     return _asset(
-        shop,
+        pipeline,
         indicator.table,
-        lambda open, attempt, log: shop.figures(open, indicator, attempt, log),
+        lambda open, attempt, log: pipeline.figures(open, indicator, attempt, log),
         deps=[AssetKey(table) for table in indicator.reads],
         group_name=indicator.id.split(".")[0],
         description=f"{indicator.title_zh}. {indicator.description}",
@@ -147,7 +151,7 @@ def _indicator_asset(shop: Shop, indicator: Indicator, index: Index | None = Non
 
 
 def _asset(
-    shop: Shop,
+    pipeline: TablePipeline,
     table: str,
     make: Callable[[Warehouse, Attempt, logging.Logger], Made],
     lineage: Mapping[str, Any] | None = None,
@@ -163,10 +167,10 @@ def _asset(
     )
 
     def build(context: AssetExecutionContext) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
-        with warehouse(shop.settings) as open:
-            built, judged = make(open, begin_run(shop, open, context), context.log)
+        with warehouse(pipeline.settings) as open:
+            built, judged = make(open, begin_run(pipeline, open, context), context.log)
         few = len(built) <= LINEAGE_DAYS  # the page reads it from the latest day; a year need not repeat it
-        docs = {"data_docs": MetadataValue.url(docs_url(shop.settings, [item.day for item in built]))}
+        docs = {"data_docs": MetadataValue.url(docs_url(pipeline.settings, [item.day for item in built]))}
         told = _summary(built) | docs | dict(lineage or {} if few else {})
         return MaterializeResult(metadata=told, check_results=[_check(judged, docs)])
 
@@ -174,9 +178,9 @@ def _asset(
     return made
 
 
-def _release_asset(shop: Shop) -> AssetsDefinition:
-    tables = [contract.table for contract in shop.contracts.values()]
-    tables += [indicator.table for indicator in shop.figured]
+def _release_asset(pipeline: TablePipeline) -> AssetsDefinition:
+    tables = [contract.table for contract in pipeline.contracts.values()]
+    tables += [indicator.table for indicator in pipeline.figured]
 
     @asset(
         key=RELEASE,
@@ -188,9 +192,9 @@ def _release_asset(shop: Shop) -> AssetsDefinition:
         description="Publish what this run built, passed its gate and is not published yet, as one release.",
     )
     def release(context: AssetExecutionContext) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
-        with warehouse(shop.settings) as open:
-            published = shop.publish(open, begin_run(shop, open, context))
-        shop.watch("release", Step(Stage.PUBLISHED))
+        with warehouse(pipeline.settings) as open:
+            published = pipeline.publish(open, begin_run(pipeline, open, context))
+        pipeline.watch("release", Step(Stage.PUBLISHED))
         metadata = {
             "release": published.seq or 0,
             "published_days": len(published.entries),

@@ -14,7 +14,7 @@ from dagster import (
     schedule,
 )
 
-from dagster_project.orchestrate.table_pipeline import Shop
+from dagster_project.orchestrate.table_pipeline import TablePipeline
 from dagster_project.release.expiry import expire
 from dagster_project.warehouse import warehouse
 from schemas.fields import TIME_ZONE
@@ -22,17 +22,17 @@ from schemas.fields import TIME_ZONE
 JOB = "expire"
 
 
-def make_housekeeping(shop: Shop) -> tuple[JobDefinition, ScheduleDefinition]:
+def make_housekeeping(pipeline: TablePipeline) -> tuple[JobDefinition, ScheduleDefinition]:
     """The job and its schedule."""
 
     @op(name="expire_releases", description="Let old releases expire unless pinned or current.")
     def expire_releases(context: OpExecutionContext) -> None:
-        settings = shop.settings
+        settings = pipeline.settings
         with warehouse(settings) as open:
             gone = expire(
                 open,
-                [contract.table for contract in shop.contracts.values()],
-                [indicator.table for indicator in shop.figured],
+                [contract.table for contract in pipeline.contracts.values()],
+                [indicator.table for indicator in pipeline.figured],
                 timedelta(days=settings.release_days),
                 settings.home / "release.lock",
                 datetime.now(UTC),

@@ -32,7 +32,7 @@ from dagster_project.build.reopened_days import ends_of, mark, reopened
 from dagster_project.days.attempt import LATE, STARTED, begin
 from dagster_project.days.spans import Span
 from dagster_project.orchestrate.assets import KIND_TAG, docs_url
-from dagster_project.orchestrate.table_pipeline import Shop
+from dagster_project.orchestrate.table_pipeline import TablePipeline
 from dagster_project.release.diff import difference
 from dagster_project.warehouse import Warehouse, warehouse
 from schemas.errors import Unavailable
@@ -43,38 +43,40 @@ PAUSE = timedelta(hours=1)
 _LAST = "SELECT max(at) FROM release.attempt WHERE kind = {kind:String} AND state = {state:String}"
 
 
-def make_late(shop: Shop) -> tuple[JobDefinition, SensorDefinition]:
+def make_late(pipeline: TablePipeline) -> tuple[JobDefinition, SensorDefinition]:
     """The job and its sensor."""
 
     @op(name="reopen", description="Build again exactly what late events and changed declarations concern.")
     def reopen(context: OpExecutionContext) -> Iterator[Any]:
         now = datetime.now(UTC)
-        with warehouse(shop.settings) as open:
-            plan = reopened(open, shop.contracts.values(), shop.figured, now.astimezone(SHANGHAI).date())
+        with warehouse(pipeline.settings) as open:
+            plan = reopened(
+                open, pipeline.contracts.values(), pipeline.figured, now.astimezone(SHANGHAI).date()
+            )
             if not plan.days:
                 context.log.info("nothing to reopen")
                 yield Output(None)
                 return
             span = Span(plan.days[0], plan.days[-1])
             attempt = begin(
-                open, context.run_id, span, shop.contracts.values(), now, kind=LATE, chosen=plan.days
+                open, context.run_id, span, pipeline.contracts.values(), now, kind=LATE, chosen=plan.days
             )
             made: dict[str, set[date]] = {}
-            for contract in shop.contracts.values():
+            for contract in pipeline.contracts.values():
                 if contract.table in plan.feeds:
                     part = attempt.of(plan.feeds[contract.table])
-                    built, _ = shop.feed(open, contract, part, context.log)
+                    built, _ = pipeline.feed(open, contract, part, context.log)
                     made[contract.table] = set(part.days)
-                    yield from _told(shop, built)
-            for indicator in shop.figured:
+                    yield from _told(pipeline, built)
+            for indicator in pipeline.figured:
                 days = {day for table in indicator.reads for day in made.get(table, ())}
                 if days := days | plan.indicators.get(indicator.table, frozenset()):
-                    built, _ = shop.figures(open, indicator, attempt.of(days), context.log)
+                    built, _ = pipeline.figures(open, indicator, attempt.of(days), context.log)
                     made[indicator.table] = {item.day for item in built}
-                    yield from _told(shop, built)
-            published = shop.publish(open, attempt)
+                    yield from _told(pipeline, built)
+            published = pipeline.publish(open, attempt)
             if published.seq:
-                context.log.info(_news(open, shop, published.seq, attempt.parent))
+                context.log.info(_news(open, pipeline, published.seq, attempt.parent))
         if published.withheld:
             raise Failure(f"withheld: {published.why}", allow_retries=False)
         yield Output(None)
@@ -93,25 +95,25 @@ def make_late(shop: Shop) -> tuple[JobDefinition, SensorDefinition]:
     def late_days(context: SensorEvaluationContext) -> SensorResult:
         now = datetime.now(UTC)
         try:
-            with warehouse(shop.settings) as open:
-                return _evaluate(open, shop, context.cursor or "", now)
+            with warehouse(pipeline.settings) as open:
+                return _evaluate(open, pipeline, context.cursor or "", now)
         except Unavailable as error:
             return SensorResult(skip_reason=SkipReason(str(error)))
 
     return late, late_days
 
 
-def _evaluate(open: Warehouse, shop: Shop, cursor: str, now: datetime) -> SensorResult:
+def _evaluate(open: Warehouse, pipeline: TablePipeline, cursor: str, now: datetime) -> SensorResult:
     """Ask for a run when there is something to reopen and the last one was an hour ago or more."""
     ((last,),) = open.rows(_LAST, kind=LATE, state=STARTED)
     if now - last < PAUSE:
         return SensorResult(skip_reason=SkipReason(f"late days are gathered until {last + PAUSE:%H:%M}"))
-    vectors = ends_of(open, shop.contracts.values())
-    seen = mark(open, vectors, shop.contracts.values(), shop.figured)
+    vectors = ends_of(open, pipeline.contracts.values())
+    seen = mark(open, vectors, pipeline.contracts.values(), pipeline.figured)
     if seen == cursor:
         return SensorResult(skip_reason=SkipReason("nothing was landed, released or declared since"))
     today = now.astimezone(SHANGHAI).date()
-    plan = reopened(open, shop.contracts.values(), shop.figured, today, vectors=vectors)
+    plan = reopened(open, pipeline.contracts.values(), pipeline.figured, today, vectors=vectors)
     waiting = len(plan.beyond_days)
     note = f"; {waiting} days are beyond the horizon: liaowang build --pending --approve" if waiting else ""
     if not plan.days:
@@ -120,18 +122,18 @@ def _evaluate(open: Warehouse, shop: Shop, cursor: str, now: datetime) -> Sensor
     return SensorResult(run_requests=[RunRequest(run_key=key)])
 
 
-def _told(shop: Shop, built: Iterable[Built]) -> Iterator[AssetMaterialization]:
+def _told(pipeline: TablePipeline, built: Iterable[Built]) -> Iterator[AssetMaterialization]:
     for item in built:
         counted = {"rows": item.rows, "corrected": item.corrected, "quarantined": item.quarantined}
         yield AssetMaterialization(
             AssetKey(item.table),
             partition=item.day.isoformat(),
-            metadata={**counted, "data_docs": MetadataValue.url(docs_url(shop.settings, [item.day]))},
+            metadata={**counted, "data_docs": MetadataValue.url(docs_url(pipeline.settings, [item.day]))},
         )
 
 
-def _news(open: Warehouse, shop: Shop, seq: int, parent: int) -> str:
-    found = difference(open, parent, seq, shop.figured)
+def _news(open: Warehouse, pipeline: TablePipeline, seq: int, parent: int) -> str:
+    found = difference(open, parent, seq, pipeline.figured)
     ranks = sum(item.rank_before != item.rank_after for item in found.figures)
     return (
         f"release {seq} after {parent}: {len(found.days)} days of tables, {len(found.figures)} figures and"

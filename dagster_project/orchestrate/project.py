@@ -22,7 +22,7 @@ from dagster_project.orchestrate.assets import make_assets, nightly
 from dagster_project.orchestrate.expire import make_housekeeping
 from dagster_project.orchestrate.late import make_late
 from dagster_project.orchestrate.reviews import REVIEW, Review, make_reviews, no_review
-from dagster_project.orchestrate.table_pipeline import Shop, Watch
+from dagster_project.orchestrate.table_pipeline import TablePipeline, Watch
 from dagster_project.ranking.job import make_rankings
 from dagster_project.share.lineage import Trace
 from dagster_project.share.lineage_memory import remembered
@@ -63,9 +63,9 @@ def _definitions(
     tables = [contract.table for contract in contracts.values()]
     indexes = load_indexes(indicators, roots.indexes, tables) if declared else {}
     post = Post(settings, tables_of(list(contracts.values()), indicators.values(), indexes.values(), trace))
-    shop = Shop(settings, contracts, indicators, watch, indexes, post, trace)
-    late, late_days = make_late(shop)
-    expiry, every_night_expire = make_housekeeping(shop)
+    pipeline = TablePipeline(settings, contracts, indicators, watch, indexes, post, trace)
+    late, late_days = make_late(pipeline)
+    expiry, every_night_expire = make_housekeeping(pipeline)
     daily = define_asset_job(
         JOB,
         selection=AssetSelection.all() - AssetSelection.assets(REVIEW),
@@ -89,7 +89,7 @@ def _definitions(
     rankings, when_ended = make_rankings(settings)
     reviews = make_reviews(settings, reach, review)
     return Definitions(
-        assets=[*make_assets(shop), reviews.asset],
+        assets=[*make_assets(pipeline), reviews.asset],
         jobs=[daily, late, expiry, rankings, reviews.job],
         schedules=[every_night, every_night_expire, when_ended, reviews.nightly],
         sensors=[after_success, after_failure, late_days, reviews.reopened],

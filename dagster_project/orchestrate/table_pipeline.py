@@ -62,7 +62,7 @@ class Owner:
 
 
 @dataclass(frozen=True)
-class Shop:
+class TablePipeline:
     """What all jobs share. `watch(table, step)` hears of each step, `post` tells other catalogues.
 
     `trace` says which columns an indicator's SQL reads. `attempts` has that of the run at hand, by run and span.

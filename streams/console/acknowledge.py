@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from streams.console.dependencies import ConsoleDependencies
 from streams.console.door import Guest, answer, open_door, origin_of, too_many
-from streams.console.parts import Parts
 from streams.console.views import Naming, case_view
 from streams.duty.accounts.officers import actor_for
 from streams.duty.cases import service
@@ -40,23 +40,23 @@ class NotForYou(Exception):
         self.reason = reason
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(deps: ConsoleDependencies) -> list[Route]:
     """The routes of links."""
 
     async def tap(request: Request) -> Response:
-        return await run_in_threadpool(answer, parts, request, acknowledge)
+        return await run_in_threadpool(answer, deps, request, acknowledge)
 
-    return [Route("/a/{token}", open_door(parts, look)), Route("/a/{token}", tap, methods=["POST"])]
+    return [Route("/a/{token}", open_door(deps, look)), Route("/a/{token}", tap, methods=["POST"])]
 
 
 def look(guest: Guest) -> Response:
     """What the link is for, and the button."""
     try:
-        with guest.parts.database.reading() as session:
+        with guest.deps.database.reading() as session:
             invitation = _invited(guest, session)
     except (LinkRefused, NotForYou) as refused:
         return _refusal(guest, refused.reason)
-    naming = Naming(guest.words, guest.parts.regions, guest.parts.known)
+    naming = Naming(guest.words, guest.deps.regions, guest.deps.known)
     return guest.render(
         "link.html",
         case=case_view(invitation.case, naming, guest.now),
@@ -68,13 +68,13 @@ def look(guest: Guest) -> Response:
 def acknowledge(guest: Guest) -> Response:
     """The tap: the link's officer has the case. What is no link of ours costs its address; a good one nobody."""
     try:
-        with guest.parts.database.writing() as session:
+        with guest.deps.database.writing() as session:
             invitation = _invited(guest, session)
             actor = actor_for(invitation.officer, origin_of(guest.request).replace("console:", "link:", 1))
-            service.acknowledge(session, guest.parts.desk(), actor, guest.now, invitation.case.id)
+            service.acknowledge(session, guest.deps.desk(), actor, guest.now, invitation.case.id)
             officer, case = invitation.officer.name, invitation.case.id
     except LinkRefused as refused:
-        wait = guest.parts.taps.wait(origin_of(guest.request), guest.now.timestamp())
+        wait = guest.deps.taps.wait(origin_of(guest.request), guest.now.timestamp())
         return too_many(guest, wait) if wait else _refusal(guest, refused.reason)
     except NotForYou as refused:
         return _refusal(guest, refused.reason)
@@ -88,7 +88,7 @@ def acknowledge(guest: Guest) -> Response:
 
 def _invited(guest: Guest, session: Any) -> Invitation:
     """Whom and what the link is for, as long as it may be used by whoever is here."""
-    link = read_link(guest.parts.key, guest.request.path_params["token"], guest.now.timestamp())
+    link = read_link(guest.deps.key, guest.request.path_params["token"], guest.now.timestamp())
     officer = session.get(Officer, int(link.officer)) if link.officer.isdecimal() else None
     case = session.get(Case, int(link.case)) if link.case.isdecimal() else None
     if officer is None or case is None or not officer.active:

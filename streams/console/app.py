@@ -20,10 +20,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.errors import Unavailable
 from streams.console import acknowledge, cases, duties, pipeline, replays, ruling, screen, signing
+from streams.console.dependencies import ConsoleDependencies
 from streams.console.door import Guest, Visit, go, guest_of, language_of, page
 from streams.console.headers import SecurityHeaders
 from streams.console.live import Sees
-from streams.console.parts import Parts
 from streams.console.rendering import STATIC
 from streams.duty.accounts.rights import Actor, sees
 from streams.http_doors import Guarded
@@ -44,12 +44,12 @@ class Stamped(StaticFiles):
         return reply
 
 
-def make_console(parts: Parts, guard: Guard, api: ASGIApp | None = None) -> Starlette:
+def make_console(deps: ConsoleDependencies, guard: Guard, api: ASGIApp | None = None) -> Starlette:
     """The application behind its guard; `api` answers below /api/v1."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        watching = asyncio.create_task(parts.hub.run())
+        watching = asyncio.create_task(deps.hub.run())
         try:
             yield
         finally:
@@ -57,26 +57,26 @@ def make_console(parts: Parts, guard: Guard, api: ASGIApp | None = None) -> Star
             with suppress(asyncio.CancelledError):
                 await watching
 
-    identity = parts.provider.origin if parts.provider is not None else ""
+    identity = deps.provider.origin if deps.provider is not None else ""
     return Starlette(
-        routes=_routes(parts, api),
+        routes=_routes(deps, api),
         middleware=[
             Middleware(SecurityHeaders, identity=identity),
             Middleware(Guarded, guard=guard),
         ],
-        exception_handlers={HTTPException: _refusal(parts), Exception: _fault(parts)},
+        exception_handlers={HTTPException: _refusal(deps), Exception: _fault(deps)},
         lifespan=lifespan,
     )
 
 
-def _routes(parts: Parts, api: ASGIApp | None) -> list[BaseRoute]:
+def _routes(deps: ConsoleDependencies, api: ASGIApp | None) -> list[BaseRoute]:
     pages = (signing, cases, replays, screen, duties, ruling, pipeline, acknowledge)
     made: list[BaseRoute] = [
-        Route("/", page(parts, _home)),
-        Route("/healthz", _health(parts)),
-        Route("/events", _events(parts)),
+        Route("/", page(deps, _home)),
+        Route("/healthz", _health(deps)),
+        Route("/events", _events(deps)),
         Mount("/static", Stamped(directory=STATIC)),
-        *(route for module in pages for route in module.routes(parts)),
+        *(route for module in pages for route in module.routes(deps)),
     ]
     return made if api is None else [*made, Route("/api/v1/{path:path}", _Whole(api))]
 
@@ -95,41 +95,41 @@ def _home(_: Visit) -> Response:
     return go("/cases")
 
 
-def _events(parts: Parts):  # type: ignore[no-untyped-def]
+def _events(deps: ConsoleDependencies):  # type: ignore[no-untyped-def]
     """The stream of changes, for those who are signed in."""
 
     async def events(request: Request) -> Response:
         try:
-            guest = await run_in_threadpool(guest_of, parts, request, used=False)
+            guest = await run_in_threadpool(guest_of, deps, request, used=False)
         except Unavailable:
             return JSONResponse({"error": "the duty database is away"}, 503, {"Retry-After": "2"})
         if guest.visitor is None:
             return JSONResponse({"error": "sign in first"}, 401)
         headers = {"X-Accel-Buffering": "no"}
-        stream = parts.hub.listen(partial(_sees, parts, request))
+        stream = deps.hub.listen(partial(_sees, deps, request))
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
     return events
 
 
-async def _sees(parts: Parts, request: Request) -> Sees | None:
+async def _sees(deps: ConsoleDependencies, request: Request) -> Sees | None:
     """Which cases a browser may hear of, as its officer's roles are now; None where he is signed in no more."""
     try:
-        visitor = (await run_in_threadpool(guest_of, parts, request, used=False)).visitor
+        visitor = (await run_in_threadpool(guest_of, deps, request, used=False)).visitor
     except Unavailable:
         return None
     if visitor is None:
         return None
     actor = Actor(visitor.login, "events", visitor.officer_id, visitor.grants)
-    return lambda it: sees(actor, it.role, it.region, it.assignee, parts.regions)
+    return lambda it: sees(actor, it.role, it.region, it.assignee, deps.regions)
 
 
-def _health(parts: Parts):  # type: ignore[no-untyped-def]
+def _health(deps: ConsoleDependencies):  # type: ignore[no-untyped-def]
     """Well as long as the duty database answers; the warehouse may be away."""
 
     def health(_: Request) -> Response:
         try:
-            with parts.database.reading() as session:
+            with deps.database.reading() as session:
                 session.connection()
         except Unavailable as error:
             log.warning("the duty database is away: %s", error)
@@ -139,30 +139,30 @@ def _health(parts: Parts):  # type: ignore[no-untyped-def]
     return health
 
 
-def _refusal(parts: Parts):  # type: ignore[no-untyped-def]
+def _refusal(deps: ConsoleDependencies):  # type: ignore[no-untyped-def]
     """A page for what is not there or not taken; a foreign or stale form is one of them."""
 
     def handle(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        words = parts.words[language_of(request)]
+        words = deps.words[language_of(request)]
         heading, text = words("bad_request"), words("forbidden_text")
         if error.status_code in (404, 405):
             heading, text = words("not_found"), words("not_found_text")
         if error.status_code == 413:
             heading, text = words("refused_413"), words("refused_413")
-        reply = Guest(parts, request, words, parts.clock()).message(heading, text, error.status_code)
+        reply = Guest(deps, request, words, deps.clock()).message(heading, text, error.status_code)
         reply.headers.update(error.headers or {})
         return reply
 
     return handle
 
 
-def _fault(parts: Parts):  # type: ignore[no-untyped-def]
+def _fault(deps: ConsoleDependencies):  # type: ignore[no-untyped-def]
     """A page for our own mistakes; the log has the rest."""
 
     def handle(request: Request, error: Exception) -> Response:
         log.error("%s %s", request.method, request.url.path, exc_info=error)
-        words = parts.words[language_of(request)]
-        return Guest(parts, request, words, parts.clock()).message(words("fault"), words("fault_text"), 500)
+        words = deps.words[language_of(request)]
+        return Guest(deps, request, words, deps.clock()).message(words("fault"), words("fault_text"), 500)
 
     return handle

@@ -19,10 +19,10 @@ from starlette.routing import Route
 from schemas.errors import Unavailable
 from schemas.levels import LEVELS
 from streams.console.chart import Chart, draw
+from streams.console.dependencies import ConsoleDependencies
 from streams.console.door import Visit, action, go, page
 from streams.console.evidence import Evidence, find, place_of, wanted_of
 from streams.console.forms import bytes_of
-from streams.console.parts import Parts
 from streams.console.rendering import moment
 from streams.console.views import Naming, case_view, entry_views
 from streams.duty.cases import attachments, queries, service
@@ -83,7 +83,7 @@ def wish_of(given: Mapping[str, str]) -> Wish:
     )
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(deps: ConsoleDependencies) -> list[Route]:
     """The routes of cases."""
     acts: dict[str, Act] = {
         "acknowledge": lambda s, d, v, i, f: service.acknowledge(s, d, v.actor, v.now, i),
@@ -111,14 +111,14 @@ def routes(parts: Parts) -> list[Route]:
         "comment": lambda s, d, v, i, f: service.comment(s, d, v.actor, v.now, i, text=_said(f, "text")),
     }
     made = [
-        Route("/cases", page(parts, list_cases)),
-        Route("/cases/{case:int}", page(parts, show_case, parts.askers)),
-        Route("/cases/{case:int}/attachments/{file:int}", page(parts, show_attachment)),
+        Route("/cases", page(deps, list_cases)),
+        Route("/cases/{case:int}", page(deps, show_case, deps.query_slots)),
+        Route("/cases/{case:int}/attachments/{file:int}", page(deps, show_attachment)),
     ]
-    attaching = action(parts, attach, most=attachments.LARGEST)
+    attaching = action(deps, attach, most=attachments.LARGEST)
     made.append(Route("/cases/{case:int}/attach", attaching, methods=["POST"]))
     made += [
-        Route(f"/cases/{{case:int}}/{verb}", action(parts, _doing(act)), methods=["POST"])
+        Route(f"/cases/{{case:int}}/{verb}", action(deps, _doing(act)), methods=["POST"])
         for verb, act in acts.items()
     ]
     return made
@@ -126,13 +126,13 @@ def routes(parts: Parts) -> list[Route]:
 
 def list_cases(visit: Visit) -> Response:
     """The cases a visitor may see, narrowed as the address says; his own and open ones where it says nothing."""
-    parts, query = visit.parts, visit.request.query_params
+    deps, query = visit.deps, visit.request.query_params
     wish, number = wish_of(query), page_number(query.get("page", "1"))
-    with parts.database.reading() as session:
+    with deps.database.reading() as session:
         found = queries.find_cases(
             session,
             visit.actor,
-            parts.regions,
+            deps.regions,
             wish.filters(visit.actor.who, visit.now),
             limit=EACH,
             offset=(number - 1) * EACH,
@@ -153,7 +153,7 @@ def list_cases(visit: Visit) -> Response:
         pages=max(1, min(DEEPEST, math.ceil(found.total / EACH))),
         link=link,
         regions=(*_tree(visit),),
-        rules=sorted(parts.rules.values(), key=lambda rule: rule.id),
+        rules=sorted(deps.rules.values(), key=lambda rule: rule.id),
     )
 
 
@@ -161,13 +161,13 @@ def show_case(
     visit: Visit, fault: str = "", given: Mapping[str, Any] | None = None, status: int = 200
 ) -> Response:
     """One case: what it is, what was done, what may be done, and the evidence as far as the warehouse tells."""
-    parts, desk = visit.parts, visit.parts.desk()
-    with parts.database.reading() as session:
+    deps, desk = visit.deps, visit.deps.desk()
+    with deps.database.reading() as session:
         case = service.visible(session, desk, visit.actor, visit.request.path_params["case"])
         entries = queries.entries_of(session, case)
         files = queries.attachments_of(session, case)
         officers = session.execute(sa.select(Officer.login, Officer.name, Officer.active)).all()
-    verbs = queries.allowed(visit.actor, case, parts.regions)
+    verbs = queries.allowed(visit.actor, case, deps.regions)
     evidence, trouble = _evidence(visit, case)
     names = {login: name for login, name, _ in officers}
     return visit.render(
@@ -197,8 +197,8 @@ def show_case(
 
 def show_attachment(visit: Visit) -> Response:
     """A file of a case, to be saved: it is never shown as a page of this origin."""
-    wanted, desk = visit.request.path_params, visit.parts.desk()
-    with visit.parts.database.reading() as session:
+    wanted, desk = visit.request.path_params, visit.deps.desk()
+    with visit.deps.database.reading() as session:
         file = attachments.content_of(session, desk, visit.actor, wanted["case"], wanted["file"])
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
@@ -217,7 +217,7 @@ def attach(visit: Visit, form: FormData) -> Response:
         with visit.writing() as session:
             attachments.attach(
                 session,
-                visit.parts.desk(),
+                visit.deps.desk(),
                 visit.actor,
                 visit.now,
                 case,
@@ -234,7 +234,7 @@ def _doing(act: Act) -> Callable[[Visit, FormData], Response]:
     """The handler of one verb: do it and go back to the case; a refusal is told there, what was typed is kept."""
 
     def handle(visit: Visit, form: FormData) -> Response:
-        case, desk = visit.request.path_params["case"], visit.parts.desk()
+        case, desk = visit.request.path_params["case"], visit.deps.desk()
         try:
             with visit.writing() as session:
                 act(session, desk, visit, case, form)
@@ -253,8 +253,8 @@ def _refused(visit: Visit, refused: Refused, form: FormData) -> Response:
 def _evidence(visit: Visit, case: Case) -> tuple[Evidence | None, str]:
     """The evidence, and why there is none where the warehouse does not tell."""
     wanted = wanted_of(
-        visit.parts.known,
-        visit.parts.contracts,
+        visit.deps.known,
+        visit.deps.contracts,
         case.rule,
         subject=case.subject,
         timeline=case.timeline,
@@ -265,7 +265,7 @@ def _evidence(visit: Visit, case: Case) -> tuple[Evidence | None, str]:
     if wanted is None or case.kind != "warning":
         return None, ""
     try:
-        return find(visit.parts.service, wanted), ""
+        return find(visit.deps.service, wanted), ""
     except Unavailable as error:
         log.warning("the evidence of case %d: %s", case.id, error)
         return None, str(error)
@@ -277,12 +277,12 @@ def _chart(evidence: Evidence | None) -> Chart | None:
 
 def naming_of(visit: Visit) -> Naming:
     """Names in the visitor's language."""
-    return Naming(visit.words, visit.parts.regions, visit.parts.known)
+    return Naming(visit.words, visit.deps.regions, visit.deps.known)
 
 
 def _tree(visit: Visit) -> list[Any]:
     """Cities, each followed by its counties."""
-    regions = visit.parts.regions
+    regions = visit.deps.regions
     return [each for city in regions.cities for each in (city, *regions.counties_of(city.code))]
 
 

@@ -26,10 +26,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from schemas.errors import LiaowangError, Unavailable
 from streams.bounded import Crowded
 from streams.console.accounts import Visitor
+from streams.console.dependencies import ConsoleDependencies
 from streams.console.forms import MOST_FIELDS, check_length, form_of, is_large
 from streams.console.i18n import LANGUAGES, Words, negotiate
 from streams.console.lanes import lane_of
-from streams.console.parts import Parts
 from streams.duty.accounts.officers import held_by
 from streams.duty.accounts.rights import Actor
 from streams.duty.refusals import Conflict, Refused
@@ -49,9 +49,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Guest:
-    """A request of whoever it is: the parts of the console, the words of his language, the time."""
+    """A request of whoever it is: the console's dependencies, the words of his language, the time."""
 
-    parts: Parts
+    deps: ConsoleDependencies
     request: Request
     words: Words
     now: datetime
@@ -72,7 +72,7 @@ class Guest:
             "active": "",
             "wall": False,
         }
-        return HTMLResponse(self.parts.templates.get_template(template).render(given | context), status)
+        return HTMLResponse(self.deps.templates.get_template(template).render(given | context), status)
 
     def message(self, heading: str, text: str, status: int, **context: Any) -> Response:
         """A page that says one thing."""
@@ -90,10 +90,10 @@ class Visit(Guest):
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A transaction that changes something, as long as he is signed in and may what he might a moment ago."""
-        with self.parts.database.writing() as session:
+        with self.deps.database.writing() as session:
             officer = self.actor.officer_id
-            if officer is None or not self.parts.accounts.holds(
-                session, self.request.cookies.get(self.parts.cookie, "")
+            if officer is None or not self.deps.accounts.holds(
+                session, self.request.cookies.get(self.deps.cookie, "")
             ):
                 raise _SignInFirst
             if held_by(session, officer) != self.actor.grants:
@@ -112,24 +112,24 @@ def language_of(request: Request) -> str:
     return negotiate(cookie, request.headers.get("accept-language", ""))
 
 
-def guest_of(parts: Parts, request: Request, *, used: bool = True) -> Guest:
+def guest_of(deps: ConsoleDependencies, request: Request, *, used: bool = True) -> Guest:
     """The request with whose it is; `used`: whether it comes from somebody, not from a page by itself."""
-    now = parts.clock()
-    visitor = parts.accounts.visitor(request.cookies.get(parts.cookie, ""), now, used=used)
-    return Guest(parts, request, parts.words[language_of(request)], now, visitor)
+    now = deps.clock()
+    visitor = deps.accounts.visitor(request.cookies.get(deps.cookie, ""), now, used=used)
+    return Guest(deps, request, deps.words[language_of(request)], now, visitor)
 
 
-def open_door(parts: Parts, handler: Callable[[Guest], Response]) -> Endpoint:
+def open_door(deps: ConsoleDependencies, handler: Callable[[Guest], Response]) -> Endpoint:
     """An endpoint for anybody, signed in or not."""
 
     async def endpoint(request: Request) -> Response:
-        return await run_in_threadpool(answer, parts, request, lambda guest: handler(guest))
+        return await run_in_threadpool(answer, deps, request, lambda guest: handler(guest))
 
     return endpoint
 
 
 def page(
-    parts: Parts,
+    deps: ConsoleDependencies,
     handler: Callable[[Visit], Response],
     places: asyncio.Semaphore | None = None,
     *,
@@ -137,18 +137,18 @@ def page(
 ) -> Endpoint:
     """An endpoint that only shows, to those who are signed in; others are sent to sign in first.
 
-    `places`: how many of these pages may keep themselves up to date at once; `parts.lookers` where none are given.
+    `places`: how many of these pages may refresh themselves at once; `deps.refresh_slots` where none are given.
     `on_a_wall`: whether it is used by being looked at, since nobody touches it there.
     """
-    places = places or parts.lookers
+    places = places or deps.refresh_slots
 
     def show(guest: Guest) -> Response:
         return handler(_known(guest))
 
     async def endpoint(request: Request) -> Response:
         if LIVE not in request.headers:
-            return await run_in_threadpool(answer, parts, request, show)
-        found = await run_in_threadpool(admit, parts, request, used=on_a_wall)
+            return await run_in_threadpool(answer, deps, request, show)
+        found = await run_in_threadpool(admit, deps, request, used=on_a_wall)
         if isinstance(found, Response):
             return found
         async with places if found.visitor else nullcontext():
@@ -157,21 +157,23 @@ def page(
     return endpoint
 
 
-def action(parts: Parts, handler: Callable[[Visit, FormData], Response], most: int = 0) -> Endpoint:
+def action(
+    deps: ConsoleDependencies, handler: Callable[[Visit, FormData], Response], most: int = 0
+) -> Endpoint:
     """An endpoint that changes something; `most` is the size of a file that may come with it, in bytes."""
 
     async def endpoint(request: Request) -> Response:
         check_length(request, most)
         if not is_large(request):
             return await taken(request)
-        sender = await run_in_threadpool(sender_of, parts, request)
+        sender = await run_in_threadpool(sender_of, deps, request)
         if sender is None:
             raise HTTPException(403)
         try:
-            async with parts.files.one(sender):
+            async with deps.files.one(sender):
                 return await taken(request)
         except Crowded:
-            return await run_in_threadpool(answer, parts, request, lambda guest: too_many(guest, CROWDED))
+            return await run_in_threadpool(answer, deps, request, lambda guest: too_many(guest, CROWDED))
 
     async def taken(request: Request) -> Response:
         async with form_of(request, max_files=1, max_fields=MOST_FIELDS) as form:
@@ -184,15 +186,15 @@ def action(parts: Parts, handler: Callable[[Visit, FormData], Response], most: i
                 check_csrf(request, given, wanted)
                 return handler(visit, form)
 
-            return await run_in_threadpool(answer, parts, request, handle, form)
+            return await run_in_threadpool(answer, deps, request, handle, form)
 
     return endpoint
 
 
-def sender_of(parts: Parts, request: Request) -> str | None:
+def sender_of(deps: ConsoleDependencies, request: Request) -> str | None:
     """Who sends it; None where nobody is signed in. While the database is away what was typed is worth keeping."""
     try:
-        visitor = guest_of(parts, request).visitor
+        visitor = guest_of(deps, request).visitor
     except Unavailable:
         return origin_of(request)
     return visitor.login if visitor else None
@@ -257,28 +259,31 @@ def _known(guest: Guest) -> Visit:
     if visitor is None:
         raise _SignInFirst
     actor = Actor(visitor.login, origin_of(guest.request), visitor.officer_id, visitor.grants)
-    return Visit(guest.parts, guest.request, guest.words, guest.now, visitor, actor)
+    return Visit(guest.deps, guest.request, guest.words, guest.now, visitor, actor)
 
 
 def answer(
-    parts: Parts, request: Request, handler: Callable[[Guest], Response], form: FormData | None = None
+    deps: ConsoleDependencies,
+    request: Request,
+    handler: Callable[[Guest], Response],
+    form: FormData | None = None,
 ) -> Response:
     """The handler's answer, or a page that says why there is none and keeps what was typed into the form."""
-    found = admit(parts, request, form)
+    found = admit(deps, request, form)
     return found if isinstance(found, Response) else tell(found, handler, form)
 
 
 def admit(
-    parts: Parts, request: Request, form: FormData | None = None, *, used: bool = True
+    deps: ConsoleDependencies, request: Request, form: FormData | None = None, *, used: bool = True
 ) -> Guest | Response:
     """The request with whose it is (`used` as there), or a page that says why it has to come again later."""
     try:
-        guest = guest_of(parts, request, used=used)
+        guest = guest_of(deps, request, used=used)
     except Unavailable as error:
-        return _away(Guest(parts, request, parts.words[language_of(request)], parts.clock()), error, form)
+        return _away(Guest(deps, request, deps.words[language_of(request)], deps.clock()), error, form)
     moment = guest.now.timestamp()
-    lane = guest.visitor.login if guest.visitor else lane_of(parts.key, request, origin_of(request), moment)
-    wait = parts.requests.wait(lane, moment)
+    lane = guest.visitor.login if guest.visitor else lane_of(deps.key, request, origin_of(request), moment)
+    wait = deps.requests.wait(lane, moment)
     return too_many(guest, wait) if wait else guest
 
 

@@ -14,8 +14,8 @@ from starlette.routing import Route
 from schemas.fields import SHANGHAI, midnight
 from schemas.workdays import Day, days
 from streams.console.cases import naming_of
+from streams.console.dependencies import ConsoleDependencies
 from streams.console.door import Visit, page
-from streams.console.parts import Parts
 from streams.duty.database.models import Officer
 from streams.duty.rosters.desk import plan_of
 from streams.duty.rosters.roster import Occurrence, Team
@@ -85,22 +85,22 @@ def _turn(piece: Occurrence, begin: datetime, end: datetime, names: Mapping[str,
     )
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(deps: ConsoleDependencies) -> list[Route]:
     """The routes of the roster."""
-    return [Route("/roster", page(parts, show_roster))]
+    return [Route("/roster", page(deps, show_roster))]
 
 
 def show_roster(visit: Visit) -> Response:
     """The calendar of a week."""
-    desk = visit.parts.desk()
+    desk = visit.deps.desk()
     today = visit.now.astimezone(SHANGHAI).date()
     monday = week_of(visit.request.query_params.get("week", ""), today)
     start, end = midnight(monday), midnight(monday + timedelta(days=WEEK))
-    with visit.parts.database.reading() as session:
+    with visit.deps.database.reading() as session:
         plan = plan_of(session, desk, start)
         names = {login: name for login, name in session.execute(sa.select(Officer.login, Officer.name))}
     naming = naming_of(visit)
-    roles = {rule.duty_role for rule in visit.parts.rules.values()}
+    roles = {rule.duty_role for rule in visit.deps.rules.values()}
     holes: tuple[Gap, ...] = gaps(plan, roles, start, end)
     calendar: tuple[Day, ...] = days(monday, monday + timedelta(days=WEEK - 1), desk.roster.calendar)
     return visit.render(

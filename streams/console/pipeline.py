@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 from starlette.responses import Response
 from starlette.routing import Route
 
+from streams.console.dependencies import ConsoleDependencies
 from streams.console.door import Visit, page
-from streams.console.parts import Parts
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(deps: ConsoleDependencies) -> list[Route]:
     """The routes of the pipeline."""
-    return [Route("/health", page(parts, show_health)), Route("/metrics", page(parts, show_metrics))]
+    return [Route("/health", page(deps, show_health)), Route("/metrics", page(deps, show_metrics))]
 
 
 def show_health(visit: Visit) -> Response:
     """Everything that is known, and what is not."""
-    feeds, trust = visit.parts.feeds.get(), visit.parts.trust.get()
+    feeds, trust = visit.deps.feeds.get(), visit.deps.trust.get()
     return visit.render(
         "health.html",
         active="health",
@@ -31,14 +31,14 @@ def show_health(visit: Visit) -> Response:
 
 def show_metrics(visit: Visit) -> Response:
     """The figures of the worker that watches, with the rules by what they cost."""
-    known = visit.parts.meters.get()
+    known = visit.deps.meters.get()
     meters = known.value
     rules = sorted(meters.rules, key=lambda each: (-each.seconds, each.rule)) if meters else ()
     return visit.render(
         "metrics.html",
         active="metrics",
         meters=meters,
-        costs=[(each, visit.parts.known.get(each.rule)) for each in rules],
+        costs=[(each, visit.deps.known.get(each.rule)) for each in rules],
         trouble=known.trouble,
         read=datetime.fromtimestamp(known.at, UTC) if known.at else None,
     )

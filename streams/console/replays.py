@@ -9,21 +9,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from streams.console.cases import DEEPEST, EACH, naming_of, page_number
+from streams.console.dependencies import ConsoleDependencies
 from streams.console.door import Visit, page
-from streams.console.parts import Parts
 from streams.duty.cases.replayed import find_replays, warnings_of
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(deps: ConsoleDependencies) -> list[Route]:
     """The routes of replays."""
-    return [Route("/replays", page(parts, show_replays))]
+    return [Route("/replays", page(deps, show_replays))]
 
 
 def show_replays(visit: Visit) -> Response:
     """All replays a visitor may see warnings of; with `timeline` the warnings of that one."""
-    query, regions = visit.request.query_params, visit.parts.regions
+    query, regions = visit.request.query_params, visit.deps.regions
     timeline, number = query.get("timeline", "")[:200], page_number(query.get("page", "1"))
-    with visit.parts.database.reading() as session:
+    with visit.deps.database.reading() as session:
         replays = [] if timeline else find_replays(session, visit.actor, regions)
         rows, total = (
             warnings_of(session, visit.actor, regions, timeline, EACH, (number - 1) * EACH)

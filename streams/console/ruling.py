@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from schemas.levels import BY_RANK
 from streams.console.chart import number
+from streams.console.dependencies import ConsoleDependencies
 from streams.console.door import Visit, page
-from streams.console.parts import Parts
 from streams.console.reviewed import Right
 from streams.duty.cases import queries
 from streams.watch.declare.rule import Rule
@@ -88,17 +88,17 @@ def length(seconds: float) -> str:
     return f"{number(seconds / size)} {unit}"
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(deps: ConsoleDependencies) -> list[Route]:
     """The routes of rules."""
-    return [Route("/rules", page(parts, show_rules))]
+    return [Route("/rules", page(deps, show_rules))]
 
 
 def show_rules(visit: Visit) -> Response:
     """The list; figures count what the visitor may see."""
-    with visit.parts.database.reading() as session:
-        quality = queries.rule_quality(session, visit.actor, visit.parts.regions)
-    known = visit.parts.reviews.get().value
-    roles = {id: rule.duty_role for id, rule in visit.parts.known.items()}
-    right = known.right(visit.actor, roles, visit.parts.regions) if known else {}
-    views = rule_views(visit.parts.rules, quality, right, visit.parts.known)
+    with visit.deps.database.reading() as session:
+        quality = queries.rule_quality(session, visit.actor, visit.deps.regions)
+    known = visit.deps.reviews.get().value
+    roles = {id: rule.duty_role for id, rule in visit.deps.known.items()}
+    right = known.right(visit.actor, roles, visit.deps.regions) if known else {}
+    views = rule_views(visit.deps.rules, quality, right, visit.deps.known)
     return visit.render("rules.html", active="rules", rules=views)

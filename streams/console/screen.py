@@ -15,9 +15,9 @@ from starlette.routing import Route
 from schemas.levels import LEVELS
 from schemas.regions import Regions
 from streams.console.cases import naming_of
+from streams.console.dependencies import ConsoleDependencies
 from streams.console.door import Visit, page
 from streams.console.facts import Standing
-from streams.console.parts import Parts
 from streams.console.tiles import Tile
 from streams.console.views import case_view
 from streams.duty.cases import queries
@@ -86,32 +86,32 @@ def totals(counts: Iterable[Count]) -> tuple[dict[str, int], dict[str, int]]:
     return levels, states
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(deps: ConsoleDependencies) -> list[Route]:
     """The routes of the screen and of what its figures lead to."""
     return [
-        Route("/screen", page(parts, show_screen, on_a_wall=True)),
-        Route("/indicators/{indicator}", page(parts, show_indicator)),
+        Route("/screen", page(deps, show_screen, on_a_wall=True)),
+        Route("/indicators/{indicator}", page(deps, show_indicator)),
     ]
 
 
 def show_screen(visit: Visit) -> Response:
     """The one screen: what is real, or with `drill=yes` what is for practice; the other is one number on it."""
-    parts, drill = visit.parts, visit.request.query_params.get("drill") == "yes"
-    with parts.database.reading() as session:
+    deps, drill = visit.deps, visit.request.query_params.get("drill") == "yes"
+    with deps.database.reading() as session:
         counts, others = (
-            queries.open_counts(session, visit.actor, parts.regions, drill=which)
+            queries.open_counts(session, visit.actor, deps.regions, drill=which)
             for which in (drill, not drill)
         )
         shown = queries.Filters(open=True, drill=drill)
-        newest = queries.newest_cases(session, visit.actor, parts.regions, shown, NEWEST)
+        newest = queries.newest_cases(session, visit.actor, deps.regions, shown, NEWEST)
     levels, states = totals(counts)
-    known = parts.standings.get()
+    known = deps.standings.get()
     naming = naming_of(visit)
     return visit.render(
         "screen.html",
         active="screen",
         wall=True,
-        tiles=tile_views(parts.tiles, counts, parts.regions, visit.words.language == "en"),
+        tiles=tile_views(deps.tiles, counts, deps.regions, visit.words.language == "en"),
         levels=levels,
         states=states,
         drill="yes" if drill else "no",
@@ -120,8 +120,8 @@ def show_screen(visit: Visit) -> Response:
         standings=known.value or (),
         trouble=known.trouble,
         known=known.value is not None,
-        width=(max(tile.column for tile in parts.tiles) + 1) * CELL_WIDTH,
-        height=(max(tile.row for tile in parts.tiles) + 1) * CELL_HEIGHT,
+        width=(max(tile.column for tile in deps.tiles) + 1) * CELL_WIDTH,
+        height=(max(tile.row for tile in deps.tiles) + 1) * CELL_HEIGHT,
         cell=(CELL_WIDTH - 2 * MARGIN, CELL_HEIGHT - 2 * MARGIN),
     )
 
@@ -129,7 +129,7 @@ def show_screen(visit: Visit) -> Response:
 def show_indicator(visit: Visit) -> Response:
     """One indicator in every region, best first."""
     wanted = visit.request.path_params["indicator"]
-    known = visit.parts.standings.get()
+    known = visit.deps.standings.get()
     found: Standing | None = next((each for each in known.value or () if each.id == wanted), None)
     if found is None and not known.trouble:
         raise NotFound(f"the current release shows no indicator {wanted[:100]}")

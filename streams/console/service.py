@@ -30,11 +30,11 @@ from streams.console import facts, meters
 from streams.console.accounts import Accounts
 from streams.console.app import make_console
 from streams.console.cached import Cached
+from streams.console.dependencies import ConsoleDependencies
 from streams.console.forms import FORM_SECONDS
 from streams.console.i18n import load_words
 from streams.console.live import Hub, Touched
 from streams.console.oidc import Client, Provider
-from streams.console.parts import Parts
 from streams.console.pauses import Pauses
 from streams.console.reading import Reading, knock
 from streams.console.rendering import environment
@@ -49,8 +49,8 @@ from streams.duty.cases.known_rules import published_at
 from streams.duty.database.database import Database
 from streams.duty.database.models import Case, Officer
 from streams.duty.database.sequence import settled
+from streams.duty.dependencies import DutyDependencies
 from streams.duty.home import open_home, operator
-from streams.duty.parts import Parts as ApiParts
 from streams.duty.rosters.desk import Desks
 from streams.duty.shifts.roles import active_rules, publisher_of
 from streams.http_guard import basic, guard_of
@@ -72,7 +72,7 @@ HASHING, HASHING_WAIT, HASHING_SECONDS = 2, 20, 10.0
 for browsers that are known."""
 FILES = Bound(2, 4, FORM_SECONDS), Bound(16, 32, FORM_SECONDS)
 """Files that come at once, of one officer and of all."""
-LOOKERS, ASKERS = 2, 4
+REFRESH_SLOTS, QUERY_SLOTS = 2, 4
 SWITCH_SECONDS = 0.0005
 """How long a thread that computes keeps others waiting: a request waits so after each question to the database, at
 Python's own 5 ms longer than all its work takes."""
@@ -83,7 +83,7 @@ class Console:
     """A console that is put together; to be closed after use."""
 
     app: ASGIApp
-    parts: Parts
+    deps: ConsoleDependencies
     close: Callable[[], None]
 
 
@@ -104,7 +104,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
     executor = ThreadPoolExecutor(3, "console-facts")
     regions = desks.now().regions
     metrics = f"http://{HOST}:{settings.metrics_port}/metrics"
-    parts = Parts(
+    deps = ConsoleDependencies(
         database=database,
         desk=desks.now,
         accounts=Accounts(database),
@@ -123,8 +123,8 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         meters=Cached(partial(meters.read, http, metrics, secret), METERS_SECONDS, time.time, executor),
         reviews=Cached(partial(reviews, mart), TRUST_SECONDS, time.time, executor),
         hub=Hub(partial(changes, database)),
-        lookers=asyncio.Semaphore(LOOKERS),
-        askers=asyncio.Semaphore(ASKERS),
+        refresh_slots=asyncio.Semaphore(REFRESH_SLOTS),
+        query_slots=asyncio.Semaphore(QUERY_SLOTS),
         requests=Limiter(requests),
         sign_ins=Limiter(SIGN_INS),
         places=Limiter(PLACE_SIGN_INS),
@@ -139,7 +139,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         provider=_provider(settings, http),
     )
     api = make_api(
-        ApiParts(
+        DutyDependencies(
             database,
             desks,
             clock,
@@ -157,7 +157,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         mart.close()
         database.close()
 
-    return Console(make_console(parts, guard_of(settings), api), parts, close)
+    return Console(make_console(deps, guard_of(settings), api), deps, close)
 
 
 def ensure_administrator(settings: Settings, database: Database, desks: Desks, now: datetime) -> None:
@@ -229,13 +229,13 @@ def _provider(settings: Settings, http: httpx.Client) -> Provider | None:
 class Server(uvicorn.Server):
     """A server that ends the streams of live pages when it is told to stop; else it would wait for them."""
 
-    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
+    def __init__(self, config: uvicorn.Config, deps: ConsoleDependencies) -> None:
         super().__init__(config)
-        self._parts = parts
+        self._deps = deps
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM or SIGINT came."""
-        self._parts.hub.stop()
+        self._deps.hub.stop()
         super().handle_exit(sig, frame)
 
 
@@ -252,7 +252,7 @@ def make_server(console: Console, proxy: str = "") -> Server:
         lifespan="on",
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    return Server(config, console.parts)
+    return Server(config, console.deps)
 
 
 def listen(port: int) -> socket.socket:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from streams.bounded import Crowded
 from streams.console.accounts import LIFE, SignInRefused
+from streams.console.dependencies import ConsoleDependencies
 from streams.console.door import (
     CROWDED,
     LANGUAGE_COOKIE,
@@ -33,7 +34,6 @@ from streams.console.forms import check_length, form_of
 from streams.console.i18n import LANGUAGES
 from streams.console.lanes import DEVICE_COOKIE, Device, device_cookie, device_of
 from streams.console.oidc import IdentityRefused, Pending
-from streams.console.parts import Parts
 
 log = logging.getLogger("liaowang.console")
 
@@ -43,15 +43,15 @@ OIDC_SECONDS = 600
 YEAR = 365 * 86400
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(deps: ConsoleDependencies) -> list[Route]:
     """The routes of signing in."""
     return [
-        Route("/sign-in", open_door(parts, show)),
-        Route("/sign-in", _submit(parts), methods=["POST"]),
-        Route("/sign-out", action(parts, sign_out), methods=["POST"]),
-        Route("/language/{language}", open_door(parts, choose_language)),
-        Route("/oidc/begin", open_door(parts, begin)),
-        Route("/oidc/callback", open_door(parts, finish)),
+        Route("/sign-in", open_door(deps, show)),
+        Route("/sign-in", _submit(deps), methods=["POST"]),
+        Route("/sign-out", action(deps, sign_out), methods=["POST"]),
+        Route("/language/{language}", open_door(deps, choose_language)),
+        Route("/oidc/begin", open_door(deps, begin)),
+        Route("/oidc/callback", open_door(deps, finish)),
     ]
 
 
@@ -61,25 +61,25 @@ def show(guest: Guest, fault: str = "", login: str = "", status: int = 200) -> R
     if guest.visitor is not None:
         return go(path)
     token = guest.request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(24)
-    oidc = guest.parts.provider is not None
+    oidc = guest.deps.provider is not None
     reply = guest.render("sign_in.html", status, fault=fault, login=login, next=path, csrf=token, oidc=oidc)
     _keep(guest, reply, FORM_COOKIE, token, samesite="strict")
     return reply
 
 
-def _submit(parts: Parts) -> Any:
+def _submit(deps: ConsoleDependencies) -> Any:
     """The endpoint that takes the form: there is no session yet, so its token is compared with a cookie's."""
 
     async def endpoint(request: Request) -> Response:
         check_length(request)
         async with form_of(request, max_files=0, max_fields=10) as form:
             check_csrf(request, str(form.get("csrf", "")), request.cookies.get(FORM_COOKIE, ""))
-            known = _own_device(parts, request, _login(form))
+            known = _own_device(deps, request, _login(form))
             try:
-                async with (parts.known_hashing if known else parts.hashing).one():
-                    return await run_in_threadpool(answer, parts, request, lambda guest: sign_in(guest, form))
+                async with (deps.known_hashing if known else deps.hashing).one():
+                    return await run_in_threadpool(answer, deps, request, lambda guest: sign_in(guest, form))
             except Crowded:
-                return await run_in_threadpool(answer, parts, request, lambda guest: too_many(guest, CROWDED))
+                return await run_in_threadpool(answer, deps, request, lambda guest: too_many(guest, CROWDED))
 
     return endpoint
 
@@ -88,16 +88,16 @@ def sign_in(guest: Guest, form: FormData) -> Response:
     """Sign in with a password. Tries are limited by login and place; nobody's tries lock others out."""
     login, password = _login(form), str(form.get("password", ""))
     moment, place = guest.now.timestamp(), place_of(guest, login)
-    wait = guest.parts.pauses.wait(login, place, moment) or _tries(guest.parts, login, place, moment)
+    wait = guest.deps.pauses.wait(login, place, moment) or _tries(guest.deps, login, place, moment)
     if wait:
         return too_many(guest, wait)
     try:
-        token = guest.parts.accounts.sign_in(login, password, guest.now)
+        token = guest.deps.accounts.sign_in(login, password, guest.now)
     except SignInRefused as refused:
-        guest.parts.pauses.failed(login, place, moment)
+        guest.deps.pauses.failed(login, place, moment)
         log.warning("sign-in of %.64r refused from %s: %s", login, origin_of(guest.request), refused.reason)
         return show(guest, refused.reason, login, 403)
-    guest.parts.pauses.succeeded(login, place)
+    guest.deps.pauses.succeeded(login, place)
     log.info("%s signed in from %s", login, origin_of(guest.request))
     return _signed_in(guest, login, token, str(form.get("next", "/")))
 
@@ -106,34 +106,34 @@ def _login(form: FormData) -> str:
     return str(form.get("login", "")).strip()[:LONGEST_LOGIN]
 
 
-def _tries(parts: Parts, login: str, place: str, moment: float) -> float:
+def _tries(deps: ConsoleDependencies, login: str, place: str, moment: float) -> float:
     """Seconds until a try of this login may be made at this place, whose other logins have a wider bound.
 
     A place without tries left remembers nothing of the logins that are invented there; a login without tries left
     costs its place none.
     """
-    if wait := parts.places.until(place, moment) or parts.sign_ins.wait(f"{login} {place}", moment):
+    if wait := deps.places.until(place, moment) or deps.sign_ins.wait(f"{login} {place}", moment):
         return wait
-    return parts.places.wait(place, moment)
+    return deps.places.wait(place, moment)
 
 
 def place_of(guest: Guest, login: str) -> str:
     """Where tries for this login are counted: the browser he has signed in with before, else the address."""
-    known = _own_device(guest.parts, guest.request, login)
+    known = _own_device(guest.deps, guest.request, login)
     return known.lane if known else origin_of(guest.request)
 
 
-def _own_device(parts: Parts, request: Request, login: str) -> Device | None:
+def _own_device(deps: ConsoleDependencies, request: Request, login: str) -> Device | None:
     """The browser, where it is one in which this very officer has signed in before."""
-    device = device_of(parts.key, request)
+    device = device_of(deps.key, request)
     return device if device and device.login == login else None
 
 
 def sign_out(visit: Visit, _: FormData) -> Response:
     """End the session, here and on the server."""
-    visit.parts.accounts.sign_out(visit.request.cookies.get(visit.parts.cookie, ""))
+    visit.deps.accounts.sign_out(visit.request.cookies.get(visit.deps.cookie, ""))
     reply = go("/sign-in")
-    reply.delete_cookie(visit.parts.cookie)
+    reply.delete_cookie(visit.deps.cookie)
     return reply
 
 
@@ -148,7 +148,7 @@ def choose_language(guest: Guest) -> Response:
 
 def begin(guest: Guest) -> Response:
     """Send the browser to the provider; what comes back is checked against a signed cookie."""
-    provider = guest.parts.provider
+    provider = guest.deps.provider
     if provider is None:
         return guest.message(guest.words("not_found"), guest.words("not_found_text"), 404)
     path = local_path(guest.request.query_params.get("next", "/"))
@@ -157,21 +157,21 @@ def begin(guest: Guest) -> Response:
     except IdentityRefused as refused:
         return _not_by_oidc(guest, refused)
     reply = RedirectResponse(address, 303)
-    kept = _serializer(guest.parts).dumps([pending.as_json(), int(guest.now.timestamp()) + OIDC_SECONDS])
+    kept = _serializer(guest.deps).dumps([pending.as_json(), int(guest.now.timestamp()) + OIDC_SECONDS])
     _keep(guest, reply, OIDC_COOKIE, kept, max_age=OIDC_SECONDS, path="/oidc")
     return reply
 
 
 def finish(guest: Guest) -> Response:
     """The provider sends the browser back: verify who it is, and open a session for the officer."""
-    provider = guest.parts.provider
+    provider = guest.deps.provider
     try:
-        fields, until = _serializer(guest.parts).loads(guest.request.cookies.get(OIDC_COOKIE, ""))
+        fields, until = _serializer(guest.deps).loads(guest.request.cookies.get(OIDC_COOKIE, ""))
         if provider is None or guest.now.timestamp() >= until:
             raise IdentityRefused("the sign-in took too long")
         pending = Pending(**fields)
         identity = provider.finish(pending, dict(guest.request.query_params), guest.now)
-        login, token = guest.parts.accounts.sign_in_outside(
+        login, token = guest.deps.accounts.sign_in_outside(
             identity.issuer, identity.subject, identity.login, guest.now
         )
     except (BadData, IdentityRefused, SignInRefused) as refused:
@@ -191,11 +191,11 @@ def _not_by_oidc(guest: Guest, refused: Exception) -> Response:
 def _signed_in(guest: Guest, login: str, token: str, path: str) -> Response:
     """Go on with a session, in a browser that is known from now on."""
     reply = go(local_path(path))
-    _keep(guest, reply, guest.parts.cookie, token, max_age=int(LIFE.total_seconds()))
-    known = device_of(guest.parts.key, guest.request)
+    _keep(guest, reply, guest.deps.cookie, token, max_age=int(LIFE.total_seconds()))
+    known = device_of(guest.deps.key, guest.request)
     if known is None or known.login != login:
         known = Device(login, secrets.token_urlsafe(12))
-    _keep(guest, reply, DEVICE_COOKIE, device_cookie(guest.parts.key, known), max_age=YEAR)
+    _keep(guest, reply, DEVICE_COOKIE, device_cookie(guest.deps.key, known), max_age=YEAR)
     reply.delete_cookie(FORM_COOKIE)
     reply.delete_cookie(OIDC_COOKIE, path="/oidc")
     return reply
@@ -208,5 +208,5 @@ def _keep(guest: Guest, reply: Response, name: str, value: str, **how: Any) -> N
     reply.set_cookie(name, value, **given)
 
 
-def _serializer(parts: Parts) -> URLSafeSerializer:
-    return URLSafeSerializer(parts.key, salt="liaowang.oidc")
+def _serializer(deps: ConsoleDependencies) -> URLSafeSerializer:
+    return URLSafeSerializer(deps.key, salt="liaowang.oidc")

@@ -27,10 +27,10 @@ from streams.duty.background.roster_check import RosterCheck
 from streams.duty.cases.known_rules import published_at
 from streams.duty.cases.liveness import Liveness, look_at
 from streams.duty.cases.publisher import Publisher
+from streams.duty.dependencies import DutyDependencies, utc_now
 from streams.duty.faults import SetAside
 from streams.duty.home import open_home
 from streams.duty.inbox.reader import Reader
-from streams.duty.parts import Parts, utc_now
 from streams.duty.pulse import Pulse
 from streams.duty.shifts.holes import Holes
 from streams.duty.shifts.roles import active_rules, publisher_of, roles_of
@@ -76,7 +76,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     pulse = Pulse(heartbeat(settings, "duty"), time.monotonic, ("reader", "publisher", "escalation"))
     waits = Waits(settings.home, "duty", time.time)
     published = published_at(settings.kafka)
-    parts = Parts(
+    deps = DutyDependencies(
         database,
         desks,
         clock,
@@ -88,7 +88,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     reader = Reader(
         settings,
         "duty",
-        CaseInbox(parts, aside, Liveness(look_at(settings.kafka))),
+        CaseInbox(deps, aside, Liveness(look_at(settings.kafka))),
         _nothing,
         time.monotonic,
         rng,
@@ -105,11 +105,11 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     roles, holes = LiveNames(lambda: roles_of(rules.values())), Holes(in_use(settings).feeds)
     try:
         await together(
-            api=serve(Guarded(make_api(parts), guard_of(settings)), listener, stop, settings.trusted_proxy),
+            api=serve(Guarded(make_api(deps), guard_of(settings)), listener, stop, settings.trusted_proxy),
             reader=reader.run(stop),
             publisher=publisher.run(stop),
             escalation=tick(
-                parts,
+                deps,
                 roles,
                 stop,
                 aside=aside,
@@ -160,7 +160,7 @@ def listen(port: int, setting: str) -> socket.socket:
 
 
 async def tick(
-    parts: Parts,
+    deps: DutyDependencies,
     roles: Collection[str],
     stop: asyncio.Event,
     *,
@@ -181,9 +181,9 @@ async def tick(
         held=held,
     )
     advancing, letting_go, checking = (
-        Advancing(parts, aside),
-        LettingGo(parts, aside),
-        RosterCheck(parts, roles, aside, holes),
+        Advancing(deps, aside),
+        LettingGo(deps, aside),
+        RosterCheck(deps, roles, aside, holes),
     )
     while not stop.is_set():
         beat()

@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 
 from dagster_project.build.index import load_indexes
-from dagster_project.orchestrate.table_pipeline import Shop
+from dagster_project.orchestrate.table_pipeline import TablePipeline
 from dagster_project.share.open_lineage.events import run_id
 from dagster_project.share.open_lineage.post import FOLDER, Post, tables_of
 from deploy.ports import free_port
@@ -68,9 +68,11 @@ RUN_EVENT = {
 """What the standard (2-0-2) demands of a run event."""
 
 
-def shop(house: House, home: Path, url: str = "") -> Shop:
+def pipeline(house: House, home: Path, url: str = "") -> TablePipeline:
     settings = replace(house.settings, home=home, openlineage_url=url)
-    return Shop(settings, CONTRACTS, INDICATORS, lambda table, what: None, post=Post(settings, TABLES))
+    return TablePipeline(
+        settings, CONTRACTS, INDICATORS, lambda table, what: None, post=Post(settings, TABLES)
+    )
 
 
 def told(home: Path) -> list[dict[str, Any]]:
@@ -88,7 +90,7 @@ def states(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 def test_a_build_its_gate_and_its_release_are_told(house: House, tmp_path: Path) -> None:
     house.land(reading("a", DAY, 30), reading("b", DAY, 40))
-    attempt, made = house.attempt(), shop(house, tmp_path)
+    attempt, made = house.attempt(), pipeline(house, tmp_path)
     made.feed(house.warehouse, AIR, attempt, LOG)
     made.publish(house.warehouse, attempt)
     events = told(tmp_path)
@@ -118,7 +120,7 @@ def test_a_build_its_gate_and_its_release_are_told(house: House, tmp_path: Path)
 
 def test_what_did_not_pass_is_a_fail_that_names_the_expectation(house: House, tmp_path: Path) -> None:
     house.land(reading("a", DAY, 30), reading("b", DAY, 5000))
-    attempt, made = house.attempt(), shop(house, tmp_path)
+    attempt, made = house.attempt(), pipeline(house, tmp_path)
     made.feed(house.warehouse, AIR, attempt, LOG)
     made.publish(house.warehouse, attempt)
     events = told(tmp_path)
@@ -138,7 +140,7 @@ def test_what_did_not_pass_is_a_fail_that_names_the_expectation(house: House, tm
 def test_what_could_not_be_built_is_a_fail(house: House, tmp_path: Path) -> None:
     house.land(reading("a", DAY, 30))
     wider = replace(AIR, fields=(*AIR.fields, Field("ozone", "number")))
-    _, judged = shop(house, tmp_path).feed(house.warehouse, wider, house.attempt(), LOG)
+    _, judged = pipeline(house, tmp_path).feed(house.warehouse, wider, house.attempt(), LOG)
     assert not judged.passed
     (start, fail) = told(tmp_path)
     assert (start["eventType"], fail["eventType"]) == ("START", "FAIL")
@@ -205,7 +207,7 @@ def catalogue() -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
 def test_a_catalogue_is_sent_what_the_file_has(house: House, tmp_path: Path) -> None:
     house.land(reading("a", DAY, 30))
     with catalogue() as (url, got):
-        shop(house, tmp_path, url).feed(house.warehouse, AIR, house.attempt(), LOG)
+        pipeline(house, tmp_path, url).feed(house.warehouse, AIR, house.attempt(), LOG)
     assert [event for _, event in got] == told(tmp_path)
     assert {path for path, _ in got} == {"/api/v1/lineage"}
 
@@ -215,7 +217,7 @@ def test_a_catalogue_that_is_away_stops_no_build_and_is_said_once(
 ) -> None:
     house.land(reading("a", DAY, 30))
     with caplog.at_level("WARNING", "liaowang.openlineage"):
-        made = shop(house, tmp_path, f"http://127.0.0.1:{free_port()}")
+        made = pipeline(house, tmp_path, f"http://127.0.0.1:{free_port()}")
         _, judged = made.feed(house.warehouse, AIR, house.attempt(), LOG)
     assert judged.passed and len(told(tmp_path)) == 4
     (record,) = [record for record in caplog.records if record.name == "liaowang.openlineage"]

@@ -15,7 +15,7 @@ from dagster_project.orchestrate.instance import prepare_instance
 from dagster_project.orchestrate.late import make_late
 from dagster_project.orchestrate.project import make_definitions
 from dagster_project.orchestrate.runs import run_span
-from dagster_project.orchestrate.table_pipeline import Shop
+from dagster_project.orchestrate.table_pipeline import TablePipeline
 from schemas.fields import SHANGHAI
 from tests.dagster_project.house import AIR, CASES, CONTRACTS, HEALTH, INDICATORS, Event, House, reading
 
@@ -87,7 +87,7 @@ def test_the_job_builds_exactly_what_is_concerned_as_one_child_release(house: Ho
 
 
 def test_the_sensor_gathers_what_comes_within_an_hour(house: House) -> None:
-    _, sensor = make_late(Shop(house.settings, CONTRACTS, INDICATORS, lambda table, what: None))
+    _, sensor = make_late(TablePipeline(house.settings, CONTRACTS, INDICATORS, lambda table, what: None))
     today = datetime.now(SHANGHAI).date()
     day = today - timedelta(days=5)
     house.now = datetime.now(UTC)

@@ -25,7 +25,7 @@ from dagster_project.build.reopened_days import reopened
 from dagster_project.build.unbuilt_days import pending
 from dagster_project.days.attempt import BUILD, LATE, Attempt, begin
 from dagster_project.days.spans import Span
-from dagster_project.orchestrate.table_pipeline import Shop
+from dagster_project.orchestrate.table_pipeline import TablePipeline
 from dagster_project.warehouse import Warehouse
 from schemas.contract import Contract, load_contracts
 from schemas.settings import Settings
@@ -161,14 +161,14 @@ class Night:
         self._open = open
         indicators, indexes = _indicators()
         contracts = _narrower(_contracts())
-        self._shop = Shop(settings, contracts, indicators, lambda table, what: None, indexes)
+        self._pipeline = TablePipeline(settings, contracts, indicators, lambda table, what: None, indexes)
         self.plans: Rows = {"pending": [], "reopened": []}
 
     def build(self, number: int) -> None:
         """One of the parts: the first two by their span, the last by what is reopened."""
-        contracts, now = list(self._shop.contracts.values()), PARTS[number]
+        contracts, now = list(self._pipeline.contracts.values()), PARTS[number]
         waiting = pending(self._open, contracts)
-        again = reopened(self._open, contracts, self._shop.figured, now.date())
+        again = reopened(self._open, contracts, self._pipeline.figured, now.date())
         self.plans["pending"] += [_line((number, *sorted(waiting)))]
         for name, days in {
             **again.feeds,
@@ -182,12 +182,12 @@ class Night:
         self._release(begin(self._open, f"part-{number}", span, contracts, now, kind, chosen))
 
     def _release(self, attempt: Attempt) -> None:
-        shop = self._shop
-        for contract in shop.contracts.values():
-            shop.feed(self._open, contract, attempt, log)
-        for indicator in shop.figured:
-            shop.figures(self._open, indicator, attempt, log)
-        shop.publish(self._open, attempt)
+        pipeline = self._pipeline
+        for contract in pipeline.contracts.values():
+            pipeline.feed(self._open, contract, attempt, log)
+        for indicator in pipeline.figured:
+            pipeline.figures(self._open, indicator, attempt, log)
+        pipeline.publish(self._open, attempt)
 
 
 def _narrower(contracts: Mapping[str, Contract]) -> dict[str, Contract]:

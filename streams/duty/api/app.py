@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from streams.duty.api import attachments, cases, docs, officers, replays, rosters, silences, warnings
 from streams.duty.api.front import Front
 from streams.duty.api.problems import Problem, install
-from streams.duty.parts import Parts, parts_of
+from streams.duty.dependencies import DutyDependencies, dependencies_of
 from streams.http_guard import OK, UNWELL
 
 log = logging.getLogger("liaowang.duty")
@@ -19,7 +19,7 @@ log = logging.getLogger("liaowang.duty")
 VERSION = "1.0.0"
 
 
-def make_api(parts: Parts) -> FastAPI:
+def make_api(deps: DutyDependencies) -> FastAPI:
     """The API on these parts."""
     app = FastAPI(
         title="Liaowang duty",
@@ -28,8 +28,8 @@ def make_api(parts: Parts) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.parts = parts
-    app.add_middleware(Front, parts=parts)
+    app.state.deps = deps
+    app.add_middleware(Front, deps=deps)
     for part in (cases, attachments, rosters, silences, officers, warnings, replays):
         app.include_router(part.router)
     install(app)
@@ -42,7 +42,7 @@ def make_api(parts: Parts) -> FastAPI:
 
 def health(request: Request, response: Response) -> dict[str, str]:
     """It is up; 503 where a part of the service stands still, which the log names."""
-    still = parts_of(request).still()
+    still = dependencies_of(request).still()
     if still:
         log.warning("no turn lately: %s", ", ".join(still))
         response.status_code = 503

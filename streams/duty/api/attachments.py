@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from streams.duty.api.cases import attachment_view
 from streams.duty.api.problems import responses
 from streams.duty.cases import attachments
-from streams.duty.parts import Id, IdempotencyKey, Who, once
+from streams.duty.dependencies import Id, IdempotencyKey, Who, once
 
 router = APIRouter(prefix="/api/v1", tags=["cases"], responses=responses(400, 401, 404, 422, 429, 503))
 
@@ -62,7 +62,7 @@ def attach(
 )
 def fetch(who: Who, case_id: Id, attachment_id: Id) -> Response:
     """The bytes as they were attached."""
-    with who.parts.database.reading() as session:
+    with who.deps.database.reading() as session:
         found = attachments.content_of(session, who.desk, who.actor, case_id, attachment_id)
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name, safe='')}",

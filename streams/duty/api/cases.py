@@ -28,7 +28,7 @@ from streams.duty.cases.queries import (
 )
 from streams.duty.cases.service import visible
 from streams.duty.database.models import Attachment, Case
-from streams.duty.parts import Asking, Id, IdempotencyKey, Who, once
+from streams.duty.dependencies import Id, IdempotencyKey, RequestContext, Who, once
 from streams.duty.refusals import NotFound
 from streams.duty.wording import LINES, SAID, TEXT_LENGTH
 
@@ -131,7 +131,7 @@ def list_cases(
         text=q,
         drill=drill,
     )
-    with who.parts.database.reading() as session:
+    with who.deps.database.reading() as session:
         page = find_cases(session, who.actor, who.desk.regions, filters, limit, offset)
         items = [case_view(case) for case in page.items]
     if offset + limit < page.total:
@@ -142,12 +142,12 @@ def list_cases(
 @router.get("/cases/{case_id}", summary="One case with its audit", responses=responses(404))
 def get_case(who: Who, case_id: Id) -> dict[str, Any]:
     """The case, its entries, attachments and follow-up cases, and what the bearer may do with it now."""
-    with who.parts.database.reading() as session:
+    with who.deps.database.reading() as session:
         case = visible(session, who.desk, who.actor, case_id)
         return full_view(session, who, case)
 
 
-def full_view(session: Session, who: Asking, case: Case) -> dict[str, Any]:
+def full_view(session: Session, who: RequestContext, case: Case) -> dict[str, Any]:
     """A case with all that belongs to it."""
     follow_ups = find_cases(session, who.actor, who.desk.regions, Filters(origin=case.id), limit=500).items
     return {
@@ -176,7 +176,7 @@ Change = Callable[..., Case]
 
 
 def _change(
-    who: Asking, request: Request, key: str | None, case_id: int, body: Asked, verb: Change
+    who: RequestContext, request: Request, key: str | None, case_id: int, body: Asked, verb: Change
 ) -> JSONResponse:
     given = body.model_dump()
 
@@ -271,7 +271,7 @@ def feedback(who: Who, request: Request, case_id: Id, body: Feedback, key: Idemp
 @router.get("/counts", summary="Open cases by region, level and state")
 def counts(who: Who) -> dict[str, Any]:
     """What the bearer may see of it; cases of replays and drills stand apart."""
-    with who.parts.database.reading() as session:
+    with who.deps.database.reading() as session:
         found, drills = (
             open_counts(session, who.actor, who.desk.regions, drill=drill) for drill in (False, True)
         )
@@ -281,7 +281,7 @@ def counts(who: Who) -> dict[str, Any]:
 @router.get("/rules", summary="What became of each rule's warnings")
 def rules(who: Who) -> dict[str, Any]:
     """Cases, open ones, verdicts by rule."""
-    with who.parts.database.reading() as session:
+    with who.deps.database.reading() as session:
         found = rule_quality(session, who.actor, who.desk.regions)
     return {"items": [{**row, "last_opened": moment(row["last_opened"])} for row in found]}
 
@@ -289,13 +289,13 @@ def rules(who: Who) -> dict[str, Any]:
 @router.get("/changes", summary="Which cases changed since an entry")
 def changes(who: Who, since: Annotated[int, Query(ge=0, le=2**53 - 1)] = 0) -> dict[str, Any]:
     """The latest entry's number, and the cases with entries after `since` that the bearer may see."""
-    with who.parts.database.reading() as session:
+    with who.deps.database.reading() as session:
         latest, cases = changes_since(session, since)
         seen = [case for case in cases if _seen(session, who, case)]
     return {"latest": latest, "cases": seen}
 
 
-def _seen(session: Session, who: Asking, case_id: Id) -> bool:
+def _seen(session: Session, who: RequestContext, case_id: Id) -> bool:
     try:
         visible(session, who.desk, who.actor, case_id)
     except NotFound:

@@ -20,7 +20,7 @@ from schemas.errors import LiaowangError
 from streams.bounded import Bound, Crowded, Shares
 from streams.duty.api.problems import answer_to, problem
 from streams.duty.cases.attachments import LARGEST
-from streams.duty.parts import Asking, Parts, identify, token_of
+from streams.duty.dependencies import DutyDependencies, RequestContext, identify, token_of
 from streams.duty.refusals import TooLarge, TooSlow
 from streams.http_guard import READING
 
@@ -38,8 +38,8 @@ _ATTACHING = re.compile(r"/api/v1/cases/[^/]+/attachments/?")
 class Front:
     """The API behind it gets requests of those who are known, of a bounded length."""
 
-    def __init__(self, app: ASGIApp, parts: Parts) -> None:
-        self._app, self._parts = app, parts
+    def __init__(self, app: ASGIApp, deps: DutyDependencies) -> None:
+        self._app, self._deps = app, deps
         self._bodies, self._files = Shares(*BODIES), Shares(*FILES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,11 +57,11 @@ class Front:
         except LiaowangError as error:
             await _closing(answer_to(error))(scope, receive, send)
 
-    async def _admit(self, scope: Scope) -> tuple[Asking, int]:
+    async def _admit(self, scope: Scope) -> tuple[RequestContext, int]:
         """Identify who asks, and say how many bytes he may send."""
         request = Request(scope)
-        asked = await run_in_threadpool(identify, self._parts, request, token_of(request))
-        scope.setdefault("state", {})["asking"] = asked
+        asked = await run_in_threadpool(identify, self._deps, request, token_of(request))
+        scope.setdefault("state", {})["request_context"] = asked
         most = LARGEST + FORM if _ATTACHING.fullmatch(scope["path"]) else MOST
         length = request.headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:20]) > most:

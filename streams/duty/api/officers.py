@@ -16,7 +16,7 @@ from streams.duty.api.cases import Login, Region
 from streams.duty.api.problems import responses
 from streams.duty.cases import leaving
 from streams.duty.database.models import Officer
-from streams.duty.parts import Asking, IdempotencyKey, Who, once
+from streams.duty.dependencies import IdempotencyKey, RequestContext, Who, once
 from streams.duty.refusals import Forbidden
 from streams.duty.wording import EMAIL, NAME_LENGTH, PHONE, SAID_IN_LINE
 
@@ -63,7 +63,7 @@ def list_officers(asked: Who) -> dict[str, Any]:
     """Login, name, roles; phone and e-mail only where the bearer administers all their regions."""
     if not asked.actor.grants:
         raise Forbidden(f"{asked.actor.who} holds no role")
-    with asked.parts.database.reading() as session:
+    with asked.deps.database.reading() as session:
         found = session.scalars(sa.select(Officer).order_by(Officer.login)).all()
         return {"items": [officer_view(asked, each) for each in found]}
 
@@ -145,7 +145,7 @@ def set_active(
     return once(asked, key, request, body.model_dump(), act)
 
 
-def officer_view(asked: Asking, officer: Officer) -> dict[str, Any]:
+def officer_view(asked: RequestContext, officer: Officer) -> dict[str, Any]:
     """An officer as JSON values, contact details for administrators only."""
     grants = officers.grants_of(officer)
     shown: dict[str, Any] = {

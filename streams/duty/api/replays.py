@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from streams.duty.api.cases import Limit, Offset
 from streams.duty.api.problems import responses
 from streams.duty.cases.replayed import find_replays, replay_view, replayed_view, warnings_of
-from streams.duty.parts import Who
+from streams.duty.dependencies import Who
 
 router = APIRouter(prefix="/api/v1", tags=["replays"], responses=responses(400, 401, 422, 429, 503))
 Timeline = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
@@ -18,7 +18,7 @@ Timeline = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00]
 @router.get("/replays", summary="Replays whose warnings opened no case")
 def replays(asked: Who) -> dict[str, Any]:
     """The latest first, each with its number of warnings by level; what the bearer may see."""
-    with asked.parts.database.reading() as session:
+    with asked.deps.database.reading() as session:
         found = find_replays(session, asked.actor, asked.desk.regions)
     return {"items": [replay_view(each) for each in found]}
 
@@ -33,7 +33,7 @@ def warnings(
     offset: Offset = 0,
 ) -> dict[str, Any]:
     """Its transitions in order of time: items, total, limit, offset; header `Link` names the next page."""
-    with asked.parts.database.reading() as session:
+    with asked.deps.database.reading() as session:
         found, total = warnings_of(session, asked.actor, asked.desk.regions, timeline, limit, offset)
     if offset + limit < total:
         response.headers["Link"] = f'<{request.url.include_query_params(offset=offset + limit)}>; rel="next"'

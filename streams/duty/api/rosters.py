@@ -15,7 +15,7 @@ from schemas.workdays import days
 from streams.duty.accounts.officers import find
 from streams.duty.api.cases import Login, Text
 from streams.duty.api.problems import responses
-from streams.duty.parts import Asking, Id, IdempotencyKey, Who, once, reader
+from streams.duty.dependencies import Id, IdempotencyKey, RequestContext, Who, once, reader
 from streams.duty.refusals import Forbidden, NotFound
 from streams.duty.shifts import questions, substitutes
 from streams.duty.shifts.holes import holes, views
@@ -82,7 +82,7 @@ def who(asked: Who, role: Role, region: RegionCode, at: Time | None = None) -> d
     """County, then city, then province; `hole` where nobody is. Without `at`: now."""
     _belongs(asked)
     moment = sane(at or asked.now)
-    with asked.parts.database.reading() as session:
+    with asked.deps.database.reading() as session:
         return questions.answer(session, asked.desk, role, region, moment)
 
 
@@ -97,7 +97,7 @@ def shifts(
 ) -> dict[str, Any]:
     """Turns with overrides, swaps and holidays applied, in order of time."""
     _belongs(asked)
-    with asked.parts.database.reading() as session:
+    with asked.deps.database.reading() as session:
         found = questions.turns_between(
             session,
             asked.desk,
@@ -147,8 +147,8 @@ def list_holes(
     """Holes of the coming days."""
     _belongs(asked)
     span = ahead or asked.desk.roster.look_ahead
-    with asked.parts.database.reading() as session:
-        found = holes(session, asked.desk, roles_of(asked.parts.rules.values()), asked.now, span)
+    with asked.deps.database.reading() as session:
+        found = holes(session, asked.desk, roles_of(asked.deps.rules.values()), asked.now, span)
     return {"items": views(found, asked.now), "days": span}
 
 
@@ -156,7 +156,7 @@ def list_holes(
 def overrides(asked: Who, team: Annotated[str, Query(max_length=64)] = "") -> dict[str, Any]:
     """Those that are not over, the withdrawn included, of teams whose cases the bearer may see, and his own."""
     _belongs(asked)
-    with asked.parts.database.reading() as session:
+    with asked.deps.database.reading() as session:
         found = substitutes.overrides_of(session, asked.desk, asked.actor, asked.now, team)
         return {"items": [questions.override_view(each) for each in found]}
 
@@ -215,7 +215,7 @@ def handovers(asked: Who, team: Annotated[str, Query(min_length=1, max_length=64
     """The newest first: of teams whose cases the bearer may see, and those he gave or took himself."""
     _belongs(asked)
     substitutes.team_named(asked.desk, team)
-    with asked.parts.database.reading() as session:
+    with asked.deps.database.reading() as session:
         found = substitutes.handovers_of(session, asked.desk, asked.actor, team)
         return {"items": [questions.handover_view(session, each) for each in found]}
 
@@ -234,7 +234,7 @@ def team_calendar(request: Request, team: str, token: CalendarToken = "") -> Res
     """ICalendar (RFC 5545): a month back, half a year ahead."""
     asked = _calendar_reader(request, token)
     substitutes.team_named(asked.desk, team)
-    with asked.parts.database.reading() as session:
+    with asked.deps.database.reading() as session:
         return _ics(questions.calendar(session, asked.desk, asked.now, team=team))
 
 
@@ -247,18 +247,18 @@ def team_calendar(request: Request, team: str, token: CalendarToken = "") -> Res
 def officer_calendar(request: Request, login: str, token: CalendarToken = "") -> Response:
     """ICalendar (RFC 5545): a month back, half a year ahead."""
     asked = _calendar_reader(request, token)
-    with asked.parts.database.reading() as session:
+    with asked.deps.database.reading() as session:
         find(session, login)
         return _ics(questions.calendar(session, asked.desk, asked.now, login=login))
 
 
-def _calendar_reader(request: Request, token: str) -> Asking:
+def _calendar_reader(request: Request, token: str) -> RequestContext:
     asked = reader(request, "calendar", token)
     _belongs(asked)
     return asked
 
 
-def _belongs(asked: Asking) -> None:
+def _belongs(asked: RequestContext) -> None:
     """Rosters are for officers with any role at all."""
     if not asked.actor.grants:
         raise Forbidden(f"{asked.actor.who} holds no role")

@@ -18,8 +18,8 @@ from streams.duty.api.rosters import sane
 from streams.duty.cases.known_rules import Published, known_rules
 from streams.duty.cases.queries import moment
 from streams.duty.database.models import Silence
+from streams.duty.dependencies import Id, IdempotencyKey, RequestContext, Who, once
 from streams.duty.notify import silencing
-from streams.duty.parts import Asking, Id, IdempotencyKey, Who, once
 from streams.duty.refusals import Forbidden, NotNow
 from streams.duty.wording import LINES, REASON_LENGTH
 
@@ -50,7 +50,7 @@ def silences(
     """The newest first; those that concern a region in which the bearer holds a role."""
     if not asked.actor.grants:
         raise Forbidden(f"{asked.actor.who} holds no role")
-    with asked.parts.database.reading() as session:
+    with asked.deps.database.reading() as session:
         found = silencing.list_silences(
             session, asked.now, all=over, actor=asked.actor, regions=asked.desk.regions
         )
@@ -63,7 +63,7 @@ def add_silence(asked: Who, request: Request, body: SilenceAsked, key: Idempoten
     for each in (body.starts, body.ends):
         sane(each)
 
-    known = known_rules(asked.parts.database, _published(asked), body.rules, asked.parts.rules.keys())
+    known = known_rules(asked.deps.database, _published(asked), body.rules, asked.deps.rules.keys())
 
     def act(session: Session) -> dict[str, Any]:
         made = silencing.add_silence(
@@ -84,12 +84,12 @@ def add_silence(asked: Who, request: Request, body: SilenceAsked, key: Idempoten
     return once(asked, key, request, body.model_dump(mode="json"), act, 201)
 
 
-def _published(asked: Asking) -> Published:
+def _published(asked: RequestContext) -> Published:
     """What was published, NotNow where the broker is away: the database is not."""
 
     def read() -> Collection[str]:
         try:
-            return asked.parts.published()
+            return asked.deps.published()
         except Unavailable as error:
             why = f"{error}; whether these rules were published is not known, try again"
             raise NotNow(why, "rules") from error

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from streams.duty.api.problems import responses
-from streams.duty.parts import reader
+from streams.duty.dependencies import reader
 from streams.duty.refusals import NotFound
 from streams.duty.systems import cap, cap_index
 
@@ -53,9 +53,9 @@ def rss(request: Request, token: CapToken = "", region: RegionCode = "") -> Resp
 def message(request: Request, identifier: Identifier, token: CapToken = "") -> Response:
     """Alert, Update or Cancel, with references to what was told before of the same episode."""
     asked = reader(request, "cap", token)
-    with asked.parts.database.reading() as session:
-        told = cap_index.message(session, asked.parts.cap, asked.actor, asked.desk.regions, identifier)
-    return _xml(cap.document(told, asked.parts.cap.sender), cap.MEDIA_TYPE)
+    with asked.deps.database.reading() as session:
+        told = cap_index.message(session, asked.deps.cap, asked.actor, asked.desk.regions, identifier)
+    return _xml(cap.document(told, asked.deps.cap.sender), cap.MEDIA_TYPE)
 
 
 def _index(
@@ -65,8 +65,8 @@ def _index(
     regions = asked.desk.regions
     if region and regions.get(region) is None:
         raise NotFound(f"{region!r} is no region code", "region")
-    with asked.parts.database.reading() as session:
-        found = cap_index.current(session, asked.parts.cap, asked.actor, regions, asked.now, region)
+    with asked.deps.database.reading() as session:
+        found = cap_index.current(session, asked.deps.cap, asked.actor, regions, asked.now, region)
     base = f"{request.url.scheme}://{request.url.netloc}{router.prefix}"
     query = f"?token={quote(token, safe='')}" if token else ""
 

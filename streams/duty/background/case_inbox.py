@@ -15,10 +15,10 @@ from streams.duty.cases.rebuilt import ask_for_the_open
 from streams.duty.cases.waiting import shift_of
 from streams.duty.database import models
 from streams.duty.database.database import ASK_EVERY
+from streams.duty.dependencies import DutyDependencies
 from streams.duty.faults import Doubt, Fault, SetAside, fault_of
 from streams.duty.inbox.reached import Reached, rows_of, write_down
 from streams.duty.inbox.read import Read
-from streams.duty.parts import Parts
 from streams.duty.words import one_line
 
 AT_ONCE = 25
@@ -30,9 +30,9 @@ _REACHED = cast(sa.Table, models.Reached.__table__)
 class CaseInbox:
     """What the reader of `duty` writes warnings down in."""
 
-    def __init__(self, parts: Parts, aside: SetAside, liveness: Liveness | None = None) -> None:
+    def __init__(self, deps: DutyDependencies, aside: SetAside, liveness: Liveness | None = None) -> None:
         """With `liveness` warnings of replays that are not live become no case; without it all are of now."""
-        self._parts, self._aside, self._doubt = parts, aside, Doubt()
+        self._deps, self._aside, self._doubt = deps, aside, Doubt()
         self._liveness = liveness
 
     def take(self, found: Sequence[Read], reached: Reached) -> int:
@@ -45,15 +45,15 @@ class CaseInbox:
         in the same transaction, the cases that are open then begin to wait for somebody.
         """
         new, done, alone, told = 0, 0, 0, False
-        shift, now = None, self._parts.clock()
+        shift, now = None, self._deps.clock()
         timelines = [each.warning.timeline for each in found]
         dry = self._liveness.dry(timelines) if self._liveness else frozenset[str]()
         while done < len(found):
             some = found[done : done + (1 if done < alone else AT_ONCE)]
             last = done + len(some) == len(found)
             try:
-                with self._parts.database.writing() as session:
-                    shift = shift or shift_of(session, self._parts.desks.now(), now)
+                with self._deps.database.writing() as session:
+                    shift = shift or shift_of(session, self._deps.desks.now(), now)
                     events = [each.warning for each in some]
                     quiet = reached.filling is not None or _filling(session)
                     new += hear(session, shift.desk, now, events, shift=shift, dry=dry, quiet=quiet)
@@ -70,14 +70,14 @@ class CaseInbox:
                 self._pass_over(some[0], self._doubt.blame(error), reached.log)
                 done += 1
         if not told:
-            with self._parts.database.writing() as session:
+            with self._deps.database.writing() as session:
                 self._write_down(session, reached)
         return new
 
     def _write_down(self, session: Session, reached: Reached) -> None:
         """How far was read; where a filling ends with it, whom it is told to begins now."""
         if reached.filling is None and _filling(session):
-            ask_for_the_open(session, self._parts.desks.now(), self._parts.clock())
+            ask_for_the_open(session, self._deps.desks.now(), self._deps.clock())
         write_down(session, _REACHED, reached)
 
     def _pass_over(self, read: Read, why: str, log: str) -> None:
@@ -86,7 +86,7 @@ class CaseInbox:
         Its place is kept, so that nobody takes it for one that was lost.
         """
         if read.at is not None:
-            with self._parts.database.writing() as session:
+            with self._deps.database.writing() as session:
                 session.execute(sa.delete(models.Passed).where(models.Passed.log != log))
                 session.merge(models.Passed(log=log, partition=read.at[0], offset=read.at[1]))
         episode = one_line(read.warning.data.episode)
@@ -94,12 +94,12 @@ class CaseInbox:
 
     def reached(self) -> Mapping[str, Reached]:
         """How far each log was read."""
-        with self._parts.database.reading() as session:
+        with self._deps.database.reading() as session:
             return rows_of(session, _REACHED)
 
     def empty(self) -> bool:
         """Whether no warning was ever heard."""
-        with self._parts.database.reading() as session:
+        with self._deps.database.reading() as session:
             return session.scalars(sa.select(models.Heard.id).limit(1)).first() is None
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from streams.duty.dependencies import DutyDependencies
 from streams.duty.faults import Doubt, Fault, SetAside, fault_of
 from streams.duty.notify.still_open import any_let_go, give_up, let_go, tell_still_open
-from streams.duty.parts import Parts
 
 
 class LettingGo:
     """Tells what silences and graver cases have let go, in a running duty."""
 
-    def __init__(self, parts: Parts, aside: SetAside) -> None:
-        self._parts, self._aside, self._doubt = parts, aside, Doubt()
+    def __init__(self, deps: DutyDependencies, aside: SetAside) -> None:
+        self._deps, self._aside, self._doubt = deps, aside, Doubt()
 
     def once(self) -> int:
         """One batch of what was let go; how many notifications there were."""
-        now = self._parts.clock()
-        with self._parts.database.reading() as session:
+        now = self._deps.clock()
+        with self._deps.database.reading() as session:
             if not any_let_go(session, now):
                 return 0
             ids = let_go(session, now)
@@ -36,11 +36,11 @@ class LettingGo:
             self._tell([id], now)
         except Exception as error:
             reason = self._doubt.blame(error)
-            with self._parts.database.writing() as session:
+            with self._deps.database.writing() as session:
                 give_up(session, id, f"let go, and cannot be told: {reason}")
             self._aside(f"notification {id}", f"it was held back, and cannot be told now: {reason}")
 
     def _tell(self, ids: list[int], now: datetime) -> None:
-        with self._parts.database.writing() as session:
-            tell_still_open(session, self._parts.desks.now().regions, now, ids)
+        with self._deps.database.writing() as session:
+            tell_still_open(session, self._deps.desks.now().regions, now, ids)
         self._doubt.good()

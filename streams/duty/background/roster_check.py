@@ -15,8 +15,8 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from streams.duty.cases.leaving import hand_on_left_behind, left_behind
+from streams.duty.dependencies import DutyDependencies, forget_replies
 from streams.duty.faults import Doubt, SetAside
-from streams.duty.parts import Parts, forget_replies
 from streams.duty.rosters.desk import plan_of
 from streams.duty.shifts.holes import Holes
 
@@ -32,15 +32,15 @@ class RosterCheck:
     """
 
     def __init__(
-        self, parts: Parts, roles: Collection[str], aside: SetAside, holes: Holes | None = None
+        self, deps: DutyDependencies, roles: Collection[str], aside: SetAside, holes: Holes | None = None
     ) -> None:
-        self._parts, self._roles, self._aside = parts, roles, aside
+        self._deps, self._roles, self._aside = deps, roles, aside
         self._holes, self._doubt = holes or Holes(), Doubt()
         self._checked, self._seen = datetime.min.replace(tzinfo=UTC), object()
 
     def once(self) -> None:
         """Check where it is time to."""
-        now = self._parts.clock()
+        now = self._deps.clock()
         here = self._plan(now)
         if now - self._checked >= EACH or here != self._seen:
             self.check(now)
@@ -48,7 +48,7 @@ class RosterCheck:
 
     def check(self, now: datetime) -> None:
         """Hand on what was left behind; warn of holes as they are now; forget old answers to repeated posts."""
-        desk = self._parts.desks.now()
+        desk = self._deps.desks.now()
         self._do("old answers to repeated posts", partial(forget_replies, now=now))
         left = self._read("cases that were left behind", partial(left_behind, desk=desk)) or {}
         moved = [
@@ -70,11 +70,11 @@ class RosterCheck:
 
     def _do(self, what: str, work: Callable[[Session], T]) -> T | None:
         """What the work gives; nothing where it cannot be done by its own fault, which is set aside."""
-        return self._within(self._parts.database.writing, what, work)
+        return self._within(self._deps.database.writing, what, work)
 
     def _read(self, what: str, work: Callable[[Session], T]) -> T | None:
         """The same of what changes nothing."""
-        return self._within(self._parts.database.reading, what, work)
+        return self._within(self._deps.database.reading, what, work)
 
     def _within(
         self, opened: Callable[[], AbstractContextManager[Session]], what: str, work: Callable[[Session], T]
@@ -90,6 +90,6 @@ class RosterCheck:
 
     def _plan(self, now: datetime) -> object:
         """What decides who is on duty and who may have a case; equal while nothing changed."""
-        with self._parts.database.reading() as session:
-            plan = plan_of(session, self._parts.desks.now(), now)
+        with self._deps.database.reading() as session:
+            plan = plan_of(session, self._deps.desks.now(), now)
         return plan.roster, frozenset(plan.substitutions), plan.able, plan.lost, frozenset(self._roles)

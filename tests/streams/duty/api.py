@@ -23,7 +23,7 @@ from streams.duty.api.app import make_api
 from streams.duty.cases.known_rules import Published
 from streams.duty.cases.opening import hear
 from streams.duty.database.database import Database
-from streams.duty.parts import Parts
+from streams.duty.dependencies import DutyDependencies
 from streams.duty.rosters.desk import Desk, Desks
 from streams.duty.shifts.roles import rules_in_use
 from streams.duty.systems.cap_index import Publisher
@@ -55,8 +55,10 @@ class Api:
         self.published: Published = tuple[str]
         told = publisher or Publisher()
         rules = {rule.id: rule for rule in rules_in_use(Settings(home=home))}
-        parts = Parts(database, self.desks, self.clock, told, lambda: self.published(), rules=rules, **limits)
-        self.app = make_api(parts)
+        deps = DutyDependencies(
+            database, self.desks, self.clock, told, lambda: self.published(), rules=rules, **limits
+        )
+        self.app = make_api(deps)
         self.url = ""
         self._clients: list[httpx.Client] = []
         self._numbers = count(1)

@@ -503,7 +503,7 @@ def test_the_roster_as_icalendar_for_a_reader_without_headers(api: Api) -> None:
 
 def test_the_database_away_is_a_503_that_asks_to_come_again(api: Api, tmp_path: Path) -> None:
     client = api.as_("ecology-1")
-    object.__setattr__(api.app.state.parts, "database", Database("postgresql://duty@/x?host=/nowhere"))
+    object.__setattr__(api.app.state.deps, "database", Database("postgresql://duty@/x?host=/nowhere"))
     answer = client.get(CASES)
     assert answer.status_code == 503 and answer.headers["retry-after"] == "5"
     assert "nowhere" not in answer.text

@@ -12,8 +12,8 @@ from streams.duty.background.letting_go import LettingGo
 from streams.duty.background.roster_check import RosterCheck
 from streams.duty.database.database import Database
 from streams.duty.database.models import Case, Hole, Message, Notification, Officer
+from streams.duty.dependencies import DutyDependencies
 from streams.duty.notify.still_open import any_let_go
-from streams.duty.parts import Parts
 from streams.duty.rosters.desk import Desk, Desks, ensure_roster
 from streams.duty.shifts.holes import Holes
 from streams.duty.systems.cap_index import Publisher
@@ -31,9 +31,9 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture
-def parts(database: Database, tmp_path: Path) -> Parts:
+def deps(database: Database, tmp_path: Path) -> DutyDependencies:
     """A running duty at minute 0."""
-    return Parts(database, Desks(Settings(home=tmp_path)), Clock(), Publisher())
+    return DutyDependencies(database, Desks(Settings(home=tmp_path)), Clock(), Publisher())
 
 
 def kept_back(room: Room, *episodes: str) -> None:
@@ -45,7 +45,7 @@ def kept_back(room: Room, *episodes: str) -> None:
 
 
 def test_what_was_kept_back_and_cannot_be_told_is_set_aside_and_the_next_is_told(
-    parts: Parts, database: Database, desk: Desk
+    deps: DutyDependencies, database: Database, desk: Desk
 ) -> None:
     room = Room(database, desk)
     kept_back(room, "e1", "e2", "e3")
@@ -66,9 +66,9 @@ def test_what_was_kept_back_and_cannot_be_told_is_set_aside_and_the_next_is_told
                 next_attempt=NOW,
             )
         )
-    parts.clock.now = at(6)  # type: ignore[attr-defined]
+    deps.clock.now = at(6)  # type: ignore[attr-defined]
     aside: Aside = []
-    letting_go = LettingGo(parts, lambda what, why: aside.append((what, why)))
+    letting_go = LettingGo(deps, lambda what, why: aside.append((what, why)))
     assert letting_go.once() == 3
     assert [what for what, _ in aside] == ["notification 2"]
     assert letting_go.once() == 0, "it is not tried each second for ever"
@@ -80,21 +80,21 @@ def test_what_was_kept_back_and_cannot_be_told_is_set_aside_and_the_next_is_told
 
 
 def test_what_was_kept_back_from_nobody_is_told_to_nobody_and_holds_nothing_up(
-    parts: Parts, database: Database, desk: Desk
+    deps: DutyDependencies, database: Database, desk: Desk
 ) -> None:
     room = Room(database, desk)
     room.deactivate(*everybody(room))
     kept_back(room, "e1")
-    parts.clock.now = at(6)  # type: ignore[attr-defined]
+    deps.clock.now = at(6)  # type: ignore[attr-defined]
     aside: Aside = []
-    assert LettingGo(parts, lambda what, why: aside.append((what, why))).once() == 1
+    assert LettingGo(deps, lambda what, why: aside.append((what, why))).once() == 1
     assert aside == []
     with database.reading() as session:
         assert not any_let_go(session, at(6))
 
 
 def test_a_silence_that_ended_while_duty_was_down_is_told_of_at_its_start(
-    parts: Parts, database: Database, desk: Desk
+    deps: DutyDependencies, database: Database, desk: Desk
 ) -> None:
     room = Room(database, desk)
     kept_back(room, "e1")
@@ -105,7 +105,7 @@ def test_a_silence_that_ended_while_duty_was_down_is_told_of_at_its_start(
 
 
 def test_a_case_that_cannot_be_handed_on_keeps_no_other_with_an_ended_account(
-    parts: Parts, database: Database, desk: Desk
+    deps: DutyDependencies, database: Database, desk: Desk
 ) -> None:
     room = Room(database, desk)
     for episode in ("e1", "e2", "e3"):
@@ -114,7 +114,7 @@ def test_a_case_that_cannot_be_handed_on_keeps_no_other_with_an_ended_account(
         session.execute(sa.update(Officer).where(Officer.login == H2).values(active=False))
         session.execute(sa.update(Case).where(Case.id == 2).values(entries=0))  # its audit is torn
     aside: Aside = []
-    RosterCheck(parts, (), lambda what, why: aside.append((what, why))).once()
+    RosterCheck(deps, (), lambda what, why: aside.append((what, why))).once()
     assert [what for what, _ in aside] == ["case 2"]
     assert "the check of the roster passed over it" in aside[0][1]
     with database.reading() as session:
@@ -124,7 +124,9 @@ def test_a_case_that_cannot_be_handed_on_keeps_no_other_with_an_ended_account(
         assert [case.assignee.login for case in cases.unique() if case.assignee] == [E2, H2, E2]
 
 
-def test_a_hole_that_cannot_be_warned_of_hides_no_other(parts: Parts, database: Database, desk: Desk) -> None:
+def test_a_hole_that_cannot_be_warned_of_hides_no_other(
+    deps: DutyDependencies, database: Database, desk: Desk
+) -> None:
     holes = Holes()
     with database.writing() as session:
         session.execute(sa.update(Officer).where(Officer.login == H1).values(active=False))
@@ -137,17 +139,17 @@ def test_a_hole_that_cannot_be_warned_of_hides_no_other(parts: Parts, database: 
     with database.writing() as session:
         session.add(Message(uid=uid, topic="x", key="x", payload=b"", created=NOW))
     aside: Aside = []
-    RosterCheck(parts, (), lambda what, why: aside.append((what, why))).once()
+    RosterCheck(deps, (), lambda what, why: aside.append((what, why))).once()
     assert len(aside) == 1 and aside[0][0].startswith("hole unmanned, ecology-duty in 330100")
     with database.reading() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(Hole)) == 4
 
 
 def test_the_roster_is_checked_when_a_role_was_taken_away(
-    parts: Parts, database: Database, desk: Desk
+    deps: DutyDependencies, database: Database, desk: Desk
 ) -> None:
     aside: Aside = []
-    check = RosterCheck(parts, (), lambda what, why: aside.append((what, why)))
+    check = RosterCheck(deps, (), lambda what, why: aside.append((what, why)))
     check.once()
     room = Room(database, desk)
     room.warn(level="yellow", region="330203")
@@ -173,10 +175,10 @@ def test_a_role_of_a_rule_that_was_published_meanwhile_is_a_hole_at_the_next_loo
     text = path.read_text(encoding="utf-8")
     begin, end = text.index("  - team: duty-province"), text.index("# Who hears of a case")
     path.write_text(text[:begin] + text[end:], encoding="utf-8")
-    parts = Parts(database, Desks(Settings(home=tmp_path)), Clock(), Publisher())
+    deps = DutyDependencies(database, Desks(Settings(home=tmp_path)), Clock(), Publisher())
     aside: Aside = []
     roles = {"ecology-duty"}
-    check = RosterCheck(parts, LiveNames(lambda: roles), lambda what, why: aside.append((what, why)))
+    check = RosterCheck(deps, LiveNames(lambda: roles), lambda what, why: aside.append((what, why)))
 
     def holes() -> set[str]:
         check.once()

@@ -20,12 +20,12 @@ from streams.duty.cases.queries import Filters, find_cases, open_counts, rule_qu
 from streams.duty.cases.replayed import find_replays, warnings_of
 from streams.duty.database.database import Database
 from streams.duty.database.models import Case, Notification, Replayed
+from streams.duty.dependencies import DutyDependencies
 from streams.duty.inbox.reached import Reached
 from streams.duty.inbox.read import Read
 from streams.duty.notify.channels.config import GATHER, Channels, Inhibition
 from streams.duty.notify.dispatch import Open, message_of, plan
 from streams.duty.notify.notices import open_cases
-from streams.duty.parts import Parts
 from streams.duty.refusals import Conflict, Invalid
 from streams.duty.rosters.desk import Desk, Desks
 from streams.duty.systems.cap_index import Publisher, current
@@ -157,14 +157,14 @@ def test_a_message_to_an_officer_says_that_it_comes_of_a_replay(kind: str, title
 
 def test_the_service_decides_by_the_log_of_replays(database: Database, tmp_path: Path) -> None:
     desks = Desks(Settings(home=tmp_path))
-    parts = Parts(database, desks, Clock(), Publisher())
+    deps = DutyDependencies(database, desks, Clock(), Publisher())
     liveness, _ = looking(replays(drill=True, winter=False))
     found = [
         Read(warning(name, timeline=name.rstrip("0123456789")), "here")
         for name in ("drill1", "winter1", "drill2", "winter2")
     ]
     aside: Aside = []
-    inbox = CaseInbox(parts, lambda what, why: aside.append((what, why)), liveness)
+    inbox = CaseInbox(deps, lambda what, why: aside.append((what, why)), liveness)
     assert inbox.take(found, Reached("log", {})) == 4 and aside == []
     with database.reading() as session:
         assert sorted(str(each) for each in session.scalars(sa.select(Case.episode))) == ["drill1", "drill2"]

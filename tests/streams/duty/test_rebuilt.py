@@ -27,13 +27,13 @@ from streams.duty.background.case_inbox import AT_ONCE, CaseInbox
 from streams.duty.cases.escalation import REBUILT
 from streams.duty.database.database import Database
 from streams.duty.database.models import AuditEntry, Case, Heard, Notification
+from streams.duty.dependencies import DutyDependencies
 from streams.duty.home import open_database
 from streams.duty.inbox.again import ENDS
 from streams.duty.inbox.reached import Reached
 from streams.duty.inbox.read import Read
 from streams.duty.inbox.warning_log import log_of
 from streams.duty.notify.dispatch import message_of, plan
-from streams.duty.parts import Parts
 from streams.duty.rosters.desk import Desk, Desks
 from streams.duty.systems.cap_index import Publisher
 from tests.programs import until
@@ -67,8 +67,10 @@ class Rebuilding(Room):
 
     def take(self, found: list[Read], reached: Reached) -> None:
         """Each time by an inbox that knows nothing but what is written down."""
-        parts = Parts(self.database, Desks(Settings(home=Path("/nowhere"))), Clock(self.now), Publisher())
-        CaseInbox(parts, lambda what, why: self.aside.append((what, why))).take(found, reached)
+        deps = DutyDependencies(
+            self.database, Desks(Settings(home=Path("/nowhere"))), Clock(self.now), Publisher()
+        )
+        CaseInbox(deps, lambda what, why: self.aside.append((what, why))).take(found, reached)
         assert self.aside == []
 
     def end(self) -> None:

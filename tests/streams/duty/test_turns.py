@@ -15,9 +15,9 @@ from streams.duty.cases import service
 from streams.duty.database import database as databases
 from streams.duty.database.database import Database
 from streams.duty.database.models import Case
+from streams.duty.dependencies import DutyDependencies
 from streams.duty.inbox.reached import Reached
 from streams.duty.inbox.read import Read
-from streams.duty.parts import Parts
 from streams.duty.rosters.desk import Desks
 from streams.duty.systems.cap_index import Publisher
 from tests.streams.duty.api import Clock
@@ -40,12 +40,12 @@ def cases(database: Database) -> int:
 
 def test_an_officer_acknowledges_in_the_middle_of_a_burst(database: Database, tmp_path: Path) -> None:
     desks = Desks(Settings(home=tmp_path))
-    parts = Parts(database, desks, Clock(), Publisher())
+    deps = DutyDependencies(database, desks, Clock(), Publisher())
     with database.writing() as session:
         case = opened(session, desks.now()).id
     burst = [Read(warning(f"b{number}"), "here") for number in range(BURST)]
     aside: Aside = []
-    inbox = CaseInbox(parts, lambda what, why: aside.append((what, why)))
+    inbox = CaseInbox(deps, lambda what, why: aside.append((what, why)))
     writing = Thread(target=inbox.take, args=(burst, Reached("log", {})))
     writing.start()
     try:

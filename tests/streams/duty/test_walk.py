@@ -33,7 +33,7 @@ def walked(database: Database, tmp_path: Path) -> Iterator[tuple[Api, dict[str, 
         with database.writing() as session:
             marked = mark(session, api.desk, NOW)
         with database.reading() as session:
-            told = current(session, api.app.state.parts.cap, root(api.desk.regions), api.desk.regions, NOW)
+            told = current(session, api.app.state.deps.cap, root(api.desk.regions), api.desk.regions, NOW)
         yield api, values(marked, [each.identifier for each in told])
 
 

@@ -15,9 +15,9 @@ from schemas.settings import Settings
 from streams.duty.background.case_inbox import AT_ONCE, CaseInbox
 from streams.duty.database.database import Database
 from streams.duty.database.models import Case, Passed
+from streams.duty.dependencies import DutyDependencies
 from streams.duty.inbox.reached import Reached
 from streams.duty.inbox.read import Read
-from streams.duty.parts import Parts
 from streams.duty.rosters.desk import Desks
 from streams.duty.systems.cap_index import Publisher
 from tests.streams.duty.api import Clock
@@ -45,9 +45,9 @@ def test_a_warning_that_the_database_cannot_hold_is_named_and_passed_over(
     tmp_path: Path,
     bad: dict[str, Any],
 ) -> None:
-    parts = Parts(database, Desks(Settings(home=tmp_path)), Clock(), Publisher())
+    deps = DutyDependencies(database, Desks(Settings(home=tmp_path)), Clock(), Publisher())
     aside: Aside = []
-    inbox = CaseInbox(parts, lambda what, why: aside.append((what, why)))
+    inbox = CaseInbox(deps, lambda what, why: aside.append((what, why)))
     found = [
         Read(changed(warning(f"e{n}"), bad if n == BAD else {}), f"offset {n}", at=(0, n))
         for n in range(MANY)

@@ -58,9 +58,9 @@ class House:
 
     def officer(self, login: str, role: str, region: str, name: str = "") -> int:
         """An officer with the password of the tests; made where he is not there yet."""
-        parts = self.console.parts
-        actor = operator("operator:test", "test", parts.regions)
-        with parts.database.writing() as session:
+        deps = self.console.deps
+        actor = operator("operator:test", "test", deps.regions)
+        with deps.database.writing() as session:
             officer = session.scalar(sa.select(Officer).where(Officer.login == login))
             if officer is None:
                 grants = [Grant(role, region)]
@@ -68,7 +68,7 @@ class House:
                     session,
                     actor,
                     self.clock(),
-                    parts.regions,
+                    deps.regions,
                     login=login,
                     name=name or login,
                     grants=grants,
@@ -84,12 +84,12 @@ class House:
 
     def hear(self, warnings: Sequence[Any]) -> None:
         """Let warnings become cases."""
-        with self.console.parts.database.writing() as session:
-            opening.hear(session, self.console.parts.desk(), self.clock(), warnings)
+        with self.console.deps.database.writing() as session:
+            opening.hear(session, self.console.deps.desk(), self.clock(), warnings)
 
     def hear_some(self) -> None:
         """A province with some warnings of every level."""
-        counties = [region.code for region in self.console.parts.regions.counties]
+        counties = [region.code for region in self.console.deps.regions.counties]
         levels = ("red", "orange", "orange", "yellow", "yellow", "blue", "blue", "blue")
         many = (
             warning(n, region=counties[(n * 37) % len(counties)], level=levels[n % 8], subject=f"33{n:04d}A")
@@ -99,17 +99,17 @@ class House:
 
     def case(self, episode: str) -> int:
         """The number of the case of an episode."""
-        with self.console.parts.database.reading() as session:
+        with self.console.deps.database.reading() as session:
             return session.scalars(sa.select(Case.id).where(Case.episode == episode)).one()
 
     def stored(self, case: int) -> Case:
         """A case as the database has it."""
-        with self.console.parts.database.reading() as session:
+        with self.console.deps.database.reading() as session:
             return session.get_one(Case, case)
 
     def assign(self, case: int, login: str) -> None:
         """Give a case to an officer, without a word of it anywhere."""
-        with self.console.parts.database.writing() as session:
+        with self.console.deps.database.writing() as session:
             officer = find(session, login)
             session.execute(sa.update(Case).where(Case.id == case).values(assignee_id=officer.id))
 
@@ -118,8 +118,8 @@ class House:
         """An HTTP client, signed in where a login is given."""
         with httpx.Client(base_url=self.address, trust_env=False, timeout=60) as client:
             if login:
-                token = self.console.parts.accounts.sign_in(login, password, self.clock())
-                client.cookies.set(self.console.parts.cookie, token)
+                token = self.console.deps.accounts.sign_in(login, password, self.clock())
+                client.cookies.set(self.console.deps.cookie, token)
             yield client
 
 
@@ -198,7 +198,7 @@ def house_open(settings: Settings, clock: Clock | None = None, requests: Limit =
             until(lambda: server.started)
             yield House(settings.console, settings, console, clock)
         finally:
-            console.parts.hub.stop()
+            console.deps.hub.stop()
             server.should_exit = True
             thread.join(PATIENCE)
             console.close()

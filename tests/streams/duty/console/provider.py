@@ -101,8 +101,8 @@ class OpenId:
         claims |= {"exp": now + 300, "iat": now, "preferred_username": self.login}
         claims = self.bend(claims)
         if self.forge == "none":
-            parts = ('{"alg":"none"}', str(claims).replace("'", '"'))
-            return ".".join(base64.urlsafe_b64encode(p.encode()).decode().rstrip("=") for p in parts) + "."
+            deps = ('{"alg":"none"}', str(claims).replace("'", '"'))
+            return ".".join(base64.urlsafe_b64encode(p.encode()).decode().rstrip("=") for p in deps) + "."
         if self.forge == "symmetric":
             return jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(SECRET))
         key = RSAKey.generate_key(2048, parameters={"kid": "one"}) if self.forge == "key" else self.key

@@ -23,7 +23,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def link(house: House, case: int, login: str = "zhang", key: str = "") -> str:
     """The path of a link for an officer, made now."""
-    with house.console.parts.database.reading() as session:
+    with house.console.deps.database.reading() as session:
         officer = session.scalars(sa.select(Officer.id).where(Officer.login == login)).one()
     key = key or house.settings.console_key
     return make_link("", key, str(case), str(officer), house.clock().timestamp())
@@ -36,7 +36,7 @@ def waiting(house: House, number: int) -> int:
 
 
 def entries(house: House, case: int) -> list[AuditEntry]:
-    with house.console.parts.database.reading() as session:
+    with house.console.deps.database.reading() as session:
         return list(
             session.scalars(
                 sa.select(AuditEntry).where(AuditEntry.case_id == case).order_by(AuditEntry.ordinal)
@@ -112,7 +112,7 @@ def test_an_officer_without_the_right_gets_nowhere_with_a_good_link(house: House
     with house.visitor() as phone:
         house.assign(case, "ningbo")
         assert phone.post(link(house, case, "zhang")).status_code == 403
-        with house.console.parts.database.writing() as session:
+        with house.console.deps.database.writing() as session:
             session.execute(sa.update(Officer).where(Officer.login == "ningbo").values(active=False))
         assert phone.post(link(house, case, "ningbo")).status_code == 403
     assert house.stored(case).state == "new"

@@ -60,8 +60,8 @@ def window(
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
     if login:
-        token = house.console.parts.accounts.sign_in(login, PASSWORD, house.clock())
-        context.add_cookies([{"name": house.console.parts.cookie, "value": token, "url": house.address}])
+        token = house.console.deps.accounts.sign_in(login, PASSWORD, house.clock())
+        context.add_cookies([{"name": house.console.deps.cookie, "value": token, "url": house.address}])
     try:
         yield page
         own = urlsplit(house.address).netloc
@@ -382,4 +382,4 @@ def test_open_pages_find_a_console_that_was_restarted(
 
 
 def wait_until_listening(house: House) -> None:
-    until(lambda: house.console.parts.hub.listening > 0)
+    until(lambda: house.console.deps.hub.listening > 0)

@@ -267,7 +267,7 @@ def test_while_the_database_is_away_what_was_typed_is_kept_and_the_service_lives
         case = house.warn(1)
         token = field_of(client.get(f"/cases/{case}").text, "csrf")
         file = tmp_path / "duty" / "duty.sqlite"
-        house.console.parts.database.engine.dispose()
+        house.console.deps.database.engine.dispose()
         away = file.rename(file.with_suffix(".away"))
         file.mkdir()
         sent = {"text": "写到一半", "csrf": token}

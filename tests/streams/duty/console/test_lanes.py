@@ -38,23 +38,23 @@ def test_tries_of_one_login_leave_the_others_at_that_address(tmp_path: Path) -> 
 def test_logins_that_are_invented_where_no_tries_are_left_leave_nothing_to_remember(tmp_path: Path) -> None:
     clock = Clock(stands=NOW)
     with house_open(settings_for(tmp_path), clock) as house, house.visitor() as stranger:
-        parts = house.console.parts
+        deps = house.console.deps
         for _ in range(PLACE_SIGN_INS.burst):
-            parts.places.wait("console:127.0.0.1", clock().timestamp())
-        before = dict(parts.sign_ins._buckets)
+            deps.places.wait("console:127.0.0.1", clock().timestamp())
+        before = dict(deps.sign_ins._buckets)
         codes = {sign_in(stranger, f"nobody-{n}", "x").status_code for n in range(5)}
-        assert codes == {429} and parts.sign_ins._buckets == before
+        assert codes == {429} and deps.sign_ins._buckets == before
 
 
 def test_a_login_without_tries_left_costs_its_address_none(tmp_path: Path) -> None:
     clock = Clock(stands=NOW)
     with house_open(settings_for(tmp_path), clock) as house, house.visitor() as stranger:
-        parts, moment = house.console.parts, clock().timestamp()
+        deps, moment = house.console.deps, clock().timestamp()
         for _ in range(SIGN_INS.burst):
-            parts.sign_ins.wait("li console:127.0.0.1", moment)
-        before = parts.places.until("console:127.0.0.1", moment), dict(parts.places._buckets)
+            deps.sign_ins.wait("li console:127.0.0.1", moment)
+        before = deps.places.until("console:127.0.0.1", moment), dict(deps.places._buckets)
         assert sign_in(stranger, "li", "wrong wrong wrong").status_code == 429
-        assert before == (parts.places.until("console:127.0.0.1", moment), parts.places._buckets)
+        assert before == (deps.places.until("console:127.0.0.1", moment), deps.places._buckets)
 
 
 def test_all_logins_of_an_address_have_a_bound_and_a_known_browser_its_own(tmp_path: Path) -> None:
@@ -63,12 +63,12 @@ def test_all_logins_of_an_address_have_a_bound_and_a_known_browser_its_own(tmp_p
         for login in ("wang", "li"):
             house.officer(login, "ecology-duty", "330000")
         assert sign_in(own, "wang").status_code == 303
-        own.cookies.delete(house.console.parts.cookie)
+        own.cookies.delete(house.console.deps.cookie)
         for _ in range(PLACE_SIGN_INS.burst):
-            house.console.parts.places.wait("console:127.0.0.1", clock().timestamp())
+            house.console.deps.places.wait("console:127.0.0.1", clock().timestamp())
         assert sign_in(other, "li").status_code == 429, "the wide bound of the address"
         assert sign_in(own, "wang").status_code == 303, "his own browser"
-        own.cookies.delete(house.console.parts.cookie)
+        own.cookies.delete(house.console.deps.cookie)
         assert sign_in(own, "li").status_code == 429, "which vouches for nobody else"
 
 
@@ -76,8 +76,8 @@ def test_places_for_passwords_that_are_all_taken_leave_one_to_known_browsers(tmp
     with house_open(settings_for(tmp_path)) as house, house.visitor() as own, house.visitor() as other:
         house.officer("wang", "ecology-duty", "330000")
         assert sign_in(own, "wang").status_code == 303
-        own.cookies.delete(house.console.parts.cookie)
-        places = house.console.parts.hashing
+        own.cookies.delete(house.console.deps.cookie)
+        places = house.console.deps.hashing
         places._here = places._most
         try:
             assert sign_in(other, "wang").status_code == 429
@@ -94,13 +94,13 @@ def test_requests_of_strangers_leave_known_browsers_and_links_alone(tmp_path: Pa
         case = waiting(house, 1)
         with house.visitor() as own, house.visitor() as stranger, house.visitor() as phone:
             assert sign_in(own, "zhang").status_code == 303
-            own.cookies.delete(house.console.parts.cookie)
+            own.cookies.delete(house.console.deps.cookie)
             codes = [stranger.get("/sign-in").status_code for _ in range(10)]
             assert codes[-1] == 429
             assert stranger.get("/a/rubbish").status_code == 429
             assert own.get("/sign-in").status_code == 200 and sign_in(own, "zhang").status_code == 303
             assert phone.post(link(house, case)).status_code == 200
-            own.cookies.delete(house.console.parts.cookie)
+            own.cookies.delete(house.console.deps.cookie)
             own.cookies.delete(DEVICE_COOKIE)
             own.cookies.set(DEVICE_COOKIE, "forged.forged")
             assert own.get("/sign-in").status_code == 429
@@ -121,14 +121,14 @@ Change = Callable[[House], None]
 
 
 def _reset(house: House) -> None:
-    with house.console.parts.database.writing() as session:
+    with house.console.deps.database.writing() as session:
         set_password(session, find(session, "wang"), "a new password of his", house.clock())
 
 
 def _deactivate(house: House) -> None:
-    actor = operator("operator:test", "test", house.console.parts.regions)
-    with house.console.parts.database.writing() as session:
-        regions = house.console.parts.regions
+    actor = operator("operator:test", "test", house.console.deps.regions)
+    with house.console.deps.database.writing() as session:
+        regions = house.console.deps.regions
         set_active(session, find(session, "wang"), actor, house.clock(), regions, False)
 
 
@@ -153,7 +153,7 @@ def test_a_sign_in_that_races_a_change_of_the_password_opens_nothing(
 
         def try_it() -> None:
             try:
-                seen.append(house.console.parts.accounts.sign_in("wang", "correct horse battery", NOW))
+                seen.append(house.console.deps.accounts.sign_in("wang", "correct horse battery", NOW))
             except SignInRefused as refused:
                 seen.append(refused.reason)
 
@@ -195,37 +195,35 @@ class Form:
 def _signed_in_at(
     house: House, client: httpx.Client, case: int, password: str = "correct horse battery"
 ) -> Form:
-    token = house.console.parts.accounts.sign_in("wang", password, house.clock())
-    client.cookies.set(house.console.parts.cookie, token)
+    token = house.console.deps.accounts.sign_in("wang", password, house.clock())
+    client.cookies.set(house.console.deps.cookie, token)
     return Form(f"/cases/{case}/acknowledge", field_of(client.get(f"/cases/{case}").text, "csrf"))
 
 
 def _while_asked(house: House, change: Change, client: httpx.Client, form: Form) -> httpx.Response:
     """Send the form; the change happens when the page asks for its desk: it is known by then who asks."""
-    parts, asked = house.console.parts, house.console.parts.desk
+    deps, asked = house.console.deps, house.console.deps.desk
 
     def desk() -> Any:
-        object.__setattr__(parts, "desk", asked)
+        object.__setattr__(deps, "desk", asked)
         change(house)
         return asked()
 
-    object.__setattr__(parts, "desk", desk)
+    object.__setattr__(deps, "desk", desk)
     return client.post(form.path, data={"csrf": form.csrf})
 
 
 def _taken(house: House) -> None:
-    parts = house.console.parts
-    actor = operator("operator:test", "test", parts.regions)
-    with parts.database.writing() as session:
+    deps = house.console.deps
+    actor = operator("operator:test", "test", deps.regions)
+    with deps.database.writing() as session:
         grant = Grant("ecology-duty", "330000")
-        take(session, actor, house.clock(), parts.regions, find(session, "wang"), grant)
+        take(session, actor, house.clock(), deps.regions, find(session, "wang"), grant)
 
 
 def _given(house: House) -> None:
-    parts = house.console.parts
-    actor = operator("operator:test", "test", parts.regions)
-    with parts.database.writing() as session:
+    deps = house.console.deps
+    actor = operator("operator:test", "test", deps.regions)
+    with deps.database.writing() as session:
         grant = Grant("ecology-duty", "330000")
-        give(
-            session, actor, house.clock() + timedelta(seconds=1), parts.regions, find(session, "wang"), grant
-        )
+        give(session, actor, house.clock() + timedelta(seconds=1), deps.regions, find(session, "wang"), grant)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from streams.console.cases import routes
 from streams.console.door import LIVE, page
 from streams.console.live import MOST, Hub, Sees, Touched
-from streams.console.service import ASKERS, LOOKERS
+from streams.console.service import QUERY_SLOTS, REFRESH_SLOTS
 from tests.streams.duty.console.house import House, until
 
 
@@ -97,10 +97,10 @@ def test_many_browsers_are_told_one_after_another() -> None:
 
 def test_a_page_that_keeps_itself_up_to_date_waits_for_its_turn_and_a_click_does_not(house: House) -> None:
     house.officer("zhang", "ecology-duty", "330100")
-    parts = house.console.parts
-    endpoint = page(parts, lambda visit: Response(visit.actor.who))
+    deps = house.console.deps
+    endpoint = page(deps, lambda visit: Response(visit.actor.who))
     with house.visitor("zhang") as client:
-        cookie = f"{parts.cookie}={client.cookies[parts.cookie]}"
+        cookie = f"{deps.cookie}={client.cookies[deps.cookie]}"
 
     def request(**headers: str) -> Request:
         sent = [(name.encode(), value.encode()) for name, value in {"cookie": cookie, **headers}.items()]
@@ -108,8 +108,8 @@ def test_a_page_that_keeps_itself_up_to_date_waits_for_its_turn_and_a_click_does
 
     async def run() -> None:
         async with AsyncExitStack() as others:
-            for _ in range(LOOKERS):
-                await others.enter_async_context(parts.lookers)
+            for _ in range(REFRESH_SLOTS):
+                await others.enter_async_context(deps.refresh_slots)
             looking = asyncio.create_task(endpoint(request(**{LIVE.lower(): "1"})))
             assert (await endpoint(request())).body == b"zhang"
             assert not looking.done()
@@ -123,10 +123,14 @@ def test_pages_that_ask_the_warehouse_hold_up_no_others_and_who_is_nobody_waits_
 ) -> None:
     house.officer("zhang", "ecology-duty", "330100")
     case = house.warn(1)
-    parts = replace(house.console.parts, lookers=asyncio.Semaphore(LOOKERS), askers=asyncio.Semaphore(ASKERS))
-    endpoints = {route.path: route.endpoint for route in routes(parts)}
+    deps = replace(
+        house.console.deps,
+        refresh_slots=asyncio.Semaphore(REFRESH_SLOTS),
+        query_slots=asyncio.Semaphore(QUERY_SLOTS),
+    )
+    endpoints = {route.path: route.endpoint for route in routes(deps)}
     with house.visitor("zhang") as client:
-        mine = f"{parts.cookie}={client.cookies[parts.cookie]}"
+        mine = f"{deps.cookie}={client.cookies[deps.cookie]}"
 
     def look(path: str, cookie: str = mine) -> asyncio.Task[Response]:
         headers = [(b"cookie", cookie.encode()), (LIVE.lower().encode(), b"1")]
@@ -136,8 +140,8 @@ def test_pages_that_ask_the_warehouse_hold_up_no_others_and_who_is_nobody_waits_
 
     async def run() -> None:
         async with AsyncExitStack() as slow:
-            for _ in range(ASKERS):
-                await slow.enter_async_context(parts.askers)
+            for _ in range(QUERY_SLOTS):
+                await slow.enter_async_context(deps.query_slots)
             waiting = look("/cases/{case:int}")
             assert (await look("/cases")).status_code == 200
             assert (await look("/cases/{case:int}", "nobody=1")).status_code == 303
@@ -149,7 +153,7 @@ def test_pages_that_ask_the_warehouse_hold_up_no_others_and_who_is_nobody_waits_
 
 def test_streams_of_a_server_that_restarts_end_and_begin_anew(house: House) -> None:
     house.officer("zhang", "ecology-duty", "330100")
-    hub = house.console.parts.hub
+    hub = house.console.deps.hub
     with house.visitor("zhang") as client:
         with client.stream("GET", "/events") as stream:
             lines = stream.iter_lines()
@@ -170,7 +174,7 @@ def test_events_name_no_case_of_another_region(house: House) -> None:
     with house.visitor("zhang") as client, client.stream("GET", "/events") as stream:
         lines = stream.iter_lines()
         assert next(lines).startswith("retry:")
-        until(lambda: house.console.parts.hub.listening > 0)
+        until(lambda: house.console.deps.hub.listening > 0)
         house.warn(701, region="330203", subject="1701A")
         mine = house.warn(702, region="330110", subject="1702A")
         told = next(line for line in lines if line.startswith("data:"))

@@ -73,9 +73,9 @@ def test_the_page_says_when_the_worker_is_away_and_shows_it_when_it_is_back(
         assert "监测引擎暂时没有应答" in client.get("/metrics").text
         server, thread = start_http_server(house.settings.metrics_port, "127.0.0.1", registry)
         try:
-            house.console.parts.meters.forget()
+            house.console.deps.meters.forget()
             client.get("/metrics")
-            house.console.parts.meters.forget()
+            house.console.deps.meters.forget()
             page = client.get("/metrics").text
         finally:
             server.shutdown()

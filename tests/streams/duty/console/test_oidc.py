@@ -75,7 +75,7 @@ def test_an_identity_nobody_here_has_is_refused(both: tuple[House, OpenId]) -> N
     with house.visitor() as client, as_told(provider, login="stranger", subject="s-9"):
         answer = come_in(client)
         assert answer.status_code == 403 and "没有账号" in answer.text
-        assert house.console.parts.cookie not in client.cookies
+        assert house.console.deps.cookie not in client.cookies
 
 
 def test_an_officer_stays_bound_to_the_subject_that_came_first(both: tuple[House, OpenId]) -> None:
@@ -110,7 +110,7 @@ def test_a_bent_identity_token_lets_nobody_in(both: tuple[House, OpenId], lie: s
     house, provider = both
     with house.visitor() as client, as_told(provider, bend=LIES[lie]):
         assert come_in(client).status_code == 403
-        assert house.console.parts.cookie not in client.cookies
+        assert house.console.deps.cookie not in client.cookies
 
 
 @pytest.mark.parametrize("forge", ["none", "symmetric", "key"])

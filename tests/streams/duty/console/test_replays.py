@@ -32,8 +32,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             )
             for n in range(60)
         ]
-        with opened.console.parts.database.writing() as session:
-            opening.hear(session, opened.console.parts.desk(), opened.clock(), events, dry={OLD})
+        with opened.console.deps.database.writing() as session:
+            opening.hear(session, opened.console.deps.desk(), opened.clock(), events, dry={OLD})
         opened.hear([warning(100, timeline="drill", region="330110", level="red")])
         yield opened
 

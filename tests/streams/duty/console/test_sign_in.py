@@ -76,16 +76,16 @@ def test_a_password_opens_a_session_and_signing_out_ends_it(house: House) -> Non
         assert "HttpOnly" in cookie and "SameSite=lax" in cookie and "Secure" not in cookie
         page = client.get("/cases")
         assert page.status_code == 200 and "张三" in page.text
-        token = client.cookies[house.console.parts.cookie]
+        token = client.cookies[house.console.deps.cookie]
         client.post("/sign-out", data={"csrf": field_of(page.text, "csrf")})
         assert client.get("/cases").status_code == 303
-        client.cookies.set(house.console.parts.cookie, token)
+        client.cookies.set(house.console.deps.cookie, token)
         assert client.get("/cases").status_code == 303, "the token is dead on the server, too"
 
 
 def test_the_database_holds_no_token_and_no_password(house: House) -> None:
-    with house.visitor("zhang") as client, house.console.parts.database.reading() as session:
-        token = client.cookies[house.console.parts.cookie]
+    with house.visitor("zhang") as client, house.console.deps.database.reading() as session:
+        token = client.cookies[house.console.deps.cookie]
         rows = session.scalars(sa.select(BrowserSession)).all()
         assert rows and all(token not in (row.token_hash, row.csrf) for row in rows)
         hashes = session.scalars(sa.select(Officer.password_hash)).all()
@@ -110,7 +110,7 @@ def test_wrong_passwords_unknown_logins_and_accounts_without_password_read_the_s
             ("li", "x" * 5000),
         ):
             answer = sign_in(client, login, password)
-            assert answer.status_code == 403 and house.console.parts.cookie not in client.cookies
+            assert answer.status_code == 403 and house.console.deps.cookie not in client.cookies
             texts.add(answer.text.split('role="alert"')[1].split("</p>")[0])
         assert len(texts) == 1
 
@@ -137,10 +137,10 @@ def test_who_goes_on_trying_waits_and_the_officers_own_browser_does_not(tmp_path
         assert codes[:6] == [403] * 6 and set(codes[6:]) == {429}
         refused = sign_in(stranger, "wang")
         assert refused.status_code == 429 and 1 <= int(refused.headers["retry-after"]) <= 31
-        own.cookies.delete(house.console.parts.cookie)
+        own.cookies.delete(house.console.deps.cookie)
         assert sign_in(own, "wang").status_code == 303, "his own browser"
         assert sign_in(stranger, "li").status_code == 303, "another login from that address"
-        stranger.cookies.delete(house.console.parts.cookie)
+        stranger.cookies.delete(house.console.deps.cookie)
         clock.stands = NOW + timedelta(seconds=LONGEST + 1)
         assert sign_in(stranger, "wang").status_code == 303
 
@@ -150,7 +150,7 @@ def test_a_browser_vouches_for_the_officer_who_signed_in_there_alone(tmp_path: P
         for login in ("wang", "li"):
             house.officer(login, "ecology-duty", "330000")
         assert sign_in(client, "wang").status_code == 303
-        client.cookies.delete(house.console.parts.cookie)
+        client.cookies.delete(house.console.deps.cookie)
         codes = [sign_in(client, "li", "wrong wrong wrong").status_code for _ in range(7)]
         assert codes == [403] * 6 + [429]
         client.cookies.set(DEVICE_COOKIE, "forged")
@@ -159,20 +159,20 @@ def test_a_browser_vouches_for_the_officer_who_signed_in_there_alone(tmp_path: P
 
 def test_a_new_password_and_deactivation_end_sessions_and_tokens(tmp_path: Path) -> None:
     with house_open(settings_for(tmp_path)) as house:
-        parts, now = house.console.parts, house.clock()
-        actor = operator("operator:test", "test", parts.regions)
+        deps, now = house.console.deps, house.clock()
+        actor = operator("operator:test", "test", deps.regions)
         for login in ("wang", "li", "other"):
             house.officer(login, "ecology-duty", "330000")
         with house.visitor("wang") as wang, house.visitor("li") as li, house.visitor("other") as other:
-            with parts.database.writing() as session:
+            with deps.database.writing() as session:
                 tokens = {
                     login: add_token(session, actor, now, find(session, login), f"of-{login}", scope=scope)
                     for login, scope in (("wang", "calendar"), ("li", "api"), ("other", "api"))
                 }
-            with parts.database.writing() as session:
+            with deps.database.writing() as session:
                 set_password(session, find(session, "wang"), "a new password of his", now)
-                set_active(session, find(session, "li"), actor, now, parts.regions, False)
-                set_active(session, find(session, "li"), actor, now, parts.regions, True)
+                set_active(session, find(session, "li"), actor, now, deps.regions, False)
+                set_active(session, find(session, "li"), actor, now, deps.regions, True)
             assert [client.get("/cases").status_code for client in (wang, li, other)] == [303, 303, 200]
             calendar = "/api/v1/calendar/officers/wang.ics"
             known = {login: {"Authorization": f"Bearer {token}"} for login, token in tokens.items()}
@@ -201,7 +201,7 @@ def test_an_unknown_login_costs_one_hash_like_any_other(
     for login in ("zhang", "nobody", "ecology-1"):
         seen.clear()
         with pytest.raises(SignInRefused, match="wrong"):
-            house.console.parts.accounts.sign_in(login, "wrong wrong wrong", NOW)
+            house.console.deps.accounts.sign_in(login, "wrong wrong wrong", NOW)
         costs.append(list(seen))
     assert costs == [["verify"]] * 3
 
@@ -303,7 +303,7 @@ def test_a_screen_on_a_wall_is_used_by_being_looked_at(tmp_path: Path) -> None:
 def test_an_officer_who_is_not_active_any_more_is_out_at_once(house: House) -> None:
     house.officer("gone", "ecology-duty", "330000")
     with house.visitor("gone") as client:
-        with house.console.parts.database.writing() as session:
+        with house.console.deps.database.writing() as session:
             session.execute(sa.update(Officer).where(Officer.login == "gone").values(active=False))
         assert client.get("/cases").status_code == 303
         assert sign_in(client, "gone").status_code == 403

@@ -30,9 +30,9 @@ TOLD_TO_HEAD = {
 
 def test_nothing_of_another_county_stands_on_any_page(tmp_path: Path) -> None:
     with house_open(settings_for(tmp_path)) as house:
-        parts = house.console.parts
-        with parts.database.writing() as session:
-            marked = mark(session, parts.desk(), house.clock())
+        deps = house.console.deps
+        with deps.database.writing() as session:
+            marked = mark(session, deps.desk(), house.clock())
         for login, role, region in (
             ("head", "supervisor", "330000"),
             ("haishu", "ecology-duty", "330203"),

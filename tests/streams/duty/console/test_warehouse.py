@@ -78,7 +78,7 @@ def test_the_case_page_draws_the_values_with_the_thresholds_and_names_the_messag
 
 
 def test_a_rule_that_counts_shows_the_number_in_each_window(both: Both) -> None:
-    parts = both.console.console.parts
+    deps = both.console.console.deps
     base: dict[str, object] = {"request": "r", "region": "330106", "channel": "hotline", "category": "other"}
     base |= {"stage": "received", "received_at": WARNED, "limit_hours": 24, "rating": None}
     events = [
@@ -86,11 +86,11 @@ def test_a_rule_that_counts_shows_the_number_in_each_window(both: Both) -> None:
     ]
     both.log.land(*events, *events[:5], contract=REQUESTS, base=base)
     wanted = wanted_of(
-        parts.rules, parts.contracts, "governance.request-surge", subject="330106", timeline="",
+        deps.rules, deps.contracts, "governance.request-surge", subject="330106", timeline="",
         at=WARNED + timedelta(minutes=40), place=None,
     )  # fmt: skip
     assert wanted is not None
-    found = find(parts.service, wanted)
+    found = find(deps.service, wanted)
     assert [value for _, value in found.series.points] == [45.0, 45.0, 10.0], "a copy counts once"
     assert dict(found.series.bounds)["red"] == 130.0
 
@@ -98,24 +98,24 @@ def test_a_rule_that_counts_shows_the_number_in_each_window(both: Both) -> None:
 def test_a_replay_shows_its_own_values_only(both: Both) -> None:
     case = both.console.warn(2, subject="1233A")
     stored = both.console.stored(case)
-    parts = both.console.console.parts
+    deps = both.console.console.deps
     wanted = wanted_of(
-        parts.rules,
-        parts.contracts,
+        deps.rules,
+        deps.contracts,
         stored.rule,
         subject="1233A",
         timeline="replay",
         at=WARNED,
         place=(0, 30),
     )
-    assert wanted is not None and find(parts.service, wanted).series.points == ()
+    assert wanted is not None and find(deps.service, wanted).series.points == ()
     assert place_of("{}") is None and place_of("no json") is None
 
 
 def test_indicators_stand_against_their_targets_and_lead_to_every_region(both: Both) -> None:
-    parts, log = both.console.console.parts, both.log
+    deps, log = both.console.console.deps, both.log
     with both.console.visitor("head") as client:
-        assert facts.standings(parts.mart) == ()
+        assert facts.standings(deps.mart) == ()
         until(lambda: "尚未发布" in client.get("/screen").text)
         days = [reading_of(region, value) for region, value in (("330100", 20.0), ("330200", 90.0))]
         log.land(*days)
@@ -124,12 +124,12 @@ def test_indicators_stand_against_their_targets_and_lead_to_every_region(both: B
         good = INDICATORS["ecology.good-air-days"]
         log.figure(attempt, good)
         log.publish(attempt)
-        (standing,) = facts.standings(parts.mart)
+        (standing,) = facts.standings(deps.mart)
         assert standing.id == "ecology.good-air-days" and standing.day == DAY
         values = {figure.region: figure.value for figure in standing.figures if figure.value is not None}
         assert values["330100"] == 100.0 and values["330200"] == 0.0 and standing.known == len(values)
         assert standing.province is not None and 0 < standing.province < 100
-        parts.standings.forget()
+        deps.standings.forget()
         until(lambda: "空气" in client.get("/screen").text)
         page = client.get("/screen").text
         assert '<a href="/indicators/ecology.good-air-days">' in page and "未达标" in page
@@ -143,16 +143,16 @@ def reading_of(region: str, value: float) -> Event:
 
 
 def test_the_pipeline_tells_of_feeds_gate_and_releases(both: Both) -> None:
-    parts = both.console.console.parts
-    states = {state.feed: state for state in facts.feed_states(parts.service, parts.contracts, None)}
+    deps = both.console.console.deps
+    states = {state.feed: state for state in facts.feed_states(deps.service, deps.contracts, None)}
     assert (
         states["ecology.air-quality"].accepted >= 2 * len(HOURS) and states["ecology.air-quality"].lag is None
     )
     ends = {("feed.ecology.air-quality", 0): 10_000, ("feed.ecology.air-quality", 1): 7}
-    states = {state.feed: state for state in facts.feed_states(parts.service, parts.contracts, ends)}
+    states = {state.feed: state for state in facts.feed_states(deps.service, deps.contracts, ends)}
     landed = states["ecology.air-quality"].accepted
     assert states["ecology.air-quality"].lag == 10_007 - landed
-    told = facts.trust(parts.service, parts.mart)
+    told = facts.trust(deps.service, deps.mart)
     assert [release.seq for release in told.releases] == [1]
     assert {gate.table for gate in told.gates} >= {"ecology_air_quality"} and told.failures == ()
     with both.console.visitor("head") as client:
@@ -166,7 +166,7 @@ def test_the_pipeline_tells_of_feeds_gate_and_releases(both: Both) -> None:
 
 def test_what_the_gate_found_is_told_in_the_visitor_s_language(both: Both) -> None:
     """What an earlier version stored in words alone is shown under its check, as it was written."""
-    parts = both.console.console.parts
+    deps = both.console.console.deps
     gap = Finding(Found.GAP, {"partition": 3, "offset": 7}, "ledger_contiguous", "ledger_contiguous")
     columns = ("table", "day", "build_id", "passed", "failed", "decided")
     rows = [
@@ -175,10 +175,10 @@ def test_what_the_gate_found_is_told_in_the_visitor_s_language(both: Both) -> No
     ]
     both.log.warehouse.insert("quality.verdict", (*columns, "findings"), rows[:1])
     both.log.warehouse.insert("quality.verdict", columns, rows[1:])
-    new, old = facts.trust(parts.service, parts.mart).failures
+    new, old = facts.trust(deps.service, deps.mart).failures
     assert new.findings == (gap,) and [item.check for item in old.findings] == ["drift_day", ""]
     assert old.words("en") == ('drift_day: 5 of "7" rows: odd', "no colon")
-    parts.trust.forget()
+    deps.trust.forget()
     with both.console.visitor("head") as client:
         until(lambda: "t_new" in client.get("/health").text)
         shown = client.get("/health").text.split('id="d-failures"')[1].split("</details>")[0]
@@ -190,14 +190,14 @@ def test_what_the_gate_found_is_told_in_the_visitor_s_language(both: Both) -> No
 
 
 def test_a_reading_that_fails_for_another_reason_does_not_shut_the_warehouse_out(both: Both) -> None:
-    service = both.console.console.parts.service
+    service = both.console.console.deps.service
     with pytest.raises(Unavailable, match="nowhere"):
         service.rows("SELECT * FROM landing.nowhere")
     assert service.rows("SELECT 1") == [(1,)]
 
 
 def test_the_list_of_rules_tells_what_reviews_found_of_what_one_may_see(both: Both) -> None:
-    rule, parts = "ecology.pm25-high", both.console.console.parts
+    rule, deps = "ecology.pm25-high", both.console.console.deps
     verdicts = [("330110", "missed"), ("330110", "agreed"), ("330112", "later"), ("330112", "spurious")]
     day = RuleDay(rule, DAY, 1, "", "red", 1, 0, 1, 1, 1, (60.0,), True, 9, WARNED)
     warned = [
@@ -206,9 +206,9 @@ def test_the_list_of_rules_tells_what_reviews_found_of_what_one_may_see(both: Bo
     ]
     store(both.log.warehouse, [day], warned)
     store(both.log.warehouse, [replace(day, day=DAY - timedelta(days=40), reviewed=WARNED)], [])
-    found = reviews(parts.mart)
+    found = reviews(deps.mart)
     assert found.spans == {rule: (DAY - timedelta(days=40), DAY)}
-    parts.reviews.forget()
+    deps.reviews.forget()
 
     def row(login: str) -> str:
         with both.console.visitor(login) as client:

@@ -30,17 +30,17 @@ from streams.watch.declare.rule import Rule
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The console's parts. `desk` gives the roster of the moment; `key` signs links and cookies.
+class ConsoleDependencies:
+    """What the console's pages need. `desk` gives the roster of the moment; `key` signs links and cookies.
 
     `rules` are those in force at the moment; `known` has the newest version of every rule that ever was published.
 
-    `lookers`: so many pages that only keep themselves up to date are made at once; who clicks goes before them.
+    `refresh_slots`: how many pages that only keep themselves up to date are made at once; who clicks goes first.
     `sign_ins`: tries of one login at one place; `places`: of all logins there; `taps`: of links that are not ours.
     `pauses`: what wrong passwords cost; `hashing`: places for looking at passwords, each of which takes memory;
     `known_hashing`: for browsers in which that officer has signed in before, so that no crowd keeps him out.
     `files`: places for files that are sent, some of which each officer may take.
-    `askers`: the same for those that ask the warehouse, which may take seconds and shall not hold up the others.
+    `query_slots`: the same for pages that query the warehouse, which may take seconds and must not delay others.
     """
 
     database: Database
@@ -61,8 +61,8 @@ class Parts:
     meters: Cached[Meters]
     reviews: Cached[Reviews]
     hub: Hub
-    lookers: asyncio.Semaphore
-    askers: asyncio.Semaphore
+    refresh_slots: asyncio.Semaphore
+    query_slots: asyncio.Semaphore
     requests: Limiter
     sign_ins: Limiter
     places: Limiter

@@ -1,4 +1,4 @@
-"""What the routes are given: the parts of a running duty, and who asks."""
+"""The dependencies of the API's routes: the parts of a running duty service, and the context of one request."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REQUESTS, WRONG_TOKENS = Limit(600, 2400), Limit(20, 20)
 
 
 @dataclass(frozen=True)
-class Parts:
+class DutyDependencies:
     """The parts of a running duty; `still` names loops of it that stand still, `rules` are those in use."""
 
     database: Database
@@ -54,17 +54,17 @@ class Unauthorised(Refused):
     status, title = 401, "Who are you?"
 
 
-def parts_of(request: Request) -> Parts:
-    """The parts this application was made with."""
-    parts: Parts = request.app.state.parts
-    return parts
+def dependencies_of(request: Request) -> DutyDependencies:
+    """What this application was made with."""
+    deps: DutyDependencies = request.app.state.deps
+    return deps
 
 
 @dataclass(frozen=True)
-class Asking:
+class RequestContext:
     """One request: who asks, when, and what is known then; `token` is what he was known by, `scope` what for."""
 
-    parts: Parts
+    deps: DutyDependencies
     actor: Actor
     now: datetime
     desk: Desk
@@ -72,10 +72,12 @@ class Asking:
     scope: str = "api"
 
 
-def asking(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> Asking:
+def request_context(
+    request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+) -> RequestContext:
     """Who asks, by the bearer token; `front.py` knows it already of whatever changes something."""
-    known: Asking | None = getattr(request.state, "asking", None)
-    return known or identify(parts_of(request), request, token_of(request))
+    known: RequestContext | None = getattr(request.state, "request_context", None)
+    return known or identify(dependencies_of(request), request, token_of(request))
 
 
 def token_of(request: Request) -> str:
@@ -84,28 +86,28 @@ def token_of(request: Request) -> str:
     return token.strip() if kind.lower() == "bearer" else ""
 
 
-def reader(request: Request, scope: str, token: str) -> Asking:
+def reader(request: Request, scope: str, token: str) -> RequestContext:
     """Who reads a feed that programs read which send no header: by the header, else by `token` of the address.
 
     An address is kept by proxies, histories and logs, so only a token of the feed's own narrow scope counts there.
     """
     header = token_of(request)
-    return identify(parts_of(request), request, header or token, scope, narrow=not header)
+    return identify(dependencies_of(request), request, header or token, scope, narrow=not header)
 
 
 def identify(
-    parts: Parts, request: Request, token: str, scope: str = "api", *, narrow: bool = False
-) -> Asking:
+    deps: DutyDependencies, request: Request, token: str, scope: str = "api", *, narrow: bool = False
+) -> RequestContext:
     """Who bears this token; Unauthorised where nobody does, TooMany where somebody asks without end."""
-    now = parts.clock()
+    now = deps.clock()
     where = f"api {request.client.host}" if request.client else "api"
-    with parts.database.reading() as session:
+    with deps.database.reading() as session:
         actor = bearer(session, token, now, where, scope, narrow=narrow) if token else None
     if actor is None:
-        _limit(parts.wrong_tokens, where, now)
+        _limit(deps.wrong_tokens, where, now)
         raise Unauthorised("a bearer token that is known and not over must be given")
-    _limit(parts.requests, actor.who, now)
-    return Asking(parts, actor, now, parts.desks.now(), token, scope)
+    _limit(deps.requests, actor.who, now)
+    return RequestContext(deps, actor, now, deps.desks.now(), token, scope)
 
 
 def _limit(limiter: Limiter, key: str, now: datetime) -> None:
@@ -114,7 +116,7 @@ def _limit(limiter: Limiter, key: str, now: datetime) -> None:
         raise TooMany(math.ceil(seconds))
 
 
-Who = Annotated[Asking, Depends(asking)]
+Who = Annotated[RequestContext, Depends(request_context)]
 Id = Annotated[int, Path(ge=1, le=2**53 - 1)]
 """The number of something in a path: no more than JSON's numbers hold."""
 
@@ -130,7 +132,7 @@ IdempotencyKey = Annotated[
 
 
 def once(
-    asked: Asking,
+    asked: RequestContext,
     key: str | None,
     request: Request,
     body: Any,
@@ -144,7 +146,7 @@ def once(
     asks = hashlib.sha256(
         json.dumps([request.url.path, body], sort_keys=True, default=str).encode()
     ).hexdigest()
-    with asked.parts.database.writing() as session:
+    with asked.deps.database.writing() as session:
         still(asked.actor, bearer(session, asked.token, asked.now, asked.actor.where, asked.scope))
         known = _known(session, asked, key, asks)
         if known is not None:
@@ -172,7 +174,7 @@ def still(before: Actor, now: Actor | None) -> None:
         raise Conflict(f"the roles of {before.who} have changed; ask again")
 
 
-def _known(session: Session, asked: Asking, key: str | None, asks: str) -> Reply | None:
+def _known(session: Session, asked: RequestContext, key: str | None, asks: str) -> Reply | None:
     if key is None:
         return None
     query = sa.select(Reply).where(Reply.officer_id == asked.actor.officer_id, Reply.key == key)
