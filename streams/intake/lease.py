@@ -37,6 +37,9 @@ SESSION_MS, HEARTBEAT_MS, REJOIN_MS = 10_000, 2_000, 30_000
 FRESH_SECONDS = 2.0
 """How long a proof is good: well within a session, so that a tick on its way arrives within it, too."""
 CONNECT_MS, REQUEST_MS, POLL_MS = 3_000, 5_000, 100
+JOIN_SECONDS = 3.0
+"""So long one call goes on polling for a place in the group. A join that ends between two polls is begun anew by
+the next one, so polls with pauses between them never join where the broker takes longer than a poll."""
 _NO_MEMBER = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
 
@@ -78,19 +81,28 @@ class GroupLease:
         self._drop()
 
     def _prove(self, consumer: KafkaConsumer) -> bool:
-        begun = self._clock()
-        consumer.poll(timeout_ms=POLL_MS)
-        if PLACE not in consumer.assignment():
-            self._proved = None
-            if not consumer.partitions_for_topic(TICKER):
-                raise UnknownTopicOrPartitionError(TICKER)
-            return False
+        until = self._clock() + JOIN_SECONDS
+        while True:
+            begun = self._clock()
+            consumer.poll(timeout_ms=POLL_MS)
+            if PLACE in consumer.assignment():
+                if self._committed(consumer):
+                    self._proved = begun
+                    return True
+            else:
+                self._proved = None
+                if not consumer.partitions_for_topic(TICKER):
+                    raise UnknownTopicOrPartitionError(TICKER)
+            if self._clock() >= until:
+                return False
+
+    def _committed(self, consumer: KafkaConsumer) -> bool:
+        """Whether the broker takes a commit of this member; it does not while places are given anew."""
         consumer.pause(PLACE)
         try:
             consumer.commit({PLACE: OffsetAndMetadata(0, "", -1)}, timeout_ms=REQUEST_MS)
-        except _NO_MEMBER:  # it is being given anew; the next call joins again
+        except _NO_MEMBER:
             return False
-        self._proved = begun
         return True
 
     def _connected(self) -> KafkaConsumer:

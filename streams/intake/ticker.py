@@ -46,6 +46,7 @@ class Ticker:
         self._seconds, self._now, self._epoch = seconds, now, epoch
         self._lease, self._beat = lease or OwnLease(), beat
         self.pulse, self.leads, self.epoch = Pulse(), False, 0
+        self._told: bool | None = None
         self.ticks: Counter[str] = Counter()
         self._outage = Outage(log, waits="ticks wait", over="ticks go on")
 
@@ -84,16 +85,18 @@ class Ticker:
             self._fail(self._now(), [f"{type(error).__name__}: {error}"])
 
     def _looked(self) -> bool:
-        """Whether this ticker ticks now; said where that has changed."""
+        """Whether this ticker ticks now; the log says it at first and where it has changed."""
         try:
             leads = self._lease.held()
         except Unavailable as error:
             self.leads = False
             self._fail(self._now(), [str(error)])
             return False
-        if leads != self.leads:
-            log.info("this ticker ticks from now on" if leads else "another ticker ticks; this one stands by")
-        self.leads = leads
+        if leads != self._told:
+            log.info(
+                "this ticker ticks from now on" if leads else "the lease is another's; this ticker stands by"
+            )
+        self.leads = self._told = leads
         if not leads:
             self.pulse = Pulse(last=self.pulse.last)
         return leads

@@ -184,7 +184,7 @@ def test_documents_out_of_the_model(kind: str) -> None:
     """What keys must be together decides over each, and reader and schema decide alike."""
     seen = set()
 
-    @cases(25)
+    @cases(100)
     @given(rules_of(kind))
     def alike(document: dict[str, Any]) -> None:
         said = wrong(document)

@@ -126,7 +126,7 @@ def test_two_tickers_tick_each_partition_once_and_one_takes_over(broker: Setting
             eventually(lambda: leads(first) == 0, "the first to see that it is out")
             assert leads(second) == 1
             told = (tmp_path / "one/ticker.log").read_text()
-            assert "another ticker ticks; this one stands by" in told and "Traceback" not in told
+            assert "the lease is another's; this ticker stands by" in told and "Traceback" not in told
             assert last < max(map(max, ticks(broker).values()))
         eventually(lambda: leads(first) == 1, "the first to tick again, as the second has left")
         demand_one(grown(broker))
@@ -170,6 +170,18 @@ def test_a_feed_that_is_added_is_ticked_without_a_restart(broker: Settings, tmp_
         eventually(lambda: read_stamp(home, "ticker") == stamp_of(settings), "it to have them")
         assert all(len(each) > len(before[at]) for at, each in grown(broker, topic).items())
         assert process.poll() is None
+
+
+def test_a_lease_is_had_from_a_broker_slower_than_a_poll(
+    broker: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A join that ends between two polls is thrown away by the next one: the tries in one call stand close."""
+    monkeypatch.setattr("streams.intake.lease.POLL_MS", 1)
+    lease = GroupLease(broker.kafka)
+    try:
+        eventually(lease.held, "the lease", seconds=60)
+    finally:
+        lease.close()
 
 
 def test_a_lease_is_told_why_it_cannot_be_had(settings: Settings, kafka: str) -> None:
