@@ -11,6 +11,7 @@ from types import MappingProxyType
 from deploy.local.control import Control, Process
 from deploy.local.probe import Finding, Health, probe
 from deploy.local.proc import worked
+from deploy.local.progress import GRACE_SECONDS, LONGEST_GRACE, Noted, write
 from deploy.local.services import SERVERS, SERVICES
 from schemas.settings import Settings
 from streams.retrying import until
@@ -21,10 +22,8 @@ INTERVAL_SECONDS = 10.0
 LIMIT = 6
 STOP_SECONDS = 60.0
 """supervisord ends by force what does not listen, long before."""
-GRACE_SECONDS = 120.0
 FIRST_PAUSE = 30.0
 LONGEST_PAUSE = 600.0
-LONGEST_GRACE = 1800.0
 UNWELL = 5
 """What says itself that it is not well (five minutes of it) is restarted, as it may never come to itself."""
 BUSY_SECONDS = 0.1
@@ -56,6 +55,7 @@ class Round:
     memory: Mapping[str, Patience]
     restart: dict[str, str] = field(default_factory=dict)
     start: dict[str, str] = field(default_factory=dict)
+    starting: set[str] = field(default_factory=set)
 
 
 def decide(
@@ -90,6 +90,7 @@ def decide(
             patience = _well(patience, process, finding)
         elif _starting(patience, process, grace, busy):
             patience = replace(patience, failures=0, unwell=0)
+            outcome.starting.add(name)
         elif name in _SERVERS or servers_well:
             patience = _worse(patience, finding)
             if patience.failures >= limit or patience.unwell >= UNWELL * limit:
@@ -147,6 +148,7 @@ def watch_over(
         used = {name: by_pid[pid] for name, pid in pids.items()}
         outcome = decide(memory, processes, findings, time.monotonic(), limit, grace, used)
         memory = dict(outcome.memory)
+        _note(settings, outcome, processes)
         for name, why in outcome.restart.items():
             log.warning("%s does not come to itself (%s): it is restarted", name, why)
             restart(control, name)
@@ -154,6 +156,16 @@ def watch_over(
             log.warning("%s is started again: %s", name, why)
             control.start([name])
         time.sleep(interval)
+
+
+def _note(settings: Settings, outcome: Round, processes: Mapping[str, Process]) -> None:
+    """Leave for `status` which processes are on their way and which were well, if that can be written."""
+    starting = {name: processes[name].started for name in outcome.starting}
+    well = {name: each.well_since for name, each in outcome.memory.items() if each.well_since >= 0}
+    try:
+        write(settings.home, Noted(starting, well))
+    except OSError as error:
+        log.warning("which services are starting cannot be written: %s", error.strerror or error)
 
 
 def look(settings: Settings, processes: Mapping[str, Process]) -> dict[str, Finding]:

@@ -23,11 +23,15 @@ DAEMON_SECONDS, DAEMON_START_SECONDS = 180.0, 300.0
 
 
 class Health(StrEnum):
-    """What a probe found: `unwell` by its own word, `hung` and to be restarted, `unknown` as unasked."""
+    """What a probe found: `unwell` by its own word, `hung` and to be restarted, `unknown` as unasked.
+
+    `starting`: it does not answer yet, and makes progress or is young.
+    """
 
     ok = "ok"
     unwell = "unwell"
     hung = "hung"
+    starting = "starting"
     unknown = "unknown"
 
 
@@ -87,7 +91,7 @@ def judge_beat(beat: float | None, uptime: float, now: float) -> Finding:
     if age > HEARTBEAT_SECONDS:
         return Finding(Health.hung, f"no heartbeat for {age:.0f} s")
     if age >= uptime:
-        return Finding(Health.unwell, "no heartbeat yet")
+        return Finding(Health.starting, "no heartbeat yet")
     return Finding(Health.ok)
 
 

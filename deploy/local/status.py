@@ -12,6 +12,8 @@ from deploy.local.control import Control, Process
 from deploy.local.crashes import restarts, why
 from deploy.local.health import look
 from deploy.local.probe import Finding, Health
+from deploy.local.progress import is_starting
+from deploy.local.progress import read as read_noted
 from deploy.local.services import SERVICES, Service
 from schemas.settings import Settings
 from streams import aside, waits
@@ -37,7 +39,8 @@ def status(settings: Settings) -> list[State]:
     """Every service: its port, state, process, since when, and how it does; also when the stack is down.
 
     One that does well but has set items aside is unwell until somebody has looked (`liaowang aside`), and so is
-    one that has waited for a peer for a minute; neither is a reason to start it again.
+    one that has waited for a peer for a minute; neither is a reason to start it again. What does not answer
+    yet and makes progress is starting, with since when.
     """
     processes = Control(settings.home).processes()
     findings = look(settings, processes or {})
@@ -78,8 +81,18 @@ def _state(
         )
     since = _moment(process.since) if process.since else ended
     detail = found.detail or process.said
+    if found.health in (Health.hung, Health.starting):
+        found = _on_its_way(found, process, settings.home)
+        detail = found.detail
     pid = process.pid or None
     return State(service.name, service.port(settings), process.state, pid, since, found.health.value, detail)
+
+
+def _on_its_way(found: Finding, process: Process, home: Path) -> Finding:
+    """Starting since when, where it is that; else hung."""
+    if found.health is Health.starting or is_starting(process, read_noted(home)):
+        return Finding(Health.starting, f"since {_moment(process.started)}: {found.detail}")
+    return found
 
 
 def _own_word(name: str, home: Path, process: Process | None) -> str:

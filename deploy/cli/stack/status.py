@@ -16,7 +16,7 @@ from deploy.local.status import State, all_well
 from deploy.local.status import status as status_of
 
 NOT_WELL = 3
-STYLES = {"running": "green", "ok": "green", "stopped": "dim", "unknown": "dim"}
+STYLES = {"running": "green", "ok": "green", "stopped": "dim", "unknown": "dim", "starting": "yellow"}
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:

@@ -147,6 +147,17 @@ def test_young_process_may_still_be_starting() -> None:
     assert not any(rounds(9, {"land": HUNG}, uptime=60))
 
 
+def test_what_starts_slowly_is_noted_as_long_as_it_works_and_was_not_well() -> None:
+    page = process("page", uptime=1000)
+    seen = decide({}, {"page": page}, {"page": HUNG}, NOW, worked={"page": 3.0})
+    assert seen.starting == {"page"}
+    still = decide(seen.memory, {"page": page}, {"page": HUNG}, NOW, worked={"page": 3.0})
+    assert not still.starting, "it did nothing between two looks"
+    well = decide(seen.memory, {"page": page}, {"page": WELL}, NOW, worked={"page": 4.0})
+    assert not well.starting and well.memory["page"].well_since == page.started
+    assert not decide(well.memory, {"page": page}, {"page": HUNG}, NOW, worked={"page": 9.0}).starting
+
+
 @pytest.mark.parametrize("server", ["kafka", "warehouse"])
 def test_workers_wait_for_a_hung_server_which_is_restarted(server: str) -> None:
     assert rounds(3, {"land": HUNG, server: HUNG})[-1] == {server: "no answer"}
@@ -175,8 +186,8 @@ def test_given_up_is_started_again_with_longer_and_longer_pauses() -> None:
         (NOW - 1, 500, Health.ok),
         (NOW - 61, 500, Health.hung),
         (None, 500, Health.hung),
-        (None, 5, Health.unwell),
-        (NOW - 500, 5, Health.unwell),
+        (None, 5, Health.starting),
+        (NOW - 500, 5, Health.starting),
     ],
     ids=["fresh", "old", "never", "starting", "of an earlier run"],
 )

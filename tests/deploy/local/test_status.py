@@ -10,6 +10,7 @@ from supervisor.states import ProcessStates
 
 from deploy.local.control import Process
 from deploy.local.probe import Finding, Health
+from deploy.local.progress import GRACE_SECONDS, LONGEST_GRACE, Noted, read, write
 from deploy.local.services import SERVICES
 from deploy.local.status import _state, all_well
 from schemas.settings import Settings
@@ -19,14 +20,19 @@ from streams.waits import PATIENCE, Waits
 LAND = next(each for each in SERVICES if each.name == "land")
 
 
-def land(code: int) -> Process:
+def land(code: int, uptime: float = GRACE_SECONDS + 1) -> Process:
     """Its process, as supervisord sees it."""
-    return Process("land", code, 1, time.time(), 0.0, time.time(), "")
+    return Process("land", code, 1, 1_000_000.0, 0.0, 1_000_000.0 + uptime, "")
 
 
-def told(home: Path, health: Health = Health.ok, code: int = ProcessStates.RUNNING) -> tuple[str, str]:
+def told(
+    home: Path,
+    health: Health = Health.ok,
+    code: int = ProcessStates.RUNNING,
+    uptime: float = GRACE_SECONDS + 1,
+) -> tuple[str, str]:
     """The health and detail of `land`."""
-    state = _state(LAND, Settings(home=home), land(code), Finding(health, "as probed"), None)
+    state = _state(LAND, Settings(home=home), land(code, uptime), Finding(health, "as probed"), None)
     return state.health, state.detail
 
 
@@ -67,3 +73,51 @@ def test_all_is_not_well_while_one_waits(tmp_path: Path) -> None:
     assert well()
     held(tmp_path, PATIENCE * 2)
     assert not well()
+
+
+STARTING = ("starting", "since 1970-01-12T13:46:40+00:00: as probed")
+
+
+@pytest.mark.parametrize(
+    ("noted", "uptime", "said"),
+    [
+        (Noted(), GRACE_SECONDS - 1, STARTING),
+        (Noted(), GRACE_SECONDS + 1, ("hung", "as probed")),
+        (Noted(starting={"land": 1_000_000.0}), GRACE_SECONDS + 1, STARTING),
+        (Noted(starting={"land": 999_000.0}), GRACE_SECONDS + 1, ("hung", "as probed")),
+        (Noted(starting={"land": 1_000_000.0}), LONGEST_GRACE + 1, ("hung", "as probed")),
+        (Noted(well={"land": 1_000_000.0}), 5, ("hung", "as probed")),
+        (Noted(well={"land": 999_000.0}), 5, STARTING),
+    ],
+    ids=[
+        "young",
+        "old",
+        "seen at work",
+        "an earlier one",
+        "for too long",
+        "well before",
+        "an earlier one well",
+    ],
+)
+def test_what_does_not_answer_yet_and_makes_progress_is_starting_since_when(
+    tmp_path: Path, noted: Noted, uptime: float, said: tuple[str, str]
+) -> None:
+    write(tmp_path, noted)
+    assert told(tmp_path, Health.hung, uptime=uptime) == said
+    assert not all_well(
+        [
+            _state(
+                LAND, Settings(home=tmp_path), land(ProcessStates.RUNNING, uptime), Finding(Health.hung), None
+            )
+        ]
+    )
+
+
+def test_a_worker_without_a_heartbeat_yet_is_starting_and_an_unreadable_note_says_nothing(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, Noted())
+    (tmp_path / "run" / "health.json").write_text("{")
+    assert read(tmp_path) == Noted()
+    assert told(tmp_path, Health.starting) == STARTING
+    assert told(tmp_path, Health.hung) == ("hung", "as probed")
