@@ -114,13 +114,15 @@ class Stack:
         """Wait until the services on the way of the data run and are healthy."""
         awaited = {service.name for service in SERVICES if service.awaited}
 
-        def all_well() -> bool:
+        def unwell() -> dict[str, Any]:
             found = self.services()
-            return all(found[name]["health"] in ("ok", "unknown") for name in awaited) and all(
-                found[name]["state"] == "running" for name in awaited
-            )
+            return {
+                name: found[name]
+                for name in sorted(awaited)
+                if found[name]["health"] not in ("ok", "unknown") or found[name]["state"] != "running"
+            }
 
-        eventually(all_well, "all services to be well")
+        eventually(lambda: not unwell(), "all services to be well", told=unwell)
 
     def settle(self) -> None:
         """Wait until everything sent is watched, landed and pushed."""
@@ -161,11 +163,13 @@ class Stack:
             outbox.close()
 
 
-def eventually(true: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-    """Wait until it is true."""
+def eventually(
+    true: Callable[[], bool], what: str, seconds: float = PATIENCE, told: Callable[[], object] = lambda: ""
+) -> None:
+    """Wait until it is true; `told` says how it stands when the time is over."""
     deadline = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what} {told()}"
         time.sleep(0.5)
 
 
