@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -110,8 +110,11 @@ class Stack:
         assert processes is not None, "the supervisor does not answer"
         return processes[name].pid
 
-    def well(self) -> None:
-        """Wait until the services on the way of the data run and are healthy."""
+    def well(self, killed: Collection[str] = ()) -> None:
+        """Wait until the services on the way of the data run and are healthy.
+
+        Of those that were killed again and again `status` says so for ten minutes, which is right.
+        """
         awaited = {service.name for service in SERVICES if service.awaited}
 
         def unwell() -> dict[str, Any]:
@@ -119,7 +122,11 @@ class Stack:
             return {
                 name: found[name]
                 for name in sorted(awaited)
-                if found[name]["health"] not in ("ok", "unknown") or found[name]["state"] != "running"
+                if found[name]["state"] != "running"
+                or not (
+                    found[name]["health"] in ("ok", "unknown")
+                    or (name in killed and found[name]["detail"].startswith("restarted "))
+                )
             }
 
         eventually(lambda: not unwell(), "all services to be well", told=unwell)
