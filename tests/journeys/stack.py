@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -110,17 +110,26 @@ class Stack:
         assert processes is not None, "the supervisor does not answer"
         return processes[name].pid
 
-    def well(self) -> None:
-        """Wait until the services on the way of the data run and are healthy."""
+    def well(self, killed: Collection[str] = ()) -> None:
+        """Wait until the services on the way of the data run and are healthy.
+
+        Of those that were killed again and again `status` says so for ten minutes, which is right.
+        """
         awaited = {service.name for service in SERVICES if service.awaited}
 
-        def all_well() -> bool:
+        def unwell() -> dict[str, Any]:
             found = self.services()
-            return all(found[name]["health"] in ("ok", "unknown") for name in awaited) and all(
-                found[name]["state"] == "running" for name in awaited
-            )
+            return {
+                name: found[name]
+                for name in sorted(awaited)
+                if found[name]["state"] != "running"
+                or not (
+                    found[name]["health"] in ("ok", "unknown")
+                    or (name in killed and found[name]["detail"].startswith("restarted "))
+                )
+            }
 
-        eventually(all_well, "all services to be well")
+        eventually(lambda: not unwell(), "all services to be well", told=unwell)
 
     def settle(self) -> None:
         """Wait until everything sent is watched, landed and pushed."""
@@ -161,11 +170,13 @@ class Stack:
             outbox.close()
 
 
-def eventually(true: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-    """Wait until it is true."""
+def eventually(
+    true: Callable[[], bool], what: str, seconds: float = PATIENCE, told: Callable[[], object] = lambda: ""
+) -> None:
+    """Wait until it is true; `told` says how it stands when the time is over."""
     deadline = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what} {told()}"
         time.sleep(0.5)
 
 

@@ -60,7 +60,7 @@ def _run(stack: Stack, folder: Path, send: Callable[[], None]) -> Outcome:
     """Everything from `up` to `down`."""
     stack.liaowang("up")
     send()
-    stack.well()
+    stack.well(killed=KILLED)
     stack.settle()
     stack.liaowang("ledger", "check", "--wait", "60")
     stack.liaowang("build", "--pending", seconds=600)
