@@ -1,4 +1,4 @@
-"""The pulse of a program of several loops: it beats only while each of them has turned round lately."""
+"""The heartbeat of a program of several loops: it beats only while each of them has turned lately."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PATIENCE = 45.0
 """Seconds after which a loop that has not turned round stands still; who waits for a peer turns round, too."""
 
 
-class Pulse:
+class Heartbeat:
     """Touches the heartbeat of a program for its loops. `clock` gives seconds that never go back."""
 
     def __init__(self, touch: Callable[[], None], clock: Callable[[], float], loops: Iterable[str]) -> None:
