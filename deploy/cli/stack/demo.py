@@ -53,7 +53,7 @@ def demo(
         _send(path.stem, path, timeline=f"{TIMELINE}-{days}-{seed}", order=intake.Order.file, live=True)
     for feed, path in real:
         _send(feed, path)
-    _settle(settings, console)
+    _await_quiet(settings, console)
     warehouse.build(pending=True, approve=True)
     for table in summary(settings):
         console.print(table)
@@ -80,7 +80,7 @@ def _send(
     intake.send(feed, [path], timeline=timeline, order=order, live=live)
 
 
-def _settle(settings: Settings, console: Console) -> None:
+def _await_quiet(settings: Settings, console: Console) -> None:
     """Wait, showing it, until everything sent is landed, watched and pushed."""
     topics = {contract.topic for contract in load_contracts(declared().feeds).values()}
     sent = ends(settings, sorted(topics - {WARNINGS, DISPOSITIONS}))

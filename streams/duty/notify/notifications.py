@@ -297,7 +297,7 @@ def delivered(session: Session, batches: Sequence[Batch], now: datetime) -> None
     _change(session, ids, state=DELIVERED, attempts=attempts, delivered_at=now, last_error="")
 
 
-def settle(
+def record_outcome(
     session: Session, batch: Batch, outcome: Outcome | Late, channels: Channels, now: datetime
 ) -> dict[str | None, int]:
     """Write down what became of a message; how many of its notifications go by another channel (None: by none)."""

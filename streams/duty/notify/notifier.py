@@ -50,7 +50,7 @@ from streams.duty.notify.notifications import (
     open_cases,
     other_channel,
     recently_sent,
-    settle,
+    record_outcome,
     silences,
     suppress,
     too_late,
@@ -133,7 +133,7 @@ class Notifier:
         self._latest, self._idle_until = -1, 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Tell until `stop`; what is under way then is finished and settled first."""
+        """Tell until `stop`; what is under way then is finished and recorded first."""
         while not stop.is_set() or self._under_way():
             self._beat()
             seconds = LOOK_SECONDS
@@ -159,7 +159,7 @@ class Notifier:
 
     async def _round(self, *, admit: bool) -> None:
         """Write down what was answered, then start what may go."""
-        await self._settle()
+        await self._collect_answers()
         if not admit:
             return
         for batch in await asyncio.to_thread(self._admit, self._clock()):
@@ -371,10 +371,10 @@ class Notifier:
         self._write(session, batch=batch, result=result, now=now)
 
     def _write(self, session: Session, *, batch: Batch, result: Outcome | Late, now: datetime) -> None:
-        ways = settle(session, batch, result, self._channels, now)
+        ways = record_outcome(session, batch, result, self._channels, now)
         _tell(batch, ways, "" if isinstance(result, Delivered) else result.reason)
 
-    async def _settle(self) -> None:
+    async def _collect_answers(self) -> None:
         """Write down in one transaction what became of the messages that were answered."""
         done = [
             (name, task, batch)

@@ -72,7 +72,7 @@ class Courier:
         self._news.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Deliver until `stop`; what is under way then is finished and settled first."""
+        """Deliver until `stop`; what is under way then is finished and recorded first."""
         waker = asyncio.create_task(self._wake_when(stop))
         try:
             while not stop.is_set():
@@ -95,7 +95,7 @@ class Courier:
                 f"the outbox {self._outbox.path} was removed or replaced while it was in use; "
                 "started again, it is filled from the topic warnings"
             )
-        await self._settle()
+        await self._collect_answers()
         if not self._probed:
             await asyncio.to_thread(self._outbox.probe, self._clock())
             self._probed = True
@@ -115,7 +115,7 @@ class Courier:
         try:
             while self._under_way:
                 await asyncio.wait(self._under_way)
-                await self._settle()
+                await self._collect_answers()
         except Unavailable as error:
             log.warning("%s; %d pushes will go out again", error, len(self._under_way))
 
@@ -151,7 +151,7 @@ class Courier:
             return LONGEST_NAP
         return min(LONGEST_NAP, max(0.0, max(due, self._circuit.blocked_until) - self._clock()))
 
-    async def _settle(self) -> None:
+    async def _collect_answers(self) -> None:
         """Write down what became of the pushes that were answered."""
         done = [task for task in self._under_way if task.done()]
         if not done:
@@ -163,7 +163,7 @@ class Courier:
             if task not in self._outcomes:
                 self._outcomes[task] = self._outcome(task, push, now)
             outcomes[push.id] = self._outcomes[task]
-        await asyncio.to_thread(self._outbox.settle, outcomes, now)
+        await asyncio.to_thread(self._outbox.record_outcomes, outcomes, now)
         for task in done:
             del self._under_way[task], self._outcomes[task]
         for id, what in outcomes.items():

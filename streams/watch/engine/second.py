@@ -32,7 +32,7 @@ from streams.watch.engine.gather import TRANSITION, Gather, Ship, record_of
 from streams.watch.engine.log import LogRecord
 from streams.watch.engine.rule_index import RuleIndexes
 from streams.watch.engine.switch import compare_with, switched
-from streams.watch.episodes.corrected import settled
+from streams.watch.episodes.corrected import latest_versions
 from streams.watch.episodes.episode import Emit, Moment, Transition
 from streams.watch.publish.published import RuleSet, standing
 
@@ -329,7 +329,7 @@ class SecondStage:
         wait = each.rule.wait * 1000
         named = any(map(_KEY, ripe))  # rows of which only the times matter come without source and id
         ripe.sort(key=_ORDER if named else self._unnamed_order(each.rule))
-        column = self._rows(each.rule, settled(ripe) if named else ripe, reached, wait)
+        column = self._rows(each.rule, latest_versions(ripe) if named else ripe, reached, wait)
         column.append((None, watermark - wait, watermark, -1, "", each.rule.feed))
 
         def canonical(transition: Transition) -> None:

@@ -34,7 +34,7 @@ from streams.duty.notify.notifications import (
     begin,
     delivered,
     open_cases,
-    settle,
+    record_outcome,
     silences,
     suppress,
     waiting,
@@ -116,7 +116,7 @@ class Room:
         """The channel is away: what was tried is tried again a minute later."""
         begin(session, batches, self.now)
         for batch in batches:
-            settle(session, batch, Retry(at(self.minute + 1).timestamp(), "away"), channels, self.now)
+            record_outcome(session, batch, Retry(at(self.minute + 1).timestamp(), "away"), channels, self.now)
 
     def channel(self, *, away: bool) -> None:
         self.away = away
