@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 log = logging.getLogger("liaowang.pulse")
 
-PATIENCE = 45.0
+STALLED_AFTER = 45.0
 """Seconds after which a loop that has not turned round stands still; who waits for a peer turns round, too."""
 
 
@@ -31,7 +31,7 @@ class Heartbeat:
                 log.error(
                     "%s: no turn for more than %.0f s; no heartbeat until it goes on",
                     ", ".join(still),
-                    PATIENCE,
+                    STALLED_AFTER,
                 )
             self._told = still
 
@@ -40,4 +40,4 @@ class Heartbeat:
     def still(self) -> list[str]:
         """The loops that stand still."""
         now = self._clock()
-        return [loop for loop, last in self._last.items() if now - last > PATIENCE]
+        return [loop for loop, last in self._last.items() if now - last > STALLED_AFTER]

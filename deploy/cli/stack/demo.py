@@ -28,7 +28,7 @@ from streams.duty.push_worker import outbox_path
 from streams.duty.systems.outbox import Outbox
 
 DAYS, SEED, TIMELINE = 32, 1, "generated"
-PATIENCE = 60.0
+STALL_TIMEOUT = 60.0
 """Seconds without any movement after which a worker is said to be stuck."""
 
 
@@ -96,7 +96,9 @@ def _await_quiet(settings: Settings, console: Console) -> None:
 
 def _follow(bars: Progress, what: str, remaining: Callable[[], int]) -> None:
     bar = bars.add_task(what, total=None)
-    catch_up(remaining, lambda done, total: bars.update(bar, completed=done, total=total), PATIENCE, what)
+    catch_up(
+        remaining, lambda done, total: bars.update(bar, completed=done, total=total), STALL_TIMEOUT, what
+    )
 
 
 def _pending(settings: Settings) -> int:

@@ -119,7 +119,7 @@ class SecondStage:
         *,
         targets: int,
         partitions: Mapping[str, int],
-        furnish: Callable[[Condition], None] = lambda condition: None,
+        supply_baselines: Callable[[Condition], None] = lambda condition: None,
         failing: Tell = ending,
     ) -> None:
         """`targets`: partitions of `partials`; `partitions`: those of each feed.
@@ -133,7 +133,7 @@ class SecondStage:
         self.lanes: dict[str, SecondLane] = {}
         self.tally = SecondTally()
         self.strange: list[int] = []
-        self._contracts, self._furnish = contracts, furnish
+        self._contracts, self._supply_baselines = contracts, supply_baselines
         self._book = partial(standing, book)
         self._rules = RuleIndexes(self._book)
         self._targets, self._partitions = targets, partitions
@@ -404,7 +404,7 @@ class SecondStage:
         fields = {self._contracts[feed].region_field for feed in rule.feeds if not rule.members}
         region = fields.pop() if len(fields) == 1 else ""
         made = condition(rule, PARTIALS, -1, timeline, region)
-        self._furnish(made)
+        self._supply_baselines(made)
         return made
 
     def _release(self, rows: Iterable[Waiting]) -> None:
