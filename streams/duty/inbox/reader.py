@@ -43,7 +43,7 @@ VERIFY_SECONDS = 30.0
 """How often it is asked whether the topic is still there, and still the same."""
 METADATA_MS = 10_000
 STOP_COMMIT_SECONDS, STOP_SECONDS = 2.0, 5.0
-"""What the last commit and leaving the group may take (shutdown budget). With a question under way at the stop it is
+"""Shutdown budget: the last commit, and leaving the group. With a request under way at the stop the sum is
 less than the supervisor waits before it kills."""
 
 

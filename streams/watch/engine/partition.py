@@ -52,8 +52,8 @@ class Lane:
     """One timeline of a partition: its watermark, epoch, the ids it remembers, a condition for each rule.
 
     A copy could count again as far back as `memory` for rules judged here, and for gathered ones to `gathered`,
-    which is `rekeyed_wait` before the last tick; ids of events from `remembered` on are known. That follows from the
-    log alone: an id that is older counts as unknown where it is found, for after a restart it might not be there.
+    which is `rekeyed_wait` before the last tick; ids of events from `remembered` on are known (dedup horizon).
+    That follows from the log alone: an older id counts as unknown, for after a restart it might not be there.
     """
 
     gathering: Gathering
