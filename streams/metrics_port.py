@@ -16,7 +16,7 @@ from streams.patient_threads import PatientThreads
 
 log = logging.getLogger("liaowang.metrics")
 
-PATIENCE = 10
+TIMEOUT = 10
 """Seconds that one who asks may be silent."""
 
 
@@ -27,7 +27,7 @@ class _Server(PatientThreads, WSGIServer):
 class _Quiet(WSGIRequestHandler):
     """Says nothing of requests, and waits only so long for what a client has to say."""
 
-    timeout = PATIENCE
+    timeout = TIMEOUT
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing."""

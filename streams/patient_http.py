@@ -132,9 +132,9 @@ class PatientProtocol(HttpToolsProtocol):
         self._has_come()
         now = self.loop.time()
         self._coming = _Coming(is_head, now, now)
-        self._coming.timer = self.loop.call_later(self._patience(self._coming), self._look)
+        self._coming.timer = self.loop.call_later(self._time_left(self._coming), self._look)
 
-    def _patience(self, coming: _Coming) -> float:
+    def _time_left(self, coming: _Coming) -> float:
         """Seconds from now until it should have come, or something of it."""
         now = self.loop.time()
         if coming.is_head:
@@ -148,7 +148,7 @@ class PatientProtocol(HttpToolsProtocol):
             return
         if not coming.is_head and self.flow.read_paused:
             coming.last = self.loop.time()
-        left = self._patience(coming)
+        left = self._time_left(coming)
         if left > 0:
             coming.timer = self.loop.call_later(left, self._look)
         else:

@@ -16,7 +16,7 @@ import msgspec
 
 from streams.aside import one_line
 
-PATIENCE = 60.0
+TOLD_AFTER = 60.0
 """Seconds of waiting after which a program is not well."""
 SIZE = 16 * 1024
 """Bytes of the file from the beginning on: it is overwritten in place, so a disk that is full takes it too."""
@@ -88,7 +88,7 @@ def read(home: Path, service: str) -> dict[str, Wait]:
 def told(waits: Mapping[str, Wait], now: float) -> str:
     """What has lasted too long, in words, the longest wait first; empty where nothing has."""
     long = sorted(
-        (wait.since, loop, wait.why) for loop, wait in waits.items() if now - wait.since >= PATIENCE
+        (wait.since, loop, wait.why) for loop, wait in waits.items() if now - wait.since >= TOLD_AFTER
     )
     return "; ".join(f"{loop} waits since {_moment(since)}: {why}" for since, loop, why in long)
 

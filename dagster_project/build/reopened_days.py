@@ -107,13 +107,13 @@ def _late(
         contract.table: {
             day
             for day in waiting.get(contract.table, set()) & published[contract.table]
-            if _settled(day, contract, vectors[contract.topic])
+            if _wholly_landed(day, contract, vectors[contract.topic])
         }
         for contract in contracts
     }
 
 
-def _settled(day: date, contract: Contract, vector: Vector) -> bool:
+def _wholly_landed(day: date, contract: Contract, vector: Vector) -> bool:
     """Whether nothing more is due of a day on any timeline; those that fell silent hold nothing up."""
     timelines = {timeline for end in vector for timeline in end.watermarks}
     return complete(day, vector, contract.lateness, timelines)

@@ -11,7 +11,7 @@ from typing import Any
 
 from dagster_project.build.corrections import Copy, resolve
 from dagster_project.build.feed_sql import FeedSql, below
-from dagster_project.days.changed_days import Stops, changed_days, settled_days
+from dagster_project.days.changed_days import Stops, changed_days, released_stops
 from dagster_project.days.landed_ends import Vector, landed_ends
 from dagster_project.warehouse import Warehouse
 from quality.rows import row_rules
@@ -47,11 +47,11 @@ def unread(
             asked[contract.table] = None
         elif days or contract.topic in changed.corrected:
             asked[contract.table] = days
-    settled = settled_days(warehouse, [contract for contract in contracts if contract.table in asked])
+    released = released_stops(warehouse, [contract for contract in contracts if contract.table in asked])
     found = {}
     for contract in contracts:
         if contract.table in asked:
-            vector, stops = vectors[contract.topic], settled[contract.table]
+            vector, stops = vectors[contract.topic], released[contract.table]
             found[contract.table] = _rows(warehouse, contract, vector, stops, asked[contract.table])
             if contract.topic in changed.corrected | changed.unlisted:
                 found[contract.table] |= _corrections(warehouse, contract, vector, stops)
@@ -62,7 +62,7 @@ def _rows(
     warehouse: Warehouse,
     contract: Contract,
     vector: Vector,
-    settled: Mapping[date, Stops],
+    released: Mapping[date, Stops],
     days: Collection[date] | None,
 ) -> set[date]:
     """Of these days, or of all, those with unread rows."""
@@ -75,23 +75,23 @@ def _rows(
         f" WHERE {below(vector)}{within} GROUP BY event_day, log_epoch, partition",
         **given,
     )
-    return {day for day, *place in landed if _unread(settled.get(day), (place[0], place[1], place[2]))}
+    return {day for day, *place in landed if _unread(released.get(day), (place[0], place[1], place[2]))}
 
 
 def _corrections(
-    warehouse: Warehouse, contract: Contract, vector: Vector, settled: Mapping[date, Stops]
+    warehouse: Warehouse, contract: Contract, vector: Vector, released: Mapping[date, Stops]
 ) -> set[date]:
     sql = FeedSql(contract, vector, row_rules(contract))
-    return concerned(settled, resolve(Copy(*row) for row in warehouse.rows(sql.corrections())).groups)
+    return concerned(released, resolve(Copy(*row) for row in warehouse.rows(sql.corrections())).groups)
 
 
-def concerned(settled: Mapping[date, Stops], groups: Iterable[tuple[Copy, ...]]) -> set[date]:
+def concerned(released: Mapping[date, Stops], groups: Iterable[tuple[Copy, ...]]) -> set[date]:
     """Days of events whose group of corrections has a member that the day's last build has not read."""
     return {
         copy.event_day
         for group in groups
         for copy in group
-        if any(_unread(settled.get(copy.event_day), other.place) for other in group)
+        if any(_unread(released.get(copy.event_day), other.place) for other in group)
     }
 
 

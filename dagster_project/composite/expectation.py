@@ -14,7 +14,7 @@ RIDGE = 1e-6
 
 
 def expect(values: Array, iterations: int, tolerance: float, ridge: float = RIDGE) -> Array:
-    """The figures with the missing ones at their conditional expectation, after EM has settled.
+    """The figures with the missing ones at their conditional expectation, after EM has converged.
 
     Works on standardised columns (Dempster, Laird, Rubin 1977; Little and Rubin 2002, chapter 11.2), with `ridge`
     added to their variances. A column without two different figures is left as it is. ValueError where what is
@@ -26,13 +26,15 @@ def expect(values: Array, iterations: int, tolerance: float, ridge: float = RIDG
         return values
     centre = np.array([mean(present(column)) for column in part.T])
     spread = np.array([deviation(present(column), 0) for column in part.T])
-    settled = _settle((part - centre) / spread, iterations, tolerance, ridge) * spread + centre
+    converged = (
+        _expectation_maximisation((part - centre) / spread, iterations, tolerance, ridge) * spread + centre
+    )
     out = values.copy()
-    out[:, usable] = np.where(np.isnan(part), settled, part)
+    out[:, usable] = np.where(np.isnan(part), converged, part)
     return out
 
 
-def _settle(x: Array, iterations: int, tolerance: float, ridge: float) -> Array:
+def _expectation_maximisation(x: Array, iterations: int, tolerance: float, ridge: float) -> Array:
     missing = np.isnan(x)
     filled = np.where(missing, 0.0, x)
     middle, cov = _moments(filled, 0.0)

@@ -128,7 +128,7 @@ def _record(warehouse: Warehouse, build_id: str, span: Span, found: _Fixed) -> N
     warehouse.insert("release.attempt", (*_COLUMNS, *_FIXED), [row])
 
 
-def settle(warehouse: Warehouse, attempt: Attempt, now: datetime) -> None:
+def mark_released(warehouse: Warehouse, attempt: Attempt, now: datetime) -> None:
     """Record that what this attempt built and passed is published, or was so already."""
     warehouse.insert(
         "release.attempt",

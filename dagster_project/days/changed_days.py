@@ -20,7 +20,7 @@ from schemas.contract import Contract
 
 Stops = Mapping[tuple[int, int], int]
 """By epoch and partition the offset a build has read up to, exclusively."""
-_SETTLED = """
+_RELEASED_DAYS = """
 SELECT b.table AS table, b.day AS day, argMax(b.build_id, a.started) AS build_id
 FROM release.build AS b
 INNER JOIN
@@ -37,9 +37,9 @@ GROUP BY b.table, b.day"""
 _OFFSETS = """
 SELECT build_id, anyIf(offsets, state = {started:String}) AS offsets FROM release.attempt
 WHERE build_id IN {builds:Array(String)} GROUP BY build_id"""
-_OF_SETTLED = _OFFSETS.replace("{builds:Array(String)}", "(SELECT build_id FROM settled)")
+_OF_RELEASED = _OFFSETS.replace("{builds:Array(String)}", "(SELECT build_id FROM released)")
 _CHANGED = f"""
-WITH settled AS ({_SETTLED})
+WITH released AS ({_RELEASED_DAYS})
 SELECT DISTINCT c.topic, c.event_day FROM
 (
     SELECT toString(topic) AS topic, event_day, max(last) AS last,
@@ -48,10 +48,10 @@ SELECT DISTINCT c.topic, c.event_day FROM
     FROM landing.changed_day WHERE topic IN {{topics:Array(String)}}
     GROUP BY topic, event_day, log_epoch, partition
 ) AS c
-LEFT JOIN settled AS s ON s.table = c.table AND s.day = c.event_day
+LEFT JOIN released AS s ON s.table = c.table AND s.day = c.event_day
 LEFT JOIN
 (
-    SELECT build_id, name, stop FROM ({_OF_SETTLED})
+    SELECT build_id, name, stop FROM ({_OF_RELEASED})
     ARRAY JOIN mapKeys(offsets) AS name, mapValues(offsets) AS stop
 ) AS t ON t.build_id = s.build_id AND t.name = c.place
 WHERE s.build_id = '' OR c.last >= t.stop"""
@@ -88,12 +88,12 @@ def changed_days(warehouse: Warehouse, contracts: Collection[Contract]) -> Chang
     )
 
 
-def settled_days(warehouse: Warehouse, contracts: Collection[Contract]) -> dict[str, dict[date, Stops]]:
+def released_stops(warehouse: Warehouse, contracts: Collection[Contract]) -> dict[str, dict[date, Stops]]:
     """By table the days that a released build has read, and up to where the latest of them has."""
     if not contracts:
         return {}
     topics = {contract.table: contract.topic for contract in contracts}
-    rows = warehouse.rows(_SETTLED, tables=sorted(topics), started=STARTED, released=RELEASED)
+    rows = warehouse.rows(_RELEASED_DAYS, tables=sorted(topics), started=STARTED, released=RELEASED)
     offsets = warehouse.rows(
         _OFFSETS,
         builds=sorted({build_id for _, _, build_id in rows}),

@@ -93,7 +93,7 @@ def _tasks(rows: Iterable[tuple[Any, ...]]) -> list[Task]:
     return sorted(found, key=lambda item: (item.day, item.table), reverse=True)
 
 
-def settle_tasks(
+def update_tasks(
     warehouse: Warehouse, department: str, suite: Suite, judged: Judged, now: datetime
 ) -> list[Task]:
     """Open a task for each day that failed, resolve those of days that passed; what changed."""

@@ -18,7 +18,7 @@ from dagster_project.build.indicator_build import build_indicator
 from dagster_project.days.attempt import Attempt
 from dagster_project.days.spans import Span
 from dagster_project.gate.judge import fail, feed_suite, indicator_suite, judge_feed, judge_indicator
-from dagster_project.gate.tasks import settle_tasks
+from dagster_project.gate.tasks import update_tasks
 from dagster_project.release.publish import Published, publish
 from dagster_project.share.lineage import Trace, trace
 from dagster_project.share.open_lineage.post import Post
@@ -154,7 +154,7 @@ class TablePipeline:
             self.post.failed(table, attempt, error)
             built, judged = [], fail(open, table, attempt, error, datetime.now(UTC))
         self._keep(table, attempt, owner.suite, judged)
-        for task in settle_tasks(open, owner.department, owner.suite, judged, datetime.now(UTC)):
+        for task in update_tasks(open, owner.department, owner.suite, judged, datetime.now(UTC)):
             log.warning(f"quality task {task.task} of {task.department}: {task.state}")
         self.watch(table, Step(Stage.JUDGED))
         return built, judged

@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from dagster_project.build.verdicts import Failures, failures
-from dagster_project.days.attempt import Attempt, settle
+from dagster_project.days.attempt import Attempt, mark_released
 from dagster_project.days.spans import gather
 from dagster_project.warehouse import Warehouse
 from schemas.errors import Unavailable
@@ -103,7 +103,7 @@ def publish(
         if changed:
             _demand_unmoved(warehouse, attempt, entries, lookback)
             seq = commit(warehouse, changed, attempt.kind, "", code, now)
-    settle(warehouse, attempt, now)
+    mark_released(warehouse, attempt, now)
     return Published(seq, changed, unchanged, withheld)
 
 

@@ -32,7 +32,7 @@ _SERVERS = {service.name for service in SERVERS}
 
 
 @dataclass(frozen=True)
-class Patience:
+class RestartState:
     """What is remembered of one service.
 
     Failed and unwell probes in a row; when it may be started again; how often it was restarted without being well
@@ -52,14 +52,14 @@ class Patience:
 class Round:
     """What one look at the services leads to."""
 
-    memory: Mapping[str, Patience]
+    memory: Mapping[str, RestartState]
     restart: dict[str, str] = field(default_factory=dict)
     start: dict[str, str] = field(default_factory=dict)
     starting: set[str] = field(default_factory=set)
 
 
 def decide(
-    memory: Mapping[str, Patience],
+    memory: Mapping[str, RestartState],
     processes: Mapping[str, Process],
     findings: Mapping[str, Finding],
     now: float,
@@ -77,56 +77,56 @@ def decide(
     servers_well = all(findings.get(name, Finding(Health.ok)).health is Health.ok for name in _SERVERS)
     servers_well = servers_well and all(processes[name].up for name in _SERVERS if name in processes)
     outcome = Round({})
-    remembered: dict[str, Patience] = {}
+    remembered: dict[str, RestartState] = {}
     for name, process in processes.items():
-        patience = memory.get(name, Patience())
+        state = memory.get(name, RestartState())
         if process.failed:
-            remembered[name] = _start_again(outcome, name, patience, now)
+            remembered[name] = _start_again(outcome, name, state, now)
             continue
         finding = findings.get(name, Finding(Health.unknown))
         used = worked.get(name, 0.0)
-        patience, busy = replace(patience, worked=used), used - patience.worked >= BUSY_SECONDS
+        state, busy = replace(state, worked=used), used - state.worked >= BUSY_SECONDS
         if finding.health in (Health.ok, Health.unknown):
-            patience = _well(patience, process, finding)
-        elif _starting(patience, process, grace, busy):
-            patience = replace(patience, failures=0, unwell=0)
+            state = _well(state, process, finding)
+        elif _starting(state, process, grace, busy):
+            state = replace(state, failures=0, unwell=0)
             outcome.starting.add(name)
         elif name in _SERVERS or servers_well:
-            patience = _worse(patience, finding)
-            if patience.failures >= limit or patience.unwell >= UNWELL * limit:
+            state = _worse(state, finding)
+            if state.failures >= limit or state.unwell >= UNWELL * limit:
                 outcome.restart[name] = finding.detail
-                patience = replace(patience, failures=0, unwell=0, restarts=patience.restarts + 1)
-        remembered[name] = patience
+                state = replace(state, failures=0, unwell=0, restarts=state.restarts + 1)
+        remembered[name] = state
     return replace(outcome, memory=remembered)
 
 
-def _well(patience: Patience, process: Process, finding: Finding) -> Patience:
-    pause = FIRST_PAUSE if process.up else patience.pause
-    patience = replace(patience, failures=0, unwell=0, pause=pause)
+def _well(state: RestartState, process: Process, finding: Finding) -> RestartState:
+    pause = FIRST_PAUSE if process.up else state.pause
+    state = replace(state, failures=0, unwell=0, pause=pause)
     if finding.health is Health.ok:
-        patience = replace(patience, restarts=0, well_since=process.started)
-    return patience
+        state = replace(state, restarts=0, well_since=process.started)
+    return state
 
 
-def _starting(patience: Patience, process: Process, grace: float, busy: bool) -> bool:
+def _starting(state: RestartState, process: Process, grace: float, busy: bool) -> bool:
     """Whether a process may still be on its way: it is young, or has not been well yet and works."""
-    if process.uptime < min(grace * 2 ** min(patience.restarts, 10), max(grace, LONGEST_GRACE)):
+    if process.uptime < min(grace * 2 ** min(state.restarts, 10), max(grace, LONGEST_GRACE)):
         return True
-    return busy and patience.well_since != process.started and process.uptime < LONGEST_GRACE
+    return busy and state.well_since != process.started and process.uptime < LONGEST_GRACE
 
 
-def _worse(patience: Patience, finding: Finding) -> Patience:
+def _worse(state: RestartState, finding: Finding) -> RestartState:
     if finding.health is Health.hung:
-        return replace(patience, failures=patience.failures + 1, unwell=patience.unwell + 1)
-    return replace(patience, failures=0, unwell=patience.unwell + 1)
+        return replace(state, failures=state.failures + 1, unwell=state.unwell + 1)
+    return replace(state, failures=0, unwell=state.unwell + 1)
 
 
-def _start_again(outcome: Round, name: str, patience: Patience, now: float) -> Patience:
-    if now < patience.next_start:
-        return patience
-    outcome.start[name] = f"supervisord had given it up; next try in {patience.pause:.0f} s at the earliest"
-    pause = min(patience.pause * 2, LONGEST_PAUSE)
-    return replace(patience, failures=0, unwell=0, pause=pause, next_start=now + patience.pause)
+def _start_again(outcome: Round, name: str, state: RestartState, now: float) -> RestartState:
+    if now < state.next_start:
+        return state
+    outcome.start[name] = f"supervisord had given it up; next try in {state.pause:.0f} s at the earliest"
+    pause = min(state.pause * 2, LONGEST_PAUSE)
+    return replace(state, failures=0, unwell=0, pause=pause, next_start=now + state.pause)
 
 
 def watch_over(
@@ -137,7 +137,7 @@ def watch_over(
     go_on: Callable[[], bool] = lambda: True,
 ) -> None:
     """Look after the services of this home for as long as `go_on` says."""
-    control, memory = Control(settings.home), dict[str, Patience]()
+    control, memory = Control(settings.home), dict[str, RestartState]()
     beat = settings.home / "run" / "health.heartbeat"
     while go_on():
         beat.touch()

@@ -28,12 +28,12 @@ def clear_marker(home: Path) -> None:
     _path(home).unlink(missing_ok=True)
 
 
-def owe(home: Path, why: str) -> None:
+def set_due(home: Path, why: str) -> None:
     """The parts of the home should have been compared and could not be: that stays due, whatever comes."""
     write_whole(_due(home), why.encode(errors="replace"))
 
 
-def settle(home: Path) -> None:
+def clear_due(home: Path) -> None:
     """They were compared."""
     _due(home).unlink(missing_ok=True)
 

@@ -81,12 +81,12 @@ def wait_for(ready: Callable[[], bool], process: subprocess.Popen[bytes], second
     """Return when `ready` says so; CannotStart with the log's last line when it ended, or time is up."""
     is_ready = False
 
-    def settled() -> bool:
+    def ended_or_ready() -> bool:
         nonlocal is_ready
         is_ready = ready()
         return is_ready or process.poll() is not None
 
-    if not until(settled, seconds, 0.1):
+    if not until(ended_or_ready, seconds, 0.1):
         raise CannotStart(f"not ready after {seconds:.0f} s; see {log}")
     if not is_ready:
         raise CannotStart(last_line(log) or f"ended with code {process.returncode} before it was ready")

@@ -19,7 +19,7 @@ from deploy.local.form import bring_to_form, publish_rules
 from deploy.local.health import BUSY_SECONDS, look
 from deploy.local.home_folder import OWN, close_home
 from deploy.local.jars import fetch_jars, find_java
-from deploy.local.marker import clear_marker, left, owe, set_marker, settle
+from deploy.local.marker import clear_due, clear_marker, left, set_due, set_marker
 from deploy.local.probe import Finding
 from deploy.local.proc import worked
 from deploy.local.process import CannotStart, demand_port
@@ -128,7 +128,7 @@ def _reconcile(settings: Settings, before: str, say: Say) -> None:
             found = reconcile(settings, mend=True)
             say("they are torn:" if found else "they agree")
         tell(settings, found, before, say)
-        settle(settings.home)
+        clear_due(settings.home)
     except Exception as error:  # that it could not be compared keeps no stack down
         said = str(error) if isinstance(error, LiaowangError) else f"{type(error).__name__}: {error}"
         say(f"not compared: {said}; the next `liaowang up` does it, `liaowang reconcile` at any time")
@@ -136,7 +136,7 @@ def _reconcile(settings: Settings, before: str, say: Say) -> None:
             f"the home was not compared: {before or 'at up'}", said
         )
         try:
-            owe(settings.home, before or "whether the parts of this home are of one moment is not known")
+            set_due(settings.home, before or "whether the parts of this home are of one moment is not known")
         except OSError as full:
             say(f"that it is due cannot be written down either: {full.strerror}; run `liaowang reconcile`")
 

@@ -47,13 +47,13 @@ Progress = Callable[[int, int], None]
 class Version:
     """A rule as it is tried, with the rules it is made of: (name for complaints, text), members first.
 
-    `patience` is the longest `wait` (seconds) of the rules in force beside it: so late an event is still heard.
+    `min_lateness` is the longest `wait` (seconds) of the rules in force beside it: so late an event still counts.
     """
 
     name: str
     texts: tuple[tuple[str, str], ...]
     baselines: Mapping[str, BaselineTable] = field(default_factory=dict)
-    patience: int = 0
+    min_lateness: int = 0
 
     def rules(self, contracts: Mapping[str, Contract]) -> list[Rule]:
         """The rules, read anew: a text travels to another process, a rule need not."""
@@ -119,15 +119,15 @@ def _partition(
         rules,
         contract.topic,
         place.partition,
-        furnish=_furnish(version),
-        patience=version.patience,
+        supply_baselines=_supply_baselines(version),
+        min_lateness=version.min_lateness,
     )
 
 
-def _furnish(version: Version) -> Callable[[Condition], None]:
+def _supply_baselines(version: Version) -> Callable[[Condition], None]:
     def give(condition: Condition) -> None:
         if version.baselines and isinstance(condition, Baseline):
-            condition.furnish(dict(version.baselines))
+            condition.supply_baselines(dict(version.baselines))
 
     return give
 
@@ -204,7 +204,12 @@ def _second(
     for each in made:
         partitions[each.place.feed] = max(partitions.get(each.place.feed, 0), each.place.partition + 1)
     stage = SecondStage(
-        contracts, fixed(rules), 0, targets=1, partitions=partitions, furnish=_furnish(version)
+        contracts,
+        fixed(rules),
+        0,
+        targets=1,
+        partitions=partitions,
+        supply_baselines=_supply_baselines(version),
     )
     decided: list[Transition] = []
     merged = merge(*(each.batches[at] for each in made), key=itemgetter(0))

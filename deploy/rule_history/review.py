@@ -17,11 +17,11 @@ from dagster_project.mart.rule_quality import RuleDay, RuleWarning
 from dagster_project.warehouse import Warehouse, warehouse
 from deploy.rule_history.clocks import Clocks, clocks, complete_days
 from deploy.rule_history.days import day_of, milliseconds
+from deploy.rule_history.final_log import events, final_events
 from deploy.rule_history.in_force import EARLIEST, InForce, in_force, oldest_open
 from deploy.rule_history.known_then import said
 from deploy.rule_history.landed_log import Connection
 from deploy.rule_history.review_rows import Ground, Place
-from deploy.rule_history.settled_log import events, settled
 from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from schemas.event import LIVE
@@ -147,7 +147,7 @@ class _Reviewer:
             return Outcome((), (), 0)
         starts, until = self._starts(name, rules), self._asked.last + DAY
         logs = {
-            feed: settled(self._log.client, self._contracts[feed], day_of(starts[feed]), until)
+            feed: final_events(self._log.client, self._contracts[feed], day_of(starts[feed]), until)
             for feed in rules.feeds
         }
         ground = Ground(name, rules, logs, self._clocks.reached.get(name, {}))

@@ -8,8 +8,8 @@ from datetime import date, datetime
 
 from dagster_project.mart.rule_quality import RuleDay, RuleWarning
 from deploy.rule_history.days import milliseconds, moment
+from deploy.rule_history.final_log import FinalEvents
 from deploy.rule_history.in_force import InForce
-from deploy.rule_history.settled_log import Settled
 from schemas.event import LIVE
 from schemas.levels import BY_RANK
 from streams.watch.declare.rule import Rule
@@ -25,7 +25,7 @@ class Ground:
 
     timeline: str
     rules: InForce
-    logs: Mapping[str, Settled]
+    logs: Mapping[str, FinalEvents]
     reached: Mapping[str, int]
 
     def places(self, only: str = "") -> list[Place]:

@@ -13,7 +13,7 @@ import numpy as np
 from schemas.arithmetic.columns import Floats, total
 
 SWEEPS = 60
-"""Jacobi's method settles within ten; this ends it where figures are not finite."""
+"""Jacobi's method converges within ten; this ends it where figures are not finite."""
 SINGULAR = 1e-12
 """A pivot no greater than this share of its diagonal is rounding: the rows before explain it."""
 SETTLED = 2.0**-51
@@ -149,8 +149,8 @@ def principal_of_positive(matrix: Floats, steps: int = 10_000) -> tuple[float, F
         grown = multiplied(matrix, vector)
         value = float(total(grown))
         after = grown / value
-        settled = float(np.max(np.abs(after - vector))) <= SETTLED
+        converged = float(np.max(np.abs(after - vector))) <= SETTLED
         vector = after
-        if settled:
+        if converged:
             break
     return value, vector

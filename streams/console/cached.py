@@ -37,7 +37,7 @@ class Cached(Generic[T]):
         self._asked = 0.0
         self._running: Future[None] | None = None
 
-    def get(self, patience: float = 0.5) -> Known[T]:
+    def get(self, timeout: float = 0.5) -> Known[T]:
         """What is known; the first time it may take so many seconds."""
         with self._lock:
             running = self._running
@@ -45,7 +45,7 @@ class Cached(Generic[T]):
                 self._asked = self._clock()
                 running = self._running = self._executor.submit(self._refresh)
         if running is not None and self._known.at == 0.0:
-            wait([running], patience)
+            wait([running], timeout)
         return self._known
 
     def forget(self) -> None:

@@ -1,4 +1,4 @@
-"""The warehouse as the console reads it: short questions, short patience, and none at all while it is away."""
+"""The warehouse as the console reads it: short queries, short timeouts, and none at all while it is away."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Reading:
     """
 
     def __init__(self, connect: Mapping[str, Any], clock: Callable[[], float]) -> None:
-        patience = {"connect_timeout": 1, "send_receive_timeout": 10, "sync_request_timeout": 1}
-        self._connect = dict(connect) | patience | {"settings": LIMITS}
+        timeouts = {"connect_timeout": 1, "send_receive_timeout": 10, "sync_request_timeout": 1}
+        self._connect = dict(connect) | timeouts | {"settings": LIMITS}
         self._clock = clock
         self._lock = threading.Lock()
         self._idle: list[Client] = []

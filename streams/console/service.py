@@ -48,7 +48,7 @@ from streams.duty.cases import queries
 from streams.duty.cases.known_rules import published_at
 from streams.duty.database.database import Database
 from streams.duty.database.models import Case, Officer
-from streams.duty.database.sequence import settled
+from streams.duty.database.sequence import visible_up_to
 from streams.duty.dependencies import DutyDependencies
 from streams.duty.home import open_home, operator
 from streams.duty.rosters.desk import Desks
@@ -182,7 +182,7 @@ def changes(database: Database, seq: int | None) -> tuple[int, tuple[Touched, ..
     """The newest audit entry, and the cases changed since `seq`."""
     with database.reading() as session:
         if seq is None:
-            return settled(session), ()
+            return visible_up_to(session), ()
         latest, cases = queries.changes_since(session, seq)
         wanted = sa.select(Case.id, Case.role, Case.region, Case.assignee_id).where(Case.id.in_(cases))
         return latest, tuple(Touched(*row) for row in session.execute(wanted))

@@ -23,13 +23,13 @@ from schemas.settings import Settings
 from streams.aside import Aside
 from streams.duty.database.database import Database
 from streams.duty.faults import SetAside
+from streams.duty.heartbeat import Heartbeat
 from streams.duty.home import open_database
 from streams.duty.inbox.reader import Reader
 from streams.duty.notify.channels.home import open_channels
 from streams.duty.notify.channels.sender import Sender
-from streams.duty.notify.notices import Links
+from streams.duty.notify.notifications import ConsoleLinks
 from streams.duty.notify.notifier import Notifier
-from streams.duty.pulse import Pulse
 from streams.duty.systems.courier import CONCURRENCY, Courier
 from streams.duty.systems.outbox import open_outbox
 from streams.duty.systems.push_inbox import PushInbox
@@ -59,14 +59,14 @@ def main(settings: Settings) -> None:
 async def _run(settings: Settings, clock: Callable[[], float], rng: Random) -> None:
     stop = stop_on_signals()
     aside = Aside(settings.home, "push", clock).add
-    pulse = Pulse(heartbeat(settings, "push"), time.monotonic, ("reader", "courier", "notifier"))
+    beats = Heartbeat(heartbeat(settings, "push"), time.monotonic, ("reader", "courier", "notifier"))
     waits = Waits(settings.home, "push", clock)
     outbox = open_outbox(outbox_path(settings), clock, lambda said: aside("the outbox", said))
     try:
         async with Webhook(settings.webhook, settings.webhook_key, CONCURRENCY) as webhook:
             courier = Courier(
                 outbox, webhook, clock, rng,
-                aside=aside, beat=pulse.of("courier"), held=waits.of("courier"), answered=waits.of("webhook"),
+                aside=aside, beat=beats.of("courier"), held=waits.of("courier"), answered=waits.of("webhook"),
             )  # fmt: skip
             reader = Reader(
                 settings,
@@ -78,14 +78,14 @@ async def _run(settings: Settings, clock: Callable[[], float], rng: Random) -> N
                 keeps="the outbox",
                 now=clock,
                 aside=aside,
-                beat=pulse.of("reader"),
+                beat=beats.of("reader"),
                 held=waits.of("reader"),
             )
             await together(
                 courier=courier.run(stop),
                 reader=reader.run(stop),
                 notifier=_notify(
-                    settings, clock, rng, stop, aside, pulse.of("notifier"), waits.of("notifier")
+                    settings, clock, rng, stop, aside, beats.of("notifier"), waits.of("notifier")
                 ),
             )
     finally:
@@ -107,7 +107,7 @@ async def _notify(
     database = await _opened(settings, clock, regions, rng, stop, beat, held)
     if database is None:
         return
-    links = Links(settings.console, settings.console_key)
+    links = ConsoleLinks(settings.console, settings.console_key)
     try:
         async with Sender(secrets, lambda: token_hex(16)) as sender:
             await Notifier(

@@ -100,11 +100,11 @@ def outcome(answer: Answer, attempts: int, now: float, rng: Random) -> Outcome:
 
 
 @dataclass(frozen=True)
-class Line:
-    """The way to the receiver: failures of connection in a row, and the time before which nothing is sent."""
+class Circuit:
+    """The circuit breaker before a receiver: connection failures in a row, and until when nothing is sent."""
 
     failures: int = 0
-    closed_until: float = 0.0
+    blocked_until: float = 0.0
 
     @property
     def broken(self) -> bool:
@@ -112,18 +112,18 @@ class Line:
         return self.failures > 0
 
     def slots(self, now: float, concurrency: int) -> int:
-        """How many pushes may be under way: none while closed, one to knock while broken."""
-        if now < self.closed_until:
+        """How many pushes may be under way: none while blocked, one as a probe while broken (half-open)."""
+        if now < self.blocked_until:
             return 0
         return 1 if self.broken else concurrency
 
-    def after(self, answer: Answer, now: float, rng: Random) -> Line:
-        """The line after an answer; of several failures under way at once only the first counts."""
+    def after(self, answer: Answer, now: float, rng: Random) -> Circuit:
+        """The circuit after an answer; of several failures under way at once only the first counts."""
         if answer.status is None:
-            if now < self.closed_until:
+            if now < self.blocked_until:
                 return self
-            return Line(self.failures + 1, now + backoff(self.failures + 1, rng))
+            return Circuit(self.failures + 1, now + backoff(self.failures + 1, rng))
         if answer.status == 429:
             pause = max(backoff(1, rng), retry_after_seconds(answer.retry_after, now))
-            return Line(0, max(self.closed_until, now + pause))
-        return Line(0, 0.0 if self.broken else self.closed_until)
+            return Circuit(0, max(self.blocked_until, now + pause))
+        return Circuit(0, 0.0 if self.broken else self.blocked_until)

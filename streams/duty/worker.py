@@ -29,9 +29,9 @@ from streams.duty.cases.liveness import Liveness, look_at
 from streams.duty.cases.publisher import Publisher
 from streams.duty.dependencies import DutyDependencies, utc_now
 from streams.duty.faults import SetAside
+from streams.duty.heartbeat import Heartbeat
 from streams.duty.home import open_home
 from streams.duty.inbox.reader import Reader
-from streams.duty.pulse import Pulse
 from streams.duty.shifts.holes import Holes
 from streams.duty.shifts.roles import active_rules, publisher_of, roles_of
 from streams.duty.together import together
@@ -73,7 +73,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
     await asyncio.to_thread(active.watch)
     rules = Live(lambda: active.now.rules)
     aside = Aside(settings.home, "duty", time.time).add
-    pulse = Pulse(heartbeat(settings, "duty"), time.monotonic, ("reader", "publisher", "escalation"))
+    beats = Heartbeat(heartbeat(settings, "duty"), time.monotonic, ("reader", "publisher", "escalation"))
     waits = Waits(settings.home, "duty", time.time)
     published = published_at(settings.kafka)
     deps = DutyDependencies(
@@ -82,7 +82,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
         clock,
         publisher_of(settings, Live(lambda: active.now.known).values()),
         published,
-        still=pulse.still,
+        still=beats.still,
         rules=rules,
     )
     reader = Reader(
@@ -95,12 +95,12 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
         keeps="the duty database",
         now=time.time,
         aside=aside,
-        beat=pulse.of("reader"),
+        beat=beats.of("reader"),
         held=waits.of("reader"),
     )
     publisher = Publisher(
         settings, database, clock, rng,
-        aside=aside, beat=pulse.of("publisher"), held=waits.of("publisher"),
+        aside=aside, beat=beats.of("publisher"), held=waits.of("publisher"),
     )  # fmt: skip
     roles, holes = LiveNames(lambda: roles_of(rules.values())), Holes(in_use(settings).feeds)
     try:
@@ -113,7 +113,7 @@ async def _run(settings: Settings, clock: Callable[[], datetime], rng: Random) -
                 roles,
                 stop,
                 aside=aside,
-                beat=pulse.of("escalation"),
+                beat=beats.of("escalation"),
                 held=waits.of("escalation"),
                 holes=holes,
             ),

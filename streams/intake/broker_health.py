@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from streams.intake.pulse import Pulse
+from streams.intake.round_health import RoundHealth
 from streams.knock import knock
 
 log = logging.getLogger(__name__)
@@ -19,11 +19,11 @@ REMEMBERED = timedelta(seconds=60)
 
 
 class BrokerHealth:
-    """`pulse` says whether batches can be stored now."""
+    """`health` says whether batches can be stored now."""
 
     def __init__(self, bootstrap: str, now: Callable[[], datetime]) -> None:
         self._bootstrap, self._now = bootstrap, now
-        self._knocks, self._batches, self._tried = Pulse(), Pulse(), now()
+        self._knocks, self._batches, self._tried = RoundHealth(), RoundHealth(), now()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Knock until `stop` is set."""
@@ -50,7 +50,7 @@ class BrokerHealth:
         self._tried = now
 
     @property
-    def pulse(self) -> Pulse:
+    def health(self) -> RoundHealth:
         """How it goes: the batches that were not stored lately, or else the knocks."""
         lately = self._now() - self._tried < REMEMBERED
         return self._batches if self._knocks.well and self._batches.failures and lately else self._knocks

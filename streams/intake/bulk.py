@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from aiokafka.partitioner import murmur2
 
 from schemas.errors import Unavailable
-from streams.intake.patience import Patience, passing
+from streams.intake.retry_policy import RetryPolicy, passing
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +43,10 @@ def _hashed(key: bytes) -> int:
 
 
 class BulkProducer:
-    """Writes records to one topic; `async with` it. A broker that is away is waited for with patience."""
+    """Writes records to one topic; `async with` it. A broker that is away is tried again (`RetryPolicy`)."""
 
-    def __init__(self, bootstrap: str, topic: str, patience: Patience) -> None:
-        self._bootstrap, self._topic, self._patience = bootstrap, topic, patience
+    def __init__(self, bootstrap: str, topic: str, retry: RetryPolicy) -> None:
+        self._bootstrap, self._topic, self._retry = bootstrap, topic, retry
         self._round: defaultdict[int, list[Record]] = defaultdict(list)
         self._bytes: defaultdict[int, int] = defaultdict(int)
         self._shipping: dict[int, asyncio.Task[None]] = {}
@@ -54,7 +54,7 @@ class BulkProducer:
         self.partitions = 0
 
     async def __aenter__(self) -> Self:
-        self.partitions = await self._patience.outlast(
+        self.partitions = await self._retry.until_success(
             f"looking for topic {self._topic}", self._find_partitions
         )
         return self
@@ -76,7 +76,7 @@ class BulkProducer:
     async def flush(self) -> None:
         """Ship what has been put; returns when all of it is acknowledged."""
         if any(self._round.values()):
-            await self._patience.outlast(f"sending to {self._topic}", self._ship)
+            await self._retry.until_success(f"sending to {self._topic}", self._ship)
         self._bytes.clear()
 
     async def _ship(self) -> None:

@@ -127,13 +127,13 @@ class Gateway:
         return web.json_response({"accepted": accepted}, status=202)
 
     async def _health(self, request: web.Request) -> web.Response:
-        pulse = self._broker.pulse
-        code = 200 if pulse.well else 503
+        health = self._broker.health
+        code = 200 if health.well else 503
         served = self._served
         if not served.owners(request.headers.get("Authorization", "")):
-            return web.json_response(OK if pulse.well else UNWELL, status=code)
-        status = "ok" if pulse.well else "degraded" if pulse.failures else "starting"
-        told = {"status": status, "broker": pulse.as_json(), "declarations": served.stamp}
+            return web.json_response(OK if health.well else UNWELL, status=code)
+        status = "ok" if health.well else "degraded" if health.failures else "starting"
+        told = {"status": status, "broker": health.as_json(), "declarations": served.stamp}
         return web.json_response(told, status=code)
 
     def _take(self, feed: Feed, body: bytes, encoding: str, scope: Scope | None) -> int:

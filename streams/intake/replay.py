@@ -13,7 +13,7 @@ from streams.intake.bulk import BulkProducer
 from streams.intake.files import Source, mapped
 from streams.intake.mapping import Decided, Outgoing, Skipped, Unreadable
 from streams.intake.order import Tick
-from streams.intake.patience import Clock
+from streams.intake.retry_policy import Clock
 
 SHOWN = 10
 AHEAD_SECONDS = 0.05

@@ -20,7 +20,7 @@ from aiokafka.structs import TopicPartition
 from schemas.errors import Unavailable
 from schemas.topics import REPLAYS
 from streams.intake.bulk import REQUEST_SECONDS, BulkProducer
-from streams.intake.patience import Patience
+from streams.intake.retry_policy import RetryPolicy
 
 log = logging.getLogger("liaowang.intake")
 
@@ -63,11 +63,11 @@ _BEGUN = "timeline/"
 """What keys of beginnings begin with; those of files are hashes."""
 
 
-async def read_replays(bootstrap: str, patience: Patience) -> Replays:
+async def read_replays(bootstrap: str, retry: RetryPolicy) -> Replays:
     """All that was recorded, through an absence of the broker."""
-    async with BulkProducer(bootstrap, REPLAYS, patience) as producer:
+    async with BulkProducer(bootstrap, REPLAYS, retry) as producer:
         parts = [TopicPartition(REPLAYS, at) for at in range(producer.partitions)]
-    return await patience.outlast(f"reading {REPLAYS}", lambda: _read(bootstrap, parts))
+    return await retry.until_success(f"reading {REPLAYS}", lambda: _read(bootstrap, parts))
 
 
 async def look_up_replays(bootstrap: str) -> Replays:
@@ -78,16 +78,16 @@ async def look_up_replays(bootstrap: str) -> Replays:
         raise Unavailable(f"{REPLAYS} at {bootstrap}: {error or type(error).__name__}") from error
 
 
-async def record_beginning(bootstrap: str, patience: Patience, begun: Begun) -> None:
+async def record_beginning(bootstrap: str, retry: RetryPolicy, begun: Begun) -> None:
     """Record that a timeline begins; returns when that is acknowledged."""
-    async with BulkProducer(bootstrap, REPLAYS, patience) as producer:
+    async with BulkProducer(bootstrap, REPLAYS, retry) as producer:
         await producer.put(f"{_BEGUN}{begun.timeline}".encode(), msgspec.json.encode(begun))
         await producer.flush()
 
 
-async def record_replays(bootstrap: str, patience: Patience, done: Iterable[tuple[str, Done]]) -> None:
+async def record_replays(bootstrap: str, retry: RetryPolicy, done: Iterable[tuple[str, Done]]) -> None:
     """Record finished replays; returns when they are acknowledged."""
-    async with BulkProducer(bootstrap, REPLAYS, patience) as producer:
+    async with BulkProducer(bootstrap, REPLAYS, retry) as producer:
         for identity, replay in done:
             await producer.put(identity.encode(), msgspec.json.encode(replay))
         await producer.flush()

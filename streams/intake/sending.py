@@ -16,9 +16,9 @@ from streams.intake.bulk import BulkProducer
 from streams.intake.files import Source, inspect
 from streams.intake.mapping import Outgoing
 from streams.intake.order import STEP, Clockwork, by_time, default_after, with_ticks
-from streams.intake.patience import Patience
 from streams.intake.replay import TOLD_EVERY, Pace, Tally, read_events, send
 from streams.intake.replays import Begun, Done, Replays, read_replays, record_beginning, record_replays
+from streams.intake.retry_policy import RetryPolicy
 from streams.watch.publish.rule_topic import read_history
 
 
@@ -60,7 +60,7 @@ class Outcome:
     seconds: float
 
 
-async def carry_out(request: Request, bootstrap: str, patience: Patience, watcher: Watcher) -> list[Outcome]:
+async def carry_out(request: Request, bootstrap: str, retry: RetryPolicy, watcher: Watcher) -> list[Outcome]:
     """Send the files that have not been sent, one replay a timeline.
 
     Raises Misdeclared (before anything is sent) for a file that cannot be read or that no mapping knows, and for a
@@ -69,7 +69,7 @@ async def carry_out(request: Request, bootstrap: str, patience: Patience, watche
     """
     found = [inspect(request.contract, path, request.timeline) for path in request.paths]
     sources = {source.identity(request.contract.feed): source for source in found}
-    known = await read_replays(bootstrap, patience)
+    known = await read_replays(bootstrap, retry)
     done = known.done
     groups: defaultdict[str, list[Source]] = defaultdict(list)
     for identity, source in sources.items():
@@ -83,10 +83,10 @@ async def carry_out(request: Request, bootstrap: str, patience: Patience, watche
         _demand_one_kind(timeline, known, request)
     for timeline, group in groups.items():
         _tell_closed(timeline, done.values(), request, watcher)
-        if await _begin(timeline, known, request, bootstrap, patience):
+        if await _begin(timeline, known, request, bootstrap, retry):
             watcher.say(f"timeline {timeline} is live: its warnings open cases and officers are told")
-        outcomes.append(await _replay(request, timeline, group, bootstrap, patience, watcher))
-        await record_replays(bootstrap, patience, _records(request, group, outcomes[-1].tally))
+        outcomes.append(await _replay(request, timeline, group, bootstrap, retry, watcher))
+        await record_replays(bootstrap, retry, _records(request, group, outcomes[-1].tally))
     return outcomes
 
 
@@ -100,12 +100,12 @@ def _demand_one_kind(timeline: str, known: Replays, request: Request) -> None:
         )
 
 
-async def _begin(timeline: str, known: Replays, request: Request, bootstrap: str, patience: Patience) -> bool:
+async def _begin(timeline: str, known: Replays, request: Request, bootstrap: str, retry: RetryPolicy) -> bool:
     """Record the beginning of a timeline before its first event; whether it is live."""
     live = known.live(timeline)
     if live is None:
         live = request.live
-        await record_beginning(bootstrap, patience, Begun(timeline, live, request.now))
+        await record_beginning(bootstrap, retry, Begun(timeline, live, request.now))
     return live
 
 
@@ -114,7 +114,7 @@ async def _replay(
     timeline: str,
     group: Sequence[Source],
     bootstrap: str,
-    patience: Patience,
+    retry: RetryPolicy,
     watcher: Watcher,
 ) -> Outcome:
     tally = Tally()
@@ -122,12 +122,12 @@ async def _replay(
     if not request.in_file_order:
         events = by_time(_told(events, watcher.begin(f"{timeline}: reading", None)))
     sent = watcher.begin(timeline, len(events) if isinstance(events, list) else None)
-    pace = Pace(patience.clock, request.now, request.speed, request.contract.skew)
+    pace = Pace(retry.clock, request.now, request.speed, request.contract.skew)
     epoch = (await read_history(bootstrap)).epoch
-    async with BulkProducer(bootstrap, request.contract.topic, patience) as producer:
-        begun = patience.clock.monotonic()
+    async with BulkProducer(bootstrap, request.contract.topic, retry) as producer:
+        begun = retry.clock.monotonic()
         await send(with_ticks(events, _clockwork(request)), timeline, producer, pace, tally, sent, epoch)
-        return Outcome(timeline, tally, patience.clock.monotonic() - begun)
+        return Outcome(timeline, tally, retry.clock.monotonic() - begun)
 
 
 def _told(events: Iterable[Outgoing], tell: Callable[[int], None]) -> Iterator[Outgoing]:

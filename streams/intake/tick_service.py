@@ -40,20 +40,20 @@ class TickerMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics; the list stands in docs/operations.md."""
-        ticker, pulse = self._ticker, self._ticker.pulse
+        ticker, health = self._ticker, self._ticker.health
         ticks = CounterMetricFamily("liaowang_ticker_ticks", "Ticks acknowledged", labels=["topic"])
         for topic, count in sorted(ticker.ticks.copy().items()):
             ticks.add_metric([topic], count)
         yield ticks
         for name, text, value in (
             ("leads", "1 where this ticker ticks, 0 where it stands by", float(ticker.leads)),
-            ("failures", "Rounds that failed since the last that did not", float(pulse.failures)),
+            ("failures", "Rounds that failed since the last that did not", float(health.failures)),
             ("rules_epoch", "Epoch of the rules that ticks carry", float(ticker.epoch)),
         ):
             yield GaugeMetricFamily(f"liaowang_ticker_{name}", text, value)
-        if pulse.last is not None:
+        if health.last is not None:
             text = "When all ticks of a round were acknowledged, Unix time"
-            yield GaugeMetricFamily("liaowang_ticker_last_round_seconds", text, pulse.last.timestamp())
+            yield GaugeMetricFamily("liaowang_ticker_last_round_seconds", text, health.last.timestamp())
 
 
 def main(settings: Settings, again: Callable[[], Settings] | None = None) -> None:

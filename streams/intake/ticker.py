@@ -19,7 +19,7 @@ from schemas.errors import Unavailable
 from schemas.event import encode_tick
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.lease import Lease, OwnLease
-from streams.intake.pulse import Pulse
+from streams.intake.round_health import RoundHealth
 from streams.retrying import Outage
 
 log = logging.getLogger("liaowang.ticker")
@@ -29,7 +29,7 @@ LOOK_SECONDS = 1.0
 
 
 class Ticker:
-    """Ticks all feeds while it has the lease; `pulse` says how its rounds go, `ticks` how many each topic got."""
+    """Ticks all feeds while it has the lease; `health` says how its rounds go, `ticks` how many each topic got."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Ticker:
         self._contracts, self._producer = tuple(contracts), producer
         self._seconds, self._now, self._epoch = seconds, now, epoch
         self._lease, self._beat = lease or OwnLease(), beat
-        self.pulse, self.leads, self.epoch = Pulse(), False, 0
+        self.health, self.leads, self.epoch = RoundHealth(), False, 0
         self._told: bool | None = None
         self.ticks: Counter[str] = Counter()
         self._outage = Outage(log, waits="ticks wait", over="ticks go on")
@@ -64,9 +64,9 @@ class Ticker:
         while not stop.is_set():
             now = loop.time()
             await asyncio.to_thread(self._turn, now >= due)
-            if now >= due and (self.leads or self.pulse.failures):
-                due = loop.time() + self.pulse.delay(self._seconds)
-            heard(self.pulse.error)
+            if now >= due and (self.leads or self.health.failures):
+                due = loop.time() + self.health.delay(self._seconds)
+            heard(self.health.error)
             self._beat()
             left = due - loop.time()
             with suppress(TimeoutError):
@@ -76,9 +76,9 @@ class Ticker:
     def _turn(self, due: bool) -> None:
         """Ask for the lease, and where it is time tick with it."""
         try:
-            if (due or self.leads or not self.pulse.failures) and self._looked() and due:
+            if (due or self.leads or not self.health.failures) and self._looked() and due:
                 self.round()
-        # Whatever it is, the next round may do better, and the pulse tells of it.
+        # Whatever it is, the next round may do better, and the health tells of it.
         except Exception as error:
             if not self._outage.failures:
                 log.exception("a round of ticks failed")
@@ -98,7 +98,7 @@ class Ticker:
             )
         self.leads = self._told = leads
         if not leads:
-            self.pulse = Pulse(last=self.pulse.last)
+            self.health = RoundHealth(last=self.health.last)
         return leads
 
     def round(self) -> None:
@@ -121,12 +121,12 @@ class Ticker:
         if errors:
             self._fail(now, errors)
         else:
-            self.pulse = self.pulse.succeeded(now)
+            self.health = self.health.succeeded(now)
             self._outage.ended()
 
     def _fail(self, now: datetime, errors: list[str]) -> None:
         self._outage.failed(errors[0])
-        self.pulse = self.pulse.failed(now, errors[0])
+        self.health = self.health.failed(now, errors[0])
 
     def _tick(self, contract: Contract, now: datetime, epoch: int) -> str:
         clock = now - contract.lateness

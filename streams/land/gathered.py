@@ -22,7 +22,7 @@ class Limits:
     rows: int = 10_000
     size: int = 32 << 20
     seconds: float = 2.0
-    patience: float = 15.0
+    longest_pause: float = 15.0
     held: int = 60_000
 
 
@@ -70,14 +70,14 @@ class Gathered:
         """Take a batch."""
         self._feeds.setdefault(item.landed.topic, _Feed(now)).add(item)
 
-    def patience(self, now: float) -> float:
+    def wait(self, now: float) -> float:
         """Seconds until something is due at the latest."""
         seconds = self._limits.seconds
         return max(0.0, min((feed.since for feed in self._feeds.values()), default=now) + seconds - now)
 
     def take(self, now: float) -> list[Taken]:
         """What is due: everything when its time has come, else feeds with rows enough, or the largest."""
-        topics = list(self._feeds) if self.patience(now) <= 0 else self._large()
+        topics = list(self._feeds) if self.wait(now) <= 0 else self._large()
         return [item for topic in topics for item in self._feeds.pop(topic).taken]
 
     def forget(self, partitions: Collection[Key]) -> None:

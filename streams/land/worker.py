@@ -41,7 +41,7 @@ GROUP = "liaowang-land"
 REPORT_SECONDS = 60.0
 VERIFY_SECONDS = 30.0
 COMPACT_SECONDS = 300.0
-PATIENCE = 15.0
+LONGEST_PAUSE = 15.0
 INCIDENT = 3  # exit code: a person must look before landing can go on
 
 
@@ -217,7 +217,7 @@ def _wait_for_peers(settings: Settings, topics: Sequence[str]) -> list[Topic]:
         log,
         waits="waiting for it",
         over="broker and warehouse are there",
-        backoff=Backoff(longest=PATIENCE),
+        backoff=Backoff(longest=LONGEST_PAUSE),
         held=Waits(settings.home, "land", time.time).of("landing"),
     )
 

@@ -70,7 +70,7 @@ class Writer:
             log,
             waits="waiting and trying again, nothing is acknowledged meanwhile",
             over="writing again",
-            backoff=Backoff(FIRST_PAUSE, limits.patience),
+            backoff=Backoff(FIRST_PAUSE, limits.longest_pause),
             held=held,
         )
         self._held = False
@@ -113,9 +113,7 @@ class Writer:
 
     async def _wait_for_flush(self) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(
-                self._full.wait(), self._gathered.patience(asyncio.get_running_loop().time())
-            )
+            await asyncio.wait_for(self._full.wait(), self._gathered.wait(asyncio.get_running_loop().time()))
 
     def _made_room(self) -> None:
         if not self._gathered.full:

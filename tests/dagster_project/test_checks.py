@@ -12,7 +12,7 @@ from dagster_project.build.feed import build_feed
 from dagster_project.days.spans import Span
 from dagster_project.gate.evidence import evidence
 from dagster_project.gate.judge import feed_suite, indicator_suite, judge_feed
-from dagster_project.gate.tasks import COLUMNS, close, settle_tasks, tasks
+from dagster_project.gate.tasks import COLUMNS, close, tasks, update_tasks
 from dagster_project.mart.day_status import statuses
 from dagster_project.orchestrate.runs import run_span
 from quality.gate import UNIQUE, VERDICT_COLUMNS, Judged, Verdict
@@ -73,7 +73,7 @@ def test_each_day_is_judged_by_what_its_contract_declares(house: House) -> None:
     assert judged.verdicts[0].expectations == len(feed_suite(contract).expectations)
 
     suite = feed_suite(contract)
-    opened = settle_tasks(house.warehouse, contract.department, suite, judged, house.now)
+    opened = update_tasks(house.warehouse, contract.department, suite, judged, house.now)
     assert {(item.day, item.state, item.department) for item in opened} == {
         (DAY, "open", "ecology"),
         (NEXT, "open", "ecology"),
@@ -87,7 +87,7 @@ def test_each_day_is_judged_by_what_its_contract_declares(house: House) -> None:
     absent = {"region": "331100", "name": "丽水市", "level": "city", "broke": ["regions_complete"]}
     assert second.evidence[-1] == absent
     contract, judged = judge(house, Gate(), Span(DAY, DAY))
-    settle_tasks(house.warehouse, "ecology", feed_suite(contract), judged, house.now + timedelta(seconds=1))
+    update_tasks(house.warehouse, "ecology", feed_suite(contract), judged, house.now + timedelta(seconds=1))
     states = {item.day: item.state for item in tasks(house.warehouse)}
     assert states == {DAY: "resolved", NEXT: "open"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.waits import PATIENCE, SIZE, Wait, Waits, read, told
+from streams.waits import SIZE, TOLD_AFTER, Wait, Waits, read, told
 
 
 class Clock:
@@ -28,7 +28,7 @@ def test_a_wait_counts_from_its_first_reason_and_tells_the_last(tmp_path: Path) 
     held("table\ny is gone\x00")
     assert read(tmp_path, "land") == {"landing": Wait(1000.0, "table y is gone\N{REPLACEMENT CHARACTER}")}
     assert told(read(tmp_path, "land"), clock.now) == "", "a short one is nothing to tell"
-    assert told(read(tmp_path, "land"), 1000.0 + PATIENCE) == (
+    assert told(read(tmp_path, "land"), 1000.0 + TOLD_AFTER) == (
         "landing waits since 1970-01-01T00:16:40+00:00: table y is gone\N{REPLACEMENT CHARACTER}"
     )
 

@@ -103,12 +103,17 @@ def told(records: Sequence[Arrived]) -> Said:
     book = {1: RuleSet(1, first, tables), 2: RuleSet(2, edited(first, contracts), tables)}
     known = {(rule.id, rule.version): rule for rule_set in book.values() for rule in rule_set.rules}
 
-    def furnish(condition: Condition) -> None:
+    def supply_baselines(condition: Condition) -> None:
         if isinstance(condition, Baseline):
-            condition.furnish(tables)
+            condition.supply_baselines(tables)
 
     flow = Flow(
-        contracts, first, dict.fromkeys(FEEDS, PARTITIONS), epoch=1, book=book.__getitem__, furnish=furnish
+        contracts,
+        first,
+        dict.fromkeys(FEEDS, PARTITIONS),
+        epoch=1,
+        book=book.__getitem__,
+        supply_baselines=supply_baselines,
     )
     found: Said = []
     for start in range(0, len(records), FRAME):

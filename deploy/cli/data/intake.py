@@ -27,7 +27,7 @@ from schemas.errors import Misdeclared, Unavailable
 from schemas.fields import SHANGHAI
 from schemas.in_use import taken
 from streams.intake.increase import CORRECTED, RESTARTED
-from streams.intake.patience import Clock, Patience
+from streams.intake.retry_policy import Clock, RetryPolicy
 from streams.intake.sending import Outcome, Request, carry_out
 
 FALLS = {CORRECTED: "falls corrected in earlier rows", RESTARTED: "cumulative figures begun anew"}
@@ -98,8 +98,8 @@ def run(request: Request, kafka: str, timeout: float, console: Console) -> list[
     """Carry a sending out and show it: a progress bar, then a table a timeline."""
     with progress_bars(console) as bars:
         watcher = _Screen(bars)
-        patience = Patience(Clock(time.monotonic, asyncio.sleep), timeout, watcher.say)
-        outcomes = asyncio.run(carry_out(request, kafka, patience, watcher))
+        retry = RetryPolicy(Clock(time.monotonic, asyncio.sleep), timeout, watcher.say)
+        outcomes = asyncio.run(carry_out(request, kafka, retry, watcher))
     for outcome in outcomes:
         _show(outcome, console)
     return outcomes

@@ -28,7 +28,7 @@ from streams.duty.notify.channels.config import Channels
 from streams.duty.notify.channels.home import channels_path, open_channels
 from streams.duty.notify.channels.message import Message, Recipient
 from streams.duty.notify.channels.sender import Sender
-from streams.duty.notify.notices import counts
+from streams.duty.notify.notifications import counts
 from streams.duty.notify.silencing import add_silence, end_silence, list_silences
 from streams.duty.retry_policy import Answer
 from streams.duty.shifts.roles import rules_now

@@ -28,7 +28,7 @@ from streams.duty.push_worker import outbox_path
 from streams.duty.systems.outbox import Outbox
 
 DAYS, SEED, TIMELINE = 32, 1, "generated"
-PATIENCE = 60.0
+STALL_TIMEOUT = 60.0
 """Seconds without any movement after which a worker is said to be stuck."""
 
 
@@ -53,7 +53,7 @@ def demo(
         _send(path.stem, path, timeline=f"{TIMELINE}-{days}-{seed}", order=intake.Order.file, live=True)
     for feed, path in real:
         _send(feed, path)
-    _settle(settings, console)
+    _await_quiet(settings, console)
     warehouse.build(pending=True, approve=True)
     for table in summary(settings):
         console.print(table)
@@ -80,7 +80,7 @@ def _send(
     intake.send(feed, [path], timeline=timeline, order=order, live=live)
 
 
-def _settle(settings: Settings, console: Console) -> None:
+def _await_quiet(settings: Settings, console: Console) -> None:
     """Wait, showing it, until everything sent is landed, watched and pushed."""
     topics = {contract.topic for contract in load_contracts(declared().feeds).values()}
     sent = ends(settings, sorted(topics - {WARNINGS, DISPOSITIONS}))
@@ -96,7 +96,9 @@ def _settle(settings: Settings, console: Console) -> None:
 
 def _follow(bars: Progress, what: str, remaining: Callable[[], int]) -> None:
     bar = bars.add_task(what, total=None)
-    catch_up(remaining, lambda done, total: bars.update(bar, completed=done, total=total), PATIENCE, what)
+    catch_up(
+        remaining, lambda done, total: bars.update(bar, completed=done, total=total), STALL_TIMEOUT, what
+    )
 
 
 def _pending(settings: Settings) -> int:

@@ -40,7 +40,7 @@ class Waiting(Protocol):
 
 
 @dataclass(frozen=True)
-class Link:
+class ResolvedStep:
     """One step of a chain, resolved for one case: `login` is None where nobody is there."""
 
     after: timedelta
@@ -50,7 +50,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Notice:
+class NotificationRequest:
     """Somebody is to be told now: `step` counts from 0, `kind` is assigned, escalated or last_resort.
 
     `passed` are those whom steps before led to that were told already.
@@ -71,17 +71,19 @@ class Due:
     `nobody_else`: the chain ended just now with steps that lead to nobody new; these knew already.
     """
 
-    notices: tuple[Notice, ...]
+    requests: tuple[NotificationRequest, ...]
     step: int
     nobody_else: tuple[str, ...] = ()
 
 
-def next_steps(case: Waiting, chain: Sequence[Link], now: datetime, told: Collection[str] = ()) -> Due:
-    """The notices that are due for a case at `now`; none for one that does not wait.
+def next_steps(
+    case: Waiting, chain: Sequence[ResolvedStep], now: datetime, told: Collection[str] = ()
+) -> Due:
+    """The notifications that are due for a case at `now`; none for one that does not wait.
 
     `told` are the logins that were told since it began to wait: nobody is told twice.
     """
-    notices: list[Notice] = []
+    requests: list[NotificationRequest] = []
     knows, passed = set(told), list[str]()
     step, at_once = case.step, False
     while case.waiting_since is not None and step < len(chain):
@@ -92,7 +94,9 @@ def next_steps(case: Waiting, chain: Sequence[Link], now: datetime, told: Collec
         at_once = not new
         if new or (last and link.login is None):
             kind = LAST_RESORT if last else ESCALATED if step else ASSIGNED
-            notices.append(Notice(step, kind, link.login, link.to, link.channels, tuple(passed)))
+            requests.append(
+                NotificationRequest(step, kind, link.login, link.to, link.channels, tuple(passed))
+            )
             passed.clear()
         if link.login is not None and not new:
             passed.append(link.login)
@@ -100,7 +104,7 @@ def next_steps(case: Waiting, chain: Sequence[Link], now: datetime, told: Collec
             knows.add(link.login)
         step += 1
     ended = case.step < len(chain) == step
-    return Due(tuple(notices), step, tuple(dict.fromkeys(passed)) if ended else ())
+    return Due(tuple(requests), step, tuple(dict.fromkeys(passed)) if ended else ())
 
 
 def next_time(case: Waiting, afters: Sequence[timedelta]) -> datetime | None:
@@ -118,10 +122,12 @@ def steps_of(roster: Roster, level: str) -> tuple[Step, ...]:
 
 def resolve(
     steps: Sequence[Step], role: str, region: str, who: Resolver, last_resort: str | None, regions: Regions
-) -> tuple[Link, ...]:
+) -> tuple[ResolvedStep, ...]:
     """The chain with an officer for each step of a case of this role and region."""
     return tuple(
-        Link(step.after, step.to, _login(step.to, role, region, who, last_resort, regions), step.channels)
+        ResolvedStep(
+            step.after, step.to, _login(step.to, role, region, who, last_resort, regions), step.channels
+        )
         for step in steps
     )
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 from schemas.regions import Regions
 from streams.duty.accounts.rights import ADMIN, SUPERVISOR, VIEWER, Actor, below, may
 from streams.duty.database.models import Attachment, AuditEntry, Case, Officer
-from streams.duty.database.sequence import settled
+from streams.duty.database.sequence import visible_up_to
 from streams.duty.lifecycle import CLOSED, NEW, possible
 
 EVERYTHING = (ADMIN, SUPERVISOR, VIEWER)
@@ -186,7 +186,7 @@ def changes_since(session: Session, seq: int, limit: int = 1000) -> tuple[int, l
 
     Of entries that one with a lower number may yet come before nothing is told: a later question finds them.
     """
-    new = sa.and_(AuditEntry.id > seq, AuditEntry.id <= settled(session))
+    new = sa.and_(AuditEntry.id > seq, AuditEntry.id <= visible_up_to(session))
     query = sa.select(AuditEntry.id, AuditEntry.case_id).where(new).order_by(AuditEntry.id).limit(limit)
     rows = session.execute(query).all()
     return (rows[-1][0] if rows else seq), sorted({case for _, case in rows})

@@ -17,8 +17,8 @@ from streams.duty.cases.escalation import (
     HANDED,
     NOBODY_ELSE,
     REBUILT,
-    Link,
-    Notice,
+    NotificationRequest,
+    ResolvedStep,
     next_steps,
     next_time,
     resolve,
@@ -30,7 +30,7 @@ from streams.duty.cases.told import of_round, told
 from streams.duty.database.models import Case, Notification, Officer
 from streams.duty.lifecycle import CLOSED, NEW
 from streams.duty.rosters.desk import Desk, plan_of
-from streams.duty.rosters.who import Answer, Plan, who
+from streams.duty.rosters.who import OnDuty, Plan, who
 
 log = logging.getLogger("liaowang.duty")
 
@@ -50,9 +50,9 @@ class Shift:
     desk: Desk
     plan: Plan
     ids: Mapping[str, int]
-    answers: dict[tuple[str, str, datetime], Answer | None] = field(default_factory=dict, compare=False)
+    answers: dict[tuple[str, str, datetime], OnDuty | None] = field(default_factory=dict, compare=False)
 
-    def on_duty(self, role: str, region: str, now: datetime) -> Answer | None:
+    def on_duty(self, role: str, region: str, now: datetime) -> OnDuty | None:
         """Who is on duty; worked out once for a role, region and moment, as a burst asks thousands of times."""
         asked = (role, region, now)
         if asked not in self.answers:
@@ -96,8 +96,8 @@ def advance(
         if case.assignee_id is None and case.step >= len(chain) and any(link.login for link in chain):
             case.waiting_since, case.step, case.round = now, 0, case.round + 1
         due = next_steps(case, chain, now, told_of(session, shift, case))
-        for notice in due.notices:
-            _tell(session, shift, case, notice, now, actor, text)
+        for request in due.requests:
+            _tell(session, shift, case, request, now, actor, text)
         if due.nobody_else:
             detail = {"step": due.step, "kind": NOBODY_ELSE, "to": None, "knew": list(due.nobody_else)}
             record(session, case, "escalated", actor, now, state=NEW, text=text, detail=detail)
@@ -148,7 +148,7 @@ def due_cases(session: Session, now: datetime, without: Collection[int] = ()) ->
     return list(session.scalars(query.order_by(Case.next_step, Case.id).limit(BATCH)))
 
 
-def chain_of(session: Session, shift: Shift, case: Case, now: datetime) -> tuple[Link, ...]:
+def chain_of(session: Session, shift: Shift, case: Case, now: datetime) -> tuple[ResolvedStep, ...]:
     """The chain of a case, with who is on duty now."""
 
     def on_duty(role: str, region: str) -> str | None:
@@ -161,7 +161,7 @@ def chain_of(session: Session, shift: Shift, case: Case, now: datetime) -> tuple
     return tuple(
         link
         if link.login is not None and shift.plan.answers(link.login, case.role, case.region)
-        else Link(link.after, link.to, None, link.channels)
+        else ResolvedStep(link.after, link.to, None, link.channels)
         for link in links
     )
 
@@ -185,21 +185,27 @@ def last_resort(session: Session, shift: Shift, role: str, region: str) -> str |
 
 
 def _tell(
-    session: Session, shift: Shift, case: Case, notice: Notice, now: datetime, actor: Actor, text: str
+    session: Session,
+    shift: Shift,
+    case: Case,
+    request: NotificationRequest,
+    now: datetime,
+    actor: Actor,
+    text: str,
 ) -> None:
-    officer_id = shift.ids.get(notice.login) if notice.login else None
+    officer_id = shift.ids.get(request.login) if request.login else None
     if officer_id is None:
         log.error("case %s: nobody is there, not even a last resort with an active account", case.id)
     else:
         case.assignee_id = officer_id
-    if notice.kind == ASSIGNED:
+    if request.kind == ASSIGNED:
         answer = shift.on_duty(case.role, case.region, now)
         case.team = answer.team if answer else None
     rebuilt = unasked(case) and case.step == 0
-    kind = "assigned" if notice.kind == ASSIGNED else "escalated"
+    kind = "assigned" if request.kind == ASSIGNED else "escalated"
     detail: dict[str, Any] = {
-        **{"step": notice.step, "kind": notice.kind, "to": notice.login, "by": notice.to},
-        **({"knew": list(notice.passed)} if notice.passed else {}),
+        **{"step": request.step, "kind": request.kind, "to": request.login, "by": request.to},
+        **({"knew": list(request.passed)} if request.passed else {}),
     }
     text = text or (STILL_OPEN_AFTER if rebuilt else "")
     record(session, case, kind, actor, now, state=NEW, text=text, detail=detail)
@@ -207,11 +213,11 @@ def _tell(
         session,
         case,
         now,
-        kind=REBUILT if rebuilt else notice.kind,
-        step=notice.step,
+        kind=REBUILT if rebuilt else request.kind,
+        step=request.step,
         officer_id=officer_id,
-        channels=notice.channels,
-        part=f"{case.round}/{notice.step}",
+        channels=request.channels,
+        part=f"{case.round}/{request.step}",
     )
 
 

@@ -25,7 +25,7 @@ from streams.duty.refusals import Invalid
 from streams.retrying import until, within
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-PATIENCE = 30
+LOCK_TIMEOUT = 30
 BEING_MADE = 2.0
 ASK_EVERY = 0.004
 """Seconds between two askings for the lock; who writes much leaves it free for longer between its transactions."""
@@ -117,7 +117,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(url.database, os.O_CREAT | os.O_RDWR, 0o600))
-    engine = sa.create_engine(url, connect_args={"timeout": PATIENCE, "isolation_level": None})
+    engine = sa.create_engine(url, connect_args={"timeout": LOCK_TIMEOUT, "isolation_level": None})
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
@@ -137,13 +137,13 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
 
 def _begin_writing(connection: Any) -> None:
-    """Take the lock of the file, asking for it until it is free; `database is locked` after PATIENCE."""
+    """Take the lock of the file, asking for it until it is free; `database is locked` after LOCK_TIMEOUT."""
     with closing(connection.cursor()) as cursor:
         cursor.execute("PRAGMA busy_timeout=0")
         try:
-            within(lambda: cursor.execute(IMMEDIATE), _busy, PATIENCE, ASK_EVERY)
+            within(lambda: cursor.execute(IMMEDIATE), _busy, LOCK_TIMEOUT, ASK_EVERY)
         finally:
-            cursor.execute(f"PRAGMA busy_timeout={PATIENCE * 1000}")
+            cursor.execute(f"PRAGMA busy_timeout={LOCK_TIMEOUT * 1000}")
 
 
 def _busy(error: Exception) -> bool:

@@ -30,7 +30,7 @@ def announce(session: Session) -> None:
         session.execute(_ANNOUNCE, {"base": _BASE})
 
 
-def settled(session: Session) -> int:
+def visible_up_to(session: Session) -> int:
     """The id up to which the next question of this session sees all entries there will ever be.
 
     The order of the two questions counts: whose entry is below the newest one at the first of them either holds

@@ -38,12 +38,12 @@ POLL_MS, COMMIT_MS = 500, 200
 MANY, GATHER_SECONDS = 4, 0.05
 """After a reading of so many the next are gathered: in a burst a few at a time cost nearly twice as much each."""
 PROBE_SECONDS = 5.0
-PROBE_PATIENCE = 10.0
+PROBE_TIMEOUT = 10.0
 VERIFY_SECONDS = 30.0
 """How often it is asked whether the topic is still there, and still the same."""
 METADATA_MS = 10_000
 STOP_COMMIT_SECONDS, STOP_SECONDS = 2.0, 5.0
-"""What the last commit and the farewell to the broker may take. With a question under way at the stop it is
+"""Shutdown budget: the last commit, and leaving the group. With a request under way at the stop the sum is
 less than the supervisor waits before it kills."""
 
 
@@ -172,8 +172,8 @@ class Reader:
             if self._clock() - verified >= VERIFY_SECONDS:
                 await self._verify()
                 verified = self._clock()
-            patience = COMMIT_MS if uncommitted else POLL_MS
-            records = await consumer.getmany(timeout_ms=patience, max_records=BATCH)
+            timeout = COMMIT_MS if uncommitted else POLL_MS
+            records = await consumer.getmany(timeout_ms=timeout, max_records=BATCH)
             found = [record for batch in records.values() for record in batch]
             if found:
                 self._broker.ended()
@@ -194,10 +194,10 @@ class Reader:
                     return
             # An absent broker gives nothing, as an idle one does: now and then ask it something.
             if uncommitted and self._clock() - committed >= COMMIT_MS / 1000:
-                uncommitted = not await self._answered(consumer.commit(), PROBE_PATIENCE)
+                uncommitted = not await self._answered(consumer.commit(), PROBE_TIMEOUT)
                 committed = self._clock()
             elif not uncommitted and self._clock() - asked >= PROBE_SECONDS:
-                await self._answered(consumer.topics(), PROBE_PATIENCE)
+                await self._answered(consumer.topics(), PROBE_TIMEOUT)
                 asked = self._clock()
         if uncommitted and not self._broker.failures:
             await self._answered(consumer.commit(), STOP_COMMIT_SECONDS)
@@ -264,10 +264,10 @@ class Reader:
                 f"{again.left} older ones of ended episodes were not (liaowang duty refill --since takes them)",
             )
 
-    async def _answered(self, question: Awaitable[object], patience: float) -> bool:
+    async def _answered(self, question: Awaitable[object], timeout: float) -> bool:
         """Whether the broker answers in time; what is not committed is only read again."""
         try:
-            await asyncio.wait_for(question, patience)
+            await asyncio.wait_for(question, timeout)
         except CommitFailedError:
             return True
         except (TimeoutError, KafkaError) as error:

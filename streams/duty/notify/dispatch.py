@@ -37,7 +37,7 @@ NOBODY = Recipient()
 
 
 @dataclass(frozen=True)
-class Notice:
+class PendingNotification:
     """One notification that waits. `message` names the message it was first tried in, empty before that.
 
     Times are seconds since 1970. `case` holds region, rule, subject, episode, title, runbook and the like; `waits`
@@ -91,46 +91,46 @@ class Silence:
     regions: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
 
-    def covers(self, notice: Notice, now: float) -> bool:
-        """Whether it holds for a notice now. A region's code begins with the digits of the one above."""
-        region = str(notice.case.get("region") or "")
+    def covers(self, notification: PendingNotification, now: float) -> bool:
+        """Whether it holds for a notification now. A region's code begins with the digits of the one above."""
+        region = str(notification.case.get("region") or "")
         return (
             self.starts <= now < self.ends
-            and (not self.rules or notice.case.get("rule") in self.rules)
-            and (not self.levels or notice.level in self.levels)
+            and (not self.rules or notification.case.get("rule") in self.rules)
+            and (not self.levels or notification.level in self.levels)
             and (not self.regions or any(_within(region, each) for each in self.regions))
         )
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One message to be sent: its key, and the notices it carries (one or more)."""
+    """One message to be sent: its key, and the notifications it carries (one or more)."""
 
     key: str
     channel: str
-    notices: tuple[Notice, ...]
+    notifications: tuple[PendingNotification, ...]
 
     @property
     def rank(self) -> int:
-        """The most urgent of its notices."""
-        return min(notice.rank for notice in self.notices)
+        """The most urgent of its notifications."""
+        return min(notification.rank for notification in self.notifications)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is decided now: batches in the order they go, notices that go nowhere with the reason.
+    """What is decided now: batches in the order they go, notifications that go nowhere with the reason.
 
     `held`: what holds some of them back for now, by their id; once that is over they are looked at again.
     """
 
     batches: tuple[Batch, ...] = ()
-    dropped: tuple[tuple[Notice, str], ...] = ()
+    dropped: tuple[tuple[PendingNotification, str], ...] = ()
     held: Mapping[int, Silence | Open] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class World:
-    """What the decision depends on beside the notices."""
+class DispatchContext:
+    """What the decision depends on beside the notifications."""
 
     channels: Channels
     open: Sequence[Open] = ()
@@ -140,60 +140,62 @@ class World:
     slots: Mapping[str, int] = field(default_factory=dict)
 
 
-def plan(notices: Iterable[Notice], world: World, now: float) -> Plan:
-    """What goes out at `now`. `world.busy` are keys of messages under way; `world.slots` room by channel."""
+def plan(notifications: Iterable[PendingNotification], context: DispatchContext, now: float) -> Plan:
+    """What goes out at `now`. `context.busy` are keys of messages under way; `context.slots` room by channel."""
     dropped, waiting, held = [], [], {}
-    for notice in notices:
-        if notice.message in world.busy:  # it is under way: what it comes to is written down first
+    for notification in notifications:
+        if notification.message in context.busy:  # it is under way: what it comes to is written down first
             continue
-        why, holder = not_told(notice, world, now)
+        why, holder = not_told(notification, context, now)
         if holder is not None:
-            held[notice.id] = holder
+            held[notification.id] = holder
         if why:
-            dropped.append((notice, why))
+            dropped.append((notification, why))
         else:
-            waiting.append(notice)
-    batches = sorted(_batches(waiting, world, now), key=lambda batch: (batch.rank, _oldest(batch)))
-    return Plan(tuple(_admitted(batches, world, now)), tuple(dropped), held)
+            waiting.append(notification)
+    batches = sorted(_batches(waiting, context, now), key=lambda batch: (batch.rank, _oldest(batch)))
+    return Plan(tuple(_admitted(batches, context, now)), tuple(dropped), held)
 
 
-def not_told(notice: Notice, world: World, now: float) -> tuple[str, Silence | Open | None]:
-    """Why a notice goes nowhere (any more), empty where it goes; and what holds it back, where that is all."""
-    if why := reason_not_to(notice, world):
+def not_told(
+    notification: PendingNotification, context: DispatchContext, now: float
+) -> tuple[str, Silence | Open | None]:
+    """Why a notification is not sent (any more), empty where it is; and what holds it back, where that is all."""
+    if why := reason_not_to(notification, context):
         return why, None
-    if notice.kind == ENDED or notice.attempts or notice.message:
+    if notification.kind == ENDED or notification.attempts or notification.message:
         return "", None
-    holder = held_by(notice, world, now)
+    holder = held_by(notification, context, now)
     return reason_of(holder), holder
 
 
-def reason_not_to(notice: Notice, world: World) -> str:
-    """Why a notice goes nowhere for good; empty where it goes, or is only held back.
+def reason_not_to(notification: PendingNotification, context: DispatchContext) -> str:
+    """Why a notification goes nowhere for good; empty where it goes, or is only held back.
 
     Before each try: whether its officer is to be told still, and whether there is something to be told. Nothing
     else holds back what was tried once, as it may have arrived. An end is never held back: who was told of a
     warning is told that it is over.
     """
-    if notice.unfit:
-        return notice.unfit
-    if notice.kind in ASKING and not notice.waits:
-        return OVER if notice.over else "the case is taken"
-    if notice.kind in ASKING and notice.asked_anew:
+    if notification.unfit:
+        return notification.unfit
+    if notification.kind in ASKING and not notification.waits:
+        return OVER if notification.over else "the case is taken"
+    if notification.kind in ASKING and notification.asked_anew:
         return "somebody was asked anew since"
-    if notice.kind == "raised" and notice.over:
+    if notification.kind == "raised" and notification.over:
         return OVER
-    if notice.kind == ENDED:
-        return "" if notice.heard or notice.message else "its reader was not told of the warning"
-    if notice.attempts or notice.message:
+    if notification.kind == ENDED:
+        return "" if notification.heard or notification.message else "its reader was not told of the warning"
+    if notification.attempts or notification.message:
         return ""
-    channel = world.channels.channels.get(notice.channel)
-    if channel is not None and not meant_for(channel, notice):
+    channel = context.channels.channels.get(notification.channel)
+    if channel is not None and not meant_for(channel, notification):
         return f"channel {channel.name} is for other regions or roles"
     return ""
 
 
 def reason_of(holder: Silence | Open | None) -> str:
-    """What holds a notice back, in words; empty where nothing does."""
+    """What holds a notification back, in words; empty where nothing does."""
     if isinstance(holder, Silence):
         return f"silence {holder.id}: {holder.reason}"
     return str(said_of_case(str(holder.id), holder.level)) if holder else ""
@@ -204,33 +206,37 @@ def said_of_case(id: Any, level: Any) -> Any:
     return "case " + id + " is " + level
 
 
-def held_by(notice: Notice, world: World, now: float) -> Silence | Open | None:
-    """The silence, or the graver open case, that holds a notice back for now; None where nothing does."""
-    for silence in world.silences:
-        if silence.covers(notice, now):
+def held_by(notification: PendingNotification, context: DispatchContext, now: float) -> Silence | Open | None:
+    """The silence, or the graver open case, that holds a notification back for now; None where nothing does."""
+    for silence in context.silences:
+        if silence.covers(notification, now):
             return silence
-    for rule in world.channels.inhibitions:
-        source = next((each for each in world.open if _inhibits(rule, each, notice)), None)
+    for rule in context.channels.inhibitions:
+        source = next((each for each in context.open if _inhibits(rule, each, notification)), None)
         if source is not None:
             return source
     return None
 
 
-def meant_for(channel: Channel, notice: Notice) -> bool:
-    """Whether a channel is for the region and the role of a notice; one that names none is for all."""
-    region, role = str(notice.case.get("region") or ""), str(notice.case.get("duty_role") or "")
+def meant_for(channel: Channel, notification: PendingNotification) -> bool:
+    """Whether a channel is for the region and the role of a notification; one that names none is for all."""
+    region, role = str(notification.case.get("region") or ""), str(notification.case.get("duty_role") or "")
     here = not channel.regions or any(_within(region, each) for each in channel.regions)
     return here and (not channel.roles or role in channel.roles)
 
 
-def _inhibits(rule: Inhibition, source: Open, notice: Notice) -> bool:
-    if source.level not in rule.source or notice.level not in rule.target or source.id == notice.case_id:
+def _inhibits(rule: Inhibition, source: Open, notification: PendingNotification) -> bool:
+    if (
+        source.level not in rule.source
+        or notification.level not in rule.target
+        or source.id == notification.case_id
+    ):
         return False
-    if source.timeline != (notice.case.get("timeline") or ""):  # a drill holds back nothing real
+    if source.timeline != (notification.case.get("timeline") or ""):  # a drill holds back nothing real
         return False
     theirs = {"rule": source.rule, "region": source.region, "subject": source.subject}
     theirs["domain"] = source.rule.partition(".")[0]
-    ours = {name: str(notice.case.get(name) or "") for name in ("rule", "region", "subject")}
+    ours = {name: str(notification.case.get(name) or "") for name in ("rule", "region", "subject")}
     ours["domain"] = ours["rule"].partition(".")[0]
     return all(theirs[name] == ours[name] for name in rule.equal)
 
@@ -240,64 +246,72 @@ def _within(region: str, above: str) -> bool:
     return region[:digits] == above[:digits]
 
 
-def _batches(waiting: Iterable[Notice], world: World, now: float) -> list[Batch]:
+def _batches(waiting: Iterable[PendingNotification], context: DispatchContext, now: float) -> list[Batch]:
     """Messages tried before as they were, then new ones whose gathering is over."""
-    tried: dict[tuple[str, str], list[Notice]] = {}
-    fresh: dict[tuple[Any, ...], list[Notice]] = {}
-    for notice in waiting:
-        if notice.message:
-            tried.setdefault((notice.channel, notice.message), []).append(notice)
+    tried: dict[tuple[str, str], list[PendingNotification]] = {}
+    fresh: dict[tuple[Any, ...], list[PendingNotification]] = {}
+    for notification in waiting:
+        if notification.message:
+            tried.setdefault((notification.channel, notification.message), []).append(notification)
         else:
-            fresh.setdefault(_group(notice, world.channels.channels.get(notice.channel)), []).append(notice)
+            fresh.setdefault(
+                _group(notification, context.channels.channels.get(notification.channel)), []
+            ).append(notification)
     found = [
         Batch(key, channel, tuple(members))
         for (channel, key), members in tried.items()
-        if key not in world.busy and min(member.next_attempt for member in members) <= now
+        if key not in context.busy and min(member.next_attempt for member in members) <= now
     ]
     for members in fresh.values():
-        due = min(member.created + _gathers(member, world.channels) for member in members)
+        due = min(member.created + _gathers(member, context.channels) for member in members)
         if due <= now:
             ordered = tuple(sorted(members, key=lambda member: (member.rank, member.created, member.id)))
             found.append(Batch(message_key(ordered), ordered[0].channel, ordered))
     return found
 
 
-def _gathers(notice: Notice, channels: Channels) -> float:
-    """Seconds a notice waits for others: none where its channel takes each for itself."""
-    channel = channels.channels.get(notice.channel)
-    return channels.gather[notice.level] if channel is None or channel.group else 0.0
+def _gathers(notification: PendingNotification, channels: Channels) -> float:
+    """Seconds a notification waits for others: none where its channel takes each for itself."""
+    channel = channels.channels.get(notification.channel)
+    return channels.gather[notification.level] if channel is None or channel.group else 0.0
 
 
-def _group(notice: Notice, channel: Channel | None) -> tuple[Any, ...]:
+def _group(notification: PendingNotification, channel: Channel | None) -> tuple[Any, ...]:
     """Notices with the same answer share a message; those of a replay are never among real ones."""
     if channel is None or not channel.group:
-        return (notice.id,)
-    timeline = notice.case.get("timeline") or ""
-    return (notice.channel, notice.to.login, notice.case.get("rule"), notice.kind, timeline)
+        return (notification.id,)
+    timeline = notification.case.get("timeline") or ""
+    return (
+        notification.channel,
+        notification.to.login,
+        notification.case.get("rule"),
+        notification.kind,
+        timeline,
+    )
 
 
-def message_key(notices: Sequence[Notice]) -> str:
-    """The key of a message: that of its only notice, or a digest of all of theirs."""
-    if len(notices) == 1:
-        return notices[0].key
-    digest = blake2b("\n".join(notice.key for notice in notices).encode(), digest_size=16)
+def message_key(notifications: Sequence[PendingNotification]) -> str:
+    """The key of a message: that of its only notification, or a digest of all of theirs."""
+    if len(notifications) == 1:
+        return notifications[0].key
+    digest = blake2b("\n".join(notification.key for notification in notifications).encode(), digest_size=16)
     return f"group-{digest.hexdigest()}"
 
 
 def _oldest(batch: Batch) -> float:
-    return min(notice.created for notice in batch.notices)
+    return min(notification.created for notification in batch.notifications)
 
 
-def _admitted(batches: Sequence[Batch], world: World, now: float) -> list[Batch]:
+def _admitted(batches: Sequence[Batch], context: DispatchContext, now: float) -> list[Batch]:
     """As many batches as each channel has room for; what is kept for red only red may use."""
     left: dict[str, int] = {}
     admitted: list[Batch] = []
     for batch in batches:
-        channel = world.channels.channels.get(batch.channel)
+        channel = context.channels.channels.get(batch.channel)
         if batch.channel not in left:
             quota, per = (channel.quota, channel.per) if channel else (0, 60.0)
-            left[batch.channel] = room(world.sent.get(batch.channel, ()), quota, per, now)
-        slots = world.slots.get(batch.channel, 1)
+            left[batch.channel] = room(context.sent.get(batch.channel, ()), quota, per, now)
+        slots = context.slots.get(batch.channel, 1)
         kept = reserved(channel.quota) if channel and batch.rank > 0 else 0
         taken = sum(1 for each in admitted if each.channel == batch.channel)
         if taken < slots and left[batch.channel] > kept:
@@ -308,24 +322,24 @@ def _admitted(batches: Sequence[Batch], world: World, now: float) -> list[Batch]
 
 def message_of(batch: Batch, url: str = "") -> Message:
     """What the batch says: one case in full, or the list of them under what they share; `url` leads there."""
-    first = batch.notices[0]
-    return _one(batch, first, url) if len(batch.notices) == 1 else _many(batch, first, url)
+    first = batch.notifications[0]
+    return _one(batch, first, url) if len(batch.notifications) == 1 else _many(batch, first, url)
 
 
-def _one(batch: Batch, notice: Notice, url: str) -> Message:
-    case = notice.case
+def _one(batch: Batch, notification: PendingNotification, url: str) -> Message:
+    case = notification.case
     said = [f"{name}：{_said(key, case[key])}" for name, key in _LINES if case.get(key) not in (None, "")]
     return Message(
         key=batch.key,
-        level=notice.level,
-        title=_words(notice, str(case.get("title") or case.get("rule"))),
+        level=notification.level,
+        title=_words(notification, str(case.get("title") or case.get("rule"))),
         lines=tuple(said),
         url=url,
-        at=datetime.fromtimestamp(notice.created, UTC),
-        to=notice.to,
-        labels=_labels(notice),
+        at=datetime.fromtimestamp(notification.created, UTC),
+        to=notification.to,
+        labels=_labels(notification),
         runbook=str(case.get("runbook") or ""),
-        ended=notice.kind == ENDED,
+        ended=notification.kind == ENDED,
     )
 
 
@@ -352,46 +366,46 @@ def _said(key: str, value: Any) -> str:
     return one_line(value)
 
 
-def _words(notice: Notice, title: str) -> str:
+def _words(notification: PendingNotification, title: str) -> str:
     """The title with what kind of message it is; what comes of a replay says so first."""
-    said = ("回放" if notice.case.get("timeline") else "", _KINDS.get(notice.kind, ""))
+    said = ("回放" if notification.case.get("timeline") else "", _KINDS.get(notification.kind, ""))
     return "".join(f"（{each}）" for each in said if each) + one_line(title)
 
 
-def _labels(notice: Notice) -> dict[str, str]:
+def _labels(notification: PendingNotification) -> dict[str, str]:
     names = ("rule", "region", "subject", "episode", "timeline")
-    return {name: str(notice.case[name]) for name in names if notice.case.get(name)}
+    return {name: str(notification.case[name]) for name in names if notification.case.get(name)}
 
 
-def _many(batch: Batch, first: Notice, url: str) -> Message:
+def _many(batch: Batch, first: PendingNotification, url: str) -> Message:
     """The list, the most urgent first, each with its place; counts by level in the title."""
     counts: dict[str, int] = {}
-    for notice in batch.notices:
-        counts[notice.level] = counts.get(notice.level, 0) + 1
+    for notification in batch.notifications:
+        counts[notification.level] = counts.get(notification.level, 0) + 1
     said = "、".join(f"{LEVEL_ZH[level]} {number}" for level, number in counts.items())
     places = tuple(
         " ".join(
             one_line(part)
             for part in (
-                f"[{LEVEL_ZH[notice.level]}]",
-                notice.case.get("region_name") or notice.case.get("region"),
-                notice.case.get("subject"),
+                f"[{LEVEL_ZH[notification.level]}]",
+                notification.case.get("region_name") or notification.case.get("region"),
+                notification.case.get("subject"),
             )
             if part
         )
-        for notice in batch.notices
+        for notification in batch.notifications
     )
     single = _one(batch, first, url)
-    title = f"{single.title}：{len(batch.notices)} 起（{said}）"
+    title = f"{single.title}：{len(batch.notifications)} 起（{said}）"
     labels = {name: said for name, said in single.labels.items() if name in ("rule", "timeline")}
     return replace(single, title=title, lines=places, labels=labels)
 
 
-def dead_at(notice: Notice) -> float:
-    """When a notice that cannot be delivered is given up here, for another way."""
-    return notice.created + MOST_AGE[notice.level]
+def dead_at(notification: PendingNotification) -> float:
+    """When a notification that cannot be delivered is given up here, for another way."""
+    return notification.created + MOST_AGE[notification.level]
 
 
-def gone(notices: Sequence[Notice], at: float) -> bool:
+def gone(notifications: Sequence[PendingNotification], at: float) -> bool:
     """Whether a next try at `at` would come too late for all of these."""
-    return all(at + FIRST_WAIT > dead_at(notice) for notice in notices)
+    return all(at + FIRST_WAIT > dead_at(notification) for notification in notifications)

@@ -32,7 +32,7 @@ class LinkRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Link:
+class AcknowledgeLink:
     """What a link is for: `officer` may acknowledge `case` until `expires` (seconds since 1970)."""
 
     case: str
@@ -46,7 +46,7 @@ def make_link(base: str, key: str, case: str, officer: str, now: float, lifetime
     return f"{base.rstrip('/')}{PATH}{_serializer(key).dumps([case, officer, expires])}"
 
 
-def read_link(key: str, token: str, now: float) -> Link:
+def read_link(key: str, token: str, now: float) -> AcknowledgeLink:
     """What the token of a link says; LinkRefused where it is not ours or its time is over."""
     try:
         case, officer, expires = _serializer(key).loads(token)
@@ -54,7 +54,7 @@ def read_link(key: str, token: str, now: float) -> Link:
         raise LinkRefused("forged") from None
     if now >= expires:
         raise LinkRefused("expired")
-    return Link(case, officer, expires)
+    return AcknowledgeLink(case, officer, expires)
 
 
 def without_links(said: Any) -> Any:

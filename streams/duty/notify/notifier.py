@@ -28,10 +28,20 @@ from streams.duty.lifecycle import rank
 from streams.duty.notify.channels.config import GROUPS, Channel, Channels
 from streams.duty.notify.channels.quota import reserved, room
 from streams.duty.notify.channels.sender import Sender
-from streams.duty.notify.dispatch import MOST_AGE, RED, Batch, Notice, Plan, World, gone, message_of, plan
-from streams.duty.notify.notices import (
+from streams.duty.notify.dispatch import (
+    MOST_AGE,
+    RED,
+    Batch,
+    DispatchContext,
+    PendingNotification,
+    Plan,
+    gone,
+    message_of,
+    plan,
+)
+from streams.duty.notify.notifications import (
     CONSOLE,
-    Links,
+    ConsoleLinks,
     begin,
     bury,
     delivered,
@@ -40,7 +50,7 @@ from streams.duty.notify.notices import (
     open_cases,
     other_channel,
     recently_sent,
-    settle,
+    record_outcome,
     silences,
     suppress,
     too_late,
@@ -50,10 +60,10 @@ from streams.duty.retry_policy import (
     FIRST_WAIT,
     GATHER_SECONDS,
     Answer,
+    Circuit,
     Dead,
     Delivered,
     Late,
-    Line,
     Outcome,
     Retry,
     outcome,
@@ -75,13 +85,13 @@ Step = Callable[[Session], None]
 
 
 @dataclass
-class Post:
-    """The state of one channel: its line, what is under way, and when the last messages went.
+class ChannelState:
+    """The state of one channel: its circuit, what is under way, and when the last messages went.
 
     `reason` is what it answered last, `looked` when it was last looked for what waits too long.
     """
 
-    line: Line = field(default_factory=Line)
+    circuit: Circuit = field(default_factory=Circuit)
     reason: str = ""
     looked: float = 0.0
     under_way: dict[asyncio.Task[Answer], Batch] = field(default_factory=dict)
@@ -97,7 +107,7 @@ class Notifier:
         regions: Regions,
         channels: Channels,
         sender: Sender,
-        links: Links,
+        links: ConsoleLinks,
         clock: Callable[[], float],
         rng: Random,
         *,
@@ -117,13 +127,13 @@ class Notifier:
         self._unread: set[int] = set()
         self._database, self._regions, self._channels = database, regions, channels
         self._sender, self._links, self._clock, self._rng = sender, links, clock, rng
-        self._posts: defaultdict[str, Post] = defaultdict(Post)
+        self._states: defaultdict[str, ChannelState] = defaultdict(ChannelState)
         self._answers: dict[asyncio.Task[Answer], Answer] = {}
         self._remembered = False
         self._latest, self._idle_until = -1, 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Tell until `stop`; what is under way then is finished and settled first."""
+        """Tell until `stop`; what is under way then is finished and recorded first."""
         while not stop.is_set() or self._under_way():
             self._beat()
             seconds = LOOK_SECONDS
@@ -135,7 +145,7 @@ class Notifier:
             await self._pause(seconds, stop)
 
     def _under_way(self) -> dict[asyncio.Task[Answer], Batch]:
-        return {task: batch for post in self._posts.values() for task, batch in post.under_way.items()}
+        return {task: batch for state in self._states.values() for task, batch in state.under_way.items()}
 
     async def _pause(self, seconds: float, stop: asyncio.Event) -> None:
         """Wait for an answer, for the stop, or until it is time to look again."""
@@ -149,7 +159,7 @@ class Notifier:
 
     async def _round(self, *, admit: bool) -> None:
         """Write down what was answered, then start what may go."""
-        await self._settle()
+        await self._collect_answers()
         if not admit:
             return
         for batch in await asyncio.to_thread(self._admit, self._clock()):
@@ -157,9 +167,9 @@ class Notifier:
             self._start(batch, channel)
 
     def _start(self, batch: Batch, channel: Channel) -> None:
-        now, post = self._clock(), self._posts[batch.channel]
-        post.sent.append(now)
-        post.under_way[asyncio.create_task(self._send(batch, channel, now))] = batch
+        now, state = self._clock(), self._states[batch.channel]
+        state.sent.append(now)
+        state.under_way[asyncio.create_task(self._send(batch, channel, now))] = batch
 
     async def _send(self, batch: Batch, channel: Channel, now: float) -> Answer:
         return await self._sender.send(channel, message_of(batch, self._link(batch, channel, now)), now)
@@ -169,9 +179,9 @@ class Notifier:
 
         Where many read, the link acts in nobody's name.
         """
-        if len(batch.notices) > 1:
+        if len(batch.notifications) > 1:
             return self._links.list
-        first = batch.notices[0]
+        first = batch.notifications[0]
         officer = None if channel.kind in GROUPS else first.officer_id
         return self._links.of(first.case_id, officer, datetime.fromtimestamp(now, UTC))
 
@@ -184,12 +194,14 @@ class Notifier:
                 return []
             self._remember(session, moment)
             late, broken = self._too_late(session, now)
-            gone_elsewhere = {notice.id for batch, _ in late for notice in batch.notices}
+            gone_elsewhere = {notification.id for batch, _ in late for notification in batch.notifications}
             due = waiting(session, self._regions, moment, self._room(now), self._channels.channels)
-            notices = [notice for notice in due.notices if notice.id not in gone_elsewhere]
-            world = self._world(session, notices, now, moment)
+            notifications = [
+                notification for notification in due.notifications if notification.id not in gone_elsewhere
+            ]
+            context = self._context(session, notifications, now, moment)
         broken |= due.broken
-        decided = self._plan(notices, world, now, broken)
+        decided = self._plan(notifications, context, now, broken)
         if not (late or decided.batches or decided.dropped or broken):
             self._latest, self._idle_until = latest, now + LOOK_AGAIN_SECONDS
             return []
@@ -204,35 +216,41 @@ class Notifier:
         ]
 
     def _plan(
-        self, notices: Sequence[Notice], world: World, now: float, broken: dict[int, Exception]
+        self,
+        notifications: Sequence[PendingNotification],
+        context: DispatchContext,
+        now: float,
+        broken: dict[int, Exception],
     ) -> Plan:
         """What goes now; a notification by which nothing can be decided is put with the broken ones."""
         try:
-            return plan(notices, world, now)
+            return plan(notifications, context, now)
         except Exception as error:
             if fault_of(error) not in (Fault.value, Fault.item):
                 raise
-        for notice in notices:
+        for notification in notifications:
             try:
-                plan([notice], world, now)
-                message_of(Batch("", notice.channel, (notice,)))
+                plan([notification], context, now)
+                message_of(Batch("", notification.channel, (notification,)))
             except Exception as error:
-                broken[notice.id] = error
-        return plan([notice for notice in notices if notice.id not in broken], world, now)
+                broken[notification.id] = error
+        return plan(
+            [notification for notification in notifications if notification.id not in broken], context, now
+        )
 
     def _steps(
         self, late: Sequence[tuple[Batch, str]], decided: Plan, now: datetime
     ) -> list[tuple[Batch | None, list[int], Step]]:
-        """What is to be written down before anything is sent: the batch that then goes, its notices, how."""
+        """What is to be written down before anything is sent: the batch that then goes, its notifications, how."""
         steps: list[tuple[Batch | None, list[int], Step]] = []
         for batch, why in late:
             steps.append((None, _ids(batch), partial(self._bury, batch=batch, why=why, now=now)))
-        for notice, why in decided.dropped:
+        for notification, why in decided.dropped:
             steps.append(
                 (
                     None,
-                    [notice.id],
-                    partial(_suppress, part=replace(decided, batches=(), dropped=((notice, why),))),
+                    [notification.id],
+                    partial(_suppress, part=replace(decided, batches=(), dropped=((notification, why),))),
                 )
             )
         for batch in decided.batches:
@@ -274,7 +292,7 @@ class Notifier:
         self._aside(f"notification {', '.join(map(str, ids[:5]))}{', …' if len(ids) > 5 else ''}", reason)
 
     def _bury(self, session: Session, *, batch: Batch, why: str, now: datetime) -> None:
-        _tell(batch, bury(session, batch.notices, why, self._channels, now, tried=False), why)
+        _tell(batch, bury(session, batch.notifications, why, self._channels, now, tried=False), why)
 
     def _silence_unread(self, id: int, error: Exception) -> None:
         if id not in self._unread:
@@ -285,18 +303,20 @@ class Notifier:
         """After a start: what went before it counts against the quotas, too."""
         if not self._remembered:
             for name, times in recently_sent(session, self._channels.channels, now).items():
-                self._posts[name].sent.extend(sorted(times))
+                self._states[name].sent.extend(sorted(times))
             self._remembered = True
 
-    def _world(self, session: Session, notices: Sequence[Notice], now: float, moment: datetime) -> World:
+    def _context(
+        self, session: Session, notifications: Sequence[PendingNotification], now: float, moment: datetime
+    ) -> DispatchContext:
         levels = {level for rule in self._channels.inhibitions for level in rule.source}
-        return World(
+        return DispatchContext(
             channels=self._channels,
-            open=open_cases(session, levels) if notices and levels else (),
-            silences=silences(session, moment, self._silence_unread) if notices else (),
-            sent={name: post.sent for name, post in self._posts.items()},
+            open=open_cases(session, levels) if notifications and levels else (),
+            silences=silences(session, moment, self._silence_unread) if notifications else (),
+            sent={name: state.sent for name, state in self._states.items()},
             busy={batch.key for batch in self._under_way().values()},
-            slots=self._slots(now, {notice.channel for notice in notices}),
+            slots=self._slots(now, {notification.channel for notification in notifications}),
         )
 
     def _room(self, now: float) -> dict[str, int]:
@@ -304,7 +324,7 @@ class Notifier:
         found: dict[str, int] = {}
         slots = self._slots(now, set(self._channels.channels))
         for name, channel in self._channels.channels.items():
-            left = room(self._posts[name].sent, channel.quota, channel.per, now)
+            left = room(self._states[name].sent, channel.quota, channel.per, now)
             if slots[name] > 0 and left > 0:
                 found[name] = len(LEVELS) if left > reserved(channel.quota) else rank(RED)
         return found
@@ -313,29 +333,31 @@ class Notifier:
         """What waits behind a channel that takes nothing, too long, and why; and what cannot be read."""
         found: list[tuple[Batch, str]] = []
         broken: dict[int, Exception] = {}
-        for name, post in self._posts.items():
-            opens = post.line.closed_until
-            if (opens <= now and not post.line.broken) or now < post.looked + LOOK_AGAIN_SECONDS:
+        for name, state in self._states.items():
+            opens = state.circuit.blocked_until
+            if (opens <= now and not state.circuit.broken) or now < state.looked + LOOK_AGAIN_SECONDS:
                 continue
-            post.looked = now
+            state.looked = now
             until = max(now, opens) + FIRST_WAIT
             oldest = {level: datetime.fromtimestamp(until - age, UTC) for level, age in MOST_AGE.items()}
-            busy = {notice.id for batch in post.under_way.values() for notice in batch.notices}
+            busy = {
+                notification.id for batch in state.under_way.values() for notification in batch.notifications
+            }
             looked = too_late(session, self._regions, name, oldest)
             broken |= looked.broken
-            notices = tuple(
-                notice
-                for notice in looked.notices
-                if notice.id not in busy and other_channel(notice, self._channels.channels)
+            notifications = tuple(
+                notification
+                for notification in looked.notifications
+                if notification.id not in busy and other_channel(notification, self._channels.channels)
             )
-            if notices:
-                found.append((Batch("", name, notices), f"the channel takes nothing: {post.reason}"))
+            if notifications:
+                found.append((Batch("", name, notifications), f"the channel takes nothing: {state.reason}"))
         return found, broken
 
     def _slots(self, now: float, names: set[str]) -> Mapping[str, int]:
         """Room by channel; one that is not declared has room for all, since nothing is sent there."""
         return {
-            name: self._posts[name].line.slots(now, CONCURRENCY) - len(self._posts[name].under_way)
+            name: self._states[name].circuit.slots(now, CONCURRENCY) - len(self._states[name].under_way)
             if name in self._channels.channels
             else 1 << 30
             for name in names
@@ -349,15 +371,15 @@ class Notifier:
         self._write(session, batch=batch, result=result, now=now)
 
     def _write(self, session: Session, *, batch: Batch, result: Outcome | Late, now: datetime) -> None:
-        ways = settle(session, batch, result, self._channels, now)
+        ways = record_outcome(session, batch, result, self._channels, now)
         _tell(batch, ways, "" if isinstance(result, Delivered) else result.reason)
 
-    async def _settle(self) -> None:
+    async def _collect_answers(self) -> None:
         """Write down in one transaction what became of the messages that were answered."""
         done = [
             (name, task, batch)
-            for name, post in self._posts.items()
-            for task, batch in post.under_way.items()
+            for name, state in self._states.items()
+            for task, batch in state.under_way.items()
             if task.done()
         ]
         if not done:
@@ -370,7 +392,7 @@ class Notifier:
         results = [(batch, self._outcome(batch, self._answers[task], now)) for _, task, batch in done]
         await asyncio.to_thread(self._write_all, results, datetime.fromtimestamp(now, UTC))
         for name, task, _ in done:
-            del self._posts[name].under_way[task], self._answers[task]
+            del self._states[name].under_way[task], self._answers[task]
         self._idle_until = 0.0
 
     def _write_all(self, results: list[tuple[Batch, Outcome | Late]], now: datetime) -> None:
@@ -398,28 +420,28 @@ class Notifier:
         return answer
 
     def _outcome(self, batch: Batch, answer: Answer, now: float) -> Outcome | Late:
-        """What the answer means for these notices; nobody waits longer than its level allows."""
-        attempts = max(notice.attempts for notice in batch.notices) + 1
+        """What the answer means for these notifications; nobody waits longer than its level allows."""
+        attempts = max(notification.attempts for notification in batch.notifications) + 1
         found = outcome(answer, attempts, now, self._rng)
-        if isinstance(found, Retry) and gone(batch.notices, found.at):
+        if isinstance(found, Retry) and gone(batch.notifications, found.at):
             return Late(found.at, f"given up after {attempts} tries: {found.reason}")
         return found
 
     def _learn(self, name: str, answer: Answer, now: float) -> None:
         """Keep in mind whether somebody is there; one log line at each change."""
-        post = self._posts[name]
-        before, post.line = post.line, post.line.after(answer, now, self._rng)
-        post.reason = answer.reason
-        if post.line.broken and not before.broken:
+        state = self._states[name]
+        before, state.circuit = state.circuit, state.circuit.after(answer, now, self._rng)
+        state.reason = answer.reason
+        if state.circuit.broken and not before.broken:
             log.warning("channel %s is away: %s", name, answer.reason)
-        elif before.broken and not post.line.broken:
+        elif before.broken and not state.circuit.broken:
             log.warning("channel %s is back", name)
 
 
 def _tell(batch: Batch, ways: Mapping[str | None, int], why: str) -> None:
     """One line in the log for what was not delivered."""
     for way, number in ways.items():
-        said = (batch.channel, number, batch.notices[0].key, why)
+        said = (batch.channel, number, batch.notifications[0].key, why)
         if way is None:
             log.error("channel %s: %d dead without another way (%s): %s", *said)
         else:
@@ -427,7 +449,7 @@ def _tell(batch: Batch, ways: Mapping[str | None, int], why: str) -> None:
 
 
 def _ids(batch: Batch) -> list[int]:
-    return [notice.id for notice in batch.notices]
+    return [notification.id for notification in batch.notifications]
 
 
 def _suppress(session: Session, *, part: Plan) -> None:

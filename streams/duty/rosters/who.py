@@ -61,7 +61,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Answer:
+class OnDuty:
     """Somebody is on duty; `region` is the team's, and `fallback` says that it lies above the asked one."""
 
     login: str
@@ -73,13 +73,13 @@ class Answer:
     fallback: bool
 
 
-def who(plan: Plan, role: str, region: str, at: datetime) -> Answer | None:
+def who(plan: Plan, role: str, region: str, at: datetime) -> OnDuty | None:
     """The officer on duty; None is a hole. An unknown region is answered for by the province."""
     for team in teams_for(plan, role, region):
         turn = on_duty(plan, team, at)
         if turn and plan.answers(turn.login, role, region):
             fallback = team.region != region
-            return Answer(turn.login, team.team, turn.shift, team.region, turn.starts, turn.ends, fallback)
+            return OnDuty(turn.login, team.team, turn.shift, team.region, turn.starts, turn.ends, fallback)
     return None
 
 

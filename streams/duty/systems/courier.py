@@ -14,7 +14,7 @@ from random import Random
 
 from schemas.errors import Unavailable
 from streams.duty.faults import Doubt, Fault, SetAside, fault_of, told
-from streams.duty.retry_policy import GATHER_SECONDS, Answer, Dead, Line, Outcome, Retry, outcome
+from streams.duty.retry_policy import GATHER_SECONDS, Answer, Circuit, Dead, Outcome, Retry, outcome
 from streams.duty.systems.outbox import Due, Outbox
 from streams.duty.systems.webhook import Webhook
 from streams.duty.words import one_line
@@ -63,7 +63,7 @@ class Courier:
         )
         self._receiver = Outage(log, waits="pushes wait", over=f"receiver {webhook.url} is back")
         self._outcomes: dict[asyncio.Task[Answer], Outcome] = {}
-        self._line = Line()
+        self._circuit = Circuit()
         self._under_way: dict[asyncio.Task[Answer], Due] = {}
         self._news = asyncio.Event()
 
@@ -72,7 +72,7 @@ class Courier:
         self._news.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Deliver until `stop`; what is under way then is finished and settled first."""
+        """Deliver until `stop`; what is under way then is finished and recorded first."""
         waker = asyncio.create_task(self._wake_when(stop))
         try:
             while not stop.is_set():
@@ -95,7 +95,7 @@ class Courier:
                 f"the outbox {self._outbox.path} was removed or replaced while it was in use; "
                 "started again, it is filled from the topic warnings"
             )
-        await self._settle()
+        await self._collect_answers()
         if not self._probed:
             await asyncio.to_thread(self._outbox.probe, self._clock())
             self._probed = True
@@ -115,7 +115,7 @@ class Courier:
         try:
             while self._under_way:
                 await asyncio.wait(self._under_way)
-                await self._settle()
+                await self._collect_answers()
         except Unavailable as error:
             log.warning("%s; %d pushes will go out again", error, len(self._under_way))
 
@@ -126,7 +126,7 @@ class Courier:
     async def _start_due(self) -> None:
         """Start as many due pushes as the line has room for."""
         now = self._clock()
-        free = self._line.slots(now, self._concurrency) - len(self._under_way)
+        free = self._circuit.slots(now, self._concurrency) - len(self._under_way)
         if free <= 0:
             return
         busy = {push.id for push in self._under_way.values()}
@@ -149,9 +149,9 @@ class Courier:
         if due is None:
             self._answered("")
             return LONGEST_NAP
-        return min(LONGEST_NAP, max(0.0, max(due, self._line.closed_until) - self._clock()))
+        return min(LONGEST_NAP, max(0.0, max(due, self._circuit.blocked_until) - self._clock()))
 
-    async def _settle(self) -> None:
+    async def _collect_answers(self) -> None:
         """Write down what became of the pushes that were answered."""
         done = [task for task in self._under_way if task.done()]
         if not done:
@@ -163,7 +163,7 @@ class Courier:
             if task not in self._outcomes:
                 self._outcomes[task] = self._outcome(task, push, now)
             outcomes[push.id] = self._outcomes[task]
-        await asyncio.to_thread(self._outbox.settle, outcomes, now)
+        await asyncio.to_thread(self._outbox.record_outcomes, outcomes, now)
         for task in done:
             del self._under_way[task], self._outcomes[task]
         for id, what in outcomes.items():
@@ -190,8 +190,8 @@ class Courier:
 
     def _learn(self, answer: Answer, now: float) -> None:
         """Keep in mind whether somebody is there, and say so."""
-        before, self._line = self._line, self._line.after(answer, now, self._rng)
-        if self._line.failures > before.failures:
+        before, self._circuit = self._circuit, self._circuit.after(answer, now, self._rng)
+        if self._circuit.failures > before.failures:
             self._receiver.failed(f"receiver {self._webhook.url} is away: {answer.reason}")
-        elif not self._line.broken:
+        elif not self._circuit.broken:
             self._receiver.ended()

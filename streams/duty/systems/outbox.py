@@ -213,7 +213,7 @@ class Outbox:
             value = connection.execute(query).scalar_one()
         return None if value is None else float(value)
 
-    def settle(self, outcomes: Mapping[str, Outcome], now: float) -> None:
+    def record_outcomes(self, outcomes: Mapping[str, Outcome], now: float) -> None:
         """Write down in one transaction what became of pushes, each after one more attempt."""
         if not outcomes:
             return

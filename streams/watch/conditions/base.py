@@ -19,7 +19,7 @@ from streams.watch.declare.calendar import maintained_until
 from streams.watch.declare.rule import Input, Rule
 from streams.watch.declare.spec import Where
 from streams.watch.declare.templates import column_reader, reader, region_template
-from streams.watch.episodes.corrected import settled
+from streams.watch.episodes.corrected import latest_versions
 from streams.watch.episodes.dwell import VALUE, Judge
 from streams.watch.episodes.episode import (
     DWELL,
@@ -173,7 +173,7 @@ class Condition:
             row = [time, key, number, picked]
             if row not in record[HELD]:
                 insort(record[HELD], row, key=_order)
-                _settle(record[HELD], time)
+                _apply_corrections(record[HELD], time)
         else:
             self.late += bool(self._wait)
             now = Moment(self._topic, self._partition, self._timeline, offset, watermark)
@@ -289,11 +289,11 @@ class Instant(Condition):
         self.judge.judge(name, record, value, at, now, emit)
 
 
-def _settle(held: list[list[Any]], time: int) -> None:
+def _apply_corrections(held: list[list[Any]], time: int) -> None:
     """Let corrections among the events of a moment that are held back take the place of what they correct."""
     first, end = bisect_left(held, time, key=_time), bisect_right(held, time, key=_time)
     if end - first > 1:
-        held[first:end] = settled(held[first:end])
+        held[first:end] = latest_versions(held[first:end])
 
 
 def _time(row: list[Any]) -> int:

@@ -33,7 +33,7 @@ class Baseline(Instant):
         self.table: BaselineTable | None = None
         self._found: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
-    def furnish(self, tables: Mapping[str, BaselineTable]) -> None:
+    def supply_baselines(self, tables: Mapping[str, BaselineTable]) -> None:
         """Take the rule's table from those in force; without it nothing is judged."""
         self.table = tables.get(self._spec.table)
 

@@ -14,7 +14,7 @@ from schemas.decoder import Decoder
 from streams.watch.declare.rule import Rule
 from streams.watch.engine.batches import Batch, encode_batches
 from streams.watch.engine.log import LogRecord
-from streams.watch.engine.partition import Book, Furnish, Partition
+from streams.watch.engine.partition import Book, Partition, SupplyBaselines
 from streams.watch.engine.second import SecondStage
 from streams.watch.episodes.episode import Emit
 from streams.watch.publish.published import fixed
@@ -43,7 +43,7 @@ class Flow:
         *,
         epoch: int = 0,
         book: Book | None = None,
-        furnish: Furnish = lambda condition: None,
+        supply_baselines: SupplyBaselines = lambda condition: None,
     ) -> None:
         self._parts: dict[tuple[str, int], Partition] = {}
         for feed, count in partitions.items():
@@ -51,10 +51,15 @@ class Flow:
             for number in range(count):
                 self._parts[feed, number] = Partition(
                     contracts[feed], decode, rules, contracts[feed].topic, number,
-                    epoch=epoch, book=book, furnish=furnish,
+                    epoch=epoch, book=book, supply_baselines=supply_baselines,
                 )  # fmt: skip
         self.second = SecondStage(
-            contracts, book or fixed(rules), 0, targets=1, partitions=partitions, furnish=furnish
+            contracts,
+            book or fixed(rules),
+            0,
+            targets=1,
+            partitions=partitions,
+            supply_baselines=supply_baselines,
         )
         self._handed: list[Batch] = []
         self._offset = 0

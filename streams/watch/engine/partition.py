@@ -43,7 +43,7 @@ NO_TIME = datetime.min.replace(tzinfo=UTC)
 """No event's time: before the first event of a frame."""
 
 Book = Callable[[int], RuleSet]
-Furnish = Callable[[Condition], None]
+SupplyBaselines = Callable[[Condition], None]
 """Gives a fresh condition what it is to compare with: its baseline."""
 
 
@@ -52,8 +52,8 @@ class Lane:
     """One timeline of a partition: its watermark, epoch, the ids it remembers, a condition for each rule.
 
     A copy could count again as far back as `memory` for rules judged here, and for gathered ones to `gathered`,
-    which is `patience` before the last tick; ids of events from `remembered` on are known. That follows from the
-    log alone: an id that is older counts as unknown where it is found, for after a restart it might not be there.
+    which is `rekeyed_wait` before the last tick; ids of events from `remembered` on are known (dedup horizon).
+    That follows from the log alone: an older id counts as unknown, for after a restart it might not be there.
     """
 
     gathering: Gathering
@@ -63,7 +63,7 @@ class Lane:
     epoch: int = -1
     horizon: int = 0
     memory: int = 0
-    patience: int = 0
+    rekeyed_wait: int = 0
     ticked: int = BEGINNING
     gathered: int = NEVER
     remembered: int = BEGINNING
@@ -73,7 +73,7 @@ class Lane:
 
     def move_memory(self) -> None:
         """Bring `remembered` up to date with the watermark and the last tick."""
-        self.gathered = self.ticked - self.patience if self.gathering.gathers else NEVER
+        self.gathered = self.ticked - self.rekeyed_wait if self.gathering.gathers else NEVER
         self.remembered = min(self.watermark - self.memory, self.gathered)
 
 
@@ -126,11 +126,11 @@ class Partition:
         targets: int = 1,
         epoch: int = 0,
         book: Book | None = None,
-        furnish: Furnish = lambda condition: None,
-        patience: int = 0,
+        supply_baselines: SupplyBaselines = lambda condition: None,
+        min_lateness: int = 0,
         failing: Tell = ending,
     ) -> None:
-        """`patience`: seconds of lateness that is borne at least; rules not given here might wait for them.
+        """`min_lateness`: seconds of lateness that is borne at least; rules not given here might wait for them.
 
         `failing` is told of each rule that ends in an error; where it does not raise it, the rule is set aside.
         """
@@ -143,13 +143,13 @@ class Partition:
         self.strange: list[tuple[int, Exception]] = []
         """Records over which the program failed, that somebody has yet to be told of."""
         self._in_a_row = 0
-        self._decode, self._contract, self._furnish = decode, contract, furnish
+        self._decode, self._contract, self._supply_baselines = decode, contract, supply_baselines
         self._targets, self._epoch = targets, epoch
         self._book = book or fixed(rules)
         self._switches = book is not None
         self._failing = failing
         self._skew = contract.skew_ms
-        self._lateness = max(int(contract.lateness.total_seconds()), patience)
+        self._lateness = max(int(contract.lateness.total_seconds()), min_lateness)
 
     def observe(
         self, records: Iterable[LogRecord], emit: Emit, ship: Ship = lambda target, batch: None
@@ -333,7 +333,7 @@ class Partition:
         here = [rule for rule in rules.rules if feed in rule.feeds]
         lane.horizon = max([self._lateness, *(rule.wait for rule in here)]) * 1000
         lane.memory = max((self._memory(rule, lane.horizon) for rule in own.values()), default=0)
-        lane.patience = max((rule.wait for rule in here if rule.rekeyed), default=0) * 1000
+        lane.rekeyed_wait = max((rule.wait for rule in here if rule.rekeyed), default=0) * 1000
         lane.move_memory()
 
     def _memory(self, rule: Rule, horizon: int) -> int:
@@ -346,7 +346,7 @@ class Partition:
 
     def _condition(self, rule: Rule, timeline: str) -> Condition:
         made = condition(rule, self.topic, self.partition, timeline, self._contract.region_field)
-        self._furnish(made)
+        self._supply_baselines(made)
         return made
 
     # What is kept: see state.py.

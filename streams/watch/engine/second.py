@@ -32,7 +32,7 @@ from streams.watch.engine.gather import TRANSITION, Gather, Ship, record_of
 from streams.watch.engine.log import LogRecord
 from streams.watch.engine.rule_index import RuleIndexes
 from streams.watch.engine.switch import compare_with, switched
-from streams.watch.episodes.corrected import settled
+from streams.watch.episodes.corrected import latest_versions
 from streams.watch.episodes.episode import Emit, Moment, Transition
 from streams.watch.publish.published import RuleSet, standing
 
@@ -119,7 +119,7 @@ class SecondStage:
         *,
         targets: int,
         partitions: Mapping[str, int],
-        furnish: Callable[[Condition], None] = lambda condition: None,
+        supply_baselines: Callable[[Condition], None] = lambda condition: None,
         failing: Tell = ending,
     ) -> None:
         """`targets`: partitions of `partials`; `partitions`: those of each feed.
@@ -133,7 +133,7 @@ class SecondStage:
         self.lanes: dict[str, SecondLane] = {}
         self.tally = SecondTally()
         self.strange: list[int] = []
-        self._contracts, self._furnish = contracts, furnish
+        self._contracts, self._supply_baselines = contracts, supply_baselines
         self._book = partial(standing, book)
         self._rules = RuleIndexes(self._book)
         self._targets, self._partitions = targets, partitions
@@ -329,7 +329,7 @@ class SecondStage:
         wait = each.rule.wait * 1000
         named = any(map(_KEY, ripe))  # rows of which only the times matter come without source and id
         ripe.sort(key=_ORDER if named else self._unnamed_order(each.rule))
-        column = self._rows(each.rule, settled(ripe) if named else ripe, reached, wait)
+        column = self._rows(each.rule, latest_versions(ripe) if named else ripe, reached, wait)
         column.append((None, watermark - wait, watermark, -1, "", each.rule.feed))
 
         def canonical(transition: Transition) -> None:
@@ -404,7 +404,7 @@ class SecondStage:
         fields = {self._contracts[feed].region_field for feed in rule.feeds if not rule.members}
         region = fields.pop() if len(fields) == 1 else ""
         made = condition(rule, PARTIALS, -1, timeline, region)
-        self._furnish(made)
+        self._supply_baselines(made)
         return made
 
     def _release(self, rows: Iterable[Waiting]) -> None:

@@ -22,7 +22,7 @@ def compare_with(
     for each in conditions.values():
         if tables and isinstance(each, Baseline) and not failing.holds(each.rule):
             try:
-                each.furnish(tables)
+                each.supply_baselines(tables)
             except Exception as error:
                 failing.add(each.rule, error)
 

@@ -19,7 +19,7 @@ def key_of(source: str, id: str) -> str:
     return f"{source}{SEPARATOR}{id}"
 
 
-def settled(rows: Sequence[Keyed]) -> list[Keyed]:
+def latest_versions(rows: Sequence[Keyed]) -> list[Keyed]:
     """Rows in order of (time, key), without those that another of the same time corrects.
 
     Of several corrections of one event that with the greatest id stands, whichever came first.

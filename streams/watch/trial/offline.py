@@ -71,7 +71,7 @@ class Offline:
         self._decoders = {feed: Decoder(each).decode for feed, each in self._contracts.items()}
         self._baselines = dict(baselines or {})
         one_each = dict.fromkeys(self.feeds, 1)
-        self._flow = Flow(contracts, rules, one_each, furnish=self._furnish)
+        self._flow = Flow(contracts, rules, one_each, supply_baselines=self._supply_baselines)
         self.parts = {feed: self._flow.partition(feed, 0) for feed in self.feeds}
         self._clock = max((part.arrival for part in self.parts.values()), default=0)
         self._newest: int | None = None
@@ -127,10 +127,10 @@ class Offline:
                 self.take(tick(feed, clock, "end", timeline), emit)
         return max(ends)
 
-    def _furnish(self, condition: Condition) -> None:
+    def _supply_baselines(self, condition: Condition) -> None:
         """Give a baseline rule its table."""
         if self._baselines and isinstance(condition, Baseline):
-            condition.furnish(self._baselines)
+            condition.supply_baselines(self._baselines)
 
     def states(self, rule: Rule, happening: Happening) -> list[State]:
         """How a rule that is judged where its events come in stands after an event with the event's subject.

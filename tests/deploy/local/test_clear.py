@@ -57,7 +57,7 @@ def test_what_ends_by_itself_is_waited_for_by_name(tmp_path: Path) -> None:
 def test_what_does_not_end_is_ended(tmp_path: Path) -> None:
     said: list[str] = []
     with left(tmp_path, "land", STUBBORN) as process:
-        clear_away(tmp_path, said.append, patience=0.5)
+        clear_away(tmp_path, said.append, timeout=0.5)
         assert process.wait(10) == -9
     assert [line.partition(":")[0] for line in said[1:]] == [
         "still there, ended by SIGTERM",
@@ -67,7 +67,7 @@ def test_what_does_not_end_is_ended(tmp_path: Path) -> None:
 
 def test_another_homes_processes_are_left_alone(tmp_path: Path) -> None:
     with left(tmp_path / "other", "land", STUBBORN) as process:
-        clear_away(tmp_path, lambda _: None, patience=0.5)
+        clear_away(tmp_path, lambda _: None, timeout=0.5)
         assert process.poll() is None
         assert [each.name for each in orphans(f"unix://{socket_path(tmp_path / 'other')}")] == ["land"]
 

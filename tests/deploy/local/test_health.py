@@ -20,7 +20,7 @@ from supervisor.states import ProcessStates
 from deploy.environment import settings_from
 from deploy.local import docs
 from deploy.local.control import Control, Process
-from deploy.local.health import FIRST_PAUSE, Patience, decide
+from deploy.local.health import FIRST_PAUSE, RestartState, decide
 from deploy.local.probe import Finding, Health, daemon_beat, judge_beat, judge_daemon, last_beat, probe
 from deploy.local.services import SERVICES, Service
 from deploy.local.supervisor import status
@@ -42,7 +42,7 @@ SERVERS = {"kafka": process("kafka"), "warehouse": process("warehouse")}
 
 def rounds(number: int, findings: dict[str, Finding], **kwargs: float) -> list[dict[str, str]]:
     """What is restarted in each of several like rounds."""
-    memory: dict[str, Patience] = {}
+    memory: dict[str, RestartState] = {}
     restarts = []
     for _ in range(number):
         land = process("land", uptime=kwargs.get("uptime", 1000.0))
@@ -57,7 +57,7 @@ def test_hung_so_often_in_a_row_is_restarted_once() -> None:
 
 
 def test_one_good_probe_starts_the_count_again() -> None:
-    memory = {"land": Patience(failures=2)}
+    memory = {"land": RestartState(failures=2)}
     outcome = decide(memory, {**SERVERS, "land": process("land")}, {"land": WELL}, NOW, limit=3)
     assert outcome.memory["land"].failures == 0
 
@@ -79,7 +79,7 @@ def test_unwell_while_a_server_is_away_waits_for_it(server: str) -> None:
 
 def starts(seconds: int, busy: bool) -> list[int]:
     """When a service that never gets well is restarted, looked at every ten seconds for so many."""
-    memory: dict[str, Patience] = {}
+    memory: dict[str, RestartState] = {}
     started, found = 0, []
     for now in range(0, seconds, 10):
         land = Process("land", ProcessStates.RUNNING, 1, NOW + started, 0.0, NOW + now, "")
@@ -103,7 +103,7 @@ def test_what_has_not_been_well_yet_and_works_is_left_to_start() -> None:
 
 
 def test_what_was_well_and_hangs_busy_is_restarted() -> None:
-    memory: dict[str, Patience] = {}
+    memory: dict[str, RestartState] = {}
     for number in range(9):
         finding = WELL if number == 0 else HUNG
         outcome = decide(
@@ -165,11 +165,11 @@ def test_workers_wait_for_a_hung_server_which_is_restarted(server: str) -> None:
 
 def test_workers_wait_while_a_server_is_down() -> None:
     down = {**SERVERS, "kafka": process("kafka", ProcessStates.BACKOFF), "land": process("land")}
-    assert not decide({"land": Patience(9)}, down, {"land": HUNG}, NOW, limit=3).restart
+    assert not decide({"land": RestartState(9)}, down, {"land": HUNG}, NOW, limit=3).restart
 
 
 def test_given_up_is_started_again_with_longer_and_longer_pauses() -> None:
-    memory: dict[str, Patience] = {}
+    memory: dict[str, RestartState] = {}
     starts = []
     given_up = {**SERVERS, "land": process("land", ProcessStates.FATAL)}
     for second in range(0, 600, 10):

@@ -15,7 +15,7 @@ from deploy.local.services import SERVICES
 from deploy.local.status import _state, all_well
 from schemas.settings import Settings
 from streams.aside import Aside
-from streams.waits import PATIENCE, Waits
+from streams.waits import TOLD_AFTER, Waits
 
 LAND = next(each for each in SERVICES if each.name == "land")
 
@@ -41,25 +41,25 @@ def held(home: Path, ago: float, why: str = "landing.air_quality is gone") -> No
 
 
 def test_a_wait_of_a_minute_is_unwell_with_its_reason(tmp_path: Path) -> None:
-    held(tmp_path, PATIENCE + 1)
+    held(tmp_path, TOLD_AFTER + 1)
     health, detail = told(tmp_path)
     assert health == "unwell" and detail.startswith("landing waits since 2") and "is gone" in detail
 
 
-@pytest.mark.parametrize(("ago", "why"), [(PATIENCE - 5, "away"), (PATIENCE * 10, "")])
+@pytest.mark.parametrize(("ago", "why"), [(TOLD_AFTER - 5, "away"), (TOLD_AFTER * 10, "")])
 def test_a_short_wait_and_one_that_is_over_are_well(tmp_path: Path, ago: float, why: str) -> None:
     held(tmp_path, ago, why)
     assert told(tmp_path) == ("ok", "as probed")
 
 
 def test_what_is_hung_is_told_as_hung_and_what_does_not_run_waits_for_nothing(tmp_path: Path) -> None:
-    held(tmp_path, PATIENCE * 2)
+    held(tmp_path, TOLD_AFTER * 2)
     assert told(tmp_path, Health.hung) == ("hung", "as probed")
     assert told(tmp_path, code=ProcessStates.STOPPED)[0] == "ok"
 
 
 def test_both_a_wait_and_what_was_set_aside_are_told(tmp_path: Path) -> None:
-    held(tmp_path, PATIENCE * 2)
+    held(tmp_path, TOLD_AFTER * 2)
     Aside(tmp_path, "land", time.time).add("a row", "too wide")
     _, detail = told(tmp_path)
     assert "landing waits" in detail and "a row: too wide" in detail
@@ -71,7 +71,7 @@ def test_all_is_not_well_while_one_waits(tmp_path: Path) -> None:
         return all_well([_state(LAND, Settings(home=tmp_path), running, Finding(Health.ok), None)])
 
     assert well()
-    held(tmp_path, PATIENCE * 2)
+    held(tmp_path, TOLD_AFTER * 2)
     assert not well()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from deploy.local.marker import clear_marker, left, owe, set_marker, settle
+from deploy.local.marker import clear_due, clear_marker, left, set_due, set_marker
 from deploy.local.supervisor import _reconcile
 from deploy.local.torn import AGAIN, Said, beyond, ledger_beyond, tears
 from deploy.ports import free_port
@@ -88,13 +88,13 @@ def test_a_copy_of_a_home_that_was_up_says_so(tmp_path: Path) -> None:
 
 
 def test_a_comparison_that_is_due_stays_due_whatever_comes_between(tmp_path: Path) -> None:
-    owe(tmp_path, "this home is a copy of another")
+    set_due(tmp_path, "this home is a copy of another")
     set_marker(tmp_path, 1_800_000_000.0)
     assert left(tmp_path) == "this home is a copy of another", "what is newer says less"
     clear_marker(tmp_path)
     assert left(tmp_path) == "this home is a copy of another", "a clean end compares nothing"
-    settle(tmp_path)
-    settle(tmp_path)
+    clear_due(tmp_path)
+    clear_due(tmp_path)
     assert left(tmp_path) == ""
 
 

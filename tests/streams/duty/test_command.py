@@ -33,7 +33,7 @@ def home(tmp_path: Path) -> Path:
         "w-1": Dead("HTTP 404 no"),
         "w-2": Retry(1_772_352_100.0, "HTTP 500"),
     }
-    outbox.settle(outcomes, 1_772_352_001.0)
+    outbox.record_outcomes(outcomes, 1_772_352_001.0)
     outbox.close()
     return tmp_path
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.duty.cases import service
-from streams.duty.cases.escalation import Link, next_steps, next_time
+from streams.duty.cases.escalation import ResolvedStep, next_steps, next_time
 from streams.duty.cases.opening import hear
 from streams.duty.cases.queries import entries_of
 from streams.duty.cases.waiting import advance_due
@@ -33,41 +33,43 @@ class Waits:
 
 
 @st.composite
-def chains(draw: st.DrawFn) -> tuple[Link, ...]:
+def chains(draw: st.DrawFn) -> tuple[ResolvedStep, ...]:
     """Chains of one to five steps, some with nobody there; the last resort is."""
     afters = sorted(draw(st.sets(st.integers(1, 600), min_size=0, max_size=4)))
     logins = [draw(st.sampled_from(["a", "b", None])) for _ in afters]
-    first = Link(timedelta(), "duty", draw(st.sampled_from(["a", None])), ("webhook",))
+    first = ResolvedStep(timedelta(), "duty", draw(st.sampled_from(["a", None])), ("webhook",))
     rest = [
-        Link(timedelta(minutes=after), "city", login, ("sms",))
+        ResolvedStep(timedelta(minutes=after), "city", login, ("sms",))
         for after, login in zip(afters, logins, strict=True)
     ]
-    last = Link(timedelta(minutes=700), "last_resort", "head", ("webhook",))
+    last = ResolvedStep(timedelta(minutes=700), "last_resort", "head", ("webhook",))
     return (first, *rest, last)
 
 
 @given(chains(), st.lists(st.integers(0, 800), min_size=1, max_size=6).map(sorted))
 def test_whenever_it_is_looked_at_each_officer_is_told_once_and_the_last_resort_last(
-    chain: tuple[Link, ...], looks: list[int]
+    chain: tuple[ResolvedStep, ...], looks: list[int]
 ) -> None:
     case, told = Waits(), []
     for minutes in (*looks, 10_000):
-        due = next_steps(case, chain, at(minutes), [notice.login for notice in told if notice.login])
-        told += due.notices
+        due = next_steps(
+            case, chain, at(minutes), [notification.login for notification in told if notification.login]
+        )
+        told += due.requests
         case.step = due.step
-        assert next_steps(case, chain, at(minutes)).notices == ()
+        assert next_steps(case, chain, at(minutes)).requests == ()
         if case.step < len(chain):
             assert told, "somebody hears of it at once, whoever is missing"
     logins = [link.login for link in chain if link.login]
-    assert [notice.login for notice in told] == list(dict.fromkeys(logins))
+    assert [notification.login for notification in told] == list(dict.fromkeys(logins))
     assert told[-1].kind == "last_resort" and told[-1].login == "head"
     assert next_time(case, [link.after for link in chain]) is None
 
 
 @given(chains(), st.integers(0, 800))
-def test_a_case_somebody_has_escalates_no_more(chain: tuple[Link, ...], minutes: int) -> None:
+def test_a_case_somebody_has_escalates_no_more(chain: tuple[ResolvedStep, ...], minutes: int) -> None:
     case = Waits(waiting_since=None)
-    assert next_steps(case, chain, at(minutes)).notices == ()
+    assert next_steps(case, chain, at(minutes)).requests == ()
     assert next_time(case, [link.after for link in chain]) is None
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import Misdeclared
-from streams.duty.notify.links import LIFETIME, Link, LinkRefused, make_link, read_link
+from streams.duty.notify.links import LIFETIME, AcknowledgeLink, LinkRefused, make_link, read_link
 
 BASE, KEY, NOW = "https://duty.example", "a key for tests", 1_800_000_000.5
 
@@ -20,7 +20,7 @@ def token(case: str = "17", officer: str = "4", key: str = KEY) -> str:
 def test_it_says_whose_and_which_until_it_expires(case: str, officer: str, lifetime: int) -> None:
     address = make_link(f"{BASE}/", KEY, case, officer, NOW, lifetime)
     text = address.removeprefix(f"{BASE}/a/")
-    expected = Link(case, officer, int(NOW) + lifetime)
+    expected = AcknowledgeLink(case, officer, int(NOW) + lifetime)
     assert read_link(KEY, text, NOW + lifetime - 1) == expected
     with pytest.raises(LinkRefused, match="expired"):
         read_link(KEY, text, NOW + lifetime)
@@ -33,7 +33,7 @@ def test_any_other_character_anywhere_is_noticed(data: st.DataObject) -> None:
     other = data.draw(st.sampled_from("AZaz09-_.=").filter(lambda c: c != good[at]))
     forged = good[:at] + other + good[at + 1 :]
     try:
-        assert read_link(KEY, forged, NOW) == Link("17", "4", int(NOW) + LIFETIME)
+        assert read_link(KEY, forged, NOW) == AcknowledgeLink("17", "4", int(NOW) + LIFETIME)
     except LinkRefused as refused:
         assert refused.reason == "forged"
 

@@ -25,7 +25,7 @@ from streams.duty.inbox.reached import Reached
 from streams.duty.inbox.read import Read
 from streams.duty.notify.channels.config import GATHER, Channels, Inhibition
 from streams.duty.notify.dispatch import Open, message_of, plan
-from streams.duty.notify.notices import open_cases
+from streams.duty.notify.notifications import open_cases
 from streams.duty.refusals import Conflict, Invalid
 from streams.duty.rosters.desk import Desk, Desks
 from streams.duty.systems.cap_index import Publisher, current
@@ -35,7 +35,7 @@ from tests.streams.duty.api import Clock
 from tests.streams.duty.moments import NOW, at, officer, opened, root, warning
 from tests.streams.duty.parts import Aside
 from tests.streams.duty.test_dispatch import NOW as MOMENT
-from tests.streams.duty.test_dispatch import ROBOT, notice, world
+from tests.streams.duty.test_dispatch import ROBOT, notification, world
 
 OLD = "winter-2014"
 BEGUN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -149,8 +149,8 @@ def test_pushes_of_replays_say_so_and_go_after_all_that_happens_now() -> None:
 
 @pytest.mark.parametrize(("kind", "title"), [("assigned", "（回放）高"), ("escalated", "（回放）（升级）高")])
 def test_a_message_to_an_officer_says_that_it_comes_of_a_replay(kind: str, title: str) -> None:
-    drill = notice(1, kind=kind, case={"title": "高", "rule": "r", "timeline": "drill"})
-    real = notice(2, kind=kind, case={"title": "高", "rule": "r"})
+    drill = notification(1, kind=kind, case={"title": "高", "rule": "r", "timeline": "drill"})
+    real = notification(2, kind=kind, case={"title": "高", "rule": "r"})
     sent = [message_of(batch).title for batch in plan([drill, real], world(), MOMENT).batches]
     assert title in sent and title.removeprefix("（回放）") in sent, "never in one message with a real one"
 
@@ -223,7 +223,7 @@ def test_a_drill_holds_back_nothing_real_and_is_merged_into_nothing_real(
     rules = (Inhibition(("red",), ("blue",), ("region",)),)
     here = {"title": "t", "rule": "r", "region": "330110"}
     for timeline, held in (("", False), ("drill", True), ("other", False)):
-        told = notice(1, level="blue", case={**here, "timeline": timeline})
+        told = notification(1, level="blue", case={**here, "timeline": timeline})
         decided = plan(
             [told], world(channels=Channels({"robot": ROBOT}, rules, GATHER), open=[grave]), MOMENT
         )
@@ -267,10 +267,10 @@ def test_drills_and_replays_are_counted_apart(database: Database, desk: Desk, re
 
 
 def test_a_machine_sees_by_its_labels_that_an_alert_is_of_a_replay() -> None:
-    drill = notice(1, case={"title": "t", "rule": "r", "timeline": "drill"})
+    drill = notification(1, case={"title": "t", "rule": "r", "timeline": "drill"})
     (batch,) = plan([drill], world(), MOMENT).batches
     assert message_of(batch).labels["timeline"] == "drill"
-    (batch,) = plan([notice(1, case={"title": "t", "rule": "r"})], world(), MOMENT).batches
+    (batch,) = plan([notification(1, case={"title": "t", "rule": "r"})], world(), MOMENT).batches
     assert "timeline" not in message_of(batch).labels
 
 

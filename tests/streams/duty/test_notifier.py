@@ -26,7 +26,7 @@ from streams.duty.database.models import AuditEntry, Case, Notification, Silence
 from streams.duty.notify.channels.config import Channels, parse_channels
 from streams.duty.notify.channels.sender import Sender
 from streams.duty.notify.dispatch import MOST_AGE
-from streams.duty.notify.notices import MOST, Links, counts
+from streams.duty.notify.notifications import MOST, ConsoleLinks, counts
 from streams.duty.notify.notifier import Notifier
 from streams.duty.notify.signature import KEY_HEADER
 from streams.duty.retry_policy import FIRST_WAIT, LONGEST_WAIT
@@ -97,7 +97,7 @@ async def telling(
     """A notifier at work for as long as the block lasts."""
     stop = asyncio.Event()
     async with Sender(SECRETS, lambda: "n") as sender:
-        links = Links("http://127.0.0.1:18060", "a key for links")
+        links = ConsoleLinks("http://127.0.0.1:18060", "a key for links")
         aside = [] if aside is None else aside
         notifier = Notifier(
             database,

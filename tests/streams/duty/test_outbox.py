@@ -45,7 +45,7 @@ def test_an_id_is_taken_once(outbox: Outbox) -> None:
 
 def test_a_delivered_id_stays_known(outbox: Outbox) -> None:
     outbox.add([push(1)], 1.0)
-    outbox.settle({"w-1": Delivered()}, 2.0)
+    outbox.record_outcomes({"w-1": Delivered()}, 2.0)
     assert outbox.add([push(1)], 3.0) == 0
     assert _due(outbox) == []
 
@@ -69,7 +69,7 @@ def test_pushes_under_way_are_left_out_but_not_counted(outbox: Outbox) -> None:
 
 def test_a_retry_waits_for_its_time_and_keeps_its_place(outbox: Outbox) -> None:
     outbox.add([push(1), push(2)], 1.0)
-    outbox.settle({"w-1": Retry(50.0, "HTTP 500")}, 2.0)
+    outbox.record_outcomes({"w-1": Retry(50.0, "HTTP 500")}, 2.0)
     assert outbox.next_due() == 1.0
     assert _due(outbox, now=49.9) == ["w-2"]
     assert _due(outbox, now=50.0) == ["w-1", "w-2"]
@@ -79,7 +79,7 @@ def test_a_retry_waits_for_its_time_and_keeps_its_place(outbox: Outbox) -> None:
 
 def test_a_dead_push_stays_with_its_reason_until_it_is_revived(outbox: Outbox) -> None:
     outbox.add([push(1)], 1.0)
-    outbox.settle({"w-1": Dead("HTTP 404 no")}, 2.0)
+    outbox.record_outcomes({"w-1": Dead("HTTP 404 no")}, 2.0)
     assert _due(outbox) == [] and outbox.next_due() is None
     assert outbox.counts()["dead"] == 1 and outbox.last(1)[0]["last_error"] == "HTTP 404 no"
     assert outbox.revive(3.0) == 1
@@ -89,7 +89,7 @@ def test_a_dead_push_stays_with_its_reason_until_it_is_revived(outbox: Outbox) -
 def test_dead_pushes_of_replays_are_revived_like_the_others(outbox: Outbox) -> None:
     replayed = [replace(push(n, level), replay=True) for n, level in enumerate(LEVELS)]
     outbox.add(replayed, 1.0, [Refused("w-9", "no level")])
-    outbox.settle({each.id: Dead("HTTP 404") for each in replayed}, 2.0)
+    outbox.record_outcomes({each.id: Dead("HTTP 404") for each in replayed}, 2.0)
     assert outbox.revive(3.0) == len(LEVELS) and outbox.counts()["dead"] == 1
 
 
@@ -104,8 +104,8 @@ def test_an_outbox_that_cannot_be_opened_keeps_no_file_open(tmp_path: Path) -> N
 
 def test_delivery_is_recorded(outbox: Outbox) -> None:
     outbox.add([push(1)], 1.0)
-    outbox.settle({"w-1": Retry(1.5, "HTTP 500")}, 1.5)
-    outbox.settle({"w-1": Delivered()}, 2.0)
+    outbox.record_outcomes({"w-1": Retry(1.5, "HTTP 500")}, 1.5)
+    outbox.record_outcomes({"w-1": Delivered()}, 2.0)
     row = outbox.last(1)[0]
     assert (row["state"], row["attempts"], row["delivered_at"], row["last_error"]) == (
         "delivered",
@@ -118,7 +118,7 @@ def test_delivery_is_recorded(outbox: Outbox) -> None:
 def test_everything_is_there_after_opening_the_file_again(tmp_path: Path) -> None:
     first = Outbox(tmp_path / "outbox.sqlite")
     first.add(mixed_pushes(40), 1.0)
-    first.settle({"w-3": Delivered()}, 2.0)
+    first.record_outcomes({"w-3": Delivered()}, 2.0)
     expected = _due(first)
     first.close()
     second = Outbox(tmp_path / "outbox.sqlite")
@@ -133,7 +133,7 @@ def test_reader_and_courier_may_write_at_the_same_time(outbox: Outbox) -> None:
 
     def settle(part: int) -> None:
         for number in range(part, 400, 4):
-            outbox.settle({f"w-{number}": Delivered()}, 2.0)
+            outbox.record_outcomes({f"w-{number}": Delivered()}, 2.0)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(fill, range(4)))
@@ -165,7 +165,7 @@ def _open_and_add(path: Path, number: int) -> int:
 
 def test_what_can_be_no_push_is_dead_from_the_beginning_and_is_not_revived(outbox: Outbox) -> None:
     assert outbox.add([push(1)], 1.0, [Refused("w-2", "no level")]) == 2
-    outbox.settle({"w-1": Dead("HTTP 404")}, 2.0)
+    outbox.record_outcomes({"w-1": Dead("HTTP 404")}, 2.0)
     assert outbox.counts() == {"pending": 0, "delivered": 0, "dead": 2}
     assert outbox.revive(3.0) == 1
     assert _due(outbox) == ["w-1"]

@@ -14,9 +14,9 @@ from streams.duty.retry_policy import (
     LONGEST_RETRY_AFTER,
     LONGEST_WAIT,
     Answer,
+    Circuit,
     Dead,
     Delivered,
-    Line,
     Retry,
     backoff,
     outcome,
@@ -84,27 +84,27 @@ def test_no_retry_after_header_breaks_anything(header: str) -> None:
 
 def test_nobody_there_keeps_the_push_due_and_the_line_closed_for_all() -> None:
     assert outcome(GONE, 1, NOW, Random(1)) == Retry(NOW, "connection refused")
-    line = Line().after(GONE, NOW, Random(1))
-    assert line.broken and line.slots(NOW, 32) == 0
-    assert line.slots(line.closed_until, 32) == 1
+    circuit = Circuit().after(GONE, NOW, Random(1))
+    assert circuit.broken and circuit.slots(NOW, 32) == 0
+    assert circuit.slots(circuit.blocked_until, 32) == 1
 
 
 def test_many_failures_at_once_count_once() -> None:
-    line = Line().after(GONE, NOW, Random(1))
-    assert line.after(GONE, NOW, Random(2)) == line
-    assert line.after(GONE, line.closed_until, Random(2)).failures == 2
+    circuit = Circuit().after(GONE, NOW, Random(1))
+    assert circuit.after(GONE, NOW, Random(2)) == circuit
+    assert circuit.after(GONE, circuit.blocked_until, Random(2)).failures == 2
 
 
 def test_any_answer_opens_the_line_again() -> None:
-    line = Line().after(GONE, NOW, Random(1)).after(Answer(500), NOW + 5, Random(1))
-    assert not line.broken and line.slots(NOW + 5, 32) == 32
+    circuit = Circuit().after(GONE, NOW, Random(1)).after(Answer(500), NOW + 5, Random(1))
+    assert not circuit.broken and circuit.slots(NOW + 5, 32) == 32
 
 
 def test_too_many_closes_the_line_for_everybody_as_long_as_asked() -> None:
-    line = Line().after(Answer(429, retry_after="9"), NOW, Random(1))
-    assert not line.broken
-    assert line.slots(NOW + 8.9, 32) == 0 and line.slots(NOW + 9, 32) == 32
-    assert line.after(Answer(200), NOW + 1, Random(1)).slots(NOW + 2, 32) == 0
+    circuit = Circuit().after(Answer(429, retry_after="9"), NOW, Random(1))
+    assert not circuit.broken
+    assert circuit.slots(NOW + 8.9, 32) == 0 and circuit.slots(NOW + 9, 32) == 32
+    assert circuit.after(Answer(200), NOW + 1, Random(1)).slots(NOW + 2, 32) == 0
 
 
 def test_a_services_own_code_is_told_and_no_status_it_never_sent() -> None:

@@ -24,7 +24,7 @@ from streams.duty.inbox import reader
 from streams.duty.inbox.reached import Log, Reached, start_of
 from streams.duty.inbox.read import Inbox, Read
 from streams.duty.inbox.reader import Reader
-from streams.waits import PATIENCE, Held, Waits, read, told, unheld
+from streams.waits import TOLD_AFTER, Held, Waits, read, told, unheld
 from tests.streams.duty.moments import warning_bytes
 from tests.streams.duty.parts import Aside, until
 from tests.streams.duty.test_push_worker import produce
@@ -130,7 +130,7 @@ def test_a_topic_that_is_gone_is_waited_for_and_one_made_anew_is_read_from_its_b
         reading = asyncio.create_task(reading_into(settings, inbox, held=waits.of("reader")).run(stop))
         await until(lambda: len(inbox.taken) == 1)
         await asyncio.to_thread(topic, settings, there=False)
-        await until(lambda: WARNINGS in told(read(tmp_path, "push"), time.time() + PATIENCE))
+        await until(lambda: WARNINGS in told(read(tmp_path, "push"), time.time() + TOLD_AFTER))
         await asyncio.to_thread(topic, settings, there=True)
         await asyncio.to_thread(produce, settings, [warning_bytes("e2")])
         await until(lambda: len(inbox.taken) == 2)

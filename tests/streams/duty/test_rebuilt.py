@@ -41,7 +41,7 @@ from tests.streams.duty.api import Clock
 from tests.streams.duty.moments import NOW, warning, warning_bytes
 from tests.streams.duty.parts import Aside
 from tests.streams.duty.test_dispatch import NOW as MOMENT
-from tests.streams.duty.test_dispatch import notice, world
+from tests.streams.duty.test_dispatch import notification, world
 from tests.streams.duty.test_service import home, number, service
 from tests.streams.duty.test_who_is_told import D1, E2, H1, H2, Room, Told
 
@@ -290,7 +290,7 @@ def test_the_keys_of_their_messages_are_not_those_from_before_the_loss(
 
 
 def test_a_message_says_that_the_records_were_rebuilt() -> None:
-    (batch,) = plan([notice(1, kind=REBUILT)], world(), MOMENT).batches
+    (batch,) = plan([notification(1, kind=REBUILT)], world(), MOMENT).batches
     assert message_of(batch).title == "（记录重建，仍未结束）台风预警"
 
 

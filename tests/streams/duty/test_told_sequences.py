@@ -24,7 +24,7 @@ from streams.duty.database.database import Database
 from streams.duty.database.models import AuditEntry, Case, Notification, Office, Officer
 from streams.duty.lifecycle import CLOSED
 from streams.duty.notify.channels.config import Channels
-from streams.duty.notify.dispatch import ASKING, Batch, Notice
+from streams.duty.notify.dispatch import ASKING, Batch, PendingNotification
 from streams.duty.refusals import Refused
 from streams.duty.rosters.desk import Desk
 from tests.streams.duty.test_who_is_told import D1, E1, E2, H1, H2, Room
@@ -43,20 +43,24 @@ class Watched(Room):
     may_know: set[Reader] = field(default_factory=set)
     ended: Counter[Reader] = field(default_factory=Counter)
 
-    def arrived(self, session: Session, notice: Notice) -> None:
-        case, reader = session.get_one(Case, notice.case_id), (notice.case_id, notice.officer_id)
-        said = f"minute {self.minute}: {notice.kind} of case {case.id} to {notice.to.login or 'nobody'}"
-        if notice.officer_id is not None:
-            assert fit(session, notice.officer_id, case), f"{said}, who is not to be told any more"
-        if notice.kind == "ended":
+    def arrived(self, session: Session, notification: PendingNotification) -> None:
+        case, reader = (
+            session.get_one(Case, notification.case_id),
+            (notification.case_id, notification.officer_id),
+        )
+        to = notification.to.login or "nobody"
+        said = f"minute {self.minute}: {notification.kind} of case {case.id} to {to}"
+        if notification.officer_id is not None:
+            assert fit(session, notification.officer_id, case), f"{said}, who is not to be told any more"
+        if notification.kind == "ended":
             assert reader in self.may_know, f"{said}, who was not told of the warning"
             self.ended[reader] += 1
             return
-        if notice.kind in ASKING:
-            occasion = notice.key.split("/")[1]
-            self.asked[case.id, notice.level, occasion, notice.officer_id] += 1
+        if notification.kind in ASKING:
+            occasion = notification.key.split("/")[1]
+            self.asked[case.id, notification.level, occasion, notification.officer_id] += 1
             assert case.waiting_since is not None, f"{said}, and it waits for nobody"
-        assert case.recovered is None or notice.kind in ("handed", "overdue"), f"{said}, after its end"
+        assert case.recovered is None or notification.kind in ("handed", "overdue"), f"{said}, after its end"
         if case.recovered is None:
             self.knows.add(reader)
             self.may_know.add(reader)
@@ -66,7 +70,7 @@ class Watched(Room):
         self.may_know |= {
             (each.case_id, each.officer_id)
             for batch in batches
-            for each in batch.notices
+            for each in batch.notifications
             if each.kind != "ended"
         }
 

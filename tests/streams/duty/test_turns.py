@@ -63,7 +63,7 @@ def test_an_officer_acknowledges_in_the_middle_of_a_burst(database: Database, tm
 def test_a_lock_that_is_never_let_go_is_unavailable_not_forever(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(databases, "PATIENCE", 0)
+    monkeypatch.setattr(databases, "LOCK_TIMEOUT", 0)
     with database.writing() as session:
         session.connection()
         with pytest.raises(Unavailable, match="database is locked"), database.writing() as other:

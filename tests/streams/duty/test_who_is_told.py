@@ -23,14 +23,22 @@ from schemas.regions import Regions
 from streams.duty.accounts.officers import find
 from streams.duty.accounts.rights import Actor, Grant
 from streams.duty.cases import leaving, service
-from streams.duty.cases.escalation import Link, next_steps
+from streams.duty.cases.escalation import ResolvedStep, next_steps
 from streams.duty.cases.opening import hear
 from streams.duty.cases.waiting import advance_due, any_due
 from streams.duty.database.database import Database
 from streams.duty.database.models import AuditEntry, Case, Notification, Officer
 from streams.duty.notify.channels.config import GATHER, Channel, Channels, Inhibition
-from streams.duty.notify.dispatch import Batch, Notice, World, plan
-from streams.duty.notify.notices import begin, delivered, open_cases, settle, silences, suppress, waiting
+from streams.duty.notify.dispatch import Batch, DispatchContext, PendingNotification, plan
+from streams.duty.notify.notifications import (
+    begin,
+    delivered,
+    open_cases,
+    record_outcome,
+    silences,
+    suppress,
+    waiting,
+)
 from streams.duty.notify.silencing import add_silence, end_silence
 from streams.duty.notify.still_open import any_let_go, let_go, tell_still_open
 from streams.duty.refusals import Invalid
@@ -83,8 +91,8 @@ class Room:
             room = {"webhook": 9}
             looked = waiting(session, self.desk.regions, self.now, room, channels.channels)
             assert not looked.broken
-            due = looked.notices
-            world = World(
+            due = looked.notifications
+            world = DispatchContext(
                 channels=channels,
                 open=open_cases(session, ["red"]),
                 silences=silences(session, self.now, lambda number, error: pytest.fail(f"{number}: {error}")),
@@ -96,19 +104,19 @@ class Room:
                 self.tried(session, decided.batches, channels)
                 return
             delivered(session, decided.batches, self.now)
-            for batch in sorted(decided.batches, key=lambda batch: batch.notices[0].id):
-                for notice in batch.notices:
-                    self.arrived(session, notice)
+            for batch in sorted(decided.batches, key=lambda batch: batch.notifications[0].id):
+                for notification in batch.notifications:
+                    self.arrived(session, notification)
 
-    def arrived(self, session: Session, notice: Notice) -> None:
+    def arrived(self, session: Session, notification: PendingNotification) -> None:
         """A message is there."""
-        self.told.append((self.minute, notice.to.login, notice.kind))
+        self.told.append((self.minute, notification.to.login, notification.kind))
 
     def tried(self, session: Session, batches: Sequence[Batch], channels: Channels) -> None:
         """The channel is away: what was tried is tried again a minute later."""
         begin(session, batches, self.now)
         for batch in batches:
-            settle(session, batch, Retry(at(self.minute + 1).timestamp(), "away"), channels, self.now)
+            record_outcome(session, batch, Retry(at(self.minute + 1).timestamp(), "away"), channels, self.now)
 
     def channel(self, *, away: bool) -> None:
         self.away = away
@@ -724,7 +732,7 @@ def test_an_address_that_changed_between_two_tries_is_the_one_that_counts(
         find(session, H2).phone = "13900000000"
     with database.reading() as session:
         looked = waiting(session, desk.regions, at(5), {"webhook": 9}, {"webhook": WEBHOOK})
-        assert [(each.to.phone, each.attempts) for each in looked.notices] == [("13900000000", 1)]
+        assert [(each.to.phone, each.attempts) for each in looked.notifications] == [("13900000000", 1)]
 
 
 def test_who_lost_the_role_is_given_no_case_and_no_turn_of_it(database: Database, desk: Desk) -> None:
@@ -784,12 +792,12 @@ def test_what_an_older_release_left_with_an_ended_account_goes_on(database: Data
 
 @given(chains(), st.lists(st.integers(0, 800), min_size=1, max_size=6).map(sorted))
 def test_whenever_it_is_looked_at_nobody_is_told_twice_and_everybody_is(
-    chain: tuple[Link, ...], looks: list[int]
+    chain: tuple[ResolvedStep, ...], looks: list[int]
 ) -> None:
     case, told = Waits(), list[str]()
     for minutes in (*looks, 10_000):
         due = next_steps(case, chain, at(minutes), told)
-        told += [notice.login for notice in due.notices if notice.login]
+        told += [notification.login for notification in due.requests if notification.login]
         case.step = due.step
     assert told == list(dict.fromkeys(link.login for link in chain if link.login))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from kafka import KafkaConsumer, TopicPartition
 
-from streams.intake.patience import Clock, Patience
+from streams.intake.retry_policy import Clock, RetryPolicy
 
 CLOCK = Clock(time.monotonic, asyncio.sleep)
 
@@ -30,9 +30,9 @@ def read(kafka: str, topic: str) -> dict[int, list[tuple[bytes | None, bytes]]]:
         consumer.close()
 
 
-def patience(seconds: float = 60, say: Callable[[str], None] = print) -> Patience:
+def retry(seconds: float = 60, say: Callable[[str], None] = print) -> RetryPolicy:
     """Patience of the real clock."""
-    return Patience(CLOCK, seconds, say)
+    return RetryPolicy(CLOCK, seconds, say)
 
 
 @dataclass

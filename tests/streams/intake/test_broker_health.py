@@ -24,24 +24,24 @@ def test_a_broker_that_answers_and_stores_nothing_is_not_well_until_it_stores_or
 ) -> None:
     clock = Clock()
     broker = BrokerHealth(kafka, clock)
-    assert not broker.pulse.well and not broker.pulse.failures, "it is starting"
+    assert not broker.health.well and not broker.health.failures, "it is starting"
     broker.look()
-    assert broker.pulse.well
+    assert broker.health.well
     broker.batch("not enough replicas")
     broker.look()
-    assert (broker.pulse.well, broker.pulse.error) == (False, "not enough replicas")
+    assert (broker.health.well, broker.health.error) == (False, "not enough replicas")
     broker.batch()
-    assert broker.pulse.well
+    assert broker.health.well
     broker.batch("not enough replicas")
     clock.at += REMEMBERED - timedelta(seconds=1)
-    assert not broker.pulse.well
+    assert not broker.health.well
     clock.at += timedelta(seconds=1)
-    assert broker.pulse.well, "nobody has tried since"
+    assert broker.health.well, "nobody has tried since"
 
 
 def test_a_broker_that_does_not_answer_is_told_with_its_reason() -> None:
     broker = BrokerHealth("127.0.0.1:1", lambda: NOON)
     broker.look()
     broker.look()
-    assert (broker.pulse.failures, broker.pulse.failing_since) == (2, NOON)
-    assert "refused" in broker.pulse.error
+    assert (broker.health.failures, broker.health.failing_since) == (2, NOON)
+    assert "refused" in broker.health.error

@@ -31,7 +31,7 @@ from streams.intake.lines import decode_object
 from streams.intake.sending import Request, carry_out
 from streams.watch.publish.published import RuleRecord
 from streams.watch.publish.rule_topic import EpochReader, publish
-from tests.streams.intake.broker import Notes, patience, read
+from tests.streams.intake.broker import Notes, read, retry
 from tests.streams.intake.conftest import COMPACTED, create
 from tests.streams.intake.feeds import AIR, NOON, air, on_topic
 
@@ -78,9 +78,7 @@ def test_a_broker_that_goes_away_and_comes_back(alone: Settings, tmp_path: Path)
             create(alone.kafka, REPLAYS, 1, COMPACTED)
             create(alone.kafka, TOPIC, 2)
             watcher = Watcher()
-            run = threads.submit(
-                asyncio.run, carry_out(asked, alone.kafka, patience(90, watcher.say), watcher)
-            )
+            run = threads.submit(asyncio.run, carry_out(asked, alone.kafka, retry(90, watcher.say), watcher))
             producer = AcknowledgedProducer(alone.kafka)
             producer.write(TOPIC, [(b"k", b"before")])
         with pytest.raises(Unavailable):

@@ -14,11 +14,11 @@ from schemas.errors import Misdeclared, Unavailable
 from schemas.event import decode_tick
 from streams.intake.bulk import BulkProducer, partition_of
 from streams.intake.lines import decode_object
-from streams.intake.patience import Clock
 from streams.intake.replay import AHEAD_SECONDS
 from streams.intake.replays import look_up_replays
+from streams.intake.retry_policy import Clock
 from streams.intake.sending import Outcome, Request, carry_out
-from tests.streams.intake.broker import Notes, patience, read
+from tests.streams.intake.broker import Notes, read, retry
 from tests.streams.intake.feeds import AIR, NOON, air, on_topic
 
 pytestmark = pytest.mark.stack
@@ -38,7 +38,7 @@ def request(topic: str, *paths: Path, **more: object) -> Request:
 
 
 def run(kafka: str, asked: Request, notes: Notes | None = None) -> list[Outcome]:
-    return asyncio.run(carry_out(asked, kafka, patience(), notes or Notes()))
+    return asyncio.run(carry_out(asked, kafka, retry(), notes or Notes()))
 
 
 def times(records: list[tuple[bytes | None, bytes]]) -> list[datetime]:
@@ -138,7 +138,7 @@ def test_unknown_topics_and_absent_brokers_are_told(kafka: str, topic: str, tmp_
     said: list[str] = []
     nobody = "127.0.0.1:1"
     with pytest.raises(Unavailable, match="no answer for"):
-        asyncio.run(carry_out(request(topic, path), nobody, patience(2, said.append), Notes()))
+        asyncio.run(carry_out(request(topic, path), nobody, retry(2, said.append), Notes()))
     assert said == [
         f"looking for topic replays: the broker cannot be reached; trying again in {s} s" for s in (0.5, 1.0)
     ]
@@ -153,7 +153,7 @@ def test_speed_sleeps_for_the_time_between_events(kafka: str, topic: str, tmp_pa
         slept.append(seconds)
         now += seconds
 
-    hurried = replace(patience(), clock=Clock(lambda: now, sleep))
+    hurried = replace(retry(), clock=Clock(lambda: now, sleep))
     path = hourly(tmp_path / "a.jsonl", 5, stations=2)
     asyncio.run(carry_out(request(topic, path, speed=3600.0), kafka, hurried, Notes()))
     assert slept == [1.0] * 4
@@ -209,7 +209,7 @@ def test_the_partitioner_is_kafkas_own() -> None:
 
 def test_records_larger_than_a_batch_pass(kafka: str, topic: str) -> None:
     async def fill() -> None:
-        async with BulkProducer(kafka, topic, patience()) as producer:
+        async with BulkProducer(kafka, topic, retry()) as producer:
             for size in (10, 900_000, 200_000, 200_000, 10):
                 await producer.put(None, b"x" * size, 1)
             await producer.flush()

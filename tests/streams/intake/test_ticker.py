@@ -1,4 +1,4 @@
-"""The ticker: its pulse, its back-off, its lease, and one feed's trouble that is not the others'."""
+"""The ticker: its health, its back-off, its lease, and one feed's trouble that is not the others'."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from schemas.errors import Unavailable
 from schemas.event import decode_tick
 from streams.intake.acknowledged import AcknowledgedProducer
-from streams.intake.pulse import LONGEST_DELAY, Pulse
+from streams.intake.round_health import LONGEST_DELAY, RoundHealth
 from streams.intake.ticker import Ticker
 from tests.streams.intake.broker import read
 from tests.streams.intake.feeds import AIR, NOON, on_topic
@@ -35,16 +35,16 @@ class Scripted:
         self.closed = True
 
 
-def test_the_pulse_remembers_since_when_rounds_fail_and_forgets_when_one_succeeds() -> None:
-    failing = Pulse().succeeded(NOON).failed(NOON, "away").failed(LATER, "still away")
-    assert failing == Pulse(last=NOON, failing_since=NOON, failures=2, error="still away")
-    assert failing.succeeded(LATER) == Pulse(last=LATER)
-    assert [each.well for each in (Pulse(), failing, Pulse(last=NOON))] == [False, False, True]
+def test_the_health_remembers_since_when_rounds_fail_and_forgets_when_one_succeeds() -> None:
+    failing = RoundHealth().succeeded(NOON).failed(NOON, "away").failed(LATER, "still away")
+    assert failing == RoundHealth(last=NOON, failing_since=NOON, failures=2, error="still away")
+    assert failing.succeeded(LATER) == RoundHealth(last=LATER)
+    assert [each.well for each in (RoundHealth(), failing, RoundHealth(last=NOON))] == [False, False, True]
 
 
 def test_failing_rounds_come_slower_and_slower() -> None:
-    pulses = [Pulse(failures=failures) for failures in (0, 1, 2, 3, 100)]
-    assert [pulse.delay(5) for pulse in pulses] == [5, 10, 20, LONGEST_DELAY, LONGEST_DELAY]
+    states = [RoundHealth(failures=failures) for failures in (0, 1, 2, 3, 100)]
+    assert [health.delay(5) for health in states] == [5, 10, 20, LONGEST_DELAY, LONGEST_DELAY]
 
 
 def test_a_round_that_breaks_is_a_failed_one_and_the_next_comes_all_the_same() -> None:
@@ -61,7 +61,7 @@ def test_a_round_that_breaks_is_a_failed_one_and_the_next_comes_all_the_same() -
 
     ticker = Ticker([], AcknowledgedProducer(NOBODY), 0.01, lambda: NOON, epoch)
     asyncio.run(ticker.run(stop, heard.append))
-    assert (ticker.pulse, next(told, None)) == (Pulse(last=NOON), None)
+    assert (ticker.health, next(told, None)) == (RoundHealth(last=NOON), None)
     assert heard[0].startswith("KeyError") and heard[-1] == ""
 
 
@@ -69,7 +69,7 @@ def test_who_stands_by_ticks_nothing_and_is_well() -> None:
     lease, stop, beats = Scripted("the broker is away", False), asyncio.Event(), list[int]()
 
     def beat() -> None:
-        beats.append(ticker.pulse.failures)
+        beats.append(ticker.health.failures)
         if len(beats) == 3:
             stop.set()
 
@@ -98,7 +98,7 @@ def test_a_feed_without_a_topic_does_not_keep_the_others_from_their_ticks(kafka:
     ticker = Ticker([on_topic(AIR, "feed.none"), on_topic(AIR, topic)], producer, 5, lambda: NOON)
     ticker.round()
     producer.close()
-    assert (ticker.pulse.failures, ticker.pulse.error.partition(":")[0]) == (1, "feed.none")
+    assert (ticker.health.failures, ticker.health.error.partition(":")[0]) == (1, "feed.none")
     for partition, records in read(kafka, topic).items():
         (tick,) = [decode_tick(raw) for _, raw in records]
         assert tick is not None

@@ -39,7 +39,7 @@ def test_a_warehouse_killed_in_the_middle_of_a_load_loses_and_doubles_nothing(
         migrate(own)
         rig = Rig(own, tmp_path / "land.log")
         rig.send(mixed(rig, 20_000))
-        with rig.landing(rows=400, patience=0.5) as process:
+        with rig.landing(rows=400, longest_pause=0.5) as process:
             rig.until(lambda: rig.landed() > 2000)
             server.kill()
             server.wait()
@@ -63,7 +63,7 @@ def test_a_server_that_refuses_inserts_is_waited_for_with_its_reason(rig: Rig) -
     rig.send(mixed(rig, 1000))
     table = f"landing.{rig.contract.table}"
     rig.query(f"RENAME TABLE {table} TO {table}_away")
-    with rig.landing(patience=0.5):
+    with rig.landing(longest_pause=0.5):
         rig.until(lambda: "waiting and trying again" in rig.said())
         assert rig.contract.table in rig.said()
         ledger = "SELECT count() FROM landing.ledger WHERE topic = %(topic)s"

@@ -43,9 +43,9 @@ def test_a_feed_with_rows_enough_is_flushed_by_itself_and_the_others_in_time() -
     assert sizes(gathered.take(1.5)) == {"large": 12}
     assert not gathered.full
     gathered.add(taken("large", 1, first=12), 1.9)
-    assert (gathered.patience(1.9), gathered.patience(9.0)) == (0.10000000000000009, 0.0)
+    assert (gathered.wait(1.9), gathered.wait(9.0)) == (0.10000000000000009, 0.0)
     assert sizes(gathered.take(2.0)) == {"small": 3, "large": 1}, "whatever waits goes along"
-    assert gathered.take(9.0) == [] and gathered.patience(9.0) == LIMITS.seconds
+    assert gathered.take(9.0) == [] and gathered.wait(9.0) == LIMITS.seconds
 
 
 def test_where_all_feeds_are_too_many_the_largest_go_until_half_is_left() -> None:
@@ -73,7 +73,7 @@ def test_what_is_forgotten_is_not_flushed() -> None:
     gathered.add(taken("b", 2), 1.0)
     assert gathered.full
     gathered.forget({("a", 0), ("b", 0)})
-    assert not gathered.full and gathered.patience(1.0) == 1.0
+    assert not gathered.full and gathered.wait(1.0) == 1.0
     assert sizes(gathered.take(2.0)) == {"a": 5}
 
 

@@ -100,15 +100,17 @@ def made(name: str, below: bool) -> Rule:
     return rule({**CONDITIONS[name], **direction}, levels)
 
 
-def furnish(condition: Condition) -> None:
+def supply_baselines(condition: Condition) -> None:
     if isinstance(condition, Baseline):
         values = {("S0", 0): (1e308, 0.0), ("S1", 0): (0.0, 5e-324), ("S2", 0): (-LARGEST, 1.0)}
-        condition.furnish({"test.rule": BaselineTable(1, values)})
+        condition.supply_baselines({"test.rule": BaselineTable(1, values)})
 
 
 def judged(watched: Rule, values: Iterable[float], cut: int = 1000) -> list[Transition]:
     """What a rule says of readings every four minutes of three stations, in frames of so many."""
-    partition = Partition(UNBOUNDED, Decoder(UNBOUNDED).decode, [watched], AIR.topic, 0, furnish=furnish)
+    partition = Partition(
+        UNBOUNDED, Decoder(UNBOUNDED).decode, [watched], AIR.topic, 0, supply_baselines=supply_baselines
+    )
     log, at = [], START
     for number, value in enumerate(values):
         at += timedelta(minutes=4)

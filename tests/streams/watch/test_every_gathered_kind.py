@@ -137,9 +137,9 @@ def split(log: Iterable[Happening], partitions: int) -> Parts:
     return parts
 
 
-def furnish(condition: Condition) -> None:
+def supply_baselines(condition: Condition) -> None:
     if isinstance(condition, Baseline):
-        condition.furnish({"test.rule": TABLE})
+        condition.supply_baselines({"test.rule": TABLE})
 
 
 def told(found: Iterable[Transition]) -> list[Transition]:
@@ -154,7 +154,7 @@ def flow(
     """What both stages say: each partition fed whole, or all of them in frames and in an order at random."""
     found: list[Transition] = []
     partitions = {feed: len(parts) // len(FEEDS) for feed in FEEDS}
-    whole = Flow(CONTRACTS, rules, partitions, furnish=furnish)
+    whole = Flow(CONTRACTS, rules, partitions, supply_baselines=supply_baselines)
     todo = {place: frames(log, random) for place, log in parts.items()}
     while todo:
         feed, number = place = random.choice(sorted(todo)) if random else next(iter(todo))
@@ -240,12 +240,12 @@ class Workers:
         if feed:
             fresh = Partition(
                 CONTRACTS[feed], DECODE[feed], self.rules, CONTRACTS[feed].topic, number,
-                targets=self.targets, furnish=furnish,
+                targets=self.targets, supply_baselines=supply_baselines,
             )  # fmt: skip
         else:
             fresh = SecondStage(
                 CONTRACTS, fixed(self.rules), number,
-                targets=self.targets, partitions=self.partitions, furnish=furnish,
+                targets=self.targets, partitions=self.partitions, supply_baselines=supply_baselines,
             )  # fmt: skip
         keeper = StateKeeper(fresh)
         keeper.restore(self.changelog)

@@ -121,13 +121,15 @@ def entries(happenings: Iterable[Happening]) -> list[OfflineRecord]:
 
 
 def fresh(watched: Rule) -> Partition:
-    return Partition(AIR_CONTRACT, DECODE, [watched], AIR_CONTRACT.topic, 0, furnish=furnish)
+    return Partition(
+        AIR_CONTRACT, DECODE, [watched], AIR_CONTRACT.topic, 0, supply_baselines=supply_baselines
+    )
 
 
-def furnish(condition: Condition) -> None:
+def supply_baselines(condition: Condition) -> None:
     if isinstance(condition, Baseline):
         usual = {(name, hour): (60.0 + hour, 20.0) for name in ("S0", "S1") for hour in range(24)}
-        condition.furnish({"test.rule": BaselineTable(1, usual)})
+        condition.supply_baselines({"test.rule": BaselineTable(1, usual)})
 
 
 def run(watched: Rule, log: Sequence[OfflineRecord], cuts: Iterable[int] = ()) -> list[Transition]:
@@ -229,7 +231,7 @@ def edited(kind: str, log: Sequence[OfflineRecord], at: int, **changes: object) 
         0,
         epoch=1,
         book=rules.__getitem__,
-        furnish=furnish,
+        supply_baselines=supply_baselines,
     )
     change = OfflineRecord(log[at].offset, log[at].timestamp, encode_tick(id="change", clock=START, epoch=2))
     after = [replace(each, offset=each.offset + 1) for each in log[at:]]

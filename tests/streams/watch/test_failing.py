@@ -84,12 +84,12 @@ def entries(values: Sequence[float] = VALUES, epochs: Sequence[tuple[int, int]] 
 def partition(rules: Sequence[Rule], told: Told, bad: str, at: int = 4, **more: Any) -> Partition:
     """A partition of which one rule fails at an offset."""
 
-    def furnish(condition: Condition) -> None:
+    def supply_baselines(condition: Condition) -> None:
         if f"{condition.rule.id}@{condition.rule.version}" == bad:
             soured(condition, at)
 
     return Partition(
-        CONTRACT, Decoder(CONTRACT).decode, rules, CONTRACT.topic, 0, furnish=furnish,
+        CONTRACT, Decoder(CONTRACT).decode, rules, CONTRACT.topic, 0, supply_baselines=supply_baselines,
         failing=lambda rule, error: told.append((rule.id, str(error))), **more,
     )  # fmt: skip
 
@@ -199,12 +199,13 @@ def test_a_rule_that_could_not_begin_comes_in_with_its_next_version() -> None:
     known = book([versions[0], MANY], [versions[1]], [versions[2]])
     told: Told = []
 
-    def furnish(condition: Condition) -> None:
+    def supply_baselines(condition: Condition) -> None:
         if condition.rule.id == "test.high" and condition.rule.version < 3:
             raise TypeError(f"no beginning of {condition.rule.version}")
 
     part = Partition(
-        CONTRACT, Decoder(CONTRACT).decode, known.rule_set(2).rules, CONTRACT.topic, 0, furnish=furnish,
+        CONTRACT, Decoder(CONTRACT).decode, known.rule_set(2).rules, CONTRACT.topic, 0,
+        supply_baselines=supply_baselines,
         failing=lambda rule, error: told.append((rule.id, str(error))), epoch=2, book=known.rule_set,
     )  # fmt: skip
     found = run(part, entries(epochs=[(1, 3), (3, 4)]))
@@ -234,7 +235,7 @@ def test_records_that_cannot_be_put_back_stop_no_other() -> None:
             condition.restored = restored  # type: ignore[method-assign]
 
     broken = Partition(
-        CONTRACT, Decoder(CONTRACT).decode, [HIGH, MANY], CONTRACT.topic, 0, furnish=spoil,
+        CONTRACT, Decoder(CONTRACT).decode, [HIGH, MANY], CONTRACT.topic, 0, supply_baselines=spoil,
         failing=lambda rule, error: told.append((rule.id, str(error))),
     )  # fmt: skip
     StateKeeper(broken).restore(stored)
@@ -243,10 +244,12 @@ def test_records_that_cannot_be_put_back_stop_no_other() -> None:
 
 
 def test_a_rule_that_is_tried_or_replayed_ends_in_its_error() -> None:
-    def furnish(condition: Condition) -> None:
+    def supply_baselines(condition: Condition) -> None:
         soured(condition, 4)
 
-    part = Partition(CONTRACT, Decoder(CONTRACT).decode, [HIGH], CONTRACT.topic, 0, furnish=furnish)
+    part = Partition(
+        CONTRACT, Decoder(CONTRACT).decode, [HIGH], CONTRACT.topic, 0, supply_baselines=supply_baselines
+    )
     with pytest.raises(TypeError, match="offset 4"):
         run(part, entries())
 
@@ -264,12 +267,13 @@ def gathered(rules: Sequence[Rule]) -> list[OfflineRecord]:
 def stage(rules: Sequence[Rule], told: Told, bad: str) -> SecondStage:
     """A second stage of which one rule fails at once."""
 
-    def furnish(condition: Condition) -> None:
+    def supply_baselines(condition: Condition) -> None:
         if condition.rule.id == bad:
             soured(condition, -1)
 
     return SecondStage(
-        CONTRACTS, lambda epoch: RuleSet(epoch, tuple(rules)), 0, targets=1, partitions={AIR: 1}, furnish=furnish,
+        CONTRACTS, lambda epoch: RuleSet(epoch, tuple(rules)), 0, targets=1, partitions={AIR: 1},
+        supply_baselines=supply_baselines,
         failing=lambda rule, error: told.append((rule.id, str(error))),
     )  # fmt: skip
 

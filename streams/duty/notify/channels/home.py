@@ -12,7 +12,7 @@ from streams.duty.notify.channels.config import Channel, Channels, load_channels
 from streams.duty.rosters.files import from_example, kept
 
 EXAMPLE = Path(__file__).parents[2] / "example" / "channels.yaml"
-NOTICES = "/notices"
+NOTICES = "/notifications"
 """Where the local receiver takes messages to officers."""
 
 

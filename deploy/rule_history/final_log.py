@@ -62,7 +62,7 @@ _STRAYED = [("at", "Int64"), *_DROPPED]
 
 
 @dataclass(frozen=True)
-class Settled:
+class FinalEvents:
     """What is landed of one feed on some days: rows and the newest event by timeline, and what does not count."""
 
     contract: Contract
@@ -76,7 +76,7 @@ class Settled:
         return sum(count for (name, _), count in self.rows.items() if name == timeline)
 
 
-def settled(client: Client, contract: Contract, since: date, until: date) -> Settled:
+def final_events(client: Client, contract: Contract, since: date, until: date) -> FinalEvents:
     """Settle a feed's events from day to day; strings of `client` are bytes."""
     span = {"since": since, "until": until}
     rows: dict[tuple[str, date], int] = {}
@@ -88,7 +88,7 @@ def settled(client: Client, contract: Contract, since: date, until: date) -> Set
     for timeline, source, id, corrects, *rest in _ask(client, _CORRECTIONS, contract, span):
         copies[timeline.decode()].append(Copy(source.decode(), id.decode(), corrects.decode(), *rest))
     dropped = {timeline: tuple(sorted(resolve(found).dropped)) for timeline, found in copies.items()}
-    return Settled(contract, rows, newest, dropped, _stray(_ask(client, _STRAY, contract, span)))
+    return FinalEvents(contract, rows, newest, dropped, _stray(_ask(client, _STRAY, contract, span)))
 
 
 def _stray(rows: list[tuple[Any, ...]]) -> dict[str, tuple[tuple[int, str, str], ...]]:
@@ -101,7 +101,7 @@ def _stray(rows: list[tuple[Any, ...]]) -> dict[str, tuple[tuple[int, str, str],
     return {timeline: tuple(found) for timeline, found in stray.items()}
 
 
-def events(client: Client, log: Settled, timeline: str) -> Iterator[Event]:
+def events(client: Client, log: FinalEvents, timeline: str) -> Iterator[Event]:
     """The events of one timeline in order of time, source and id."""
     tables = [
         _external("dropped", _DROPPED, log.dropped.get(timeline, ())),

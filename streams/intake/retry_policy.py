@@ -40,14 +40,14 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long a peer may be away (`timeout` seconds), and who is told while it is."""
 
     clock: Clock
     timeout: float
     say: Callable[[str], None]
 
-    async def outlast(self, doing: str, attempt: Callable[[], Awaitable[Result]]) -> Result:
+    async def until_success(self, doing: str, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Try until `attempt` succeeds; Unavailable where the peer stays away too long."""
         begun, failures = self.clock.monotonic(), 0
         while True:

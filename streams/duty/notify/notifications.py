@@ -24,7 +24,7 @@ from streams.duty.faults import Fault, fault_of
 from streams.duty.lifecycle import CLOSED
 from streams.duty.notify.channels.config import PERSONAL, Channel, Channels
 from streams.duty.notify.channels.message import Recipient
-from streams.duty.notify.dispatch import NOBODY, Batch, Notice, Open, Plan, Silence, meant_for
+from streams.duty.notify.dispatch import NOBODY, Batch, Open, PendingNotification, Plan, Silence, meant_for
 from streams.duty.notify.links import make_link
 from streams.duty.retry_policy import Dead, Delivered, Late, Outcome, Retry
 
@@ -40,7 +40,7 @@ INSTEAD = "~"
 
 
 @dataclass(frozen=True)
-class Links:
+class ConsoleLinks:
     """What links into the console are made of: its address, and the key acknowledge links are signed with."""
 
     base: str
@@ -82,7 +82,7 @@ def _pending() -> sa.Select[Any]:
 class Looked:
     """Notifications as they were read, and those that cannot be read, with the error."""
 
-    notices: list[Notice] = field(default_factory=list)
+    notifications: list[PendingNotification] = field(default_factory=list)
     broken: dict[int, Exception] = field(default_factory=dict)
 
 
@@ -102,11 +102,13 @@ def waiting(
     looked = Looked()
     _look(session, due.where(Notification.channel.not_in(declared)).limit(MOST), regions, looked)
     for name, rank in room.items():
-        most, here = MOST if declared[name].group else FEW, len(looked.notices)
+        most, here = MOST if declared[name].group else FEW, len(looked.notifications)
         _look(session, due.where(*_of(name), Notification.rank <= rank).limit(most), regions, looked)
-        messages = {notice.message for notice in looked.notices[here:] if notice.message}
+        messages = {
+            notification.message for notification in looked.notifications[here:] if notification.message
+        }
         if messages:  # with the others of their messages: a message must not be cut in two
-            known = {notice.id for notice in looked.notices[here:]}
+            known = {notification.id for notification in looked.notifications[here:]}
             others = _pending().where(*_of(name), Notification.message.in_(messages))
             _look(session, others, regions, looked, without=known)
     return looked
@@ -130,7 +132,7 @@ def _look(
         if row[0].id in without or row[0].id in looked.broken:
             continue
         try:
-            looked.notices.append(_notice(*row, regions=regions))
+            looked.notifications.append(_notification(*row, regions=regions))
         except Exception as error:
             looked.broken[row[0].id] = error
 
@@ -174,7 +176,7 @@ def newest(session: Session) -> int:
     return session.scalar(sa.select(sa.func.max(Notification.id))) or 0
 
 
-def _notice(
+def _notification(
     row: Notification,
     officer: Officer | None,
     heard: bool,
@@ -185,13 +187,13 @@ def _notice(
     region: str,
     *,
     regions: Regions,
-) -> Notice:
+) -> PendingNotification:
     said: dict[str, Any] = json.loads(row.payload)
     if row.level not in LEVELS:
         raise ValueError(f"level {row.level!r} is none of {', '.join(LEVELS)}")
     place = regions.get(region)
     said["region_name"] = place.name if place else region
-    return Notice(
+    return PendingNotification(
         id=row.id,
         key=row.key,
         channel=row.channel,
@@ -264,11 +266,11 @@ def _aware(moment: datetime) -> datetime:
 
 def suppress(session: Session, decided: Plan) -> None:
     """What a plan drops is never sent, and why; what holds it back for now is named, to be looked at again."""
-    for notice, why in decided.dropped:
-        holder = decided.held.get(notice.id)
+    for notification, why in decided.dropped:
+        holder = decided.held.get(notification.id)
         _change(
             session,
-            [notice.id],
+            [notification.id],
             state=SUPPRESSED,
             last_error=why,
             last_attempt=None,
@@ -280,9 +282,9 @@ def suppress(session: Session, decided: Plan) -> None:
 def begin(session: Session, batches: Sequence[Batch], now: datetime) -> None:
     """Before anything is sent: which message each belongs to. A copy after a crash has the same key."""
     rows = [
-        {"id": notice.id, "message": batch.key, "last_attempt": now}
+        {"id": notification.id, "message": batch.key, "last_attempt": now}
         for batch in batches
-        for notice in batch.notices
+        for notification in batch.notifications
     ]
     if rows:
         session.execute(sa.update(Notification), rows)
@@ -290,16 +292,16 @@ def begin(session: Session, batches: Sequence[Batch], now: datetime) -> None:
 
 def delivered(session: Session, batches: Sequence[Batch], now: datetime) -> None:
     """Write down in one go that these messages have arrived."""
-    ids = [notice.id for batch in batches for notice in batch.notices]
+    ids = [notification.id for batch in batches for notification in batch.notifications]
     attempts = Notification.attempts + 1
     _change(session, ids, state=DELIVERED, attempts=attempts, delivered_at=now, last_error="")
 
 
-def settle(
+def record_outcome(
     session: Session, batch: Batch, outcome: Outcome | Late, channels: Channels, now: datetime
 ) -> dict[str | None, int]:
-    """Write down what became of a message; how many of its notices go another way, by its name (None: nowhere)."""
-    ids = [notice.id for notice in batch.notices]
+    """Write down what became of a message; how many of its notifications go by another channel (None: by none)."""
+    ids = [notification.id for notification in batch.notifications]
     attempts = Notification.attempts + 1
     match outcome:
         case Delivered():
@@ -308,26 +310,31 @@ def settle(
             later = datetime.fromtimestamp(at, UTC)
             _change(session, ids, attempts=attempts, next_attempt=later, last_error=reason)
         case Late(at, reason):
-            ways = [(notice, other_channel(notice, channels.channels)) for notice in batch.notices]
-            stays = [notice.id for notice, way in ways if way is None and not _over(notice, now)]
+            ways = [
+                (notification, other_channel(notification, channels.channels))
+                for notification in batch.notifications
+            ]
+            stays = [
+                notification.id for notification, way in ways if way is None and not _over(notification, now)
+            ]
             later = datetime.fromtimestamp(at, UTC)
             _change(session, stays, attempts=attempts, next_attempt=later, last_error=reason)
             return bury(
-                session, [each for each in batch.notices if each.id not in stays], reason, channels, now
+                session, [each for each in batch.notifications if each.id not in stays], reason, channels, now
             )
         case Dead(reason):
-            return bury(session, batch.notices, reason, channels, now)
+            return bury(session, batch.notifications, reason, channels, now)
     return {}
 
 
-def _over(notice: Notice, now: datetime) -> bool:
+def _over(notification: PendingNotification, now: datetime) -> bool:
     """Whether nobody would want to hear of it any more."""
-    return now.timestamp() > notice.created + LONGEST_WAIT
+    return now.timestamp() > notification.created + LONGEST_WAIT
 
 
 def bury(
     session: Session,
-    notices: Sequence[Notice],
+    notifications: Sequence[PendingNotification],
     reason: str,
     channels: Channels,
     now: datetime,
@@ -336,40 +343,57 @@ def bury(
 ) -> dict[str | None, int]:
     """These are dead here; how many go another way, by its name (None: nowhere)."""
     attempts = Notification.attempts + int(tried)
-    _change(session, [notice.id for notice in notices], state=DEAD, attempts=attempts, last_error=reason)
-    return Counter(_go_another_way(session, notice, reason, channels, now) for notice in notices)
+    _change(
+        session,
+        [notification.id for notification in notifications],
+        state=DEAD,
+        attempts=attempts,
+        last_error=reason,
+    )
+    return Counter(
+        _go_another_way(session, notification, reason, channels, now) for notification in notifications
+    )
 
 
 def _change(session: Session, ids: Sequence[int], **values: Any) -> None:
     session.execute(sa.update(Notification).where(Notification.id.in_(ids)).values(**values))
 
 
-def other_channel(notice: Notice, channels: Mapping[str, Channel]) -> str | None:
-    """Where a notice goes that is dead here: the declared channel, else the first other one that reaches him."""
-    tried = {notice.channel, *notice.key.split(INSTEAD)[1:], notice.key.split(INSTEAD)[0].rpartition("/")[2]}
-    declared = channels[notice.channel].instead if notice.channel in channels else ""
+def other_channel(notification: PendingNotification, channels: Mapping[str, Channel]) -> str | None:
+    """The channel for a notification that is dead here: the declared one, else the first that reaches him."""
+    tried = {
+        notification.channel,
+        *notification.key.split(INSTEAD)[1:],
+        notification.key.split(INSTEAD)[0].rpartition("/")[2],
+    }
+    declared = channels[notification.channel].instead if notification.channel in channels else ""
     for name in (declared, *channels):
-        if name and name not in tried and _reaches(channels[name], notice):
+        if name and name not in tried and _reaches(channels[name], notification):
             return name
     return None
 
 
-def _reaches(channel: Channel, notice: Notice) -> bool:
+def _reaches(channel: Channel, notification: PendingNotification) -> bool:
     needed = PERSONAL.get(channel.kind)
-    return (not needed or bool(getattr(notice.to, needed))) and meant_for(channel, notice)
+    return (not needed or bool(getattr(notification.to, needed))) and meant_for(channel, notification)
 
 
 def _go_another_way(
-    session: Session, notice: Notice, reason: str, channels: Channels, now: datetime
+    session: Session, notification: PendingNotification, reason: str, channels: Channels, now: datetime
 ) -> str | None:
     """Leave the same notification for another channel, and say so in the case; its name, None: there is none."""
-    case = session.get_one(Case, notice.case_id)
-    name = other_channel(notice, channels.channels)
-    detail = {"channel": notice.channel, "reason": reason, "instead": name, "to": notice.to.login or None}
+    case = session.get_one(Case, notification.case_id)
+    name = other_channel(notification, channels.channels)
+    detail = {
+        "channel": notification.channel,
+        "reason": reason,
+        "instead": name,
+        "to": notification.to.login or None,
+    }
     record(session, case, "undelivered", PUSH, now, detail=detail)
     if name is None:
         return None
-    row = session.get_one(Notification, notice.id)
+    row = session.get_one(Notification, notification.id)
     session.add(
         Notification(
             key=f"{row.key}{INSTEAD}{name}",

@@ -11,7 +11,7 @@ LONGEST_DELAY = 30.0
 
 
 @dataclass(frozen=True)
-class Pulse:
+class RoundHealth:
     """The last success, and the failures since."""
 
     last: datetime | None = None
@@ -19,13 +19,13 @@ class Pulse:
     failures: int = 0
     error: str = ""
 
-    def succeeded(self, now: datetime) -> Pulse:
+    def succeeded(self, now: datetime) -> RoundHealth:
         """After one that succeeded."""
-        return Pulse(last=now)
+        return RoundHealth(last=now)
 
-    def failed(self, now: datetime, error: str) -> Pulse:
+    def failed(self, now: datetime, error: str) -> RoundHealth:
         """After one that failed."""
-        return Pulse(self.last, self.failing_since or now, self.failures + 1, error)
+        return RoundHealth(self.last, self.failing_since or now, self.failures + 1, error)
 
     @property
     def well(self) -> bool:

@@ -1,4 +1,4 @@
-"""The pulse of a program of several loops: it beats only while each of them has turned round lately."""
+"""The heartbeat of a program of several loops: it beats only while each of them has turned lately."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 
 log = logging.getLogger("liaowang.pulse")
 
-PATIENCE = 45.0
+STALLED_AFTER = 45.0
 """Seconds after which a loop that has not turned round stands still; who waits for a peer turns round, too."""
 
 
-class Pulse:
+class Heartbeat:
     """Touches the heartbeat of a program for its loops. `clock` gives seconds that never go back."""
 
     def __init__(self, touch: Callable[[], None], clock: Callable[[], float], loops: Iterable[str]) -> None:
@@ -31,7 +31,7 @@ class Pulse:
                 log.error(
                     "%s: no turn for more than %.0f s; no heartbeat until it goes on",
                     ", ".join(still),
-                    PATIENCE,
+                    STALLED_AFTER,
                 )
             self._told = still
 
@@ -40,4 +40,4 @@ class Pulse:
     def still(self) -> list[str]:
         """The loops that stand still."""
         now = self._clock()
-        return [loop for loop, last in self._last.items() if now - last > PATIENCE]
+        return [loop for loop, last in self._last.items() if now - last > STALLED_AFTER]
