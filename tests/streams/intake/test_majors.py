@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from schemas.contract_model import Contract
 from schemas.decoder import Decoder
 from schemas.departments import Departments
 from schemas.errors import Misdeclared
-from schemas.event import decode_tick, encode_event
+from schemas.event import decode_tick
 from schemas.majors import upgraders
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.broker_health import BrokerHealth
@@ -29,19 +29,9 @@ from tests.streams.intake.broker import Notes, patience, read
 from tests.streams.intake.conftest import create
 from tests.streams.intake.feeds import NOON
 from tests.streams.intake.test_gateway import TOKENS, posting
+from tests.streams.intake.test_taking import ENDED, event
 
 pytestmark = pytest.mark.stack
-ENDED = datetime(2027, 6, 30, 16, tzinfo=UTC)
-
-
-def event(type: str, id: str, **data: Any) -> bytes:
-    """A reading of 35.5 µg/m3 in the words of either version."""
-    words = {
-        OLD: {"station": "330100", "averaging": "1h", "pm25": 35.5},
-        NEW: {"site": "330100", "period": "hour", "pm25_mg": 0.0355, "method": "beta"},
-    }
-    given = {"region": "330100"} | words.get(type, {}) | data
-    return encode_event(id=id, source="/hangzhou", type=type, time=NOON, data=given)
 
 
 @pytest.fixture
