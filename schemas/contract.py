@@ -2,7 +2,7 @@
 
 A file is valid where the published ODCS model takes it without losing a key, and our own rules hold: one
 table, known custom properties, options that fit the field's type. The path is the identity:
-`feeds/<domain>/<feed>.yaml` declares the feed `<domain>.<feed>`.
+`feeds/<domain>/<feed>.yaml` declares the feed `<domain>.<feed>`, `<feed>.v1.yaml` an older major version of it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from schemas.errors import Misdeclared
 from schemas.field_yaml import custom_properties, read_field
 from schemas.gate import Gate, read_gate
 from schemas.intake import read_intake
+from schemas.majors import check_majors
 from schemas.names import check_id, check_topic
 from schemas.regions import REGION_LEVELS
 from schemas.simulate.frame import Frame
 from schemas.simulate.read import read_simulate
+from schemas.succession_yaml import read_sunset, read_upgrade
 from schemas.topics import feed_topic
 
 __all__ = [
@@ -43,6 +45,7 @@ RELEASED = Path(__file__).parent / "released"
 API_VERSION = "v3.1.0"
 HORIZON = timedelta(days=31)
 _LONGEST_SPAN = timedelta(days=50 * 365)
+_OLDER = re.compile(r"(?P<name>.+)\.v(?P<major>\d{1,6})", re.ASCII)
 _SEMVER = re.compile(r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})", re.ASCII)
 _DOCUMENT = (
     "apiVersion",
@@ -56,7 +59,7 @@ _DOCUMENT = (
     "schema",
 )
 _PROPERTIES = ("feed", "department", "subject", "lateness", "retention", "examples")
-_MORE_PROPERTIES = ("topic", "region", "intake", "licence", "horizon", "skew", "gate", "simulate")
+_MORE_PROPERTIES = ("topic", "region", "intake", "licence", "horizon", "skew", "gate", "simulate", "upgrade")
 _STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
 
 
@@ -68,6 +71,8 @@ def load_contracts(root: Path = FEEDS, *, simulated: bool = True) -> dict[str, C
     contracts = read_all(lambda path: load_contract(path, simulated=simulated), sorted(root.glob("*/*.yaml")))
     if not contracts:
         raise Misdeclared(str(root), "feeds", "holds no <domain>/<feed>.yaml")
+    found = {contract.feed: contract for contract in sorted(contracts, key=lambda contract: contract.feed)}
+    check_majors(found)
     for key in ("topic", "table"):
         seen: dict[str, Contract] = {}
         for contract in contracts:
@@ -75,7 +80,7 @@ def load_contracts(root: Path = FEEDS, *, simulated: bool = True) -> dict[str, C
             other = seen.setdefault(name.replace(".", "_"), contract)  # to a broker a.b and a_b are one topic
             if other is not contract:
                 raise Misdeclared(str(contract.path), key, f"{name} belongs to {other.feed} already")
-    return {contract.feed: contract for contract in sorted(contracts, key=lambda contract: contract.feed)}
+    return found
 
 
 def load_contract(path: Path, *, simulated: bool = True) -> Contract:
@@ -94,7 +99,10 @@ def parse_contract(text: str, path: Path, *, simulated: bool = True) -> Contract
     version = _version(parts["version"])
     fields = _fields(parts["schema"])
     custom = custom_properties(document, _PROPERTIES, _MORE_PROPERTIES)
-    feed = _feed(custom["feed"], parts["domain"], path)
+    family, feed = _feed(custom["feed"], parts["domain"], parts["version"], path)
+    older = feed != family
+    if "upgrade" in custom and not older:
+        raise custom["upgrade"].wrong("is for an older major version, such as <feed>.v1.yaml")
     region_field, levels = _region(custom["region"], fields) if "region" in custom else ("", ())
     subject, lateness = _subject(custom["subject"], fields), _span(custom["lateness"])
     frame = Frame(feed, fields, subject, region_field, levels, lateness)
@@ -102,9 +110,9 @@ def parse_contract(text: str, path: Path, *, simulated: bool = True) -> Contract
         feed=feed,
         version=version,
         status=parts["status"].text(_STATUSES),
-        topic=check_topic(custom["topic"], feed)
+        topic=check_topic(custom["topic"], family)
         if "topic" in custom
-        else feed_topic(feed, int(version.split(".")[0])),
+        else feed_topic(family, int(version.split(".")[0])),
         department=custom["department"].text(),
         description=" ".join(parts["description"].mapping(["purpose"])["purpose"].text().split()),
         fields=tuple(fields.values()),
@@ -120,6 +128,8 @@ def parse_contract(text: str, path: Path, *, simulated: bool = True) -> Contract
         examples=_examples(custom["examples"]),
         simulate=read_simulate(custom["simulate"], frame) if simulated and "simulate" in custom else None,
         licence=custom["licence"].text() if "licence" in custom else LICENCE,
+        sunset=read_sunset(document.at("slaProperties")) if older else None,
+        upgrade=read_upgrade(custom["upgrade"], fields) if "upgrade" in custom else None,
         path=path,
     )
 
@@ -162,13 +172,16 @@ def _check_kept(entry: Entry, kept: Any) -> None:
             _check_kept(item, other)
 
 
-def _feed(entry: Entry, domain: Entry, path: Path) -> str:
-    feed = check_id(entry, "feed")
-    if feed != f"{path.parent.name}.{path.stem}":
+def _feed(entry: Entry, domain: Entry, version: Entry, path: Path) -> tuple[str, str]:
+    """The feed's name, and what this contract of it is called: an older major version by its event type."""
+    feed, older = check_id(entry, "feed"), _OLDER.fullmatch(path.stem)
+    if feed != f"{path.parent.name}.{older['name'] if older else path.stem}":
         raise entry.wrong(f"{feed!r} must stand in feeds/{feed.replace('.', '/', 1)}.yaml")
     if domain.text() != feed.split(".")[0]:
         raise domain.wrong(f"must be {feed.split('.')[0]}, the domain of {feed}")
-    return feed
+    if older and version.text().split(".")[0] != older["major"]:
+        raise version.wrong(f"{version.value} must be of major version {older['major']}, as {path.name} says")
+    return feed, f"{feed}.v{older['major']}" if older else feed
 
 
 def _fields(entry: Entry) -> dict[str, Field]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,6 +13,7 @@ from schemas.gate import Gate
 from schemas.intake import IntakeMapping
 from schemas.names import table_of
 from schemas.simulate.model import Simulate
+from schemas.succession import Sunset, Upgrade
 
 KINDS = ("string", "integer", "number", "date", "timestamp", "boolean")
 CLASSIFICATIONS = ("public", "internal", "personal")
@@ -19,6 +21,7 @@ LICENCE = "CC-BY-4.0"
 """Under which public fields and figures are given away where no other licence is declared."""
 SKEW = timedelta(minutes=5)
 """How far a clock may be ahead where the contract does not say."""
+_MAJOR = re.compile(r"\.v\d+$", re.ASCII)
 INT64 = (-(2**63), 2**63 - 1)
 
 RULES = {
@@ -42,6 +45,11 @@ REASONS = {
     "fault": "the platform failed over this event; its bytes are kept (field `event`)",
 }
 """All reasons of a rejection: rules of contracts, and what landing finds."""
+
+
+def family_of(name: str) -> str:
+    """The feed's name without the major version that an older one is named by."""
+    return _MAJOR.sub("", name)
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,7 @@ class Contract:
 
     `skew` is how far its time may be ahead of its arrival; `horizon` is how far back later events and corrections
     change published days by themselves; further back it takes a person. `simulate` says how the feed is made up.
+    `feed` is its name; an older major version that is still taken is named by its event type, and has a `sunset`.
     """
 
     feed: str
@@ -111,12 +120,29 @@ class Contract:
     licence: str = LICENCE
     simulate: Simulate | None = None
     status: str = "active"
+    sunset: Sunset | None = None
+    upgrade: Upgrade | None = None
     path: Path = Path()
+
+    @property
+    def family(self) -> str:
+        """The feed's name, which all its major versions share."""
+        return family_of(self.feed)
+
+    @property
+    def older(self) -> bool:
+        """Whether a newer major version has the feed's own name."""
+        return self.family != self.feed
+
+    @property
+    def edition(self) -> str:
+        """The feed's name, with the major version from the second on: the same whichever is the newest."""
+        return self.family if self.major <= 1 else self.event_type
 
     @property
     def event_type(self) -> str:
         """The CloudEvents type: feed and major version, `ecology.air-quality.v1`."""
-        return f"{self.feed}.v{self.major}"
+        return f"{self.family}.v{self.major}"
 
     @property
     def major(self) -> int:
@@ -126,7 +152,7 @@ class Contract:
     @property
     def table(self) -> str:
         """Name of the feed's table in every database: `ecology_air_quality`; of version 2 `…_v2`."""
-        name = table_of(self.feed)
+        name = table_of(self.family)
         return name if self.major <= 1 else f"{name}_v{self.major}"
 
     @property

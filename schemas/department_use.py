@@ -53,7 +53,7 @@ def figures_of(roots: Roots) -> dict[str, str]:
 
 def senders(contracts: Collection[Contract], departments: Departments) -> list[str]:
     """Who sends feeds from outside, and so needs a token: their departments, and the offices of these."""
-    owners = {each.department for each in contracts if each.topic == feed_topic(each.feed, each.major)}
+    owners = {each.department for each in contracts if each.topic == feed_topic(each.family, each.major)}
     offices = {each.id for each in departments if owners & set(departments.with_above(each.id))}
     return sorted(owners | offices)
 

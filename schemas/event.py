@@ -69,6 +69,21 @@ def id_of(raw: bytes) -> str:
         return ""
 
 
+class _Typed(msgspec.Struct, gc=False):
+    type: str = ""
+
+
+_TYPED = msgspec.json.Decoder(_Typed)
+
+
+def type_of(raw: bytes) -> str:
+    """The type in the bytes of an event of which nothing else is read; empty where there is none."""
+    try:
+        return _TYPED.decode(raw).type
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return ""
+
+
 class TickData(msgspec.Struct, frozen=True):
     """What a tick says: the feed's clock, whether a replay ends with it, and the set of rules from here on.
 

@@ -2,13 +2,15 @@
 
 A change is breaking where an event that was accepted may now be rejected, or where what is read has another
 meaning, type or place. Then the feed needs a new major version and a new topic, as events of both stand in the
-log. Everything else is compatible and needs a higher version before it is released.
+log. Everything else is compatible and needs a higher version before it is released. Each major version is compared
+with the same one as released; a new one with that which was the newest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from schemas.contract_model import CLASSIFICATIONS, Contract, Field
@@ -41,18 +43,20 @@ class Evolution:
     needs: str = ""
 
 
-def evolve(released: Mapping[str, Contract], contracts: Mapping[str, Contract]) -> list[Evolution]:
-    """Every feed of either side, by name."""
+def evolve(
+    released: Mapping[str, Contract], contracts: Mapping[str, Contract], now: datetime
+) -> list[Evolution]:
+    """Every feed of either side, and each of its major versions, by name."""
+    before = {contract.event_type: contract for contract in released.values()}
+    here = {contract.event_type for contract in contracts.values()}
     found = []
-    for feed in sorted({*released, *contracts}):
-        before, after = released.get(feed), contracts.get(feed)
-        if before and after:
-            found.append(_compared(before, after))
-        elif before:
-            found.append(_removed(before))
-        elif after:
-            found.append(Evolution(feed, "", after.version))
-    return found
+    for feed, after in contracts.items():
+        old = before.get(after.event_type) or (None if after.older else released.get(feed))
+        found.append(_compared(old, after) if old else Evolution(feed, "", after.version))
+    for feed, gone in released.items():
+        if gone.event_type not in here and (gone.older or feed not in contracts):
+            found.append(_removed(gone, now))
+    return sorted(found, key=lambda item: item.feed)
 
 
 def changes(before: Contract, after: Contract) -> list[Change]:
@@ -79,6 +83,9 @@ def _compared(before: Contract, after: Contract) -> Evolution:
     problems, needs = [], ""
     if new < old:
         problems.append(f"version {after.version} is lower than the released {before.version}")
+    if before.sunset and after.sunset and after.sunset.ends < before.sunset.ends:
+        day = before.sunset.last_day
+        problems.append(f"is promised until {day}: an end may be put off, not brought forward")
     if major and after.topic == before.topic:
         problems.append(f"a new major version needs a new topic, not {after.topic}")
     if not major and after.topic != before.topic:
@@ -87,10 +94,15 @@ def _compared(before: Contract, after: Contract) -> Evolution:
         problems.append(f"breaking: needs a new major version, {old[0] + 1}.0.0, and a new topic")
     elif found and new == old:
         needs = f"a higher version, such as {old[0]}.{old[1] + 1}.0"
-    return Evolution(before.feed, before.version, after.version, tuple(found), tuple(problems), needs)
+    return Evolution(after.feed, before.version, after.version, tuple(found), tuple(problems), needs)
 
 
-def _removed(before: Contract) -> Evolution:
+def _removed(before: Contract, now: datetime) -> Evolution:
+    if before.sunset is not None:
+        day = before.sunset.last_day
+        early = f"breaking: {before.event_type} is promised until {day}; remove it after that day"
+        problems = () if before.sunset.over(now) else (early,)
+        return Evolution(before.feed, before.version, "", problems=problems)
     if before.status == RETIRED:
         return Evolution(before.feed, before.version, "")
     problem = f"a released feed was removed: release it with status {RETIRED} first"
@@ -118,6 +130,9 @@ def _keys(before: Contract, after: Contract) -> Iterator[Change]:
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
             yield _other(name, old, new, breaking=False)
+    ends, later = (each.sunset.last_day if each.sunset else None for each in (before, after))
+    if ends != later and after.older:
+        yield _other("endOfLife", ends, later, breaking=False)
 
 
 def _field(before: Field, after: Field) -> Iterator[Change]:

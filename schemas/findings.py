@@ -41,6 +41,7 @@ class Found(StrEnum):
     UNCHECKED = "unchecked"
     NOT_BUILT = "not_built"
     NO_VERDICT = "no_verdict"
+    STILL_SENT = "still_sent"
     TOLD = "told"
 
 

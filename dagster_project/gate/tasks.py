@@ -77,7 +77,7 @@ def tasks(warehouse: Warehouse) -> list[Task]:
     return _tasks(warehouse.rows(_LATEST.replace("{which}", "")))
 
 
-def _named(warehouse: Warehouse, names: Collection[str]) -> list[Task]:
+def named(warehouse: Warehouse, names: Collection[str]) -> list[Task]:
     """Those of these names as they stand."""
     if not names:
         return []
@@ -98,7 +98,7 @@ def update_tasks(
 ) -> list[Task]:
     """Open a task for each day that failed, resolve those of days that passed; what changed."""
     names = {task_id(verdict.table, verdict.day) for verdict in judged.verdicts if verdict.passed}
-    standing = {item.task: item for item in _named(warehouse, names) if item.state == OPEN}
+    standing = {item.task: item for item in named(warehouse, names) if item.state == OPEN}
     changed = []
     for verdict in judged.verdicts:
         name = task_id(verdict.table, verdict.day)
@@ -120,7 +120,7 @@ def update_tasks(
 
 def close(warehouse: Warehouse, name: str, note: str, now: datetime) -> Task:
     """Close a task by hand; Misdeclared where there is none of this name."""
-    for item in _named(warehouse, [name]):
+    for item in named(warehouse, [name]):
         closed = Task(**vars(item) | {"state": CLOSED, "note": note, "at": now})
         warehouse.insert("quality.task", COLUMNS, [closed.row])
         return closed

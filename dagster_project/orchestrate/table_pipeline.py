@@ -18,6 +18,7 @@ from dagster_project.build.indicator_build import build_indicator
 from dagster_project.days.attempt import Attempt
 from dagster_project.days.spans import Span
 from dagster_project.gate.judge import fail, feed_suite, indicator_suite, judge_feed, judge_indicator
+from dagster_project.gate.senders import update_sender_tasks
 from dagster_project.gate.tasks import update_tasks
 from dagster_project.release.publish import Published, publish
 from dagster_project.share.lineage import Trace, trace
@@ -97,7 +98,13 @@ class TablePipeline:
             return judge_feed(self.settings, open, contract, attempt, built, datetime.now(UTC))
 
         owner = Owner(contract.department, feed_suite(contract))
-        return self._made(open, contract.table, attempt, log, make, judge, owner)
+        made = self._made(open, contract.table, attempt, log, make, judge, owner)
+        if contract.older:
+            newest = self.contracts[contract.family].event_type
+            task = update_sender_tasks(open, contract, newest, attempt.build_id, datetime.now(UTC))
+            if task:
+                log.warning(f"quality task {task.task} of {task.department}: {task.state}")
+        return made
 
     def figures(self, open: Warehouse, indicator: Indicator, attempt: Attempt, log: logging.Logger) -> Made:
         """Build and judge the periods of an indicator or an index."""

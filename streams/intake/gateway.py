@@ -4,8 +4,10 @@ POST /v1/feeds/{feed}/events  one CloudEvent, a JSON array of them, or one a lin
 GET  /healthz                 200 while the broker can be reached, 503 while it cannot; with a token the reason
 
 All or nothing: any event that breaks its contract refuses the whole batch with 422 and one entry a fault
-(index, id, field, rule, value). `timeline` is reserved for replays, and ticks for the ticker. 503 means that
-the broker did not acknowledge everything: post the same batch again, the ids keep it from counting twice.
+(index, id, field, rule, value). A feed takes each of its major versions, by the event's type; answers to an older
+one have the headers Deprecation and Sunset, and after its last day it is 410. `timeline` is reserved for replays,
+and ticks for the ticker. 503 means that the broker did not acknowledge everything: post the same batch again, the
+ids keep it from counting twice.
 """
 
 from __future__ import annotations
@@ -34,13 +36,15 @@ from streams.bounded import Crowded
 from streams.http_doors import guarding
 from streams.http_guard import OK, UNWELL, Guard, guard_of, hosts_of
 from streams.intake.acknowledged import AcknowledgedProducer
-from streams.intake.batch import MAX_ITEMS, Malformed, TooMany, check_batch, split_batch
+from streams.intake.batch import MAX_ITEMS, Malformed, TooMany, split_batch
 from streams.intake.broker_health import BrokerHealth
 from streams.intake.encoding import Broken, TooLarge, Unsupported, decoded
 from streams.intake.journal import log_as_json
-from streams.intake.rights import Rights, Scope
-from streams.intake.served import AT_ONCE, BODY_SECONDS, Feed, Refused, serve
+from streams.intake.rights import Rights
+from streams.intake.served import AT_ONCE, BODY_SECONDS, Feed, Refused, Served, serve
 from streams.intake.stamp import stamp_of, write_stamp
+from streams.intake.taking import Judged, judge_batch
+from streams.intake.upgrading import destinations
 from streams.patient_aiohttp import serving
 from streams.stopping import stop_on_signals
 
@@ -118,13 +122,13 @@ class Gateway:
             async with served.places[department].one():
                 body = await _read(request)
                 encoding = request.headers.get("Content-Encoding", "")
-                scope = served.rights.scope(department, feed.contract)
-                take = partial(self._take, feed, body, encoding, scope)
-                accepted = await asyncio.get_running_loop().run_in_executor(self._threads, take)
+                take = partial(self._take, served, department, feed, body, encoding)
+                taken = await asyncio.get_running_loop().run_in_executor(self._threads, take)
         except Crowded:
             raise Refused(503, f"more than {AT_ONCE} batches of {department} at once; try again") from None
-        request[JOURNAL] |= {"bytes": len(body), "accepted": accepted}
-        return web.json_response({"accepted": accepted}, status=202)
+        accepted, older = sum(len(records) for _, records in taken.parts), taken.older
+        request[JOURNAL] |= {"bytes": len(body), "accepted": accepted} | ({"older": older} if older else {})
+        return web.json_response({"accepted": accepted}, status=202, headers=taken.headers)
 
     async def _health(self, request: web.Request) -> web.Response:
         health = self._broker.health
@@ -136,8 +140,8 @@ class Gateway:
         told = {"status": status, "broker": health.as_json(), "declarations": served.stamp}
         return web.json_response(told, status=code)
 
-    def _take(self, feed: Feed, body: bytes, encoding: str, scope: Scope | None) -> int:
-        """Check and store one batch (in a thread); returns how many events are stored."""
+    def _take(self, served: Served, department: str, feed: Feed, body: bytes, encoding: str) -> Judged:
+        """Check and store one batch (in a thread); returns what is stored."""
         try:
             with self._large if encoding or len(body) > LARGE else nullcontext():
                 items = split_batch(_plain(encoding, body))
@@ -145,19 +149,21 @@ class Gateway:
             raise Refused(400, str(error)) from None
         except TooMany as error:
             raise Refused(413, f"{error}; at most {MAX_ITEMS} a batch") from None
-        records, faults = check_batch(feed.contract, feed.decoder, items, self._now(), scope)
-        if faults:
-            rejected = [fault.as_json() for fault in faults]
-            broken = f"{len(faults)} of {len(items)} events break the contract; nothing is stored"
-            raise Refused(422, broken, rejected=rejected)
+        judged = judge_batch(served, department, feed, items, self._now())
+        if judged.faults:
+            rejected = [fault.as_json() for fault in judged.faults]
+            broken = f"{len(rejected)} of {len(items)} events break the contract; nothing is stored"
+            raise Refused(422, broken, judged.headers, rejected=rejected)
         try:
-            self._producer.write(feed.contract.topic, records)
+            for part, records in judged.parts:
+                for topic, mine in destinations(part.contract, part.upgrades, records):
+                    self._producer.write(topic, mine)
         except Unavailable as error:
             self._broker.batch(str(error))
             log.warning("not stored", extra={"fields": {"feed": feed.contract.feed, "error": str(error)}})
             raise Refused(503, "the broker did not store the batch; post the same again") from error
         self._broker.batch()
-        return len(records)
+        return judged
 
 
 async def _read(request: web.Request) -> bytes:

@@ -99,7 +99,7 @@ def _plain(
     id, source = document.get("id"), document.get("source")
     event = encode_event(
         id=id if isinstance(id, str) and id else hashlib.sha256(raw).hexdigest()[:32],
-        source=source if isinstance(source, str) and source else f"/liaowang/send/{contract.feed}",
+        source=source if isinstance(source, str) and source else f"/liaowang/send/{contract.family}",
         type=contract.event_type,
         time=time,
         data=document,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ from typing import Protocol
 from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
+from schemas.upgrade import Upgrader
 from streams.intake.bulk import BulkProducer
 from streams.intake.files import Source, inspect
 from streams.intake.mapping import Outgoing
@@ -19,6 +20,7 @@ from streams.intake.order import STEP, Clockwork, by_time, default_after, with_t
 from streams.intake.replay import TOLD_EVERY, Pace, Tally, read_events, send
 from streams.intake.replays import Begun, Done, Replays, read_replays, record_beginning, record_replays
 from streams.intake.retry_policy import RetryPolicy
+from streams.intake.upgrading import outgoing
 from streams.watch.publish.rule_topic import read_history
 
 
@@ -26,7 +28,8 @@ from streams.watch.publish.rule_topic import read_history
 class Request:
     """What a person asks to be sent. `speed` 0 is as fast as possible; `now` is when he asks.
 
-    `live`: its warnings open cases and officers are told, as if it happened now.
+    `live`: its warnings open cases and officers are told, as if it happened now. `upgrades` make events of an
+    older major version those of newer ones, which get them as well.
     """
 
     contract: Contract
@@ -39,6 +42,7 @@ class Request:
     horizon: datetime | None = None
     step: timedelta = STEP
     live: bool = False
+    upgrades: tuple[Upgrader, ...] = ()
 
 
 class Watcher(Protocol):
@@ -63,12 +67,18 @@ class Outcome:
 async def carry_out(request: Request, bootstrap: str, retry: RetryPolicy, watcher: Watcher) -> list[Outcome]:
     """Send the files that have not been sent, one replay a timeline.
 
-    Raises Misdeclared (before anything is sent) for a file that cannot be read or that no mapping knows, and for a
-    timeline that was played without being live and shall be live now; Unavailable where the broker stays away. A
-    sending cut short is simply done again: ids are the same.
+    Raises Misdeclared (before anything is sent) for a file that cannot be read or that no mapping knows, for a
+    timeline that was played without being live and shall be live now, and for a major version that is no longer
+    taken; Unavailable where the broker stays away. A sending cut short is simply done again: ids are the same.
     """
+    sunset = request.contract.sunset
+    if sunset is not None and sunset.over(request.now):
+        told = (
+            f"{request.contract.event_type} was taken until {sunset.last_day}; send {request.contract.family}"
+        )
+        raise Misdeclared("send", "FEED", told)
     found = [inspect(request.contract, path, request.timeline) for path in request.paths]
-    sources = {source.identity(request.contract.feed): source for source in found}
+    sources = {source.identity(request.contract.edition): source for source in found}
     known = await read_replays(bootstrap, retry)
     done = known.done
     groups: defaultdict[str, list[Source]] = defaultdict(list)
@@ -86,6 +96,16 @@ async def carry_out(request: Request, bootstrap: str, retry: RetryPolicy, watche
         if await _begin(timeline, known, request, bootstrap, retry):
             watcher.say(f"timeline {timeline} is live: its warnings open cases and officers are told")
         outcomes.append(await _replay(request, timeline, group, bootstrap, retry, watcher))
+        for last in range(1, len(request.upgrades) + 1):
+            newer = replace(
+                request, contract=request.upgrades[last - 1].new, upgrades=request.upgrades[:last]
+            )
+            tally = (
+                await _replay(newer, timeline, group, bootstrap, retry, watcher, request.contract)
+            ).tally
+            watcher.say(
+                f"timeline {timeline}: {tally.events:,} of them sent as {newer.contract.event_type} too"
+            )
         await record_replays(bootstrap, retry, _records(request, group, outcomes[-1].tally))
     return outcomes
 
@@ -116,9 +136,13 @@ async def _replay(
     bootstrap: str,
     retry: RetryPolicy,
     watcher: Watcher,
+    written: Contract | None = None,
 ) -> Outcome:
+    """Play the files; those `written` as an older major version are upgraded to that of the request."""
     tally = Tally()
-    events: Iterable[Outgoing] = read_events(request.contract, group, tally)
+    events: Iterable[Outgoing] = read_events(written or request.contract, group, tally)
+    if written:
+        events = filter(None, (outgoing(event, request.upgrades) for event in events))
     if not request.in_file_order:
         events = by_time(_told(events, watcher.begin(f"{timeline}: reading", None)))
     sent = watcher.begin(timeline, len(events) if isinstance(events, list) else None)
@@ -151,14 +175,14 @@ def _clockwork(request: Request) -> Clockwork:
 
 
 def _tell_closed(timeline: str, done: Iterable[Done], request: Request, watcher: Watcher) -> None:
-    ends = [one.horizon for one in done if one.timeline == timeline and one.feed == request.contract.feed]
+    ends = [one.horizon for one in done if one.timeline == timeline and one.feed == request.contract.edition]
     if closed := max((end for end in ends if end), default=None):
         closed = closed.astimezone(SHANGHAI)
         watcher.say(f"timeline {timeline} was played up to {closed:%Y-%m-%d %H:%M}: earlier events are late")
 
 
 def _records(request: Request, group: Iterable[Source], tally: Tally) -> list[tuple[str, Done]]:
-    feed = request.contract.feed
+    feed = request.contract.edition
     return [
         (
             source.identity(feed),

@@ -21,6 +21,7 @@ from schemas.fields import SHANGHAI
 
 AIR = load_contract(FEEDS / "ecology" / "air-quality.yaml")
 TIME = datetime(2024, 3, 1, 9, tzinfo=SHANGHAI)
+NOW = datetime(2026, 3, 1, 9, tzinfo=SHANGHAI)
 
 
 def edited(name: str, **new: Any) -> Contract:
@@ -106,7 +107,7 @@ def test_a_compatible_change_needs_a_higher_version_before_it_is_released(
 ) -> None:
     (found,) = changes(AIR, after)
     assert (f"{found.where}: {found.what}", found.breaking) == (words, False)
-    (same,), (higher,) = (evolve(both(AIR), both(replace(after, version=v))) for v in ("1.0.0", "1.1.0"))
+    (same,), (higher,) = (evolve(both(AIR), both(replace(after, version=v)), NOW) for v in ("1.0.0", "1.1.0"))
     assert (same.problems, same.needs) == ((), "a higher version, such as 1.1.0")
     assert (higher.problems, higher.needs) == ((), "")
 
@@ -125,10 +126,10 @@ def test_a_topic_changes_with_the_major_version_only() -> None:
 
 
 def test_a_feed_is_retired_before_it_goes() -> None:
-    (gone,) = evolve(both(AIR), {})
+    (gone,) = evolve(both(AIR), {}, NOW)
     assert gone.problems == ("a released feed was removed: release it with status retired first",)
-    (retired,) = evolve(both(replace(AIR, status="retired")), {})
-    (new,) = evolve({}, both(AIR))
+    (retired,) = evolve(both(replace(AIR, status="retired")), {}, NOW)
+    (new,) = evolve({}, both(AIR), NOW)
     assert retired.problems == new.problems == ()
 
 
@@ -138,7 +139,7 @@ def test_a_second_major_version_has_a_topic_type_and_table_of_its_own() -> None:
 
 
 def test_the_contracts_here_may_follow_the_released_ones() -> None:
-    found = evolve(load_contracts(RELEASED), load_contracts())
+    found = evolve(load_contracts(RELEASED), load_contracts(), NOW)
     assert {item.feed: item.problems for item in found if item.problems} == {}
 
 
@@ -199,7 +200,7 @@ def accepts(decode: Callable[[bytes], object], raw: bytes) -> bool:
 
 
 def problems(after: Contract) -> tuple[str, ...]:
-    (found,) = evolve(both(AIR), both(after))
+    (found,) = evolve(both(AIR), both(after), NOW)
     return found.problems
 
 

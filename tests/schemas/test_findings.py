@@ -109,6 +109,21 @@ CASES = [
     ),
     (NO_VERDICT, "no verdict", "尚未检查"),
     (
+        Finding(
+            Found.STILL_SENT,
+            {
+                "type": "a.b.v1",
+                "events": 5,
+                "sources": 2,
+                "days": 7,
+                "until": "2027-06-30",
+                "newest": "a.b.v2",
+            },
+        ),
+        "5 events of a.b.v1 from 2 sources in 7 days; it is taken until 2027-06-30: send a.b.v2",
+        "近 7 天仍有 2 个来源按旧版 a.b.v1 报送 5 条；该版接收至 2027-06-30，请改报 a.b.v2",
+    ),
+    (
         Finding(Found.TOLD, {"words": "5 of 7 rows"}, "drift_day"),
         "drift_day: 5 of 7 rows",
         "drift_day：5 of 7 rows",

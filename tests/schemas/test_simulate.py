@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,8 @@ def test_the_block_promises_nothing_to_those_who_send_or_read() -> None:
     }
     assert all(contract.simulate is None for contract in bare.values())
     assert not any(
-        item.changes or item.needs for item in evolve(bare, {feed: contracts[feed] for feed in bare})
+        item.changes or item.needs
+        for item in evolve(bare, {feed: contracts[feed] for feed in bare}, datetime(2026, 3, 1, tzinfo=UTC))
     )
 
 

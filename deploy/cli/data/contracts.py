@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from deploy.cli.output import say_json
 from deploy.environment import declared
 from schemas.contract import RELEASED, Contract, load_contract, load_contracts
 from schemas.contract_files import ContractFiles
+from schemas.contract_model import family_of
 from schemas.contract_trial import try_examples, unshown
 from schemas.department_use import check_named, named_by_contracts
 from schemas.department_yaml import load_departments
@@ -26,6 +28,7 @@ from schemas.effective import Document, effective_contract
 from schemas.errors import LiaowangError, Misdeclared
 from schemas.evolution import Evolution, evolve
 from schemas.in_use import departments_of
+from schemas.majors import named
 from schemas.roles import load_roles
 from schemas.whole import write_whole
 
@@ -60,7 +63,7 @@ def check(
 ) -> None:
     """Compare each contract with its last release; exit code 1 where one may not change so."""
     contracts, _ = _declared(feeds, departments)
-    found = evolve(_load(released), contracts)
+    found = evolve(_load(released), contracts, datetime.now(UTC))
     if as_json:
         say_json([asdict(item) for item in found])
     else:
@@ -106,8 +109,8 @@ def _named(feeds: Path, names: Sequence[str] | None) -> list[Contract]:
     for name in names:
         if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
             found.append(load_contract(Path(name)))
-        elif name in there:
-            found.append(there[name])
+        elif contract := named(there, name):
+            found.append(contract)
         else:
             known = ", ".join(there) or "none"
             raise Misdeclared(str(feeds), name, f"no such feed and no such file; there are {known}")
@@ -123,11 +126,12 @@ def release(
 ) -> None:
     """Record contracts as released, once they pass the check and have a version of their own."""
     contracts, _ = _declared(feeds, departments)
-    found = {item.feed: item for item in evolve(_load(released), contracts)}
+    found = {item.feed: item for item in evolve(_load(released), contracts, datetime.now(UTC))}
     for name in feed or ():
         if name not in found:
             raise Misdeclared("contracts release", name, f"no such feed; there are {', '.join(found)}")
-    chosen = [item for name, item in found.items() if not feed or name in feed]
+    families = {family_of(name) for name in feed or ()}  # what was the newest moves aside with the new one
+    chosen = [item for name, item in found.items() if not feed or family_of(name) in families]
     for item in chosen:
         for reason in (*item.problems, *([f"needs {item.needs}"] if item.needs else [])):
             raise Misdeclared(item.feed, "version", reason)
@@ -144,9 +148,10 @@ def show(
 ) -> None:
     """Show a contract as it is in force: with the team, support and service levels of its department."""
     contracts, known = _declared(feeds, departments)
-    if feed not in contracts:
+    contract = named(contracts, feed)
+    if contract is None:
         raise Misdeclared("contracts show", feed, f"no such feed; there are {', '.join(contracts)}")
-    document = effective_contract(contracts[feed], known)
+    document = effective_contract(contract, known)
     if as_json:
         say_json(document)
     else:

@@ -26,6 +26,8 @@ from schemas.declaration import parse_duration
 from schemas.errors import Misdeclared, Unavailable
 from schemas.fields import SHANGHAI
 from schemas.in_use import taken
+from schemas.majors import named, upgraders
+from schemas.upgrade import Upgrader
 from streams.intake.increase import CORRECTED, RESTARTED
 from streams.intake.retry_policy import Clock, RetryPolicy
 from streams.intake.sending import Outcome, Request, carry_out
@@ -71,8 +73,9 @@ def send(
     console = screen(highlight=False)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
+        contract, upgrades = _contract(feed)
         request = Request(
-            contract=_contract(feed),
+            contract=contract,
             paths=tuple(files),
             now=datetime.now(UTC),
             timeline=timeline,
@@ -82,6 +85,7 @@ def send(
             horizon=horizon.replace(tzinfo=SHANGHAI) if horizon else None,
             step=_step(tick),
             live=live,
+            upgrades=upgrades,
         )
         outcomes = run(request, load_settings().kafka, timeout, console)
     except Misdeclared as error:
@@ -119,11 +123,13 @@ class _Screen:
         return lambda sent: self._bars.advance(task, sent)
 
 
-def _contract(feed: str) -> Contract:
+def _contract(feed: str) -> tuple[Contract, tuple[Upgrader, ...]]:
+    """The contract, and what makes its events those of newer major versions too."""
     contracts = _contracts()
-    if feed not in contracts:
+    contract = named(contracts, feed)
+    if contract is None:
         raise Misdeclared("send", "FEED", f"no feed {feed!r}; there are {', '.join(contracts)}")
-    return contracts[feed]
+    return contract, upgraders(contracts, contract)
 
 
 def _contracts() -> dict[str, Contract]:

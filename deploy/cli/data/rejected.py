@@ -23,11 +23,13 @@ from schemas.contract import Contract, load_contracts
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared, Rejected
 from schemas.fields import milliseconds
+from schemas.majors import named, upgraders
 from schemas.settings import Settings
 from schemas.skew import future
 from schemas.text import visible
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.mapping import subject_key
+from streams.intake.upgrading import destinations
 from streams.land import rejected
 from streams.land.rejected import Filter, Rejection, Resend
 from streams.land.warehouse import Warehouse
@@ -84,7 +86,7 @@ def show(
         sys.stdout.buffer.write(item.raw)
         sys.stdout.buffer.flush()
         return
-    known = load_contracts(declared().feeds).get(item.feed)
+    known = _by_topic().get(item.topic)
     withheld = known is None or bool(personal_fields(known))
     if as_json:
         say_json(item.as_json(raw=not withheld))
@@ -164,7 +166,7 @@ def _filter(feed: str, reason: str, day: datetime | None, state: str) -> Filter:
 
 def _one(open: Warehouse, ref: str) -> Rejection:
     topic, epoch, partition, offset = rejected.read_ref(ref)
-    contract = load_contracts(declared().feeds).get(topic)
+    contract = named(load_contracts(declared().feeds), topic)
     topic = contract.topic if contract else topic
     epochs = [epoch] if epoch is not None else [known.number for known in open.epochs(topic)] or [0]
     found = rejected.find(open, Filter(places=[(topic, each, partition, offset) for each in epochs]))
@@ -226,14 +228,16 @@ def _change(text: str) -> tuple[str, str]:
 def _prepare(
     open: Warehouse, pairs: Sequence[Pair], changes: Mapping[str, str]
 ) -> tuple[list[Resend], list[tuple[Rejection, Rejected]]]:
-    contracts: Mapping[str, Contract] = load_contracts(declared().feeds)
+    contracts = _by_topic()
     now = milliseconds(datetime.now(UTC))
     ready: list[Resend] = []
     broken: list[tuple[Rejection, Rejected]] = []
-    for feed in dict.fromkeys(item.feed for item, _ in pairs):
-        contract, keys, good = contracts[feed], [], []
+    for topic in dict.fromkeys(item.topic for item, _ in pairs):
+        if topic not in contracts:
+            raise Misdeclared("rejected resend", topic, "is the topic of no feed that is declared now")
+        contract, keys, good = contracts[topic], [], []
         decoder = Decoder(contract)
-        for item, raw in (pair for pair in pairs if pair[0].feed == feed):
+        for item, raw in (pair for pair in pairs if pair[0].topic == topic):
             try:
                 changed = rejected.edited(contract, raw, changes)
                 event = decoder.decode(changed)
@@ -254,15 +258,22 @@ def _prepare(
 
 def _send(settings: Settings, open: Warehouse, ready: Sequence[Resend]) -> None:
     """Send and then mark, batch by batch; what a kill leaves unmarked is sent again, and counts once."""
-    contracts = load_contracts(declared().feeds)
+    contracts, by_topic = load_contracts(declared().feeds), _by_topic()
     with closing(AcknowledgedProducer(settings.kafka)) as producer:
         for at in range(0, len(ready), BATCH):
             batch = ready[at : at + BATCH]
             for topic in dict.fromkeys(item.rejection.topic for item in batch):
                 mine = [item for item in batch if item.rejection.topic == topic]
-                subject = contracts[mine[0].rejection.feed].subject
-                producer.write(topic, [(subject_key(subject, item.data), item.raw) for item in mine])
+                contract = by_topic[topic]
+                records = [(subject_key(contract.subject, item.data), item.raw) for item in mine]
+                for place, copies in destinations(contract, upgraders(contracts, contract), records):
+                    producer.write(place, copies)
             rejected.mark(open, batch, datetime.now(UTC))
+
+
+def _by_topic() -> dict[str, Contract]:
+    """The contracts by topic: a rejection keeps the name that its feed had then, its topic stays."""
+    return {contract.topic: contract for contract in load_contracts(declared().feeds).values()}
 
 
 def _summary(found: Sequence[Rejection], as_json: bool) -> None:

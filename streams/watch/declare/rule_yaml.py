@@ -10,6 +10,7 @@ from schemas.contract import Contract
 from schemas.declaration import Entry, parse_yaml, read_text
 from schemas.fields import milliseconds
 from schemas.levels import BY_RANK, RANKS
+from schemas.majors import named
 from schemas.shapes import text as text_shape
 from streams.watch.declare.calendar import WEEKDAYS, Maintenance, Quiet
 from streams.watch.declare.rule import Example, Flapping, Rule
@@ -112,9 +113,10 @@ def _contract(form: RuleForm, contracts: Mapping[str, Contract]) -> Contract | N
         if "feed" in form.condition.needs:
             raise form.at("feed").wrong(f"must be given; there are {', '.join(contracts)}")
         return None
-    if form.feed not in contracts:
+    contract = named(contracts, form.feed)
+    if contract is None:
         raise form.at("feed").wrong(f"no such feed; there are {', '.join(contracts)}")
-    return contracts[form.feed]
+    return contract
 
 
 def _rekeyed(spec: Spec, inputs: tuple[Input, ...], contracts: Mapping[str, Contract]) -> bool:
@@ -194,7 +196,7 @@ def _maintenance(form: Span) -> Maintenance:
 
 def _example(form: ExampleForm, contracts: Mapping[str, Contract]) -> Example:
     for event in form.events:
-        if event.feed:
+        if event.feed and named(contracts, event.feed) is None:
             event.at("feed").text(tuple(contracts))
     return Example(
         name=form.name,

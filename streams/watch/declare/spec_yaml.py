@@ -10,6 +10,7 @@ from schemas.contract import Contract
 from schemas.declaration import Entry
 from schemas.errors import Misdeclared
 from schemas.levels import BY_RANK
+from schemas.majors import named
 from streams.watch.declare import condition_form as forms
 from streams.watch.declare import spec
 from streams.watch.declare.spec import Input, Spec, Where
@@ -41,7 +42,7 @@ class Surroundings:
                     f"must name a feed, or the rule must; there are {', '.join(self.contracts)}"
                 )
             return self.contract
-        found = self.contracts.get(entry.value)
+        found = named(self.contracts, entry.value)
         if found is None:
             raise entry.wrong(f"no such feed; there are {', '.join(self.contracts)}")
         return found

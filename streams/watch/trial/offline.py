@@ -14,6 +14,7 @@ from schemas.errors import Misdeclared, Rejected
 from schemas.event import encode_event
 from schemas.fields import milliseconds
 from schemas.levels import BY_RANK
+from schemas.majors import named
 from schemas.topics import WARNING_FEED
 from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
@@ -221,7 +222,7 @@ def _example_events(contracts: Mapping[str, Contract], feed: str, example: Examp
     for number, event in enumerate(example.events):
         start = datetime.fromisoformat(event["time"])
         step = parse_duration(event.get("every", "PT0S")) or timedelta(0)
-        contract = contracts[event.get("feed", feed)]
+        contract = named(contracts, event.get("feed", feed)) or contracts[feed]
         for again in range(event.get("repeat", 1)):
             at = start + again * step
             raw = encode_event(
