@@ -104,13 +104,13 @@ def parse_contract(text: str, path: Path, *, simulated: bool = True) -> Contract
     in_fields = (
         own if fields else Parts(faults, {}).take
     )  # what names fields is looked at where they are right
-    region_field, levels = in_fields("region", lambda entry: _region(entry, fields), ("", ())) or ("", ())
+    region_field, levels = in_fields("region", lambda entry: _region(entry, fields)) or ("", ())
     subject, lateness = in_fields("subject", lambda entry: _subject(entry, fields)), own("lateness", _span)
     retention = own("retention", lambda entry: _span(entry, timedelta(days=1)))
     horizon, skew = own("horizon", _span, HORIZON), own("skew", _span, SKEW)
     department, licence = own("department", Entry.text), own("licence", Entry.text, LICENCE)
     gate = own("gate", lambda entry: read_gate(entry, feed=True), Gate())
-    intake = in_fields("intake", lambda entry: read_intake(entry, fields), ())
+    intake = in_fields("intake", lambda entry: read_intake(entry, fields)) or ()
     examples = own("examples", _examples)
     topic = own("topic", lambda entry: check_topic(entry, feed))
     made_up = None
