@@ -8,6 +8,7 @@ table, known custom properties, options that fit the field's type. The path is t
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import Any
 
 from schemas.contract_model import LICENCE, RULES, SKEW, Contract, Example, Field
 from schemas.declaration import Entry, parse_yaml, read_all, read_text
-from schemas.errors import Misdeclared
-from schemas.field_yaml import custom_properties, read_field
+from schemas.errors import Misdeclared, together
+from schemas.faults import Faults, Parts
+from schemas.field_yaml import read_custom_properties, read_field
 from schemas.gate import Gate, read_gate
 from schemas.intake import read_intake
 from schemas.majors import check_majors
@@ -92,44 +94,69 @@ def load_contract(path: Path, *, simulated: bool = True) -> Contract:
 def parse_contract(text: str, path: Path, *, simulated: bool = True) -> Contract:
     """The contract in a text that stands at this path (which names the feed); a text is read once a process."""
     document = parse_yaml(text, str(path))
-    parts = document.mapping(_DOCUMENT)
-    _check_odcs(document)
-    parts["apiVersion"].text([API_VERSION])
-    parts["kind"].text(["DataContract"])
-    version = _version(parts["version"])
-    fields = _fields(parts["schema"])
-    custom = custom_properties(document, _PROPERTIES, _MORE_PROPERTIES)
-    family, feed = _feed(custom["feed"], parts["domain"], parts["version"], path)
+    faults = Faults()
+    parts = faults.parts(document, _DOCUMENT)
+    take = parts.take
+    with faults:
+        _check_odcs(document)
+    take("apiVersion", lambda entry: entry.text([API_VERSION]))
+    take("kind", lambda entry: entry.text(["DataContract"]))
+    version, status = take("version", _version), take("status", lambda entry: entry.text(_STATUSES))
+    fields, description = take("schema", _fields), take("description", _purpose)
+    custom = Parts(faults, read_custom_properties(document, _PROPERTIES, _MORE_PROPERTIES, faults))
+    own = custom.take
+    named = own(
+        "feed",
+        lambda entry: _feed(entry, parts.get("domain", document.at("domain")), document.at("version"), path),
+    )
+    family, feed = named or ("", "")
     older = feed != family
-    if "upgrade" in custom and not older:
-        raise custom["upgrade"].wrong("is for an older major version, such as <feed>.v1.yaml")
-    region_field, levels = _region(custom["region"], fields) if "region" in custom else ("", ())
-    subject, lateness = _subject(custom["subject"], fields), _span(custom["lateness"])
-    frame = Frame(feed, fields, subject, region_field, levels, lateness)
+    with faults:
+        if "upgrade" in custom and named and not older:
+            raise custom["upgrade"].wrong("is for an older major version, such as <feed>.v1.yaml")
+    in_fields = (
+        own if fields else Parts(faults, {}).take
+    )  # what names fields is looked at where they are right
+    region_field, levels = in_fields("region", lambda entry: _region(entry, fields)) or ("", ())
+    subject, lateness = in_fields("subject", lambda entry: _subject(entry, fields)), own("lateness", _span)
+    retention = own("retention", lambda entry: _span(entry, timedelta(days=1)))
+    horizon, skew = own("horizon", _span, HORIZON), own("skew", _span, SKEW)
+    department, licence = own("department", Entry.text), own("licence", Entry.text, LICENCE)
+    gate = own("gate", lambda entry: read_gate(entry, feed=True), Gate())
+    intake = in_fields("intake", lambda entry: read_intake(entry, fields)) or ()
+    examples = own("examples", _examples)
+    topic = own("topic", lambda entry: check_topic(entry, family))
+    upgrade = in_fields("upgrade", lambda entry: read_upgrade(entry, fields))
+    sunset = None
+    with faults:
+        sunset = read_sunset(document.at("slaProperties")) if older else None
+    made_up = None
+    if simulated and not faults:
+        frame = Frame(feed, fields, subject, region_field, levels, lateness)
+        made_up = own("simulate", lambda entry: read_simulate(entry, frame))
+    faults.end()
     return Contract(
         feed=feed,
         version=version,
-        status=parts["status"].text(_STATUSES),
-        topic=check_topic(custom["topic"], family)
-        if "topic" in custom
-        else feed_topic(family, int(version.split(".")[0])),
-        department=custom["department"].text(),
-        description=" ".join(parts["description"].mapping(["purpose"])["purpose"].text().split()),
+        status=status,
+        topic=topic or feed_topic(family, int(version.split(".")[0])),
+        department=department,
+        description=description,
         fields=tuple(fields.values()),
         subject=subject,
         lateness=lateness,
-        retention=_span(custom["retention"], timedelta(days=1)),
-        horizon=_span(custom["horizon"]) if "horizon" in custom else HORIZON,
-        skew=_span(custom["skew"]) if "skew" in custom else SKEW,
-        gate=read_gate(custom["gate"], feed=True) if "gate" in custom else Gate(),
+        retention=retention,
+        horizon=horizon,
+        skew=skew,
+        gate=gate,
         region_field=region_field,
         region_levels=levels,
-        intake=read_intake(custom["intake"], fields) if "intake" in custom else (),
-        examples=_examples(custom["examples"]),
-        simulate=read_simulate(custom["simulate"], frame) if simulated and "simulate" in custom else None,
-        licence=custom["licence"].text() if "licence" in custom else LICENCE,
-        sunset=read_sunset(document.at("slaProperties")) if older else None,
-        upgrade=read_upgrade(custom["upgrade"], fields) if "upgrade" in custom else None,
+        intake=intake,
+        examples=examples,
+        simulate=made_up,
+        licence=licence,
+        sunset=sunset,
+        upgrade=upgrade,
         path=path,
     )
 
@@ -140,6 +167,10 @@ def _span(entry: Entry, least: timedelta = timedelta(0)) -> timedelta:
     if not least <= found <= _LONGEST_SPAN:
         raise entry.wrong(f"must be from P{least.days}D to P{_LONGEST_SPAN.days}D")
     return found
+
+
+def _purpose(entry: Entry) -> str:
+    return " ".join(entry.mapping(["purpose"])["purpose"].text().split())
 
 
 def _version(entry: Entry) -> str:
@@ -155,21 +186,30 @@ def _check_odcs(document: Entry) -> None:
     try:
         kept = OpenDataContractStandard(**document.value)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(step) for step in first["loc"])
-        raise Misdeclared(document.where, key, f"Open Data Contract Standard: {first['msg']}") from None
-    _check_kept(document, kept.model_dump(by_alias=True, exclude_unset=True))
+        found = [
+            Misdeclared(
+                document.where,
+                ".".join(map(str, each["loc"])),
+                f"Open Data Contract Standard: {each['msg']}",
+            )
+            for each in error.errors()
+        ]
+        raise together(found) from None
+    faults = Faults()
+    _check_kept(document, kept.model_dump(by_alias=True, exclude_unset=True), faults)
+    faults.end()
 
 
-def _check_kept(entry: Entry, kept: Any) -> None:
+def _check_kept(entry: Entry, kept: Any, faults: Faults) -> None:
     if isinstance(entry.value, dict) and isinstance(kept, dict):
         for key in entry.value:
             if key not in kept:
-                raise entry.at(key).wrong("the Open Data Contract Standard has no such key")
-            _check_kept(entry.at(key), kept[key])
+                faults.note(entry.at(key).wrong("the Open Data Contract Standard has no such key"))
+            else:
+                _check_kept(entry.at(key), kept[key], faults)
     elif isinstance(entry.value, list) and isinstance(kept, list):
         for item, other in zip(entry.items(), kept, strict=True):
-            _check_kept(item, other)
+            _check_kept(item, other, faults)
 
 
 def _feed(entry: Entry, domain: Entry, version: Entry, path: Path) -> tuple[str, str]:
@@ -188,7 +228,9 @@ def _fields(entry: Entry) -> dict[str, Field]:
     tables = entry.items()
     if len(tables) != 1:
         raise entry.wrong(f"must hold one object, the event's data, not {len(tables)}")
-    fields = [read_field(item) for item in tables[0].mapping(["name", "properties"])["properties"].items()]
+    faults = Faults()
+    fields = faults.all(read_field, tables[0].mapping(["name", "properties"])["properties"].items())
+    faults.end()
     names = [field.name for field in fields]
     for name in names:
         if names.count(name) > 1:
@@ -226,21 +268,27 @@ def _region(entry: Entry, fields: dict[str, Field]) -> tuple[str, tuple[str, ...
 
 def _examples(entry: Entry) -> tuple[Example, ...]:
     parts = entry.mapping(["accepted", "rejected"], [])
-    accepted = [item.mapping(["name", "data"], []) for item in parts["accepted"].items()]
-    rejected = [item.mapping(["name", "data", "field", "rule"], []) for item in parts["rejected"].items()]
+    faults = Faults()
+    accepted = faults.all(lambda item: item.mapping(["name", "data"], []), parts["accepted"].items())
+    keys = ["name", "data", "field", "rule"]
+    rejected = faults.all(lambda item: item.mapping(keys, []), parts["rejected"].items())
+    faults.end()
     if not accepted or not rejected:
         raise entry.wrong("must hold at least one accepted and one rejected example")
     names = [item["name"].text() for item in [*accepted, *rejected]]
     if len(set(names)) < len(names):
         raise entry.wrong("two examples have one name; give each its own")
-    return tuple(
-        Example(
-            name=item["name"].text(),
-            data=_plain(item["data"]),
-            field=item["field"].text() if "field" in item else "",
-            rule=item["rule"].text(tuple(RULES)) if "rule" in item else "",
-        )
-        for item in [*accepted, *rejected]
+    found = faults.all(_example, [*accepted, *rejected])
+    faults.end()
+    return found
+
+
+def _example(item: Mapping[str, Entry]) -> Example:
+    return Example(
+        name=item["name"].text(),
+        data=_plain(item["data"]),
+        field=item["field"].text() if "field" in item else "",
+        rule=item["rule"].text(tuple(RULES)) if "rule" in item else "",
     )
 
 

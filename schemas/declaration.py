@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -107,18 +107,26 @@ class Entry:
         self, required: Collection[str] = (), optional: Collection[str] | None = None
     ) -> dict[str, Entry]:
         """The entries of a mapping by key. `optional=None` lets any further key through."""
+        for error in self.keys_wrong(required, optional):
+            raise error
+        return {key: Entry(self.where, self._path(key), value) for key, value in self.value.items()}
+
+    def keys_wrong(
+        self, required: Collection[str] = (), optional: Collection[str] | None = None
+    ) -> Iterator[Misdeclared]:
+        """What is wrong with the keys of a mapping, one after the other."""
         if not isinstance(self.value, dict):
-            raise self.wrong(f"must be a mapping, not {_kind(self.value)}")
+            yield self.wrong(f"must be a mapping, not {_kind(self.value)}")
+            return
         for key in self.value:
             if not isinstance(key, str):
-                raise self.wrong(f"the key {key!r} must be text; put it in quotes")
-            if optional is not None and key not in required and key not in optional:
+                yield self.wrong(f"the key {key!r} must be text; put it in quotes")
+            elif optional is not None and key not in required and key not in optional:
                 known = [*required, *optional]
-                raise self.at(key).wrong(f"no such key; there are {', '.join(known)}{meant(key, known)}")
+                yield self.at(key).wrong(f"no such key; there are {', '.join(known)}{meant(key, known)}")
         for key in required:
             if self.value.get(key) is None:
-                raise self.at(key).wrong("must be given")
-        return {key: Entry(self.where, self._path(key), value) for key, value in self.value.items()}
+                yield self.at(key).wrong("must be given")
 
     def items(self) -> tuple[Entry, ...]:
         """The entries of a list, in order."""

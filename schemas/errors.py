@@ -25,7 +25,7 @@ class Misdeclared(LiaowangError):
 
 
 class SeveralMisdeclared(Misdeclared):
-    """Several declarations are wrong: each in a line of its own, the first SHOWN of them."""
+    """Several things are wrong: each in a line of its own; of all that is wrong in the first SHOWN files."""
 
     SHOWN = 10
 
@@ -33,16 +33,21 @@ class SeveralMisdeclared(Misdeclared):
         first = errors[0]
         super().__init__(first.where, first.key, first.problem)
         self.errors = tuple(errors)
-        more = len(errors) - self.SHOWN
-        lines = [*map(str, errors[: self.SHOWN]), *([f"and {more} more"] if more > 0 else [])]
+        files = list(dict.fromkeys(each.where for each in errors))[: self.SHOWN]
+        shown = [each for each in errors if each.where in files]
+        more = len(errors) - len(shown)
+        lines = [*map(str, shown), *([f"and {more} more"] if more > 0 else [])]
         self.args = ("\n".join(lines),)
+
+
+def faults_of(error: Misdeclared) -> tuple[Misdeclared, ...]:
+    """What an error says, one by one."""
+    return error.errors if isinstance(error, SeveralMisdeclared) else (error,)
 
 
 def together(errors: Iterable[Misdeclared]) -> Misdeclared:
     """One error that says all of these (one or more), none of them twice."""
-    flat = [
-        one for each in errors for one in (each.errors if isinstance(each, SeveralMisdeclared) else (each,))
-    ]
+    flat = [one for each in errors for one in faults_of(each)]
     known = list({str(each): each for each in flat}.values())
     return known[0] if len(known) == 1 else SeveralMisdeclared(known)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.contract_model import CLASSIFICATIONS, INT64, KINDS, Field
 from schemas.declaration import Entry
+from schemas.faults import Faults
 from schemas.names import LONGEST_FIELD
 from schemas.tables import OWN_COLUMNS
 
@@ -23,17 +24,31 @@ _MORE_KEYS = ("logicalTypeOptions", "quality", "customProperties", "businessName
 
 def custom_properties(entry: Entry, required: Collection[str], more: Collection[str]) -> dict[str, Entry]:
     """The values of `customProperties` by property; a missing, repeated or unknown one is Misdeclared."""
+    faults = Faults()
+    found = read_custom_properties(entry, required, more, faults)
+    faults.end()
+    return found
+
+
+def read_custom_properties(
+    entry: Entry, required: Collection[str], more: Collection[str], faults: Faults
+) -> dict[str, Entry]:
+    """The values of `customProperties` by property; what is wrong is noted."""
     listed = entry.at("customProperties")
     found: dict[str, Entry] = {}
-    for item in listed.items() if listed.value is not None else ():
-        parts = item.mapping(["property", "value"], ["description"])
-        name = parts["property"].text([*required, *more])
-        if name in found:
-            raise item.wrong(f"{name!r} stands there twice; keep one")
-        found[name] = Entry(listed.where, f"{listed.key}.{name}", parts["value"].value)
+    items: tuple[Entry, ...] = ()
+    if listed.value is not None:
+        items = faults.of(Entry.items, listed) or ()
+    for item in items:
+        with faults:
+            parts = item.mapping(["property", "value"], ["description"])
+            name = parts["property"].text([*required, *more])
+            if name in found:
+                raise item.wrong(f"{name!r} stands there twice; keep one")
+            found[name] = Entry(listed.where, f"{listed.key}.{name}", parts["value"].value)
     for name in required:
         if name not in found:
-            raise listed.at(name).wrong(f"must be given: - {{property: {name}, value: …}}")
+            faults.note(listed.at(name).wrong(f"must be given: - {{property: {name}, value: …}}"))
     return found
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar, cast, dataclass_transform
 
 from schemas.declaration import Entry
+from schemas.faults import Faults
 from schemas.shapes import ByKind, Json, Shape, Value
 
 Default = TypeVar("Default")
@@ -61,22 +62,25 @@ class Keys:
     laws: tuple[Law, ...] = ()
     description: str = ""
 
-    def parts(self, entry: Entry) -> dict[str, Entry]:
-        """The entries by key; a key that is not known, or is not there, is Misdeclared."""
-        required = [each.name for each in self.keys if each.required]
-        return entry.mapping(required, [each.name for each in self.keys if not each.required])
-
     def read(self, entry: Entry) -> dict[str, Any]:
-        """What is given, by field; the first thing that is wrong with it is Misdeclared."""
-        parts = self.parts(entry)
+        """What is given, by field; all that is wrong with it is one Misdeclared.
+
+        Laws are looked at where all keys are right, and what depends on a kind where that is.
+        """
+        faults = Faults()
+        required = [each.name for each in self.keys if each.required]
+        parts = faults.parts(entry, required, [each.name for each in self.keys if not each.required])
         found: dict[str, Any] = {}
         for each in self.keys:
-            if each.name in parts:
-                shape = each.shape
-                shape = shape.of(found[shape.by].kind) if isinstance(shape, ByKind) else shape
-                found[each.field] = shape.read(parts[each.name])
-        for law in self.laws:
-            law.check(entry, parts)
+            shape = each.shape
+            if each.name not in parts or (isinstance(shape, ByKind) and found.get(shape.by) is None):
+                continue
+            shape = shape.of(found[shape.by].kind) if isinstance(shape, ByKind) else shape
+            found[each.field] = faults.of(shape.read, parts[each.name])
+        for law in self.laws if not faults else ():
+            with faults:
+                law.check(entry, parts)
+        faults.end()
         return found
 
     def schema(self) -> dict[str, Any]:
@@ -131,7 +135,7 @@ class Form:
 
     @classmethod
     def read(cls, entry: Entry) -> Self:
-        """The form as it stands in an entry; the first thing that is wrong with it is Misdeclared."""
+        """The form as it stands in an entry; all that is wrong with it is one Misdeclared."""
         return cls(entry=entry, **cls.keys.read(entry))
 
     def at(self, key: str) -> Entry:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from schemas.declaration import LARGEST, LARGEST_WHOLE, Entry
+from schemas.faults import Faults
 from schemas.fields import MILLISECOND
 from schemas.text import NOT_IN_LINES
 
@@ -160,7 +161,9 @@ def each(
     """A list of so many of one shape, or of more; `few` is said where there are fewer."""
 
     def read(entry: Entry) -> tuple[Value, ...]:
-        found = tuple(item.read(part) for part in entry.items())
+        faults = Faults()
+        found = faults.all(item.read, entry.items())
+        faults.end()
         if len(found) < least:
             raise entry.wrong(few or "must list at least one; leave the key out where there is none")
         return found
@@ -183,10 +186,13 @@ def among(keys: tuple[str, ...], item: Shape[Value]) -> Shape[dict[str, Value]]:
     """A mapping of one or more of these keys to values of one shape, in the order of the keys."""
 
     def read(entry: Entry) -> dict[str, Value]:
-        parts = entry.mapping([], keys)
-        if not parts:
+        faults = Faults()
+        parts = faults.parts(entry, [], keys)
+        if not parts and not faults:
             raise entry.wrong(f"must name at least one of {', '.join(keys)}")
-        return {key: item.read(parts[key]) for key in keys if key in parts}
+        found = {key: faults.of(item.read, parts[key]) for key in keys if key in parts}
+        faults.end()
+        return found
 
     items = dict.fromkeys(keys, item.schema)
     schema = {"type": "object", "properties": items, "additionalProperties": False, "minProperties": 1}

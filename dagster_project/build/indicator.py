@@ -18,6 +18,7 @@ from dagster_project.build.dependencies import dependencies
 from dagster_project.days.periods import PERIODS, parse, whole
 from schemas.contract_model import LICENCE
 from schemas.declaration import Entry, read_all, read_yaml
+from schemas.faults import Faults
 from schemas.gate import Gate, read_gate
 from schemas.names import check_id, check_table, table_of
 from schemas.regions import REGION_LEVELS
@@ -139,39 +140,56 @@ def load_indicators(tables: Collection[str], root: Path = INDICATORS) -> dict[st
 
 def load_indicator(path: Path, tables: Collection[str]) -> Indicator:
     """The indicator in a file; whatever is wrong with it is Misdeclared."""
-    parts = read_yaml(path).mapping(_KEYS, _MORE_KEYS)
-    period = parts["period"].text(PERIODS)
-    target, targets = _targets(parts["target"]) if "target" in parts else (None, ())
-    title = parts["title"].mapping(["zh", "en"], [])
-    id = check_id(parts["id"], "indicator")
-    if id != f"{path.parent.name}.{path.stem}":
-        raise parts["id"].wrong(f"{id!r} must stand in indicators/{id.replace('.', '/', 1)}.yaml")
-    return Indicator(
+    faults = Faults()
+    parts = faults.parts(read_yaml(path), _KEYS, _MORE_KEYS)
+    take = parts.take
+    period = take("period", lambda entry: entry.text(PERIODS))
+    target, targets = take("target", _targets) or (None, ())
+    title_zh, title_en = take("title", _title) or ("", "")
+    id = take("id", lambda entry: _id(entry, path))
+    found = Indicator(
         id=id,
-        title_zh=title["zh"].text(),
-        title_en=title["en"].text(),
-        description=_prose(parts["description"]),
-        unit=parts["unit"].text(),
-        factor=_positive(parts["factor"]),
-        decimals=whole_number(parts["decimals"], 0, DECIMALS),
-        direction=parts["direction"].text(["higher", "lower"]),
-        bounds=_bounds(parts["bounds"]),
-        regions=_regions(parts["regions"]),
+        title_zh=title_zh,
+        title_en=title_en,
+        description=take("description", _prose),
+        unit=take("unit", Entry.text),
+        factor=take("factor", _positive),
+        decimals=take("decimals", lambda entry: whole_number(entry, 0, DECIMALS)),
+        direction=take("direction", lambda entry: entry.text(["higher", "lower"])),
+        bounds=take("bounds", _bounds),
+        regions=take("regions", _regions),
         period=period,
-        lookback=whole_number(parts["lookback"], 1, _MOST_DAYS) if "lookback" in parts else 1,
-        owner=parts["owner"].text(),
-        limits=_prose(parts["limits"]),
-        sql=parts["sql"].text(),
-        reads=_reads(parts["sql"], tables),
-        examples=_examples(parts["examples"], period),
+        lookback=take("lookback", lambda entry: whole_number(entry, 1, _MOST_DAYS), 1),
+        owner=take("owner", Entry.text),
+        limits=take("limits", _prose),
+        sql=take("sql", Entry.text),
+        reads=take("sql", lambda entry: _reads(entry, tables)),
+        examples=take("examples", lambda entry: _examples(entry, period)),
         target=target,
         targets=targets,
-        tolerance=_tolerance(parts["tolerance"]) if "tolerance" in parts else 0.0,
-        impute=whole_number(parts["impute"], 1, _MOST_PERIODS) if "impute" in parts else 0,
-        licence=parts["licence"].text() if "licence" in parts else LICENCE,
-        gate=read_gate(parts["gate"], feed=False) if "gate" in parts else Gate(),
+        tolerance=take("tolerance", _tolerance, 0.0),
+        impute=take("impute", lambda entry: whole_number(entry, 1, _MOST_PERIODS), 0),
+        licence=take("licence", Entry.text, LICENCE),
+        gate=take("gate", lambda entry: read_gate(entry, feed=False), Gate()),
         path=path,
     )
+    faults.end()
+    return found
+
+
+def _id(entry: Entry, path: Path) -> str:
+    id = check_id(entry, "indicator")
+    if id != f"{path.parent.name}.{path.stem}":
+        raise entry.wrong(f"{id!r} must stand in indicators/{id.replace('.', '/', 1)}.yaml")
+    return id
+
+
+def _title(entry: Entry) -> tuple[str, str]:
+    faults = Faults()
+    parts = faults.parts(entry, ["zh", "en"], [])
+    found = parts.take("zh", Entry.text), parts.take("en", Entry.text)
+    faults.end()
+    return found
 
 
 def _prose(entry: Entry) -> str:
@@ -238,7 +256,9 @@ def _targets(entry: Entry) -> tuple[float | None, tuple[tuple[int, float], ...]]
 
 
 def _examples(entry: Entry, period: str) -> tuple[Example, ...]:
-    found = tuple(_example(item, period) for item in entry.items())
+    faults = Faults()
+    found = faults.all(lambda item: _example(item, period), entry.items())
+    faults.end()
     names = [example.name for example in found]
     if not found or len(set(names)) < len(names):
         raise entry.wrong("must hold one or more examples, each with a name of its own")
@@ -278,6 +298,6 @@ def _last_day(entry: Entry, period: str) -> date:
         written, last = parse(entry.text())
     except ValueError as error:
         raise entry.wrong(str(error)) from None
-    if written not in (period, "day"):
+    if period and written not in (period, "day"):
         raise entry.wrong(f"is a {written}, but the indicator is by {period}")
-    return whole(period, last).last
+    return whole(period or written, last).last

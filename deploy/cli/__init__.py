@@ -86,7 +86,7 @@ def main() -> None:
         raise
     except LiaowangError as error:
         complain(str(error))
-        sys.exit(CODES.get(type(error), 1))
+        sys.exit(next((code for kind, code in CODES.items() if isinstance(error, kind)), 1))
 
 
 def _unread() -> bool:

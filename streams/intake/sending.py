@@ -100,9 +100,7 @@ async def carry_out(request: Request, bootstrap: str, retry: RetryPolicy, watche
             newer = replace(
                 request, contract=request.upgrades[last - 1].new, upgrades=request.upgrades[:last]
             )
-            tally = (
-                await _replay(newer, timeline, group, bootstrap, retry, watcher, request.contract)
-            ).tally
+            tally = (await _replay(newer, timeline, group, bootstrap, retry, watcher, request.contract)).tally
             watcher.say(
                 f"timeline {timeline}: {tally.events:,} of them sent as {newer.contract.event_type} too"
             )

@@ -9,7 +9,7 @@ from hypothesis import given
 from typer.testing import CliRunner, Result
 
 from deploy.cli import CODES, app
-from schemas.errors import LiaowangError
+from schemas.errors import LiaowangError, Misdeclared, faults_of
 from tests.fuzz.broken import broken_bytes, broken_document, cases
 from tests.fuzz.test_bytes import DAYS, EVENT, LINE
 from tests.fuzz.test_declarations import RULE_FILES, plain
@@ -28,7 +28,10 @@ def run(*arguments: object) -> Result:
     found = CliRunner().invoke(app, [str(argument) for argument in arguments])
     if not isinstance(found.exception, SystemExit | None):
         assert isinstance(found.exception, LiaowangError), repr(found.exception)
-        assert type(found.exception) in CODES and "\n" not in str(found.exception)
+        assert isinstance(found.exception, tuple(CODES))
+        error = found.exception
+        lines = [str(each) for each in faults_of(error)] if isinstance(error, Misdeclared) else [str(error)]
+        assert not any("\n" in line for line in lines)
     assert "Traceback" not in found.output
     return found
 

@@ -12,6 +12,7 @@ from deploy.environment import declared
 from deploy.rules.rule_files import place_of
 from schemas.contract import Contract
 from schemas.errors import Misdeclared
+from schemas.faults import Faults
 from streams.watch.declare.load import load_rule, load_rules
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_set import check_members
@@ -61,9 +62,9 @@ def chosen_of(
         found = list(load_rules(contracts, folder, drafts=True))
         return found, found
     there = {f"{path.parent.name}.{path.stem}": path for path in sorted(folder.glob("*/*.yaml"))}
-    chosen: list[Rule] = []
     files: dict[str, str] = {}
-    for name in names:
+
+    def read(name: str) -> Rule:
         path = Path(name)
         if path.suffix in (".yaml", ".yml") or path.is_file():
             rule = load_rule(path, contracts, folder)
@@ -73,7 +74,11 @@ def chosen_of(
         else:
             known = ", ".join(there) or "none"
             raise Misdeclared(str(folder), name, f"no such rule and no such file; there are {known}")
-        chosen.append(rule)
+        return rule
+
+    faults = Faults()
+    chosen = list(faults.all(read, names))
+    faults.end()
     members = _members(chosen, there, contracts, folder)
     check_members(members.values(), files, there)
     return list(members.values()), chosen

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
 
-from schemas.errors import Misdeclared
+from schemas.errors import Misdeclared, together
 from schemas.roles import Roles, load_roles
 from streams.watch.declare.rule import Rule
 
@@ -39,9 +39,13 @@ def check_roles(
 ) -> None:
     """Raise Misdeclared for a rule whose `duty_role` is none: nobody would be told of what it warns of."""
     known = roles or load_roles()
-    for rule in rules:
-        if rule.duty_role not in known:
-            raise Misdeclared(files.get(rule.id, rule.id), "duty_role", known.unknown(rule.duty_role))
+    wrong = [
+        Misdeclared(files.get(rule.id, rule.id), "duty_role", known.unknown(rule.duty_role))
+        for rule in rules
+        if rule.duty_role not in known
+    ]
+    if wrong:
+        raise together(wrong)
 
 
 def ordered(rules: Iterable[Rule]) -> tuple[Rule, ...]:

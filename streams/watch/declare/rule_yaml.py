@@ -1,4 +1,4 @@
-"""Reading a rule file: strictly, and with errors that name file, key and what would be right."""
+"""Reading a rule file: strictly, and with all its errors, which name file, key and what would be right."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from schemas.contract import Contract
 from schemas.declaration import Entry, parse_yaml, read_text
+from schemas.errors import Misdeclared, faults_of
+from schemas.faults import Faults
 from schemas.fields import milliseconds
 from schemas.levels import BY_RANK, RANKS
 from schemas.majors import named
@@ -34,26 +36,40 @@ def read_rule(path: Path, contracts: Mapping[str, Contract], root: Path | None) 
 
 def parse_published(text: str, where: str, contracts: Mapping[str, Contract]) -> Rule:
     """The rule in a text that was published: what is asked of files since must not take it out of force."""
-    return parse_rule(text, where, contracts, published=True)
+    try:
+        return parse_rule(text, where, contracts, published=True)
+    except Misdeclared as error:  # it is told in one line, beside those of other rules
+        raise faults_of(error)[0] from None
 
 
 def parse_rule(
     text: str, where: str, contracts: Mapping[str, Contract], expected: str = "", published: bool = False
 ) -> Rule:
     """The rule in a text, which stands at `where`; `expected` is the id it must have."""
-    form = _form(parse_yaml(text, where, published), expected)
+    form = _form(parse_yaml(text, where, published), expected, contracts)
+    faults = Faults()
     if not published and form.description is not None:
-        text_shape().read(form.at("description"))
+        faults.of(text_shape().read, form.at("description"))
     around = Surroundings(
         form.rule, contracts, _contract(form, contracts), form.at("subject"), form.at("region"), form.at("where"),
         published,
     )  # fmt: skip
     if "subject" in form.condition.needs and not form.subject:
-        raise form.at("subject").wrong("must be given: the fields that name what is watched")
-    spec, inputs = read_condition(form.condition, around)
+        faults.note(form.at("subject").wrong("must be given: the fields that name what is watched"))
     below = getattr(form.condition, "direction", "above") == "below"
-    bounds, dwells = _levels(form, spec, below)
-    recovery, recovery_dwell = _recovery(form, bounds[-1][1], below)
+    if not faults:
+        with faults:
+            spec, inputs = read_condition(form.condition, around)
+    if not faults:
+        with faults:
+            bounds, dwells = _levels(form, spec, below)
+    if not faults:
+        with faults:
+            recovery, recovery_dwell = _recovery(form, bounds[-1][1], below)
+    quiet = faults.all(_quiet, form.quiet)
+    maintenance = faults.all(_maintenance, form.maintenance)
+    examples = faults.all(lambda each: _example(each, contracts), form.examples)
+    faults.end()
     return Rule(
         id=form.rule,
         version=form.version,
@@ -78,34 +94,42 @@ def parse_rule(
         keep_open=form.keep_open_for,
         recovery_dwell=recovery_dwell,
         flapping=Flapping(form.flapping.rises, form.flapping.within) if form.flapping else None,
-        quiet=tuple(map(_quiet, form.quiet)),
-        maintenance=tuple(map(_maintenance, form.maintenance)),
+        quiet=quiet,
+        maintenance=maintenance,
         region=inputs[0].region,
         status=form.status,
-        examples=tuple(_example(each, contracts) for each in form.examples),
+        examples=examples,
         text=text,
     )
 
 
-def _form(entry: Entry, expected: str) -> RuleForm:
-    for part in RuleForm.keys.parts(entry).values():
-        _no_blanks(part)
-    id = entry.at("rule")
-    if expected and id.text() != expected:
-        raise id.wrong(f"must be {expected}, as the file's place says")
-    return RuleForm.read(entry)
+def _form(entry: Entry, expected: str, contracts: Mapping[str, Contract]) -> RuleForm:
+    """The form of the whole rule; where that is wrong, it is told beside whether its feed is there."""
+    faults, known = Faults(), RuleForm.keys.keys
+    required = [each.name for each in known if each.required]
+    for part in faults.parts(entry, required, [each.name for each in known if not each.required]).values():
+        _no_blanks(part, faults)
+    id, feed = entry.at("rule"), entry.at("feed")
+    with faults:
+        if expected and id.text() != expected:
+            raise id.wrong(f"must be {expected}, as the file's place says")
+    form = faults.of(RuleForm.read, entry)
+    if faults and isinstance(feed.value, str) and feed.value.strip() and feed.value not in contracts:
+        faults.note(feed.wrong(f"no such feed; there are {', '.join(contracts)}"))
+    faults.end()
+    return form
 
 
-def _no_blanks(entry: Entry) -> None:
-    """Refuse a key that stands there without a value: it may have been forgotten. Examples may have them."""
+def _no_blanks(entry: Entry, faults: Faults) -> None:
+    """Note a key that stands there without a value: it may have been forgotten. Examples may have them."""
     if entry.value is None:
-        raise entry.wrong("must have a value; an optional key may be left out")
+        faults.note(entry.wrong("must have a value; an optional key may be left out"))
     if entry.key in ("examples", "condition.parameters"):
         return
     inside = entry.value if isinstance(entry.value, dict) else {}
     each_of = entry.items() if isinstance(entry.value, list) else ()
     for each in [*(entry.at(str(key)) for key in inside if isinstance(key, str)), *each_of]:
-        _no_blanks(each)
+        _no_blanks(each, faults)
 
 
 def _contract(form: RuleForm, contracts: Mapping[str, Contract]) -> Contract | None:

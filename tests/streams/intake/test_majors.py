@@ -25,7 +25,7 @@ from streams.intake.gateway import Gateway
 from streams.intake.rights import Rights
 from streams.intake.sending import Request, carry_out
 from tests.majors import FEED, NEW, OLD, declare
-from tests.streams.intake.broker import Notes, patience, read
+from tests.streams.intake.broker import Notes, read, retry
 from tests.streams.intake.conftest import create
 from tests.streams.intake.feeds import NOON
 from tests.streams.intake.test_gateway import TOKENS, posting
@@ -157,7 +157,7 @@ def test_a_file_of_the_older_is_sent_as_the_newer_too(
     file.write_bytes(b"\n".join([event(OLD, "1"), event(OLD, "2"), wrong, b"oops"]) + b"\n")
     asked = Request(contracts[OLD], (file,), NOON, upgrades=upgraders(contracts, contracts[OLD]))
     notes = Notes()
-    (outcome,) = asyncio.run(carry_out(asked, kafka, patience(), notes))
+    (outcome,) = asyncio.run(carry_out(asked, kafka, retry(), notes))
     assert outcome.tally.events == 4, "what breaks its contract is for landing to reject"
     assert "timeline readings: 2 of them sent as ecology.air-quality.v2 too" in notes.said
     found = log(kafka, contracts[FEED])
@@ -171,8 +171,8 @@ def test_a_file_of_the_older_is_sent_as_the_newer_too(
             for part in read(kafka, contract.topic).values()
         ]
         assert ends == [True] * 3, "its time ends in every partition of both"
-    again = asyncio.run(carry_out(asked, kafka, patience(), Notes()))
+    again = asyncio.run(carry_out(asked, kafka, retry(), Notes()))
     assert again == [] and log(kafka, contracts[FEED]) == found
     late = replace(asked, now=ENDED)
     with pytest.raises(Misdeclared, match="was taken until 2027-06-30; send ecology"):
-        asyncio.run(carry_out(late, kafka, patience(), Notes()))
+        asyncio.run(carry_out(late, kafka, retry(), Notes()))
