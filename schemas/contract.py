@@ -96,6 +96,8 @@ def parse_contract(text: str, path: Path, *, simulated: bool = True) -> Contract
     document = parse_yaml(text, str(path))
     faults = Faults()
     parts = faults.parts(document, _DOCUMENT)
+    if not parts:
+        faults.end()
     take = parts.take
     with faults:
         _check_odcs(document)
@@ -184,7 +186,7 @@ def _check_odcs(document: Entry) -> None:
     from pydantic import ValidationError
 
     try:
-        kept = OpenDataContractStandard(**document.value)
+        kept = OpenDataContractStandard.model_validate(document.value)
     except ValidationError as error:
         found = [
             Misdeclared(

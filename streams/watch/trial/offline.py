@@ -169,6 +169,8 @@ def try_example(
         baselines[getattr(rule.spec, "table", rule.id)] = table
     found: list[Transition] = []
     offline = Offline(contracts, with_members(rules, rule), baselines)
+    if not offline.feeds:
+        raise Misdeclared(rule.id, "condition.of", f"no such rule: {', '.join(rule.members)}")
     for happening in _example_happenings(contracts, rule, offline.feeds, example):
         offline.check(happening, f"{rule.id}: {example.name}")
         offline.take(happening, found.append)
