@@ -10,6 +10,7 @@ import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 import great_expectations as gx
@@ -80,21 +81,27 @@ def _context(home: Path) -> Iterator[AbstractDataContext]:
     """A context over the files of this home, for one process at a time."""
     folder = home.absolute() / "gx"
     folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield _files(home.absolute())
+
+
+@lru_cache(maxsize=1)
+def _files(home: Path) -> AbstractDataContext:
+    """The context itself, made once a process: what it tells is read from the files each time."""
     site = {
         "class_name": "SiteBuilder",
         "show_how_to_buttons": False,
         "store_backend": {
             "class_name": "TupleFilesystemStoreBackend",
-            "base_directory": str(home.absolute() / "docs"),
+            "base_directory": str(home / "docs"),
         },
         "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
     }
     config = DataContextConfig(
-        store_backend_defaults=FilesystemStoreBackendDefaults(root_directory=str(folder)),
+        store_backend_defaults=FilesystemStoreBackendDefaults(root_directory=str(home / "gx")),
         data_docs_sites={"liaowang": site},
         analytics_enabled=False,
         progress_bars=ProgressBarsConfig(globally=False),
     )
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield gx.get_context(mode="ephemeral", project_config=config)
+    return gx.get_context(mode="ephemeral", project_config=config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -15,6 +16,7 @@ from great_expectations.data_context.types.base import (
     InMemoryStoreBackendDefaults,
     ProgressBarsConfig,
 )
+from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
 from great_expectations.expectations.registry import get_expectation_impl
 from sqlalchemy import event
 
@@ -36,25 +38,14 @@ class Checked:
 
 
 class RowChecks:
-    """A suite's row expectations on any selection of rows; one connection for all runs.
+    """A suite's row expectations on any selection of rows; one connection for all runs, closed at the end.
 
     Each run looks at its rows through a view of its own, dropped after it: of a bare query GX would fetch
     every row, only to learn the columns.
     """
 
     def __init__(self, settings: Settings, execute: Callable[[str], object], suite: Suite) -> None:
-        context = gx.get_context(
-            mode="ephemeral",
-            project_config=DataContextConfig(
-                store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
-                analytics_enabled=False,
-                progress_bars=ProgressBarsConfig(globally=False),
-            ),
-        )
-        self._source = context.data_sources.add_sql("warehouse", connection_string=_address(settings))
-        self._engines = (self._source.get_engine(), self._source.get_execution_engine().engine)
-        for engine in self._engines:
-            event.listen(engine, "close", _disconnect)
+        self._source = _source(_address(settings))
         self._name = suite.name
         self._expectations = [item for item in suite.expectations if item.by_row and item.is_gx]
         self._execute = execute
@@ -63,8 +54,11 @@ class RowChecks:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for engine in self._engines:
-            engine.dispose()
+        engine = self._source.get_execution_engine()
+        engine.batch_manager.reset_batch_cache()
+        engine.batch_manager.batch_data_cache.clear()
+        for each in (self._source.get_engine(), engine.engine):
+            each.dispose()
 
     def run(self, label: str, query: str) -> Checked:
         """Check the rows of a query; `label` names them in the Data Docs."""
@@ -77,11 +71,34 @@ class RowChecks:
 
     def _check(self, label: str, view: str) -> Checked:
         asset = self._source.add_table_asset(label, table_name=view)
-        batch = asset.add_batch_definition_whole_table("rows").get_batch()
-        made = [get_expectation_impl(item.kind)(**item.kwargs) for item in self._expectations]
-        suite = gx.ExpectationSuite(self._name, expectations=made)
-        result = batch.validate(suite, result_format=COUNTS)
+        try:
+            batch = asset.add_batch_definition_whole_table("rows").get_batch()
+            made = [get_expectation_impl(item.kind)(**item.kwargs) for item in self._expectations]
+            suite = gx.ExpectationSuite(self._name, expectations=made)
+            result = batch.validate(suite, result_format=COUNTS)
+        finally:
+            self._source.delete_asset(label)
         return Checked(tuple(_finding(item) for item in result.results if not item.success), result)
+
+
+@lru_cache(maxsize=1)
+def _source(address: str) -> SQLDatasource:
+    """The warehouse as Great Expectations knows it; a process that judges many tables makes it once.
+
+    It holds neither tables nor sockets between them: `RowChecks` takes its own out again.
+    """
+    context = gx.get_context(
+        mode="ephemeral",
+        project_config=DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+            analytics_enabled=False,
+            progress_bars=ProgressBarsConfig(globally=False),
+        ),
+    )
+    source = context.data_sources.add_sql("warehouse", connection_string=address)
+    for engine in (source.get_engine(), source.get_execution_engine().engine):
+        event.listen(engine, "close", _disconnect)
+    return source
 
 
 def _disconnect(connection: Any, _: object) -> None:

@@ -17,6 +17,7 @@ from dagster_project.build.checkpoint import progress_of
 from dagster_project.build.corrections import Copy, Corrections, resolve
 from dagster_project.build.feed_sql import EXTERNAL, FeedSql
 from dagster_project.days.attempt import Attempt
+from dagster_project.days.changed_days import may_correct
 from dagster_project.days.ledger import complete, place_name
 from dagster_project.days.retention import closed
 from dagster_project.days.spans import Span, chunks, gather
@@ -76,7 +77,7 @@ def build_feed(
     """
     sql = FeedSql(contract, attempt.vectors[contract.topic], row_rules(contract))
     landed = _landed(warehouse, sql, attempt)
-    decided = resolve(Copy(*row) for row in warehouse.rows(sql.corrections()))
+    decided = resolve(Copy(*row) for row in _corrections(warehouse, sql))
     days = progress_of(warehouse, attempt, contract.table)
     for chunk in _chunks(landed, attempt):
         if days.take(chunk):
@@ -122,10 +123,16 @@ def _chunks(landed: Mapping[date, int], attempt: Attempt) -> list[Span]:
     return found[::-1]
 
 
+def _corrections(warehouse: Warehouse, sql: FeedSql) -> list[tuple[Any, ...]]:
+    """Copies that corrections concern; landed rows are asked only where `land` has listed a correction."""
+    return warehouse.rows(sql.corrections()) if may_correct(warehouse, sql.contract) else []
+
+
 def _build_chunk(
     warehouse: Warehouse, sql: FeedSql, build_id: str, chunk: Span, decided: Corrections
 ) -> None:
-    stray = strays(warehouse.rows(sql.elsewhere(chunk.first, chunk.last)))
+    days = (chunk.first, chunk.last)
+    stray = strays(warehouse.rows(sql.elsewhere(*days)) if warehouse.rows(sql.repeated(*days)) else ())
     external: External = {
         "dropped": (EXTERNAL["dropped"], sorted(decided.dropped)),
         "renamed": (EXTERNAL["renamed"], decided.renamed),
@@ -162,10 +169,17 @@ def _contents(
         "quality.quarantine",
         "AND build_id = {build:String}",
         contract.table,
+        span,
         build=attempt.build_id,
     )
     released = _by_day(
-        *(warehouse, "release.pointer", "AND seq <= {parent:UInt64} AND build_id != ''", contract.table),
+        *(
+            warehouse,
+            "release.pointer",
+            "AND seq <= {parent:UInt64} AND build_id != ''",
+            contract.table,
+            span,
+        ),
         parent=attempt.parent,
     )
     replaced = Counter(copy.event_day for copy in _replaced(decided))
@@ -200,12 +214,16 @@ def _replaced(decided: Corrections) -> list[Copy]:
 
 
 def _by_day(
-    warehouse: Warehouse, table: str, condition: str, name: str, **parameters: Any
+    warehouse: Warehouse, table: str, condition: str, name: str, span: Span, **parameters: Any
 ) -> dict[date, int]:
+    """Rows of the table of this name by day, of the days of the span."""
     return dict(
         warehouse.rows(
-            f"SELECT day, count() FROM {table} WHERE table = {{table:String}} {condition} GROUP BY day",
+            f"SELECT day, count() FROM {table} WHERE table = {{table:String}}"
+            f" AND day BETWEEN {{first:Date}} AND {{last:Date}} {condition} GROUP BY day",
             table=name,
+            first=span.first,
+            last=span.last,
             **parameters,
         )
     )

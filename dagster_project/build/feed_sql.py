@@ -21,6 +21,7 @@ EXTERNAL = {
     "stray": [("event_day", "Date"), ("source", "String"), ("id", "String")],
 }
 _PLACE = "log_epoch, partition, offset"
+_KEY = "sipHash64(source, id)"
 _PLACE_KEY = "toUInt64(log_epoch) * 65536 + partition"
 
 
@@ -61,10 +62,20 @@ class FeedSql:
             f" AND (source, id) IN (SELECT source, id {found} UNION ALL SELECT source, corrects {found})"
         )
 
+    def repeated(self, first: date, last: date) -> str:
+        """A row if there is anything for `elsewhere` to find: it reads the whole table several times."""
+        return f"SELECT * FROM ({self._keys(first, last)}) LIMIT 1"
+
     def elsewhere(self, first: date, last: date) -> str:
         """Copies of events that stand on several days, one of them in the span."""
-        key = "sipHash64(source, id)"
-        within, inside = self._within(first, last), _days(first, last)
+        return (
+            f"SELECT source, id, event_day, {_PLACE} FROM {self.landing} FINAL"
+            f" WHERE {self._read} AND {_KEY} IN ({self._keys(first, last)})"
+        )
+
+    def _keys(self, first: date, last: date) -> str:
+        """Keys of events that may stand on several days, one of them in the span."""
+        key, within, inside = _KEY, self._within(first, last), _days(first, last)
         mine = f"SELECT {key} FROM {self.landing} WHERE {within}"
         outside = (
             f"SELECT {key} FROM {self.landing} WHERE NOT ({inside}) AND {self._read} AND {key} IN ({mine})"
@@ -74,10 +85,7 @@ class FeedSql:
                 f" UNION ALL SELECT {key} FROM {self.landing} WHERE {within}"
                 f" GROUP BY {key} HAVING min(event_day) != max(event_day)"
             )
-        return (
-            f"SELECT source, id, event_day, {_PLACE} FROM {self.landing} FINAL"
-            f" WHERE {self._read} AND {key} IN ({outside})"
-        )
+        return outside
 
     def insert(self, build_id: str, first: date, last: date) -> str:
         """Write the rows of the span that break no row rule."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 from dagster_project.build import indicator_sql, provenance
 from dagster_project.build.checkpoint import note
@@ -94,7 +95,10 @@ def _allowed(
     warehouse: Warehouse, indicator: Indicator, attempt: Attempt, wanted: Iterable[date]
 ) -> list[date]:
     """The periods none of whose input failed its gate in this attempt."""
-    failed = failures(warehouse, attempt.build_id, indicator.reads)
+    if not (wanted := list(wanted)):
+        return []
+    first = input_span(indicator, wanted[:1]).first
+    failed = failures(warehouse, attempt.build_id, first, indicator.reads)
     bad = {day for table in indicator.reads for day in failed.get(table, ())}
     return [end for end in wanted if not any(day in input_span(indicator, [end]) for day in bad)]
 
@@ -252,9 +256,12 @@ def _contents(
     released: set[date],
     through: Mapping[date, date],
 ) -> list[Built]:
-    rows = warehouse.rows(indicator_sql.contents(indicator), build=attempt.build_id)
+    if not wanted:
+        return []
+    given: dict[str, Any] = {"build": attempt.build_id, "first": wanted[0], "last": wanted[-1]}
+    rows = warehouse.rows(indicator_sql.contents(indicator), **given)
     held = {day: (count, content) for day, count, content in rows}
-    open_days = _open_days(warehouse, indicator, attempt)
+    open_days = _open_days(warehouse, indicator, attempt, periods.whole(indicator.period, wanted[0]).first)
     return [
         Built(
             table=indicator.table,
@@ -280,12 +287,13 @@ def _complete(indicator: Indicator, day: date, through: Mapping[date, date], ope
     return ended and not any(other in own for other in open_days)
 
 
-def _open_days(warehouse: Warehouse, indicator: Indicator, attempt: Attempt) -> set[date]:
-    """Days of this attempt whose input may still grow."""
+def _open_days(warehouse: Warehouse, indicator: Indicator, attempt: Attempt, first: date) -> set[date]:
+    """Days of this attempt, from this one on, whose input may still grow."""
     rows = warehouse.rows(
         "SELECT DISTINCT day FROM release.build WHERE build_id = {build:String}"
-        " AND table IN {tables:Array(String)} AND NOT complete",
+        " AND table IN {tables:Array(String)} AND day >= {first:Date} AND NOT complete",
         build=attempt.build_id,
+        first=first,
         tables=list(indicator.reads),
     )
     return {day for (day,) in rows}

@@ -125,9 +125,10 @@ def earlier(indicator: Indicator) -> str:
 
 
 def contents(indicator: Indicator) -> str:
-    """What was built by day: (day, rows, content hash)."""
+    """What was built by day, of these days: (day, rows, content hash). Takes `build`, `first` and `last`."""
     row = ", ".join(name for name, _, _ in FIGURE)
     return (
         f"SELECT event_day, count(), {content_hash(row)} FROM built.{indicator.table}"
-        " WHERE build_id = {build:String} GROUP BY event_day ORDER BY event_day"
+        " WHERE event_day BETWEEN {first:Date} AND {last:Date} AND build_id = {build:String}"
+        " GROUP BY event_day ORDER BY event_day"
     )

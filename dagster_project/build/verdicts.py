@@ -15,29 +15,35 @@ _FAILED = """
 SELECT table, day, findings FROM
 (
     SELECT table, day, argMax(passed, decided) AS passed, argMax(findings, decided) AS findings
-    FROM quality.verdict WHERE build_id = {build:String}{among} GROUP BY table, day
+    FROM quality.verdict WHERE build_id = {build:String} AND day >= {first:Date}{among} GROUP BY table, day
 )
 WHERE passed = 0"""
 _SILENT = """
 SELECT table, day FROM release.build
-WHERE build_id = {build:String}{among} AND content_hash != ''
-    AND (table, day) NOT IN (SELECT table, day FROM quality.verdict WHERE build_id = {build:String}{among})"""
+WHERE build_id = {build:String} AND day >= {first:Date}{among} AND content_hash != '' AND (table, day) NOT IN
+    (SELECT table, day FROM quality.verdict WHERE build_id = {build:String} AND day >= {first:Date}{among})"""
 _AMONG = " AND table IN {tables:Array(String)}"
 
 
-def failures(warehouse: Warehouse, build_id: str, tables: Collection[str] | None = None) -> Failures:
-    """Days of tables of a build, or of these alone, that did not pass, with why. No verdict means not passed."""
+def failures(
+    warehouse: Warehouse, build_id: str, first: date, tables: Collection[str] | None = None
+) -> Failures:
+    """Days of tables of a build, or of these alone, that did not pass, with why. No verdict means not passed.
+
+    `first` is the first of its days: nothing before it is read.
+    """
     found: dict[str, dict[date, tuple[Finding, ...]]] = defaultdict(dict)
-    for table, day in _rows(warehouse, _SILENT, build_id, tables):
+    for table, day in _rows(warehouse, _SILENT, build_id, first, tables):
         found[table][day] = (NO_VERDICT,)
-    for table, day, findings in _rows(warehouse, _FAILED, build_id, tables):
+    for table, day, findings in _rows(warehouse, _FAILED, build_id, first, tables):
         found[table][day] = tuple(map(decode, findings))
     return found
 
 
 def _rows(
-    warehouse: Warehouse, query: str, build_id: str, tables: Collection[str] | None
+    warehouse: Warehouse, query: str, build_id: str, first: date, tables: Collection[str] | None
 ) -> list[tuple[Any, ...]]:
     if tables is None:
-        return warehouse.rows(query.replace("{among}", ""), build=build_id)
-    return warehouse.rows(query.replace("{among}", _AMONG), build=build_id, tables=sorted(tables))
+        return warehouse.rows(query.replace("{among}", ""), build=build_id, first=first)
+    narrowed = query.replace("{among}", _AMONG)
+    return warehouse.rows(narrowed, build=build_id, first=first, tables=sorted(tables))

@@ -88,6 +88,12 @@ def changed_days(warehouse: Warehouse, contracts: Collection[Contract]) -> Chang
     )
 
 
+def may_correct(warehouse: Warehouse, contract: Contract) -> bool:
+    """Whether any landed event of a feed may be a correction; what is landed later is not asked."""
+    topics = [contract.topic]
+    return bool(warehouse.rows(_CORRECTED, topics=topics) or warehouse.rows(_UNLISTED, topics=topics))
+
+
 def released_stops(warehouse: Warehouse, contracts: Collection[Contract]) -> dict[str, dict[date, Stops]]:
     """By table the days that a released build has read, and up to where the latest of them has."""
     if not contracts:

@@ -105,8 +105,11 @@ def indicator_failures(
     by_day: Mapping[date, list[tuple[str, float | None, int | None, int, bool]]] = defaultdict(list)
     for day, *figure in warehouse.rows(
         "SELECT event_day, toString(region), value, rank, ranked, missing OR imputed"
-        f" FROM built.{indicator.table} WHERE build_id = {{build:String}}",
+        f" FROM built.{indicator.table}"
+        " WHERE event_day BETWEEN {first:Date} AND {last:Date} AND build_id = {build:String}",
         build=attempt.build_id,
+        first=built[0].day,
+        last=built[-1].day,
     ):
         region, value, rank, ranked, odd = figure
         shown = None if value is None else indicator.shown(value)

@@ -87,7 +87,7 @@ def publish(
     A day of a table without a passing verdict is withheld. Unavailable where another release has changed the
     attempt's tables since it began, on these days or up to `lookback` days before: build again.
     """
-    withheld = failures(warehouse, attempt.build_id)
+    withheld = failures(warehouse, attempt.build_id, attempt.span.first)
     entries = [
         entry
         for entry in built(warehouse, attempt.build_id)

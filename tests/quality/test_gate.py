@@ -18,6 +18,7 @@ from great_expectations.data_context.types.resource_identifiers import (
 
 from quality.docs import KEPT, RUNS, keep_result, stale, write_docs
 from quality.gate import ROW_RUNS, Judged, Rows, _guilty, judge
+from quality.gx import _address, _source
 from quality.suites import Expectation, Suite, suite_for
 from schemas.contract import load_contracts
 from schemas.findings import Finding, Found, words_of
@@ -69,6 +70,19 @@ def test_good_rows_pass_every_day(judged: Spoil) -> None:
     assert found.passed
     assert [(verdict.day, verdict.rows) for verdict in found.verdicts] == [(day, 3) for day in DAYS]
     assert {verdict.suite_hash for verdict in found.verdicts} == {suite_for(AIR).hash}
+
+
+@pytest.mark.stack
+def test_the_same_days_judged_again_in_one_process_are_those_of_now(
+    judged: Spoil, warehouse: Settings
+) -> None:
+    assert judged().passed
+    assert not judged((DAYS[2], "x", "330110", 5000.0)).passed
+    assert judged().passed
+    source = _source(_address(warehouse))
+    assert source is _source(_address(warehouse))
+    assert not source.assets
+    assert not source.get_execution_engine().batch_manager.batch_data_cache
 
 
 @pytest.mark.stack
