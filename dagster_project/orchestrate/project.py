@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
 
 from dagster import (
     AssetSelection,
@@ -15,7 +17,7 @@ from dagster import (
 )
 from dagster import DagsterRunStatus as Status
 
-from dagster_project.build.index import load_indexes
+from dagster_project.build.index import Index, load_indexes
 from dagster_project.build.indicator import Indicator, load_indicators
 from dagster_project.days.spans import DAY
 from dagster_project.orchestrate.assets import make_assets, nightly
@@ -26,10 +28,13 @@ from dagster_project.orchestrate.table_pipeline import TablePipeline, Watch
 from dagster_project.ranking.job import make_rankings
 from dagster_project.share.lineage import Trace
 from dagster_project.share.lineage_memory import remembered
-from dagster_project.share.open_lineage.post import Post, tables_of
-from schemas.contract import load_contracts
+from dagster_project.share.open_lineage.post import Post
+from schemas.contract import Contract, load_contracts
 from schemas.in_use import in_use
 from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster_project.share.open_lineage.datasets import Table
 
 JOB = "daily"
 
@@ -62,7 +67,7 @@ def _definitions(
         indicators = load_indicators([contract.table for contract in contracts.values()], roots.indicators)
     tables = [contract.table for contract in contracts.values()]
     indexes = load_indexes(indicators, roots.indexes, tables) if declared else {}
-    post = Post(settings, tables_of(list(contracts.values()), indicators.values(), indexes.values(), trace))
+    post = Post(settings, partial(_tables, contracts, indicators, indexes, trace))
     pipeline = TablePipeline(settings, contracts, indicators, watch, indexes, post, trace)
     late, late_days = make_late(pipeline)
     expiry, every_night_expire = make_housekeeping(pipeline)
@@ -95,6 +100,18 @@ def _definitions(
         sensors=[after_success, after_failure, late_days, reviews.reopened],
         executor=in_process_executor,
     )
+
+
+def _tables(
+    contracts: Mapping[str, Contract],
+    indicators: Mapping[str, Indicator],
+    indexes: Mapping[str, Index],
+    trace: Trace,
+) -> list[Table]:
+    """All tables as OpenLineage has them; only a run imports that."""
+    from dagster_project.share.open_lineage.outlet import tables_of
+
+    return tables_of(list(contracts.values()), indicators.values(), indexes.values(), trace)
 
 
 def _write_docs(settings: Settings) -> None:

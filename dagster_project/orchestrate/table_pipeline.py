@@ -22,7 +22,7 @@ from dagster_project.gate.senders import update_sender_tasks
 from dagster_project.gate.tasks import update_tasks
 from dagster_project.release.publish import Published, publish
 from dagster_project.share.lineage import Trace, trace
-from dagster_project.share.open_lineage.post import Post
+from dagster_project.share.open_lineage.post import Post, no_tables
 from dagster_project.warehouse import Warehouse
 from quality.days import keep_verdicts
 from quality.gate import Judged
@@ -74,7 +74,7 @@ class TablePipeline:
     indicators: Mapping[str, Indicator]
     watch: Watch
     indexes: Mapping[str, Index] = field(default_factory=dict)
-    post: Post = field(default_factory=lambda: Post(Settings(), ()))
+    post: Post = field(default_factory=lambda: Post(Settings(), no_tables))
     trace: Trace = trace
     attempts: dict[tuple[str, Span], Attempt] = field(default_factory=dict, compare=False)
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -19,8 +20,12 @@ from schemas.whole import write_whole
 
 FILE = "dagster/lineage.json"
 MOST = 2000
-_TRACER = sha256(Path(lineage.__file__).read_bytes()).hexdigest()
-"""What is traced by another form of the tracer is traced anew."""
+
+
+@cache
+def _tracer() -> tuple[str, str]:
+    """What is traced by another form of the tracer, or another sqlglot, is traced anew."""
+    return version("sqlglot"), sha256(Path(lineage.__file__).read_bytes()).hexdigest()
 
 
 @dataclass
@@ -47,7 +52,7 @@ def remembered(home: Path) -> Iterator[LineageMemory]:
     path = home / FILE
     memory = LineageMemory(_read(path))
     yield memory
-    if path.parent.is_dir() and memory.used.keys() - memory.known.keys():
+    if home.is_dir() and memory.used.keys() - memory.known.keys():
         every = {key: traced for key, traced in memory.known.items() if key not in memory.used} | memory.used
         with suppress(OSError):
             write_whole(path, json.dumps(dict(list(every.items())[-MOST:])).encode())
@@ -65,5 +70,5 @@ def _read(path: Path) -> dict[str, Traced]:
 
 
 def _digest(sql: str, schema: Schema) -> str:
-    text = json.dumps([version("sqlglot"), _TRACER, sql, schema], sort_keys=True)
+    text = json.dumps([*_tracer(), sql, schema], sort_keys=True)
     return sha256(text.encode()).hexdigest()

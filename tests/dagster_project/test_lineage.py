@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,3 +78,25 @@ def test_a_broken_memory_is_none(tmp_path: Path, text: str) -> None:
         assert sources(INDICATORS["ecology.good-air-days"], CONTRACTS.values(), memory)
     with remembered(tmp_path) as memory:
         assert len(memory.known) == 1
+
+
+def test_a_home_that_was_never_up_remembers_too(tmp_path: Path) -> None:
+    with remembered(tmp_path) as memory:
+        sources(INDICATORS["ecology.good-air-days"], CONTRACTS.values(), memory)
+    with remembered(tmp_path) as memory:
+        assert len(memory.known) == 1
+
+
+def test_where_there_is_no_home_none_is_made(tmp_path: Path) -> None:
+    with remembered(tmp_path / "home") as memory:
+        sources(INDICATORS["ecology.good-air-days"], CONTRACTS.values(), memory)
+    assert not (tmp_path / "home").exists()
+
+
+def test_who_only_loads_the_project_imports_nothing_of_open_lineage() -> None:
+    asked = (
+        "import sys, dagster_project.definitions;"
+        " print([name for name in sys.modules if name.partition('.')[0] == 'openlineage'])"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

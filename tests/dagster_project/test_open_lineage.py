@@ -19,7 +19,8 @@ import pytest
 from dagster_project.build.index import load_indexes
 from dagster_project.orchestrate.table_pipeline import TablePipeline
 from dagster_project.share.open_lineage.events import run_id
-from dagster_project.share.open_lineage.post import FOLDER, Post, tables_of
+from dagster_project.share.open_lineage.outlet import FOLDER, tables_of
+from dagster_project.share.open_lineage.post import Post, no_tables
 from deploy.ports import free_port
 from schemas.contract_model import Field
 from schemas.settings import Settings
@@ -71,7 +72,7 @@ RUN_EVENT = {
 def pipeline(house: House, home: Path, url: str = "") -> TablePipeline:
     settings = replace(house.settings, home=home, openlineage_url=url)
     return TablePipeline(
-        settings, CONTRACTS, INDICATORS, lambda table, what: None, post=Post(settings, TABLES)
+        settings, CONTRACTS, INDICATORS, lambda table, what: None, post=Post(settings, lambda: TABLES)
     )
 
 
@@ -161,7 +162,7 @@ def test_every_dataset_and_column_told_of_is_there(house: House) -> None:
     columns: dict[str, dict[str, str]] = {}
     for table, name, kind in rows:
         columns.setdefault(table, {})[name] = kind
-    datasets = Post(house.settings, TABLES)._events.datasets
+    datasets = Post(house.settings, lambda: TABLES).outlet.events.datasets
     assert len(TABLES) > len(CONTRACTS) + len(INDICATORS)
     for table in TABLES:
         for output in (datasets.built(table, "b", 0), datasets.shown(table, 1)):
@@ -225,6 +226,6 @@ def test_a_catalogue_that_is_away_stops_no_build_and_is_said_once(
 
 
 def test_a_post_without_tables_tells_nothing(house: House, tmp_path: Path) -> None:
-    post = Post(Settings(home=tmp_path), ())
+    post = Post(Settings(home=tmp_path), no_tables)
     post.begun("ecology_air_quality", house.attempt())
     assert not (tmp_path / FOLDER).exists()
