@@ -33,10 +33,10 @@ class SeveralMisdeclared(Misdeclared):
         first = errors[0]
         super().__init__(first.where, first.key, first.problem)
         self.errors = tuple(errors)
-        files = list(dict.fromkeys(each.where for each in errors))[: self.SHOWN]
-        shown = [each for each in errors if each.where in files]
-        more = len(errors) - len(shown)
-        lines = [*map(str, shown), *([f"and {more} more"] if more > 0 else [])]
+        files = list(dict.fromkeys(each.where for each in errors))
+        shown = [each for each in errors if each.where in files[: self.SHOWN]]
+        more, left = len(errors) - len(shown), len(files) - self.SHOWN
+        lines = [*map(str, shown), *([f"and {more} more, in {left} other files"] if more > 0 else [])]
         self.args = ("\n".join(lines),)
 
 

@@ -20,7 +20,7 @@ from deploy.provision.migrate import demand_types
 from schemas.contract import load_contracts
 from schemas.ddl.live import Live
 from schemas.ddl.model import Column, Table
-from schemas.errors import Misdeclared, SeveralMisdeclared
+from schemas.errors import Misdeclared
 from schemas.in_use import FILES, Roots, contents, files_of, in_use, take, taken
 from schemas.settings import Settings
 from streams import aside
@@ -172,14 +172,20 @@ def test_every_file_that_is_wrong_is_named_each_in_a_line(files: Roots) -> None:
     with pytest.raises(Misdeclared) as caught:
         demand_right(files)
     lines = str(caught.value).splitlines()
-    assert len(lines) == SeveralMisdeclared.SHOWN + 1 and lines[-1] == "and 4 more"
-    assert lines[0].startswith("ecology/pm25-high.yaml: condition.kind: ") and "wrong-00.yaml: " in lines[1]
+    told = list(dict.fromkeys(line.split(": ")[0] for line in lines[:-1]))
+    assert told == ["ecology/pm25-high.yaml", *(f"ecology/wrong-{number:02}.yaml" for number in range(9))]
+    faults = [line for line in lines if line.startswith("ecology/wrong-00.yaml: ")]
+    assert len(lines) == 1 + 9 * len(faults) + 1
+    assert lines[0].startswith("ecology/pm25-high.yaml: condition.kind: ")
+    assert lines[-1] == f"and {3 * len(faults) + 2} more, in 4 other files"
     for number in range(12):
         (rule.parent / f"wrong-{number:02}.yaml").unlink()
     with pytest.raises(Misdeclared) as caught:
         demand_right(files)
-    first, second = str(caught.value).splitlines()
-    assert "pm25-high.yaml: condition.kind: " in first and "good-air-days.yaml: directon: " in second
+    of_rule, unknown, missing = str(caught.value).splitlines()
+    assert "pm25-high.yaml: condition.kind: " in of_rule
+    assert "good-air-days.yaml: directon: " in unknown
+    assert missing.endswith("good-air-days.yaml: direction: must be given")
     for feed in sorted(files.feeds.glob("*/*.yaml")):
         edit(feed, "kind: DataContract", "kind: DataContrac")
     with pytest.raises(Misdeclared) as caught:

@@ -121,4 +121,4 @@ def test_what_is_no_fault_of_a_declaration_is_not_held_back_and_nothing_found_is
 def test_all_of_ten_files_is_told_and_how_much_more_there_is() -> None:
     many = [Misdeclared(f"f{file}", f"k{key}", "wrong") for file in range(12) for key in range(3)]
     lines = str(together(many)).splitlines()
-    assert len(lines) == 31 and lines[-1] == "and 6 more"
+    assert len(lines) == 31 and lines[-1] == "and 6 more, in 2 other files"
