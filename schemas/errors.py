@@ -10,6 +10,7 @@ LiaowangError
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class LiaowangError(Exception):
@@ -22,6 +23,9 @@ class Misdeclared(LiaowangError):
     def __init__(self, where: str, key: str, problem: str) -> None:
         super().__init__(f"{where}: {key}: {problem}")
         self.where, self.key, self.problem = where, key, problem
+
+    def __reduce__(self) -> tuple[type[Misdeclared], tuple[Any, ...]]:
+        return Misdeclared, (self.where, self.key, self.problem)
 
 
 class SeveralMisdeclared(Misdeclared):
@@ -38,6 +42,9 @@ class SeveralMisdeclared(Misdeclared):
         more, left = len(errors) - len(shown), len(files) - self.SHOWN
         lines = [*map(str, shown), *([f"and {more} more, in {left} other files"] if more > 0 else [])]
         self.args = ("\n".join(lines),)
+
+    def __reduce__(self) -> tuple[type[Misdeclared], tuple[Any, ...]]:
+        return SeveralMisdeclared, (self.errors,)
 
 
 def faults_of(error: Misdeclared) -> tuple[Misdeclared, ...]:
@@ -58,6 +65,9 @@ class Rejected(LiaowangError):
     def __init__(self, field: str, rule: str, value: str) -> None:
         super().__init__(f"{field}: {rule}: {value}")
         self.field, self.rule, self.value = field, rule, value
+
+    def __reduce__(self) -> tuple[type[Rejected], tuple[str, str, str]]:
+        return Rejected, (self.field, self.rule, self.value)
 
 
 class Unavailable(LiaowangError):

@@ -9,7 +9,7 @@ with the same one as released; a new one with that which was the newest.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -54,8 +54,10 @@ def evolve(
         old = before.get(after.event_type) or (None if after.older else released.get(feed))
         found.append(_compared(old, after) if old else Evolution(feed, "", after.version))
     for feed, gone in released.items():
-        if gone.event_type not in here and (gone.older or feed not in contracts):
-            found.append(_removed(gone, now))
+        newest = contracts.get(feed)
+        if gone.event_type not in here and (gone.older or newest is None or newest.major < gone.major):
+            removed = _removed(gone, now)
+            found.append(replace(removed, feed=gone.event_type) if newest else removed)
     return sorted(found, key=lambda item: item.feed)
 
 

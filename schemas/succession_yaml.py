@@ -24,7 +24,12 @@ _PLAIN = ("string", *_NUMBERS, "boolean")
 def read_sunset(entry: Entry) -> Sunset:
     """The days among `slaProperties`, which an older major version must say; Misdeclared where it does not."""
     levels = entry.items() if entry.value is not None else ()
-    said = {level.at("property").value: level.at("value") for level in levels}
+    said: dict[str, Entry] = {}
+    for level in levels:
+        name = level.at("property").text()
+        if name in said and name in (SINCE, ENDS):
+            raise level.wrong(f"{name} is said twice")
+        said[name] = level.at("value")
     for name, what in ((SINCE, "since when it is deprecated"), (ENDS, "its last day")):
         if name not in said:
             raise entry.wrong(

@@ -107,8 +107,9 @@ def _check(old: Contract, field: Field, origin: Origin, source: Field | None) ->
     if field.required and origin.default is None:
         if not source.required:
             raise entry.wrong(f"{source.name} may be absent and {field.name} is required: say `default`")
-        if origin.values and (not source.enum or set(source.enum) - origin.values.keys()):
-            more = ", ".join(value for value in source.enum if value not in origin.values) or "other values"
+        given = ("true", "false") if source.kind == "boolean" else source.enum
+        if origin.values and (not given or set(given) - origin.values.keys()):
+            more = ", ".join(value for value in given if value not in origin.values) or "other values"
             raise entry.wrong(f"{field.name} is required, and `values` lacks {more}: say what they become")
 
 

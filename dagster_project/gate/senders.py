@@ -17,7 +17,7 @@ DAYS = 7
 """So long after the last event of a sender he is taken to have moved."""
 SHOWN = 20
 _SENT = """
-SELECT source, uniqExact(id) AS events, max(arrived) AS last FROM landing.{table}
+SELECT source, uniq(id) AS events, max(arrived) AS last FROM landing.{table}
 WHERE arrived > {{since:DateTime64(3)}} AND timeline = '' GROUP BY source ORDER BY events DESC, source"""
 
 

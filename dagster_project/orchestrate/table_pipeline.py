@@ -100,11 +100,21 @@ class TablePipeline:
         owner = Owner(contract.department, feed_suite(contract))
         made = self._made(open, contract.table, attempt, log, make, judge, owner)
         if contract.older:
-            newest = self.contracts[contract.family].event_type
-            task = update_sender_tasks(open, contract, newest, attempt.build_id, datetime.now(UTC))
-            if task:
-                log.warning(f"quality task {task.task} of {task.department}: {task.state}")
+            self._tell_senders(open, contract, attempt, log)
         return made
+
+    def _tell_senders(
+        self, open: Warehouse, contract: Contract, attempt: Attempt, log: logging.Logger
+    ) -> None:
+        """Open or resolve the task about who still sends an older version; it keeps no table back."""
+        newest = self.contracts[contract.family].event_type
+        try:
+            task = update_sender_tasks(open, contract, newest, attempt.build_id, datetime.now(UTC))
+        except Exception:
+            log.exception(f"{contract.feed}: who still sends it is not known; the next build asks again")
+            return
+        if task:
+            log.warning(f"quality task {task.task} of {task.department}: {task.state}")
 
     def figures(self, open: Warehouse, indicator: Indicator, attempt: Attempt, log: logging.Logger) -> Made:
         """Build and judge the periods of an indicator or an index."""

@@ -121,6 +121,9 @@ class Ticker:
                 sent.append(self._tick(contract, now, self.epoch))
             except Unavailable as error:
                 errors.append(str(error))
+            except Exception as error:  # of one feed: what was sent of the others is waited for all the same
+                log.exception("%s is not ticked", contract.topic)
+                errors.append(f"{contract.topic}: {type(error).__name__}: {error}")
             self._beat()
         errors += self._stored(sent)
         if not self.leads:

@@ -1,4 +1,4 @@
-"""Where events go: the topic of their own major version, and upgraded those of the newer ones. Pure.
+"""Where events go: the topic of their own major version, and upgraded those of the newer ones.
 
 This is the one place at which an event of an older major version becomes one of a newer: whoever writes feeds goes
 through it. Copies keep source and id, so an event that comes again, or that its sender sends as both, counts once.
@@ -6,11 +6,14 @@ through it. Copies keep source and id, so an event that comes again, or that its
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 
 from schemas.contract import Contract
 from schemas.upgrade import Upgrader
-from streams.intake.mapping import Outgoing, subject_key
+from streams.intake.mapping import LONGEST, Outgoing, subject_key
+
+log = logging.getLogger("liaowang.intake")
 
 Record = tuple[bytes | None, bytes]
 
@@ -36,4 +39,9 @@ def outgoing(event: Outgoing, upgrades: Sequence[Upgrader]) -> Outgoing | None:
 
 def _record(step: Upgrader, raw: bytes) -> Record | None:
     found = step(raw)
+    if found and len(found[1]) > LONGEST:  # the broker would refuse it for ever, and all that is sent with it
+        log.warning(
+            "%s: an event that is %d bytes long once upgraded has no copy", step.new.feed, len(found[1])
+        )
+        return None
     return found and (subject_key(step.new.subject, found[0]), found[1])

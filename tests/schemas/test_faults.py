@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from dagster_project.build.indicator import INDICATORS, load_indicator
 from schemas.contract import FEEDS, load_contract, load_contracts
 from schemas.declaration import Entry
-from schemas.errors import Misdeclared, SeveralMisdeclared, faults_of, together
+from schemas.errors import Misdeclared, Rejected, SeveralMisdeclared, faults_of, together
 from schemas.faults import Faults
 from streams.watch.declare.load import RULES, load_rule
 from streams.watch.declare.rule_yaml import parse_published
@@ -116,6 +117,12 @@ def test_what_is_no_fault_of_a_declaration_is_not_held_back_and_nothing_found_is
         1 / 0  # noqa: B018
     found.end()
     assert not found
+
+
+def test_faults_may_cross_processes() -> None:
+    several = together([Misdeclared("a.yaml", "x", "wrong"), Misdeclared("b.yaml", "y", "wrong")])
+    for error in (several, faults_of(several)[0], Rejected("pm25", "missing", "")):
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 def test_all_of_ten_files_is_told_and_how_much_more_there_is() -> None:

@@ -89,6 +89,14 @@ WRONG: list[tuple[str, Callable[[Document], Any], str]] = [
         "'2027-06-31' must be a day",
     ),
     (
+        "an end said twice",
+        lambda it: (
+            levels(it, endOfSupport="2026-01-01", endOfLife="2027-06-30")
+            | {"slaProperties": [*levels(it, endOfLife="2027-06-30")["slaProperties"]] * 2}
+        ),
+        "slaProperties[1]: endOfLife is said twice",
+    ),
+    (
         "still active",
         lambda it: it | {"status": "active"},
         "status: of an older major version must be",
@@ -170,3 +178,16 @@ def test_a_feed_of_one_version_may_still_change_to_the_next_alone(tmp_path: Path
     after = load_contracts() | load_contracts(tmp_path)
     (found,) = (item for item in evolve(load_contracts(), after, NOW) if item.feed == FEED)
     assert (found.problems, found.needs) == ((), "")
+
+
+def test_a_service_level_whose_name_is_no_text_is_told(tmp_path: Path) -> None:
+    wrong = older() | {"slaProperties": [{"property": ["endOfLife"], "value": "2027-06-30"}]}
+    with pytest.raises(Misdeclared, match=r"air-quality\.v1\.yaml: slaProperties"):
+        declare(tmp_path / "feeds", wrong)
+
+
+def test_the_newest_does_not_vanish_unnoticed(tmp_path: Path) -> None:
+    """An older version that is put back in the place of the newest is compared with itself as released."""
+    both = declare(tmp_path / "feeds")
+    (found,) = (item for item in evolve(both, load_contracts(), NOW) if item.feed == NEW)
+    assert found.problems == ("a released feed was removed: release it with status retired first",)

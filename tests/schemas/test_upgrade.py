@@ -81,6 +81,21 @@ def test_numbers_are_multiplied_as_people_do(both: dict[str, Contract]) -> None:
     assert found is not None and found[0]["pm25_mg"] == 0.0701
 
 
+def test_a_boolean_has_two_values(tmp_path: Path) -> None:
+    method = {"from": "valid", "values": {"true": "beta", "false": "laser"}}
+    flagged = older(upgrade=edited(method=method))
+    flag = {"name": "valid", "logicalType": "boolean", "required": True, "classification": "public"}
+    flagged["schema"][0]["properties"].append(flag | {"description": "Whether it counts."})
+    custom = [each for each in flagged["customProperties"] if each["property"] not in ("simulate", "intake")]
+    for each in custom:
+        if each["property"] == "examples":
+            for example in (*each["value"]["accepted"], *each["value"]["rejected"]):
+                example["data"]["valid"] = True
+    contracts = declare(tmp_path / "feeds", flagged | {"customProperties": custom})
+    found = upgraded(contracts, raw(OLD, READING | {"valid": False}))
+    assert found is not None and Decoder(contracts[FEED]).decode(found).data.method == "laser"
+
+
 def test_versions_are_upgraded_one_after_another(tmp_path: Path) -> None:
     third = newest() | {"version": "3.0.0"}
     third["schema"][0]["properties"][0]["name"] = "place"

@@ -114,7 +114,7 @@ def _form(entry: Entry, expected: str, contracts: Mapping[str, Contract]) -> Rul
         if expected and id.text() != expected:
             raise id.wrong(f"must be {expected}, as the file's place says")
     form = faults.of(RuleForm.read, entry)
-    if faults and isinstance(feed.value, str) and feed.value.strip() and feed.value not in contracts:
+    if faults and isinstance(feed.value, str) and feed.value.strip() and named(contracts, feed.value) is None:
         faults.note(feed.wrong(f"no such feed; there are {', '.join(contracts)}"))
     faults.end()
     return form

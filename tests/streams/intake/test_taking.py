@@ -73,6 +73,19 @@ def test_copies_go_to_the_topic_of_the_newer_with_its_key(contracts: dict[str, C
     assert outgoing(Outgoing(None, None, b"oops"), steps) is None
 
 
+def test_a_copy_longer_than_a_message_is_left_out_not_sent_for_ever(
+    contracts: dict[str, Contract], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    steps, events = (
+        upgraders(contracts, contracts[OLD]),
+        [(None, event(OLD, "1")), (None, event(OLD, "2" * 300))],
+    )
+    monkeypatch.setattr("streams.intake.upgrading.LONGEST", 500)
+    own, (_, copies) = destinations(contracts[OLD], steps, events)
+    assert own[1] == events and len(copies) == 1
+    assert "once upgraded has no copy" in caplog.text
+
+
 def test_addresses_and_rights(contracts: dict[str, Contract], served: Served) -> None:
     names = {name: served.feed(name, "ecology").contract.feed for name in (FEED, OLD, NEW)}
     assert names == {FEED: FEED, OLD: OLD, NEW: FEED}
