@@ -49,15 +49,15 @@ def evolve(
     """Every feed of either side, and each of its major versions, by name."""
     before = {contract.event_type: contract for contract in released.values()}
     here = {contract.event_type for contract in contracts.values()}
-    found = []
+    found, compared = [], set[str]()
     for feed, after in contracts.items():
         old = before.get(after.event_type) or (None if after.older else released.get(feed))
         found.append(_compared(old, after) if old else Evolution(feed, "", after.version))
+        compared |= {old.event_type} if old else set()
     for feed, gone in released.items():
-        newest = contracts.get(feed)
-        if gone.event_type not in here and (gone.older or newest is None or newest.major < gone.major):
+        if gone.event_type not in here | compared:
             removed = _removed(gone, now)
-            found.append(replace(removed, feed=gone.event_type) if newest else removed)
+            found.append(replace(removed, feed=gone.event_type) if feed in contracts else removed)
     return sorted(found, key=lambda item: item.feed)
 
 
