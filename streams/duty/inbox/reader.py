@@ -114,8 +114,8 @@ class Reader:
             try:
                 await self._plan()
                 consumer = self._consumer()
-                await consumer.start()
-                await self._read(consumer, stop)
+                if await self._connected(consumer, stop):
+                    await self._read(consumer, stop)
             except (KafkaError, BrokerAway) as error:
                 await pause(self._broker_away(error), stop, self._beat)
             except Unavailable as error:
@@ -294,6 +294,18 @@ class Reader:
     def _broker_away(self, error: Exception) -> float:
         """Say that the broker does not answer: seconds to wait before it is connected to anew."""
         return self._broker.failed(f"broker {self._settings.kafka} is away: {error or type(error).__name__}")
+
+    async def _connected(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> bool:
+        """Start a consumer; False where it is to stop before: aiokafka waits long for a broker that just died."""
+        starting, stopped = asyncio.create_task(consumer.start()), asyncio.create_task(stop.wait())
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if starting.done():
+            await starting
+            return True
+        starting.cancel()
+        await asyncio.wait({starting}, timeout=STOP_COMMIT_SECONDS)
+        return False
 
     async def _stop(self, consumer: AIOKafkaConsumer) -> None:
         """Stop a consumer, within a time: the broker may be away.
