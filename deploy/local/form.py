@@ -42,14 +42,14 @@ def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> l
     files = files or files_of(settings)
     try:
         own = _demand_home(settings, files, kept)
-        demand_right(files)
-        departments = demand_departments(files)
-        plan_of(settings, _form(settings, files, say), files)
+        contracts, departments = demand_right(files), demand_departments(files)
+        _form(settings, files, contracts, say)
+        plan_of(settings, contracts, files)
     except Misdeclared as error:
         if kept is None:
             raise
         later: list[str] = []  # what is a setting's fault, or the warehouse's, fails with these as well
-        _form(settings, kept, later.append)
+        _form(settings, kept, demand_right(kept), later.append)
         for line in str(error).splitlines():
             say(line)
         say(
@@ -129,12 +129,10 @@ def demand_right(roots: Roots) -> dict[str, Contract]:
     return contracts
 
 
-def _form(settings: Settings, roots: Roots, say: Say) -> dict[str, Contract]:
-    """Migrate the warehouse and make the topics that are missing; gives the contracts."""
-    contracts = demand_right(roots)
+def _form(settings: Settings, roots: Roots, contracts: dict[str, Contract], say: Say) -> None:
+    """Migrate the warehouse and make the topics that are missing."""
     done = migrate(settings, roots)
     made = ensure_topics(settings, contracts)
     say(f"warehouse: {len(done.applied)} migrations applied; kafka: {len(made)} topics made")
     for line in done.told():
         say(line)
-    return contracts
