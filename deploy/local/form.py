@@ -23,6 +23,7 @@ from streams.duty.notify.channels.home import channels_path
 from streams.duty.rosters.desk import roster_path
 from streams.duty.rosters.roster_yaml import load_roster
 from streams.watch.declare.load import load_rules
+from streams.watch.publish.published import NEWEST
 
 TELLER = "health"
 """The service under which `status` tells of declarations that were set aside."""
@@ -74,7 +75,12 @@ def publish_rules(settings: Settings, say: Say) -> None:
     """Publish the rules in use that are new; one in force that cannot be read under these contracts is told."""
     roots = in_use(settings)
     for entry in publish_files(settings, load_contracts(roots.feeds), roots, _unreadable(settings, say)):
-        say(f"rule {entry.rule}: version {entry.version} published")
+        newest = entry.kind == NEWEST
+        say(
+            f"rules that name {entry.rule} read {entry.text} from the next tick on"
+            if newest
+            else f"rule {entry.rule}: version {entry.version} published"
+        )
 
 
 def _unreadable(settings: Settings, say: Say) -> Callable[[Misdeclared], None]:

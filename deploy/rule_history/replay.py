@@ -20,13 +20,13 @@ from schemas.errors import LiaowangError, Misdeclared
 from schemas.settings import Settings
 from schemas.topics import PARTIALS
 from streams.watch.declare.rule import Rule
-from streams.watch.declare.rule_yaml import parse_published
 from streams.watch.engine.batches import Batch, encode_batches
 from streams.watch.engine.flow import Handed
 from streams.watch.engine.partition import Partition
 from streams.watch.engine.second import SecondStage
 from streams.watch.episodes.episode import Transition
 from streams.watch.episodes.warning import encode_warning
+from streams.watch.publish.newest import rule_book
 from streams.watch.publish.published import RuleBook
 
 _WARNING = "SELECT raw FROM landing.duty_warning WHERE id = %(id)s ORDER BY arrived LIMIT 1"
@@ -82,7 +82,7 @@ def replay(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Replayed:
     """Decide the warning `id` (episode and ordinal, `…#1`) again; NoSuchWarning where none is landed."""
-    book = RuleBook(files.history(settings), lambda text, where: parse_published(text, where, contracts))
+    book = rule_book(files.history(settings), contracts)
     with closing(Connection(settings)) as connection:
         client = connection.client
         rows = client.execute(_WARNING, {"id": id})

@@ -27,9 +27,9 @@ from schemas.errors import Misdeclared
 from schemas.event import LIVE
 from schemas.settings import Settings
 from streams.watch.declare.calendar import DAY as DAY_MS
-from streams.watch.declare.rule_yaml import parse_published
 from streams.watch.episodes.episode import Transition
-from streams.watch.publish.published import History, RuleBook, RuleSet
+from streams.watch.publish.newest import rule_book
+from streams.watch.publish.published import History, RuleSet
 from streams.watch.trial.known_now import Course, Event, decide
 from streams.watch.trial.offline import with_members
 from streams.watch.trial.review import Reviewed, compare
@@ -108,7 +108,7 @@ class _Reviewer:
     ) -> None:
         self._open, self._log, self._contracts = open, log, contracts
         self._asked, self._now, self._progress = asked, now, progress
-        self._book = RuleBook(history, lambda text, where: parse_published(text, where, contracts))
+        self._book = rule_book(history, contracts)
         self._first_epoch = history.first
         self._sets: dict[int, RuleSet] = {}
         self._clocks: Clocks = clocks(open, history.epoch)

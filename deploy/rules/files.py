@@ -20,10 +20,12 @@ from streams.watch.declare.load import load_rule, load_rules
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_set import check_members, check_roles
 from streams.watch.declare.rule_yaml import parse_published
+from streams.watch.publish.newest import newest_records
 from streams.watch.publish.published import (
     Draft,
     History,
     RuleRecord,
+    closed,
     new_baseline,
     plan,
     plan_files,
@@ -54,7 +56,7 @@ def plan_of(
     files: Roots = FILES,
     unreadable: Callable[[Misdeclared], None] | None = None,
 ) -> list[RuleRecord]:
-    """What publishing these files would write.
+    """What publishing these files would write; first which major versions rules read from then on.
 
     Misdeclared where a rule that stays in force cannot be read under these contracts: `watch` would pass it over.
     Where `unreadable` is given it is told of it instead, and the others are published.
@@ -64,7 +66,8 @@ def plan_of(
     check_roles(rules, {rule.id: str(place_of(rule.id, root)) for rule in rules}, load_roles(files.roles))
     told = history(settings)
     drafts = [draft(place_of(rule.id, root), rule) for rule in rules]
-    entries = plan_files(told, drafts, datetime.now(UTC))
+    now = datetime.now(UTC)
+    entries = plan_files(told, drafts, now)
     new = {entry.rule for entry in entries}
     read = {rule.id: rule.text for rule in rules}
     for id, entry in told.in_force().items():
@@ -75,7 +78,7 @@ def plan_of(
                 if unreadable is None:
                     raise
                 unreadable(error)
-    return entries
+    return closed([*newest_records(told, contracts, now), *entries])
 
 
 def publish_these(

@@ -20,7 +20,7 @@ from schemas.declaration import read_text
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
 from streams.watch.declare.load import load_rule
-from streams.watch.publish.published import History, RuleRecord
+from streams.watch.publish.published import NEWEST, History, RuleRecord
 
 DIFFERENT = 1
 
@@ -70,7 +70,8 @@ def history(
     if rule and not records:
         known = sorted({entry.rule for _, entry in found.records})
         raise Misdeclared(rule, "rule", f"was never published; there are {', '.join(known) or 'none'}")
-    standing = [*found.in_force().values(), *found.baselines().values()]
+    kinds = (found.in_force, found.baselines, found.newest_records)
+    standing = [entry for kind in kinds for entry in kind().values()]
     told = [_told(found, offset, entry, any(entry is each for each in standing)) for offset, entry in records]
     if as_json:
         for each in told:
@@ -125,13 +126,19 @@ def _text(history: History, rule: str, version: int) -> str:
     return text
 
 
+def _what(entry: RuleRecord) -> str:
+    if entry.kind == NEWEST:
+        return f"rules read {entry.text} by this name"
+    return f"{entry.kind} published" if entry.text else "rule retired"
+
+
 def _told(history: History, offset: int, entry: RuleRecord, in_force: bool) -> dict[str, object]:
     epoch = min((at + 1 for at, each in history.records if at >= offset and not each.more), default=None)
     return {
         "epoch": epoch,
         "rule": entry.rule,
         "version": entry.version,
-        "what": f"{entry.kind} published" if entry.text else "rule retired",
+        "what": _what(entry),
         "at": entry.at.isoformat(),
         "in_force": in_force,
     }

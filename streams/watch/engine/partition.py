@@ -310,7 +310,8 @@ class Partition:
     def _set_rules(self, timeline: str, lane: Lane, rules: RuleSet, offset: int, emit: Emit) -> None:
         """Put rules in force: those that stay keep all they know, the others take over what they can."""
         feed = self._contract.feed
-        own = {rule.id: rule for rule in rules.rules if not rule.rekeyed and rule.feed == feed}
+        known = {rule.id: rule for rule in rules.rules}
+        own = {name: rule for name, rule in known.items() if not rule.rekeyed and rule.feed == feed}
         now = Moment(self.topic, self.partition, timeline, offset, lane.watermark)
         names = [*own, *(lane.conditions.keys() - own.keys())]
         made = {
@@ -321,6 +322,7 @@ class Partition:
                 now,
                 emit,
                 lane.failing,
+                known.get(name),
             )
             for name in names
         }

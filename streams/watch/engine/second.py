@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from schemas.contract import Contract
-from schemas.topics import PARTIALS
+from schemas.topics import PARTIALS, WARNING_FEED
 from streams.watch.conditions import Column, Condition, condition
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.templates import region_template
@@ -31,7 +31,7 @@ from streams.watch.engine.failing import Failing, Tell, ending
 from streams.watch.engine.gather import TRANSITION, Gather, Ship, record_of
 from streams.watch.engine.log import LogRecord
 from streams.watch.engine.rule_index import RuleIndexes
-from streams.watch.engine.switch import compare_with, switched
+from streams.watch.engine.switch import compare_with, same, switched
 from streams.watch.episodes.corrected import latest_versions
 from streams.watch.episodes.episode import Emit, Moment, Transition
 from streams.watch.publish.published import RuleSet, standing
@@ -134,6 +134,7 @@ class SecondStage:
         self.tally = SecondTally()
         self.strange: list[int] = []
         self._contracts, self._supply_baselines = contracts, supply_baselines
+        self._names = {contract.topic: contract.feed for contract in contracts.values()}
         self._book = partial(standing, book)
         self._rules = RuleIndexes(self._book)
         self._targets, self._partitions = targets, partitions
@@ -186,7 +187,8 @@ class SecondStage:
         self.tally.batches += 1
         mark.place = (batch.offset, batch.part)
         for portion in batch.portions:
-            lane.waiting.setdefault(portion.rule, []).extend(_waiting(portion, self.offset))
+            rows = _waiting(portion, self._feed_of(batch, portion), self.offset)
+            lane.waiting.setdefault(portion.rule, []).extend(rows)
         if batch.watermark is not None:
             mark.watermark = max(mark.watermark, batch.watermark)
             if epoch > mark.epochs[-1][0]:
@@ -194,6 +196,15 @@ class SecondStage:
                 mark.epochs.append((epoch, since))
                 lane.epochs = None
         return sum(portion.size for portion in batch.portions), batch.watermark is not None
+
+    def _feed_of(self, batch: Batch, portion: Portion) -> str:
+        """What the feed of gathered rows is called now: another major version may have had the name then.
+
+        Each has a topic of its own. What is of none that is declared is of no feed, and no rule reads it.
+        """
+        if portion.feed == WARNING_FEED:
+            return portion.feed
+        return self._names.get(batch.stream, "")
 
     def _lane(self, timeline: str) -> SecondLane:
         lane = self.lanes.get(timeline)
@@ -279,10 +290,11 @@ class SecondStage:
         change = max(at for at in since if at is not None)
         if min(lane.marks[source].watermark for source in sources) < change:
             return
-        if old is not None and (new is None or new.version != old.rule.version):
+        if old is not None and not same(old.rule, new):
             self._run(lane, old, change, emit)
         now = Moment(PARTIALS, -1, timeline, -1, max(change, progress.watermark))
-        made = switched(old, new, lambda rule: self._condition(rule, timeline), now, emit, lane.failing)
+        make = partial(self._condition, timeline=timeline)
+        made = switched(old, new, make, now, emit, lane.failing, rules.get(name))
         if new is None or not lane.failing.holds(new):
             lane.failing.rules.pop(name, None)
         lane.by_source = None
@@ -505,7 +517,8 @@ class SecondStage:
                 lane = self._lane(batch.timeline)
                 for portion in batch.portions:
                     judged = self._judged(lane, portion.rule)
-                    rows = [row for row in _waiting(portion, page) if row[0] >= judged]
+                    came = _waiting(portion, self._feed_of(batch, portion), page)
+                    rows = [row for row in came if row[0] >= judged]
                     lane.waiting.setdefault(portion.rule, []).extend(rows)
                     left += len(rows)
             self._pages[page] = (raw, left)
@@ -522,8 +535,8 @@ class SecondStage:
 _heads = msgspec.msgpack.Decoder(dict[str, LaneHead])
 
 
-def _waiting(portion: Portion, page: int) -> list[Waiting]:
-    feed, record = portion.feed, record_of(portion.names)
+def _waiting(portion: Portion, feed: str, page: int) -> list[Waiting]:
+    record = record_of(portion.names)
     found: list[Waiting] = [(time, key, record(*values), feed, page) for time, key, values in portion.rows]
     for values, times in portion.groups:
         data = record(*values)

@@ -12,22 +12,25 @@ from streams.watch.episodes.episode import DWELL, HELD, LEVEL, OWN, Emit, Moment
 
 RULE_CHANGED = "rule-changed"
 RULE_RETIRED = "rule-retired"
+CONTRACT_CHANGED = "contract-changed"
+"""The feed's name stands for another major version now: the same rule goes on there, from nothing."""
 
 
 def adopt(
-    old: Rule, new: Rule | None, records: Mapping[str, Record], now: Moment, emit: Emit
+    old: Rule, new: Rule | None, records: Mapping[str, Record], now: Moment, emit: Emit, reason: str = ""
 ) -> dict[str, Record]:
     """The records the new rule goes on with; open episodes it cannot go on with are cancelled.
 
     Where subject, region and feeds are the same, records are taken over: an open episode keeps its start, level
     and ordinals, and the next evaluation moves it where the new bounds say. What the condition itself remembers
     is kept where the new one would remember the same. A kind that remembers otherwise starts anew with the
-    episode open. Another subject (or a rule retired: None) takes nothing over: what is open is cancelled.
+    episode open. Another subject (or a rule that is judged here no more: None) takes nothing over: what is open is
+    cancelled, for the `reason` where one is given.
     """
     if new is None or not _same_subjects(old, new):
         for name, record in sorted(records.items()):
             if record[LEVEL]:
-                close(old, name, record, now, emit, RULE_RETIRED if new is None else RULE_CHANGED)
+                close(old, name, record, now, emit, reason or ended_by(old, new))
         return {}
     same = _same_memory(old, new)
     declared = {rank for rank, _ in new.bounds}
@@ -42,6 +45,13 @@ def adopt(
             kept[OWN], kept[HELD], kept[DWELL] = None, None, None
         taken[name] = kept
     return taken
+
+
+def ended_by(old: Rule, new: Rule | None) -> str:
+    """Why a rule is not judged as it was: it is retired, it changed, or its feed's newest major version did."""
+    if new is None:
+        return RULE_RETIRED
+    return CONTRACT_CHANGED if new.version == old.version else RULE_CHANGED
 
 
 def close(rule: Rule, name: str, record: Record, now: Moment, emit: Emit, reason: str = RULE_CHANGED) -> None:

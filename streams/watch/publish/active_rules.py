@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event, Thread
 from types import MappingProxyType
 from typing import TypeVar
@@ -19,7 +20,8 @@ from schemas.contract import Contract
 from schemas.errors import LiaowangError, Misdeclared, Unavailable
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_yaml import parse_published
-from streams.watch.publish.published import RULE, History
+from streams.watch.publish.newest import contracts_then
+from streams.watch.publish.published import RULE, History, first_read
 from streams.watch.publish.rule_topic import EpochReader
 
 log = logging.getLogger("liaowang.rules")
@@ -48,8 +50,15 @@ def declared_now(rules: Iterable[Rule]) -> RuleBookNow:
     return RuleBookNow(found, found)
 
 
-def book_of(history: History, parse: Callable[[str, int, str], Rule]) -> RuleBookNow:
-    """The book at the end of a history; `parse` makes a rule of id, version and text, or raises Misdeclared."""
+def book_of(
+    history: History,
+    parse: Callable[[str, int, str], Rule],
+    once: Callable[[str, int, str], Rule] | None = None,
+) -> RuleBookNow:
+    """The book at the end of a history; `parse` makes a rule of id, version and text, or raises Misdeclared.
+
+    `once` does it for versions that are in force no more, which need only have been right then.
+    """
     rules: dict[str, Rule] = {}
     known: dict[str, Rule] = {}
     unreadable: dict[str, str] = {}
@@ -60,7 +69,7 @@ def book_of(history: History, parse: Callable[[str, int, str], Rule]) -> RuleBoo
             unreadable[f"{id}@{entry.version}"] = str(error)
     whole = (entry for offset, entry in history.records if offset < history.epoch)
     for id in sorted({entry.rule for entry in whole if entry.kind == RULE}):
-        if found := rules.get(id) or _newest(history, id, parse):
+        if found := rules.get(id) or _newest(history, id, once or parse):
             known[id] = found
     return RuleBookNow(rules, known, history.epoch, unreadable)
 
@@ -88,6 +97,7 @@ class ActiveRules:
         self._reader, self._contracts = EpochReader(bootstrap), contracts
         self._files = files
         self._under: Contracts = MappingProxyType({})
+        self._newest: Mapping[str, str] = {}
         self._parsed: dict[tuple[str, int, str], Rule] = {}
         self._seen: History | None = None
         self._now: RuleBookNow | None = None
@@ -138,10 +148,10 @@ class ActiveRules:
                 log.exception("the rules in force cannot be looked at; those known before go on")
 
     def _read(self, history: History) -> RuleBookNow:
-        contracts = self._contracts()
-        if contracts is not self._under:
-            self._under, self._parsed = contracts, {}
-        book = book_of(history, self._parse)
+        contracts, newest = self._contracts(), history.newest()
+        if contracts is not self._under or newest != self._newest:
+            self._under, self._newest, self._parsed = contracts, newest, {}
+        book = book_of(history, self._parse, partial(self._parse_once, history))
         for what in sorted(book.unreadable.keys() - self.now.unreadable.keys()):
             log.error(
                 "%s is published and cannot be read here, it is passed over: %s", what, book.unreadable[what]
@@ -155,8 +165,15 @@ class ActiveRules:
             text,
         )  # a topic that was made anew may say something else under the same version
         if place not in self._parsed:
-            self._parsed[place] = parse_published(text, f"{id}@{version}", self._under)
+            known = contracts_then(self._under, self._newest)
+            self._parsed[place] = parse_published(text, f"{id}@{version}", known)
         return self._parsed[place]
+
+    def _parse_once(self, history: History, id: str, version: int, text: str) -> Rule:
+        def read(newest: Mapping[str, str]) -> Rule:
+            return parse_published(text, f"{id}@{version}", contracts_then(self._under, newest))
+
+        return first_read(history, read)
 
     def _tell(self, said: str) -> None:
         if said and said != self._said:

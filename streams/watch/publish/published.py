@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,8 +23,12 @@ from schemas.errors import Misdeclared
 from streams.watch.declare.baseline import BaselineTable, read_table
 from streams.watch.declare.rule import Rule
 
-RULE, BASELINE = "rule", "baseline"
+RULE, BASELINE, NEWEST = "rule", "baseline", "newest"
 Found = TypeVar("Found")
+Parse = Callable[[str, str], Rule]
+"""Makes a rule of its text and of where that stands; Misdeclared where it is none."""
+Newest = tuple[tuple[str, str], ...]
+"""(feed, event type) of the major versions that feeds' names stand for, sorted."""
 
 LARGEST = 900_000
 """Bytes of a baseline's rows: a record of the topic takes a megabyte."""
@@ -31,7 +37,8 @@ LARGEST = 900_000
 class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One record of the topic: a version of a rule published, or (without text) a rule retired at a version.
 
-    A baseline is published the same way: `rule` is its table's name then, `text` its rows as JSON.
+    A baseline is published the same way: `rule` is its table's name then, `text` its rows as JSON; and so is which
+    major version rules read by a feed's name: `rule` is that name, `text` the event type.
     """
 
     rule: str
@@ -44,8 +51,8 @@ class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> bytes:
         """Its Kafka key; each stands once, so that compaction drops nothing."""
-        if self.kind == BASELINE:
-            return f"baseline:{self.rule}@{self.version}".encode()
+        if self.kind != RULE:
+            return f"{self.kind}:{self.rule}@{self.version}".encode()
         return f"{self.rule}@{self.version}{'' if self.text else '/retired'}".encode()
 
 
@@ -126,6 +133,22 @@ class History:
         """The version of each baseline in force in an epoch (the latest by default), by name."""
         return self._latest(BASELINE, epoch)
 
+    def newest_records(self, epoch: int | None = None) -> dict[str, RuleRecord]:
+        """What says which major version a feed's name stands for in an epoch (the latest by default), by name."""
+        return self._latest(NEWEST, epoch)
+
+    def newest(self, epoch: int | None = None) -> dict[str, str]:
+        """The event type a feed's name stands for in an epoch, as far as that was published."""
+        return {name: entry.text for name, entry in self.newest_records(epoch).items()}
+
+    def newest_so_far(self) -> list[dict[str, str]]:
+        """What `newest` has been, oldest first; at the beginning nothing."""
+        found: list[dict[str, str]] = [{}]
+        for _, entry in self._records:
+            if entry.kind == NEWEST:
+                found.append(found[-1] | {entry.rule: entry.text})
+        return found
+
     def _latest(self, kind: str, epoch: int | None) -> dict[str, RuleRecord]:
         until = self.epoch if epoch is None else epoch
         latest: dict[str, RuleRecord] = {}
@@ -157,7 +180,7 @@ class Draft:
 def plan(history: History, drafts: Sequence[Draft], now: datetime) -> list[RuleRecord]:
     """The records that publish what is new of these; Misdeclared where a version stands for something else."""
     fresh = [draft for draft in drafts if _is_new(history, draft)]
-    return _closed(
+    return closed(
         RuleRecord(rule=each.rule, version=each.version, text=each.text, at=now, more=True) for each in fresh
     )
 
@@ -213,7 +236,8 @@ def _is_new(history: History, draft: Draft) -> bool:
     return published is None
 
 
-def _closed(entries: Iterable[RuleRecord]) -> list[RuleRecord]:
+def closed(entries: Iterable[RuleRecord]) -> list[RuleRecord]:
+    """These records as one publication: the last of them says no `more`."""
     found = list(entries)
     return [*found[:-1], *(msgspec.structs.replace(each, more=False) for each in found[-1:])]
 
@@ -234,15 +258,17 @@ class RuleBook:
     def __init__(
         self,
         history: History,
-        parse: Callable[[str, str], Rule],
+        parse: Parse,
         broken: Callable[[str, str], None] = lambda what, why: None,
+        then: Callable[[Mapping[str, str]], Parse] | None = None,
     ) -> None:
+        """`then`: what parses while these event types were the newest of their feeds; `parse` where it is None."""
         self.history = history
-        self._parse, self._broken = parse, broken
+        self._then, self._broken = then or (lambda newest: parse), broken
         self._told: set[str] = set()
         self._never: set[int] = set()
         self.complete = False
-        self._rules: dict[tuple[str, int], Rule] = {}
+        self._rules: dict[tuple[str, int], dict[Newest, Rule]] = {}
         self._tables: dict[tuple[str, int], BaselineTable] = {}
         self._sets: dict[int, RuleSet] = {}
 
@@ -254,7 +280,8 @@ class RuleBook:
             raise UnknownEpoch(epoch)
         if epoch not in self._sets:
             entries = self.history.in_force(epoch).values()
-            rules = [found for entry in entries if (found := self._whole(entry, self._rule)) is not None]
+            read = partial(self._rule, self.history.newest(epoch))
+            rules = [found for entry in entries if (found := self._whole(entry, read)) is not None]
             tables = {
                 name: table
                 for name, entry in self.history.baselines(epoch).items()
@@ -282,14 +309,22 @@ class RuleBook:
             return None
 
     def rule(self, rule: str, version: int) -> Rule:
-        """One version that was published, in force or not."""
-        found = self._rules.get((rule, version))
-        if found is None:
+        """One version that was published, in force or not; as it was last read, or can be read."""
+        if known := self._rules.get((rule, version)):
+            return list(known.values())[-1]
+        return first_read(self.history, partial(self._read, rule, version))
+
+    def _read(self, rule: str, version: int, newest: Mapping[str, str]) -> Rule:
+        """A version as it reads then; the same object wherever it reads the same."""
+        known = self._rules.setdefault((rule, version), {})
+        key = tuple(sorted(newest.items()))
+        if key not in known:
             text = self.history.text(rule, version)
             if text is None:
                 raise Misdeclared(f"{rule}@{version}", "version", "was never published")
-            found = self._rules[rule, version] = self._parse(text, f"{rule}@{version}")
-        return found
+            found = self._then(newest)(text, f"{rule}@{version}")
+            known[key] = next((each for each in known.values() if each == found), found)
+        return known[key]
 
     def _table(self, entry: RuleRecord) -> BaselineTable:
         place = (entry.rule, entry.version)
@@ -298,8 +333,20 @@ class RuleBook:
             self._tables[place] = read_table(entry.version, rows, f"baseline {entry.rule}@{entry.version}")
         return self._tables[place]
 
-    def _rule(self, entry: RuleRecord) -> Rule:
-        return self.rule(entry.rule, entry.version)
+    def _rule(self, newest: Mapping[str, str], entry: RuleRecord) -> Rule:
+        return self._read(entry.rule, entry.version, newest)
+
+
+def first_read(history: History, read: Callable[[Mapping[str, str]], Found]) -> Found:
+    """What reads under the newest major versions of now or, where that is Misdeclared, of before."""
+    *before, latest = history.newest_so_far()
+    try:
+        return read(latest)
+    except Misdeclared:
+        for newest in reversed(before):
+            with suppress(Misdeclared):
+                return read(newest)
+        raise
 
 
 def standing(book: Callable[[int], RuleSet], epoch: int) -> RuleSet:

@@ -23,9 +23,9 @@ from streams.http_guard import guard_of
 from streams.metrics_port import serve
 from streams.retrying import Backoff, Outage
 from streams.waits import Held, Waits, unheld
-from streams.watch.declare.rule_yaml import parse_published
 from streams.watch.publish.logs import log_ids
-from streams.watch.publish.published import History, RuleBook
+from streams.watch.publish.newest import rule_book
+from streams.watch.publish.published import History
 from streams.watch.publish.rule_topic import follow, read_history
 from streams.watch.worker.metrics import WatchMetrics
 from streams.watch.worker.sent import ends
@@ -58,7 +58,7 @@ def make_app(
     )
     aside = Aside(settings.home, "watch", time.time).add
     waits, beat = Waits(settings.home, "watch", time.time), heartbeat(settings, "watch")
-    book = RuleBook(history, lambda text, where: parse_published(text, where, contracts), aside)
+    book = rule_book(history, contracts, aside)
     news = asyncio.Event()
     watcher = Watcher(app, contracts, book, news, settings.partitions, aside)
     for topic in [*watched, PARTIALS]:
