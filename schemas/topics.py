@@ -12,6 +12,8 @@ RULES = "rules"
 """Published versions of rules, compacted by (rule, version); one partition, so that they have one order."""
 TICKER = "ticker"
 """Carries nothing: the ticker that has its one partition is the one that ticks."""
+WATCH_STATE = "liaowang-watch-state-changelog"
+"""What is open in the conditions of `watch`, compacted; it is read whole as `watch` starts."""
 PARTIALS = "partials"
 """What the first stage of `watch` hands to the second, by subject."""
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any
 
 import faust
+from aiokafka.consumer.fetcher import Fetcher
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
@@ -27,7 +28,10 @@ SESSION_SECONDS = 8.0
 """After so long without a sign a worker's partitions go to another, also to itself after kill -9."""
 
 FETCH_WAIT_MS = 100
-"""How long the broker may hold a fetch of quiet partitions; busy ones wait for it (Faust: 1500 ms)."""
+"""How long the broker may hold a fetch that leaves partitions out: those wait for it (Faust: 1500 ms)."""
+QUIET_WAIT_MS = 500
+"""The same of a fetch of all partitions: whatever comes ends it. A fetch of hundreds of partitions costs both
+sides milliseconds; ten a second for nothing were most of what a platform at rest did."""
 
 FULL_SECONDS = 0.02
 """How long to wait for records while some partitions are held back, since their agent has enough to do."""
@@ -45,6 +49,17 @@ class FrameSchema(faust.Schema):  # type: ignore[misc]
         return message.value
 
 
+class QuietFetcher(Fetcher):  # type: ignore[misc]
+    """aiokafka's fetcher, which lets the broker hold a fetch longer where it leaves out nothing that is wanted."""
+
+    left_out: Callable[[Iterable[TP]], bool]
+    """Whether some partition that is read is not fetched: it has records here (these partitions), or is full."""
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        self._fetch_max_wait_ms = FETCH_WAIT_MS if self.left_out(self._records) else QUIET_WAIT_MS
+        return super()._get_actions_per_node(assignment)
+
+
 class FrameConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's thread around aiokafka, with two settings that Faust does not let through, and batches."""
 
@@ -58,6 +73,7 @@ class FrameConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         fetcher = consumer._fetcher
         if not isinstance(fetcher._records, FetchedBatches):
             fetcher._records = FetchedBatches(self.app.framed, fetcher._records)
+            fetcher.__class__, fetcher.left_out = QuietFetcher, self.consumer.left_out
         return await super()._fetch_records(consumer, *args, **kwargs)
 
 
@@ -74,6 +90,16 @@ class FrameConsumer(driver.Consumer):  # type: ignore[misc]
 
     def _new_consumer_thread(self) -> FrameConsumerThread:
         return FrameConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def left_out(self, here: Iterable[TP]) -> bool:
+        """Whether a fetch now leaves out some partition that is read: one that has records here, or is held back.
+
+        Changelogs have records here, too, that nobody reads any more once the table is recovered.
+        """
+        if not self.flow_active or self._buffered_partitions:
+            return True
+        active = self._get_active_partitions()
+        return any(tp in active for tp in here)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         """Fetch; what was fetched before a seek is dropped after it, for it will be fetched again.
@@ -232,6 +258,16 @@ class FrameApp(faust.App):  # type: ignore[misc]
 
     def _new_transport(self) -> Any:
         return FrameTransport(self.conf.broker_consumer, self)
+
+    def _new_producer(self) -> Any:
+        """Faust's, which lets a record of each partition wait to be sent before it warns that it is full.
+
+        A round of ticks makes that many checkpoints at once.
+        """
+        producer = super()._new_producer()
+        partitions = len(self.framed) * (self.conf.topic_partitions or 1)
+        producer.buffer.max_messages = max(producer.buffer.max_messages, 2 * partitions)
+        return producer
 
     def frames_topic(self, name: str) -> Any:
         """The Faust topic that delivers the frames of `name`; it must be one of `framed`."""

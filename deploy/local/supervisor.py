@@ -109,10 +109,12 @@ def _start_workers(settings: Settings, control: Control, say: Say, before: str) 
         _reconcile(settings, before, say)
     set_marker(settings.home, time.time())
     say("starting the workers")
-    control.start([service.name for service in WORKERS])
-    failed = await_services(settings, control, [service for service in WORKERS if service.awaited])
-    others = ", ".join(service.name for service in WORKERS if not service.awaited)
-    say(f"may still be starting: {others}")
+    awaited = [service for service in WORKERS if service.awaited]
+    others = [service.name for service in WORKERS if not service.awaited]
+    control.start([service.name for service in awaited])
+    failed = await_services(settings, control, awaited)
+    control.start(others)  # only now: they take no processor from those on the way of the data
+    say(f"may still be starting: {', '.join(others)}")
     if failed:
         raise CannotStart("\n".join([*failed, "everything else is up; see `liaowang status`"]))
 
@@ -147,19 +149,23 @@ def await_services(settings: Settings, control: Control, services: Sequence[Serv
     Whoever ends so often that it is a crash loop does not start, though the supervisor may go on trying.
     """
     names, failed = [service.name for service in services], dict[str, str]()
+    waiting = names
     begun, alive = time.time(), {name: (0.0, time.monotonic()) for name in names}
     while True:
         processes = control.processes()
         if processes is None:
             raise CannotStart(f"the supervisor ended; see {settings.home / 'logs' / 'supervisor.log'}")
-        found = {name: finding for name, finding in look(settings, processes).items() if name in names}
         missing = [name for name in names if name not in processes]
         if missing:
             raise CannotStart(
                 f"the supervisor that runs does not know {', '.join(missing)}; `liaowang down`, then `up` again"
             )
+        for asked in (waiting, names):  # all once more, where none is waited for any longer
+            found = look(settings, {name: processes[name] for name in asked})
+            waiting = [name for name in asked if name not in found or found[name].health not in READY]
+            if waiting:
+                break
         loops = crash_loops(settings.home / "logs" / "supervisor.log", time.time(), time.time() - begun)
-        waiting = [name for name in names if name not in found or found[name].health not in READY]
         used = worked({processes[name].pid for name in waiting})
         alive |= {name: _alive(alive[name], used[processes[name].pid]) for name in waiting}
         for name in waiting:

@@ -14,33 +14,43 @@ from deploy.ports import port_open
 from schemas.contract import Contract
 from schemas.errors import Misdeclared, Unavailable
 from schemas.settings import PREFIX, Settings
-from schemas.topics import PARTIALS, REJECTED, REPLAYS, RULES, TICKER
+from schemas.topics import PARTIALS, REJECTED, REPLAYS, RULES, TICKER, WATCH_STATE
 
 TIMESTAMPS = "message.timestamp.type"
 APPEND = "LogAppendTime"
 RETENTION_MS = "retention.ms"
+CLOSED_AFTER_MS = "segment.ms"
+CLOSED_AFTER = timedelta(minutes=1)
+"""Only what is in a closed segment is compacted, and by itself the broker closes one a week: what is written again
+every few seconds would be read again a hundred thousand times over by whoever starts on it."""
 MONTH = timedelta(days=30)
 
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic as it should be."""
+    """One topic as it should be; `rewritten`: it is compacted, and its keys are written again and again."""
 
     name: str
     partitions: int
     compacted: bool = False
     retention: timedelta = MONTH
+    rewritten: bool = False
 
     @property
-    def retention_ms(self) -> str:
-        """How long the broker keeps a message after its arrival."""
-        return str(int(self.retention.total_seconds() * 1000))
+    def kept(self) -> dict[str, str]:
+        """What is kept as declared: for how long after its arrival, or how soon what is old is dropped."""
+        if not self.compacted:
+            return {RETENTION_MS: _ms(self.retention)}
+        return {CLOSED_AFTER_MS: _ms(CLOSED_AFTER)} if self.rewritten else {}
 
     @property
     def config(self) -> dict[str, str]:
         """Its configuration: arrival is the broker's time; compacted, or kept for its retention."""
-        kept = {"cleanup.policy": "compact"} if self.compacted else {RETENTION_MS: self.retention_ms}
-        return {TIMESTAMPS: APPEND, **kept}
+        return {TIMESTAMPS: APPEND, **({"cleanup.policy": "compact"} if self.compacted else {}), **self.kept}
+
+
+def _ms(span: timedelta) -> str:
+    return str(int(span.total_seconds() * 1000))
 
 
 def wanted_topics(settings: Settings, contracts: Mapping[str, Contract]) -> list[Topic]:
@@ -50,11 +60,12 @@ def wanted_topics(settings: Settings, contracts: Mapping[str, Contract]) -> list
         for contract in contracts.values()
     ]
     own = [Topic(REJECTED, settings.partitions), Topic(PARTIALS, settings.partitions), Topic(TICKER, 1)]
-    return [*feeds, *own, Topic(REPLAYS, 1, compacted=True), Topic(RULES, 1, compacted=True)]
+    state = Topic(WATCH_STATE, settings.partitions, compacted=True, rewritten=True)
+    return [*feeds, *own, state, Topic(REPLAYS, 1, compacted=True), Topic(RULES, 1, compacted=True)]
 
 
 def ensure_topics(settings: Settings, contracts: Mapping[str, Contract]) -> list[str]:
-    """Make the topics that are missing and name them, and keep their retention as declared.
+    """Make the topics that are missing and name them, and keep what can be altered as declared.
 
     Misdeclared where one that exists is otherwise in what cannot be changed.
     """
@@ -92,7 +103,7 @@ def _create(admin: KafkaAdminClient, topics: list[Topic]) -> None:
 def _check(admin: KafkaAdminClient, wanted: list[Topic]) -> None:
     names = [topic.name for topic in wanted]
     partitions = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(names)}
-    keys = {TIMESTAMPS: "", RETENTION_MS: ""}
+    keys = {TIMESTAMPS: "", RETENTION_MS: "", CLOSED_AFTER_MS: ""}
     asked = [ConfigResource(ConfigResourceType.TOPIC, name, keys) for name in names]
     configs = admin.describe_configs(asked, config_filter="all")["topic"]
     for topic in wanted:
@@ -109,9 +120,9 @@ def _check(admin: KafkaAdminClient, wanted: list[Topic]) -> None:
                 f"topic {topic.name}", TIMESTAMPS, f"is {stamps}; it must be {APPEND}: time is the broker's"
             )
     other = [
-        ConfigResource(ConfigResourceType.TOPIC, topic.name, {RETENTION_MS: topic.retention_ms})
+        ConfigResource(ConfigResourceType.TOPIC, topic.name, topic.kept)
         for topic in wanted
-        if not topic.compacted and configs[topic.name][RETENTION_MS]["value"] != topic.retention_ms
+        if any(configs[topic.name][key]["value"] != value for key, value in topic.kept.items())
     ]
     if other:
         admin.alter_configs(other)

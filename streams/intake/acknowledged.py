@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kafka import KafkaProducer
@@ -32,6 +32,8 @@ PAUSE_SECONDS = 2.0
 """So long after a knock that nobody answered, calls are refused without another."""
 
 Record = tuple[bytes | None, bytes]
+Stored = Callable[[], None]
+"""Waits until what was sent is acknowledged; Unavailable where it is not."""
 
 
 class AcknowledgedProducer:
@@ -52,14 +54,29 @@ class AcknowledgedProducer:
 
     def store(self, topic: str, placed: Sequence[tuple[int, bytes | None, bytes]]) -> None:
         """Store (partition, key, bytes); Unavailable where not all are acknowledged."""
+        self.send(topic, placed)()
+
+    def send(self, topic: str, placed: Sequence[tuple[int, bytes | None, bytes]]) -> Stored:
+        """Send (partition, key, bytes), and give what returns when they are stored, as `store` does.
+
+        Records of several topics that are sent before the first is waited for share requests to the broker.
+        """
         producer, until = self._connected(topic), time.monotonic() + DELIVERY_MS / 1000
         try:
             sent = [producer.send(topic, value=raw, key=key, partition=at) for at, key, raw in placed]
-            for future in sent:
-                future.get(timeout=max(0.0, until - time.monotonic()))
         except (KafkaError, OSError) as error:
             self._replace(producer)
             raise _unavailable(topic, error) from error
+
+        def stored() -> None:
+            try:
+                for future in sent:
+                    future.get(timeout=max(0.0, until - time.monotonic()))
+            except (KafkaError, OSError) as error:
+                self._replace(producer)
+                raise _unavailable(topic, error) from error
+
+        return stored
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has; Unavailable where the broker or the topic is away."""

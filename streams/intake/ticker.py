@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 
 from schemas.contract import Contract
 from schemas.errors import Unavailable
 from schemas.event import encode_tick
-from streams.intake.acknowledged import AcknowledgedProducer
+from streams.intake.acknowledged import AcknowledgedProducer, Stored
 from streams.intake.lease import Lease, OwnLease
 from streams.intake.round_health import RoundHealth
 from streams.retrying import Outage
@@ -104,9 +104,11 @@ class Ticker:
     def round(self) -> None:
         """One tick in each partition of each feed; a feed that fails does not keep the others from theirs.
 
-        The round ends where the lease has gone to another: what is left is his.
+        The round ends where the lease has gone to another: what is left is his. All ticks are sent before the
+        first is waited for: who reads many feeds is woken by a few requests a round, not by one a feed.
         """
-        now, errors = self._now(), []
+        now, errors = self._now(), list[str]()
+        sent: list[tuple[str, int, Stored]] = []
         try:
             self.epoch = self._epoch()
         except Unavailable as error:  # the rules stay as they are; time must go on
@@ -114,10 +116,15 @@ class Ticker:
             self.epoch = 0
         for contract in self._contracts:
             if not self._looked():
-                return
-            if failed := self._tick(contract, now, self.epoch):
-                errors.append(failed)
+                break
+            try:
+                sent.append(self._tick(contract, now, self.epoch))
+            except Unavailable as error:
+                errors.append(str(error))
             self._beat()
+        errors += self._stored(sent)
+        if not self.leads:
+            return
         if errors:
             self._fail(now, errors)
         else:
@@ -128,15 +135,22 @@ class Ticker:
         self._outage.failed(errors[0])
         self.health = self.health.failed(now, errors[0])
 
-    def _tick(self, contract: Contract, now: datetime, epoch: int) -> str:
-        clock = now - contract.lateness
-        try:
-            parts = range(self._producer.partitions(contract.topic))
-            self._producer.store(contract.topic, [(at, None, live_tick(at, clock, epoch)) for at in parts])
-        except Unavailable as error:
-            return str(error)
-        self.ticks[contract.topic] += len(parts)
-        return ""
+    def _tick(self, contract: Contract, now: datetime, epoch: int) -> tuple[str, int, Stored]:
+        """Send the ticks of one feed: its topic, how many they are, and what waits for them."""
+        clock, topic = now - contract.lateness, contract.topic
+        parts = range(self._producer.partitions(topic))
+        ticks = [(at, None, live_tick(at, clock, epoch)) for at in parts]
+        return topic, len(parts), self._producer.send(topic, ticks)
+
+    def _stored(self, sent: Iterable[tuple[str, int, Stored]]) -> Iterator[str]:
+        """Wait for what was sent, and count it; why some of it was not stored."""
+        for topic, ticks, stored in sent:
+            try:
+                stored()
+                self.ticks[topic] += ticks
+            except Unavailable as error:
+                yield str(error)
+            self._beat()
 
 
 def live_tick(partition: int, clock: datetime, epoch: int = 0) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -52,6 +53,27 @@ def test_messages_are_kept_as_long_as_the_contract_says(kafka: str, settings: Se
         with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
             configs = admin.describe_configs([resource], config_filter="all")["topic"][contract.topic]
         assert configs["retention.ms"]["value"] == str(days * 86_400_000)
+
+
+def test_a_state_made_before_is_closed_each_minute_so_that_what_is_old_is_dropped(
+    kafka: str, settings: Settings
+) -> None:
+    """Else `watch` reads, as it starts, each state it wrote in a week."""
+    topic = "liaowang-watch-state-changelog"
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic, {"segment.ms": "", "cleanup.policy": ""})
+    with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
+        if topic in admin.list_topics():
+            admin.delete_topics([topic])
+        while topic in admin.list_topics():
+            time.sleep(0.1)
+        admin.create_topics(
+            {topic: {"num_partitions": settings.partitions, "configs": {"cleanup.policy": "compact"}}}
+        )
+        admin.wait_for_topics([topic])
+        ensure_topics(settings, {})
+        configs = admin.describe_configs([resource], config_filter="all")["topic"][topic]
+    assert configs["segment.ms"]["value"] == "60000"
+    assert configs["cleanup.policy"]["value"] == "compact"
 
 
 def test_other_partition_count_is_refused(kafka: str, settings: Settings) -> None:

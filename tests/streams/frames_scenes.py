@@ -24,10 +24,12 @@ HELD_SECONDS = 1.0
 SMALL = {"consumer_max_fetch_size": 1024}
 
 
-def app_of(broker: str, topic: str, home: str, *, framed: bool = True) -> FrameApp:
+def app_of(broker: str, topic: str, home: str, *, framed: bool = True, **conf: Any) -> FrameApp:
     """An app of its own group, that fetches little at once."""
     frames = [topic] if framed else [f"{topic}-other"]
-    return FrameApp(f"{topic}-app", broker=broker, framed=frames, datadir=home, topic_partitions=1, **SMALL)
+    return FrameApp(
+        f"{topic}-app", broker=broker, framed=frames, datadir=home, topic_partitions=1, **SMALL, **conf
+    )
 
 
 def say(values: list[int]) -> None:
@@ -141,7 +143,33 @@ async def handed(broker: str, topic: str, home: str) -> None:
     say(found)
 
 
-SCENES = {scene.__name__: scene for scene in (tell, rewound, held, handed)}
+async def waits(broker: str, topic: str, home: str) -> None:
+    """How long the broker may hold a fetch: while partition 0 is held back, and when nothing is left to read."""
+    app, go, read = app_of(broker, topic, home, stream_buffer_maxsize=1), asyncio.Event(), []
+
+    @app.agent(app.frames_topic(topic))  # type: ignore[untyped-decorator]
+    async def each(stream: Any) -> None:
+        async for event in stream.noack().events():
+            await go.wait()
+            read.extend(event.value)
+            app.frame_done(event.message)
+
+    def wait() -> int:
+        allowed: int = app.consumer._thread._consumer._fetcher._fetch_max_wait_ms
+        return allowed
+
+    await app.start()
+    await until(lambda: bool(app.consumer._buffered_partitions))
+    await asyncio.sleep(HELD_SECONDS)
+    say([wait()])
+    go.set()
+    await until(lambda: len(read) == 2 * 2000)
+    await until(lambda: bool(fetches(app.consumer)))
+    await asyncio.sleep(HELD_SECONDS)
+    say([wait()])
+
+
+SCENES = {scene.__name__: scene for scene in (tell, rewound, held, handed, waits)}
 
 
 async def play(name: str, *where: str) -> None:

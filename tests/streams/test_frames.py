@@ -15,6 +15,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from streams.frames import FETCH_WAIT_MS, QUIET_WAIT_MS
+
 pytestmark = pytest.mark.stack
 ROOT = Path(__file__).parents[2]
 
@@ -113,3 +115,10 @@ def test_a_seek_while_records_are_handed_over_loses_nothing(kafka: str, tmp_path
     topic = topic_of(kafka, 100)
     with scene("handed", kafka, topic, tmp_path) as told:
         assert list(told) == [[70, *range(100)]]
+
+
+def test_a_fetch_waits_longer_only_where_no_partition_waits_for_it(kafka: str, tmp_path: Path) -> None:
+    """A partition that is held back waits for the next fetch; at rest each costs milliseconds for nothing."""
+    topic = topic_of(kafka, 2000, partitions=2)
+    with scene("waits", kafka, topic, tmp_path) as told:
+        assert list(told) == [[FETCH_WAIT_MS], [QUIET_WAIT_MS]]
