@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from schemas.contract_model import CLASSIFICATIONS, Contract, Field
+from schemas.succession_yaml import ENDS, SINCE
 
-RETIRED = "retired"
+RETIRED, UPGRADE = "retired", "upgrade"
 NUMBER = tuple[int, int, int]
 
 
@@ -79,7 +80,7 @@ def changes(before: Contract, after: Contract) -> list[Change]:
 
 def _compared(before: Contract, after: Contract) -> Evolution:
     found = changes(before, after)
-    broken = [change for change in found if change.breaking]
+    broken = [change for change in found if change.breaking and change.where not in (ENDS, UPGRADE)]
     old, new = number(before.version), number(after.version)
     major = new[0] > old[0]
     problems, needs = [], ""
@@ -88,6 +89,9 @@ def _compared(before: Contract, after: Contract) -> Evolution:
     if before.sunset and after.sunset and after.sunset.ends < before.sunset.ends:
         day = before.sunset.last_day
         problems.append(f"is promised until {day}: an end may be put off, not brought forward")
+    if before.sunset and before.upgrade and after.sunset and not after.upgrade:
+        day = before.sunset.last_day
+        problems.append(f"upgrade: is promised until {day}: it may be changed, not taken away")
     if major and after.topic == before.topic:
         problems.append(f"a new major version needs a new topic, not {after.topic}")
     if not major and after.topic != before.topic:
@@ -132,9 +136,25 @@ def _keys(before: Contract, after: Contract) -> Iterator[Change]:
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
             yield _other(name, old, new, breaking=False)
-    ends, later = (each.sunset.last_day if each.sunset else None for each in (before, after))
-    if ends != later and after.older:
-        yield _other("endOfLife", ends, later, breaking=False)
+    if after.older:
+        yield from _succession(before, after)
+
+
+def _succession(before: Contract, after: Contract) -> Iterator[Change]:
+    """What an older major version says of its end, and of its events' way into the next one."""
+    for name, day in ((SINCE, "first_day"), (ENDS, "last_day")):
+        old, new = (getattr(each.sunset, day) if each.sunset else None for each in (before, after))
+        if old != new:
+            yield _other(name, old, new, breaking=name == ENDS and bool(old and new and new < old))
+    if before.upgrade and not after.upgrade:
+        yield Change(UPGRADE, "was removed: the newer version has its events no more", breaking=True)
+    elif after.upgrade and not before.upgrade:
+        yield Change(UPGRADE, "was added: the newer version has its events from then on", breaking=False)
+    olds, news = (each.upgrade.origins if each.upgrade else {} for each in (before, after))
+    for name in sorted(olds.keys() | news.keys() if olds and news else ()):
+        old, new = (str(found[name]) if name in found else None for found in (olds, news))
+        if old != new:
+            yield _other(f"{UPGRADE}.{name}", old or "as it was", new or "as it was", breaking=False)
 
 
 def _field(before: Field, after: Field) -> Iterator[Change]:

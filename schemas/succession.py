@@ -19,6 +19,11 @@ class Sunset:
     ends: datetime
     last_day: date
 
+    @property
+    def first_day(self) -> date:
+        """The day from which on it is deprecated."""
+        return self.since.date()
+
     def over(self, now: datetime) -> bool:
         """Whether it is no longer taken."""
         return now >= self.ends
@@ -42,6 +47,14 @@ class Origin:
     factor: int | float | None = None
     values: Mapping[str, Scalar] = field_of(default_factory=dict)
     default: Scalar | None = None
+
+    def __str__(self) -> str:
+        """In words: `pm25 times 0.001`, `default beta`."""
+        times = "" if self.factor is None else f" times {self.factor}"
+        pairs = ", ".join(f"{old}: {new}" for old, new in self.values.items())
+        default = "" if self.default is None else f"default {self.default}"
+        value = f"{self.source}{times}{f' by {pairs}' if pairs else ''}"
+        return ", ".join(filter(None, (value, default)))
 
 
 @dataclass(frozen=True)

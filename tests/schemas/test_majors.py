@@ -18,7 +18,7 @@ from schemas.evolution import evolve
 from schemas.fields import SHANGHAI
 from schemas.in_use import FILES, departments_of
 from schemas.majors import majors, named, newer
-from tests.majors import FEED, NEW, OLD, Document, declare, newest, older, write
+from tests.majors import FEED, NEW, OLD, UPGRADE, Document, declare, newest, older, write
 
 NOW = datetime(2026, 3, 1, 4, tzinfo=UTC)
 
@@ -144,7 +144,9 @@ def test_each_is_compared_with_the_same_as_released(tmp_path: Path) -> None:
     assert (first[OLD].released, first[OLD].version, first[OLD].problems) == ("1.0.0", "1.1.0", ())
     assert [(item.where, item.what) for item in first[OLD].changes] == [
         ("status", "active became deprecated"),
+        ("endOfSupport", "none became 2026-01-01"),
         ("endOfLife", "none became 2027-06-30"),
+        ("upgrade", "was added: the newer version has its events from then on"),
     ]
     assert not any(item.changes or item.problems for item in evolve(both, both, NOW))
     narrower = replace(both[OLD], skew=timedelta(0), version="1.2.0")
@@ -160,6 +162,46 @@ def test_an_end_is_put_off_not_brought_forward(tmp_path: Path) -> None:
         moved = declare(tmp_path / ends, older(ends) | {"version": "1.2.0"})
         (found,) = (item for item in evolve(both, moved, NOW) if item.feed == OLD)
         assert found.problems == problems
+
+
+def test_what_is_said_of_the_end_and_of_the_upgrade_is_a_change(tmp_path: Path) -> None:
+    """It changes what senders are told and what readers of the newer version get; so it takes a version."""
+    both = declare(tmp_path / "feeds")
+
+    def compared(name: str, edit: Callable[[Document], Document]) -> Any:
+        moved = declare(tmp_path / name, edit(older()))
+        (found,) = (item for item in evolve(both, moved, NOW) if item.feed == OLD)
+        return [(each.where, each.what, each.breaking) for each in found.changes], found.problems, found.needs
+
+    def edited(**upgrade: Any) -> Callable[[Document], Document]:
+        return lambda it: older(upgrade=UPGRADE | upgrade) | {"version": it["version"]}
+
+    needs = "a higher version, such as 1.2.0"
+    milli = edited(pm25_mg={"from": "pm25", "factor": 0.002})
+    said = ("upgrade.pm25_mg", "pm25 times 0.001 became pm25 times 0.002", False)
+    assert compared("factor", milli) == ([said], (), needs)
+    codes = edited(period={"from": "averaging", "values": {"1h": "day", "24h": "day"}})
+    said = ("upgrade.period", "averaging by 1h: hour, 24h: day became averaging by 1h: day, 24h: day", False)
+    assert compared("values", codes) == ([said], (), needs)
+    more = edited(aqi={"default": 1})
+    assert compared("more", more) == ([("upgrade.aqi", "as it was became default 1", False)], (), needs)
+    later = levels(older(), endOfSupport="2026-02-01", endOfLife="2027-06-30")
+    said = ("endOfSupport", "2026-01-01 became 2026-02-01", False)
+    assert compared("since", lambda it: later) == ([said], (), needs)
+    said = ("endOfLife", "2027-06-30 became 2027-12-31", False)
+    assert compared("put off", lambda it: older("2027-12-31")) == ([said], (), needs)
+    sooner, problems, _ = compared("forward", lambda it: older("2027-06-29"))
+    assert sooner == [("endOfLife", "2027-06-30 became 2027-06-29", True)] and len(problems) == 1
+    gone, problems, _ = compared("gone", lambda it: older(upgrade=None))
+    assert gone == [("upgrade", "was removed: the newer version has its events no more", True)]
+    assert problems == ("upgrade: is promised until 2027-06-30: it may be changed, not taken away",)
+
+
+def test_an_upgrade_may_be_added_later(tmp_path: Path) -> None:
+    apart = declare(tmp_path / "apart", older(upgrade=None))
+    both = declare(tmp_path / "both", older() | {"version": "1.2.0"})
+    (found,) = (item for item in evolve(apart, both, NOW) if item.feed == OLD)
+    assert ([each.where for each in found.changes], found.problems, found.needs) == (["upgrade"], (), "")
 
 
 def test_an_older_version_goes_after_its_last_day(tmp_path: Path) -> None:
