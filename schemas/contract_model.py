@@ -135,11 +135,6 @@ class Contract:
         return self.family != self.feed
 
     @property
-    def edition(self) -> str:
-        """The feed's name, with the major version from the second on: the same whichever is the newest."""
-        return self.family if self.major <= 1 else self.event_type
-
-    @property
     def event_type(self) -> str:
         """The CloudEvents type: feed and major version, `ecology.air-quality.v1`."""
         return f"{self.family}.v{self.major}"

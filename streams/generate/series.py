@@ -59,7 +59,7 @@ def _of(region: Region) -> dict[str, str]:
 
 
 def _split(contract: Contract, simulate: Simulate, region: Region, names: dict[str, str]) -> Iterator[Series]:
-    names = {"letter": "", **names, "feed": contract.edition}
+    names = {"letter": "", **names, "feed": contract.family}
     fixed: dict[str, Any] = {}
     if simulate.subjects.field:
         fixed[simulate.subjects.field] = names["subject"]

@@ -55,7 +55,7 @@ def make_world(contracts: Iterable[Contract], places: Places, span: Span) -> Wor
 
 def _feed(contract: Contract, simulate: Simulate, places: Places, span: Span) -> tuple[Feed, list[Anomaly]]:
     def own(part: str) -> Random:
-        return stream(span.seed, contract.edition, part)
+        return stream(span.seed, contract.family, part)
 
     clock, series = Clock(span), all_series(contract, simulate, places)
     plan = plant(simulate, series, clock, span.tag, own("anomalies"))

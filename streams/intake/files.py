@@ -35,7 +35,10 @@ class Source:
     mapping: IntakeMapping | None
 
     def identity(self, feed: str) -> str:
-        """Tell this replay from every other: hash of feed, mapping, timeline and content."""
+        """Tell this replay from every other: hash of feed, mapping, timeline and content.
+
+        `feed` is the name that all major versions share, so it stays the same when another one is the newest.
+        """
         name = self.mapping.name if self.mapping else "json-lines"
         return hashlib.sha256("\0".join((feed, name, self.timeline, self.digest)).encode()).hexdigest()
 

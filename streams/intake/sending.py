@@ -78,7 +78,7 @@ async def carry_out(request: Request, bootstrap: str, retry: RetryPolicy, watche
         )
         raise Misdeclared("send", "FEED", told)
     found = [inspect(request.contract, path, request.timeline) for path in request.paths]
-    sources = {source.identity(request.contract.edition): source for source in found}
+    sources = {source.identity(request.contract.family): source for source in found}
     known = await read_replays(bootstrap, retry)
     done = known.done
     groups: defaultdict[str, list[Source]] = defaultdict(list)
@@ -173,14 +173,14 @@ def _clockwork(request: Request) -> Clockwork:
 
 
 def _tell_closed(timeline: str, done: Iterable[Done], request: Request, watcher: Watcher) -> None:
-    ends = [one.horizon for one in done if one.timeline == timeline and one.feed == request.contract.edition]
+    ends = [one.horizon for one in done if one.timeline == timeline and one.feed == request.contract.family]
     if closed := max((end for end in ends if end), default=None):
         closed = closed.astimezone(SHANGHAI)
         watcher.say(f"timeline {timeline} was played up to {closed:%Y-%m-%d %H:%M}: earlier events are late")
 
 
 def _records(request: Request, group: Iterable[Source], tally: Tally) -> list[tuple[str, Done]]:
-    feed = request.contract.edition
+    feed = request.contract.family
     return [
         (
             source.identity(feed),

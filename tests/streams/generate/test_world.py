@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pytest
@@ -50,6 +50,19 @@ def test_two_runs_on_one_platform_have_no_id_in_common() -> None:
         for world in worlds
     ]
     assert not ids[0] & ids[1] and not ids[0] & ids[2]
+
+
+def test_a_feed_is_made_up_the_same_whatever_major_version_it_is_of() -> None:
+    """What was made as the newest version is made again with the same ids, when that is an older one."""
+    where, feed = few_places(1), "ecology.air-quality"
+    first = contracts()[feed]
+    later = {"1.0.0": feed, "2.0.0": feed, "2.1.0": f"{feed}.v2"}
+    worlds = [
+        made(5, 3, where, feeds={name: replace(first, version=version, feed=name)}).lines[name]
+        for version, name in later.items()
+    ]
+    found = [[_name(line.raw) for line in lines if not line.dirt] for lines in worlds]
+    assert found[0] == found[1] == found[2] and len(found[0]) > 100
 
 
 def verdict_known(raw: bytes) -> bool:

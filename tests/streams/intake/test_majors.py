@@ -21,7 +21,9 @@ from schemas.event import decode_tick
 from schemas.majors import upgraders
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.broker_health import BrokerHealth
+from streams.intake.files import inspect
 from streams.intake.gateway import Gateway
+from streams.intake.replays import Replays, read_replays
 from streams.intake.rights import Rights
 from streams.intake.sending import Request, carry_out
 from tests.majors import FEED, NEW, OLD, declare
@@ -149,6 +151,23 @@ def test_without_an_upgrade_the_older_stays_apart(kafka: str, contracts: dict[st
     assert (len(log(kafka, apart[OLD])), log(kafka, apart[FEED])) == (1, [])
 
 
+def _replays(kafka: str) -> Replays:
+    return asyncio.run(read_replays(kafka, retry()))
+
+
+def test_a_file_sent_as_the_newest_stays_known_when_another_version_is_that(
+    kafka: str, contracts: dict[str, Contract], tmp_path: Path
+) -> None:
+    file = tmp_path / "newest.jsonl"
+    file.write_bytes(event(NEW, "1") + b"\n")
+    (sent,) = asyncio.run(carry_out(Request(contracts[FEED], (file,), NOON), kafka, retry(), Notes()))
+    assert sent.tally.events == 1
+    known = inspect(contracts[FEED], file).identity(FEED)
+    assert _replays(kafka).done[known].feed == FEED, "as before there were several versions"
+    older = replace(contracts[FEED], feed=NEW)
+    assert asyncio.run(carry_out(Request(older, (file,), NOON), kafka, retry(), Notes())) == []
+
+
 def test_a_file_of_the_older_is_sent_as_the_newer_too(
     kafka: str, contracts: dict[str, Contract], tmp_path: Path
 ) -> None:
@@ -175,6 +194,9 @@ def test_a_file_of_the_older_is_sent_as_the_newer_too(
     assert again == [] and repr(log(kafka, contracts[FEED])) == repr(found), (
         "each decoder has a type of its own"
     )
+    (done,) = [each for each in _replays(kafka).done if each == inspect(contracts[OLD], file).identity(FEED)]
+    alone = replace(asked, contract=replace(contracts[OLD], feed=FEED, sunset=None), upgrades=())
+    assert asyncio.run(carry_out(alone, kafka, retry(), Notes())) == [] and done, "known by the feed's name"
     late = replace(asked, now=ENDED)
     with pytest.raises(Misdeclared, match="was taken until 2027-06-30; send ecology"):
         asyncio.run(carry_out(late, kafka, retry(), Notes()))
