@@ -10,12 +10,14 @@ from typing import Any
 from schemas.contract_model import Field
 from schemas.declaration import Entry, meant
 from schemas.fields import midnight
+from schemas.simulate.frame import fits
 from schemas.succession import Origin, Scalar, Sunset, Upgrade
 
 SINCE, ENDS = "endOfSupport", "endOfLife"
 """The service levels of the Open Data Contract Standard that say since when and until when."""
 YEARS = range(2000, 2141)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_WHOLE = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
 _MAPPED = ("string", "integer", "boolean")
 _NUMBERS = ("integer", "number")
 _PLAIN = ("string", *_NUMBERS, "boolean")
@@ -95,10 +97,24 @@ def _values(entry: Entry, field: Field) -> dict[str, Scalar]:
         name = text_of(key)
         if field.enum and name not in field.enum:
             raise entry.wrong(f"{name!r:.60} is no value of {field.name}: {', '.join(field.enum)}")
+        elif not field.enum:
+            _demand_key(entry, name, field)
         if name in found:
             raise entry.wrong(f"{name!r:.60} stands there twice")
         found[name] = _scalar(Entry(entry.where, f"{entry.key}.{name}", value))
     return found
+
+
+def _demand_key(entry: Entry, name: str, field: Field) -> None:
+    """Misdeclared where no event of the older version can have this text for its value."""
+    value: Any = name
+    if field.kind == "boolean":
+        value = {"true": True, "false": False}.get(name)
+    elif field.kind == "integer":
+        value = int(name) if _WHOLE.fullmatch(name) else None
+    if value is None:
+        raise entry.wrong(f"{name!r:.60} is no value of {field.name}: it is of kind {field.kind}")
+    fits(entry, value, field)
 
 
 def text_of(value: Any) -> str:

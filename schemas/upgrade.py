@@ -7,21 +7,24 @@ decimals, as people do it: 0.035 mg times 1000 are 35 µg.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from schemas.contract_model import CLASSIFICATIONS, Contract, Field
+from schemas.contract_model import CLASSIFICATIONS, REASONS, Contract, Field
 from schemas.declaration import Entry
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared, Rejected
 from schemas.event import encode_event
 from schemas.simulate.frame import fits
-from schemas.succession import Origin
+from schemas.succession import Origin, Scalar
 from schemas.succession_yaml import text_of
 
 _KEY = "customProperties.upgrade"
+_SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Upgrader:
@@ -88,17 +91,17 @@ def origins_of(old: Contract, new: Contract) -> tuple[Origin, ...]:
             if field.required:
                 raise _wrong(old, field.name, f"{new.event_type} requires it: say `from` or `default`")
             continue
-        _check(old, field, origin, known.get(origin.source))
+        _check(old, new, field, origin, known.get(origin.source))
         found.append(origin)
     return tuple(found)
 
 
-def _check(old: Contract, field: Field, origin: Origin, source: Field | None) -> None:
+def _check(old: Contract, new: Contract, field: Field, origin: Origin, source: Field | None) -> None:
     """Misdeclared where the origin cannot give what the field takes."""
     entry = Entry(str(old.path), f"{_KEY}.{field.name}", None)
     constants = [*origin.values.values(), *([] if origin.default is None else [origin.default])]
     for constant in constants:
-        fits(entry, constant, field)
+        _demand_taken(fits(entry, constant, field), entry, new, field)
     if source is None:
         return
     _check_kept(entry, field, source)
@@ -111,6 +114,18 @@ def _check(old: Contract, field: Field, origin: Origin, source: Field | None) ->
         if origin.values and (not given or set(given) - origin.values.keys()):
             more = ", ".join(value for value in given if value not in origin.values) or "other values"
             raise entry.wrong(f"{field.name} is required, and `values` lacks {more}: say what they become")
+
+
+def _demand_taken(constant: Scalar, entry: Entry, new: Contract, field: Field) -> None:
+    """Misdeclared where the newer version's own decoder rejects this value: no such region, a day out of range."""
+    region = field.name if field.name == new.region_field else ""
+    alone = replace(new, fields=(field,), region_field=region)
+    event = {"id": "1", "source": "/upgrade", "type": new.event_type, "time": _SOME_TIME}
+    try:
+        Decoder(alone).decode(encode_event(**event, data={field.name: constant}))
+    except Rejected as error:
+        why = REASONS[error.rule]
+        raise entry.wrong(f"{constant!r:.60} is no value of {field.name}: {why}") from None
 
 
 def _check_kind(entry: Entry, field: Field, origin: Origin, source: Field) -> None:

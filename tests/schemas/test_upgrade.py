@@ -173,6 +173,41 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         "`factor` or `values`, not both",
     ),
     ("neither", edited(site={}), "site: must have `from`, a field of this version, or `default` alone"),
+    (
+        "no region",
+        edited(region={"from": "region", "values": {"330106": "339999"}, "default": "330110"}),
+        "region: '339999' is no value of region: no such region, or a region of another level",
+    ),
+    (
+        "a region of another level",
+        edited(region={"default": "330000"}),
+        "region: '330000' is no value of region: no such region, or",
+    ),
+    (
+        "a text with a control character",
+        edited(site={"from": "station", "values": {"a": "b\u202ec"}, "default": "c"}),
+        "must not have the control character U+202E",
+    ),
+    (
+        "a number for a text",
+        edited(site={"from": "station", "values": {"a": 1}, "default": "c"}),
+        "site: 1 is no value of site: expected",
+    ),
+    (
+        "a key that is no whole number",
+        edited(site={"from": "aqi", "values": {"low": "a"}, "default": "c"}),
+        "'low' is no value of aqi: it is of kind integer",
+    ),
+    (
+        "a key written otherwise",
+        edited(site={"from": "aqi", "values": {"007": "a"}, "default": "c"}),
+        "'007' is no value of aqi: it is of kind integer",
+    ),
+    (
+        "a key that the older version rejects",
+        edited(site={"from": "aqi", "values": {"-1": "a"}, "default": "c"}),
+        "-1 is no value of aqi: ",
+    ),
     ("a default that is a list", edited(method={"default": ["beta"]}), "must be one of string, integer"),
     ("an unknown key", edited(site={"from": "station", "unit": "x"}), "upgrade.site"),
 ]
