@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -86,9 +86,9 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which rejections: of a feed, for a reason (`field: rule`, or either), arrived on a day, of a state."""
+    """Which rejections: of a topic, for a reason (`field: rule`, or either), arrived on a day, of a state."""
 
-    feed: str = ""
+    topic: str = ""
     reason: str = ""
     day: date | None = None
     state: str = ""
@@ -99,8 +99,8 @@ class Filter:
     def where(self) -> str:
         """The condition on `landing.rejected`."""
         parts = ["1"]
-        if self.feed:
-            parts.append("feed = %(feed)s")
+        if self.topic:
+            parts.append("topic = %(topic)s")
         if self.reason:
             parts.append("%(reason)s IN (concat(field, ': ', rule), field, rule)")
         if self.day:
@@ -127,7 +127,7 @@ def find(warehouse: Warehouse, chosen: Filter, limit: int = 1_000_000) -> list[R
     """The rejections a filter chooses, newest arrivals first."""
     state = {"open": "WHERE s.topic = ''", "resent": "WHERE s.topic != ''"}.get(chosen.state, "")
     given = {
-        "feed": chosen.feed,
+        "topic": chosen.topic,
         "reason": chosen.reason,
         "day": chosen.day,
         "places": tuple(chosen.places),
@@ -136,6 +136,25 @@ def find(warehouse: Warehouse, chosen: Filter, limit: int = 1_000_000) -> list[R
     }
     rows = warehouse.rows(_FOUND.format(where=chosen.where, state=state), given, strings_as_bytes=True)
     return [_rejection(row) for row in rows]
+
+
+def as_called_now(found: Iterable[Rejection], contracts: Iterable[Contract]) -> list[Rejection]:
+    """The rejections by what their feeds are called now: a topic stays, a newer major version takes the name."""
+    names = {contract.topic: contract.feed for contract in contracts}
+    return [replace(item, feed=names.get(item.topic, item.feed)) for item in found]
+
+
+def too_late(topics: Iterable[str], contracts: Mapping[str, Contract], now: datetime) -> dict[str, str]:
+    """The topics of major versions whose last day is over, each with what is said of it; nothing goes there."""
+    told = {}
+    for contract in contracts.values():
+        sunset = contract.sunset
+        if contract.topic in topics and sunset is not None and sunset.over(now):
+            newest = contracts[contract.family].event_type
+            told[contract.topic] = (
+                f"{contract.event_type} was taken until {sunset.last_day}: its department sends {newest}"
+            )
+    return told
 
 
 def read_ref(text: str) -> tuple[str, int | None, int, int]:

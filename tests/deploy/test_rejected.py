@@ -45,7 +45,15 @@ def stack(kafka: str, warehouse: Settings) -> Iterator[Settings]:
     )
     rows = [
         (
-            *(HEALTH.feed, HEALTH.topic, 9, 1, 40 + at, datetime(2024, 3, 1 + at, tzinfo=UTC), ""),
+            *(
+                HEALTH.feed if at else HEALTH.event_type,
+                HEALTH.topic,
+                9,
+                1,
+                40 + at,
+                datetime(2024, 3, 1 + at, tzinfo=UTC),
+                "",
+            ),
             *(*reason, "x", f"r{at + 1}" if at < 2 else "", "/rejected" if at < 2 else "", raw),
         )
         for at, (raw, reason) in enumerate(zip(raws[:3], reasons[:3], strict=True))
@@ -68,6 +76,9 @@ def test_rejected_events_are_found_shown_corrected_and_marked(stack: Settings, t
     listed = json.loads(liaowang(stack, "rejected", "list", "--feed", HEALTH.feed, "--json").stdout)
     assert [item["ref"] for item in listed] == [place(42), place(41), place(40)]
     assert {item["state"] for item in listed} == {"open"}
+    assert {item["feed"] for item in listed} == {HEALTH.feed}, "as it is called now, whatever it was then"
+    by_type = liaowang(stack, "rejected", "list", "--feed", HEALTH.event_type, "--json")
+    assert json.loads(by_type.stdout) == listed, by_type.stderr
     chosen = liaowang(
         stack, "rejected", "list", "--reason", "cases: minimum", "--day", "2024-03-01", "--json"
     )

@@ -128,7 +128,7 @@ def release(
     contracts, _ = _declared(feeds, departments)
     found = {item.feed: item for item in evolve(_load(released), contracts, datetime.now(UTC))}
     for name in feed or ():
-        if name not in found:
+        if name not in found and named(contracts, name) is None:
             raise Misdeclared("contracts release", name, f"no such feed; there are {', '.join(found)}")
     families = {family_of(name) for name in feed or ()}  # what was the newest moves aside with the new one
     chosen = [item for name, item in found.items() if not feed or family_of(name) in families]

@@ -20,6 +20,7 @@ from schemas.contract import FEEDS, load_contracts
 from schemas.contract_model import Contract
 from schemas.errors import Misdeclared
 from schemas.in_use import files_of
+from schemas.majors import named
 from schemas.nearest import unknown_names
 from schemas.regions import load_regions
 from streams.generate.model import Places, Span, Tally
@@ -58,10 +59,10 @@ def generate(
 def generated_feeds(wanted: list[str], root: Path = FEEDS) -> list[Contract]:
     """The contracts with a `simulate` block, or those of them that are wanted."""
     known = {feed: contract for feed, contract in load_contracts(root).items() if contract.simulate}
-    if unknown := [name for name in wanted if name not in known]:
+    if unknown := [name for name in wanted if named(known, name) is None]:
         said = f"no feed with a simulate block: {unknown_names(unknown, known)}; there are {', '.join(known)}"
         raise Misdeclared("generate", "feed", said)
-    return [contract for feed, contract in known.items() if not wanted or feed in wanted]
+    return [each for each in known.values() if not wanted or {each.feed, each.event_type} & {*wanted}]
 
 
 def all_places() -> Places:

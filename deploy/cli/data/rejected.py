@@ -64,7 +64,7 @@ def list_(
     """List rejected events by feed, reason and day, newest first."""
     chosen = _filter(feed, reason, day, state)
     with _warehouse(load_settings()) as open:
-        found = rejected.find(open, chosen)
+        found = _found(open, chosen)
     if summary:
         _summary(found, as_json)
     elif as_json:
@@ -122,7 +122,8 @@ def resend(
     """Send rejected events to their feed again, corrected by --set or --file, or as they are.
 
     As they are: for when the contract was what had to be mended. Each counts once however often it is sent;
-    the rejection stays, marked as resent. Ends with 3 where some still break their contract.
+    the rejection stays, marked as resent. Ends with 3 where some still break their contract, or are of
+    a major version that is no longer taken.
     """
     settings = load_settings()
     changes = dict(_change(item) for item in change or [])
@@ -134,17 +135,20 @@ def resend(
             raise Misdeclared(
                 "rejected resend", "choice", "no such event is open; see liaowang rejected list"
             )
+        pairs, late = _in_time(pairs)
         ready, broken = _prepare(open, pairs, changes)
         if not dry_run:
             _send(settings, open, ready)
     for item, error in broken:
         complain(f"{item.ref}: still breaks its contract: {error}")
+    for line in late:
+        complain(line)
     corrections = sum(bool(item.corrects) for item in ready)
     verb = "would be sent" if dry_run else "sent"
     typer.echo(
         f"{verb}: {len(ready)} events, {corrections} of them as corrections; still broken: {len(broken)}"
     )
-    if broken:
+    if broken or late:
         raise typer.Exit(STILL_BROKEN)
 
 
@@ -157,11 +161,13 @@ def _warehouse(settings: Settings) -> Iterator[Warehouse]:
 
 def _filter(feed: str, reason: str, day: datetime | None, state: str) -> Filter:
     known = load_contracts(declared().feeds)
-    if feed and feed not in known:
+    contract = named(known, feed)
+    if feed and contract is None:
         raise Misdeclared("rejected", "--feed", f"no feed {feed!r}; there are {', '.join(known)}")
     if state not in ("open", "resent", "all"):
         raise Misdeclared("rejected", "--state", "must be open, resent or all")
-    return Filter(feed, reason, day.date() if day else None, "" if state == "all" else state)
+    topic = contract.topic if contract else ""
+    return Filter(topic, reason, day.date() if day else None, "" if state == "all" else state)
 
 
 def _one(open: Warehouse, ref: str) -> Rejection:
@@ -169,7 +175,7 @@ def _one(open: Warehouse, ref: str) -> Rejection:
     contract = named(load_contracts(declared().feeds), topic)
     topic = contract.topic if contract else topic
     epochs = [epoch] if epoch is not None else [known.number for known in open.epochs(topic)] or [0]
-    found = rejected.find(open, Filter(places=[(topic, each, partition, offset) for each in epochs]))
+    found = _found(open, Filter(places=[(topic, each, partition, offset) for each in epochs]))
     if not found:
         raise Misdeclared("rejected", ref, "no event was rejected at that place; see liaowang rejected list")
     return found[0]
@@ -187,16 +193,28 @@ def _chosen(open: Warehouse, ref: str | None, file: Path | None, chosen: Filter)
         one = _one(open, ref)
         return [(one, lines[0] if lines else one.raw)]
     if not file:
-        return [(item, item.raw) for item in rejected.find(open, chosen)]
-    named = [(_identity(raw, str(file), number), raw) for number, raw in enumerate(lines, start=1)]
-    chosen = Filter(chosen.feed, chosen.reason, chosen.day, ids=[key for key, _ in named])
-    found = {(item.source, item.id): item for item in rejected.find(open, chosen)[::-1]}
-    for key, _ in named:
+        return [(item, item.raw) for item in _found(open, chosen)]
+    given = [(_identity(raw, str(file), number), raw) for number, raw in enumerate(lines, start=1)]
+    chosen = Filter(chosen.topic, chosen.reason, chosen.day, ids=[key for key, _ in given])
+    found = {(item.source, item.id): item for item in _found(open, chosen)[::-1]}
+    for key, _ in given:
         if key not in found:
             raise Misdeclared(
                 str(file), "/".join(key), "no event of this source and id was rejected; give its REF"
             )
-    return [(found[key], raw) for key, raw in named]
+    return [(found[key], raw) for key, raw in given]
+
+
+def _found(open: Warehouse, chosen: Filter) -> list[Rejection]:
+    return rejected.as_called_now(rejected.find(open, chosen), load_contracts(declared().feeds).values())
+
+
+def _in_time(pairs: Sequence[Pair]) -> tuple[list[Pair], list[str]]:
+    """Those of versions that are still taken, and a line for each version that is not."""
+    counts = Counter(item.topic for item, _ in pairs)
+    over = rejected.too_late(counts, load_contracts(declared().feeds), datetime.now(UTC))
+    told = [f"{said}; {counts[topic]} of its events are not sent" for topic, said in over.items()]
+    return [pair for pair in pairs if pair[0].topic not in over], told
 
 
 def _lines(file: Path) -> list[bytes]:

@@ -25,6 +25,7 @@ from schemas.decoder import Decoder
 from schemas.errors import Rejected
 from schemas.event import LIVE, TICK_TYPE, encode_event, encode_tick
 from schemas.fields import SHANGHAI, milliseconds
+from schemas.majors import named
 from schemas.skew import future
 
 SOURCE = "/liaowang/rules/run"
@@ -101,15 +102,16 @@ class LineReader:
 
     def _feed(self, document: Mapping[str, Any]) -> str:
         """The feed a line names, by `feed` or its type; the only one where there is one."""
-        named = document.get("feed") or self._types.get(str(document.get("type")))
-        if named is None and document.get("type") is not None:
+        said = document.get("feed") or self._types.get(str(document.get("type")))
+        if said is None and document.get("type") is not None:
             raise ValueError(f"type {document['type']!r} is none of {', '.join(self._types)}")
-        if named is None and len(self._contracts) > 1:
+        if said is None and len(self._contracts) > 1:
             raise ValueError(f'must name its "feed", one of {", ".join(self._contracts)}')
-        feed = named or next(iter(self._contracts))
-        if not isinstance(feed, str) or feed not in self._contracts:
+        feed = said or next(iter(self._contracts))
+        contract = named(self._contracts, feed) if isinstance(feed, str) else None
+        if contract is None:
             raise ValueError(f"feed {feed!r} is none the rule reads: {', '.join(self._contracts)}")
-        return str(feed)
+        return contract.feed
 
     def _enveloped(self, number: int, feed: str, document: Mapping[str, Any]) -> bytes:
         data = document.get("data", document)

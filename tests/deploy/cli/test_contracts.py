@@ -91,6 +91,15 @@ def test_a_breaking_change_stops_ci_until_it_is_a_new_major_version(folders: tup
     assert moved | {"breaking": False} in found["changes"]
 
 
+def test_the_newest_is_released_by_its_event_type_too(folders: tuple[str | Path, ...]) -> None:
+    edit(folders, "maximum: 1000}", "maximum: 1200}")
+    edit(folders, "version: 1.0.0", "version: 1.1.0")
+    wrong = liaowang("release", "ecology.air-quality.v2", *folders)
+    assert wrong.returncode == 2 and "ecology.air-quality.v2: no such feed; there are" in wrong.stderr
+    released = liaowang("release", "ecology.air-quality.v1", *folders)
+    assert (released.returncode, released.stdout) == (0, "ecology.air-quality: 1.1.0 is released\n")
+
+
 def test_a_compatible_change_is_released_under_a_higher_version(folders: tuple[str | Path, ...]) -> None:
     edit(folders, "maximum: 1000}", "maximum: 1200}")
     done = liaowang("check", *folders)

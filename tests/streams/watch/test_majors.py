@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from schemas.fields import milliseconds
 from schemas.majors import upgraders
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_yaml import parse_rule
-from streams.watch.engine.happenings import Happening
+from streams.watch.engine.happenings import BadLine, Happening, LineReader
 from streams.watch.engine.partition import Partition
 from streams.watch.episodes.episode import Transition
 from streams.watch.trial.offline import Offline
@@ -63,6 +64,21 @@ def test_a_rule_reads_the_version_it_names(both: dict[str, Contract]) -> None:
         rule(both, FEED, subject=["site"])
     with pytest.raises(Misdeclared, match="no such feed; there are"):
         rule(both, f"{FEED}.v3")
+
+
+def test_lines_for_a_trial_may_name_the_newest_by_its_event_type(both: dict[str, Contract]) -> None:
+    data = {"site": "S1", "region": "330106", "period": "hour", "pm25_mg": 0.04, "method": "beta"}
+    reader = LineReader({FEED: both[FEED], OLD: both[OLD]})
+    lines = [
+        json.dumps({"feed": name, "time": START.isoformat(), "data": data}).encode()
+        for name in (NEW, FEED, f"{FEED}.v3", OLD)
+    ]
+    found = list(reader.read([*lines, json.dumps({"feed": NEW, "tick": START.isoformat()}).encode()]))
+    assert [each.feed for each in found if isinstance(each, Happening)] == [FEED, FEED, FEED]
+    assert [each.problem for each in found if isinstance(each, BadLine)] == [
+        f"feed '{FEED}.v3' is none the rule reads: {FEED}, {OLD}",
+        "breaks the contract: station: required",
+    ]
 
 
 def test_a_rule_that_named_its_version_before_goes_on_with_what_it_has_open(
