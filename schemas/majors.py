@@ -63,4 +63,7 @@ def check_majors(contracts: Mapping[str, Contract]) -> None:
             raise Misdeclared(where, "status", f"of an older major version must be {' or '.join(_ENDED)}")
         later = newer(contracts.values(), contract)
         if contract.upgrade is not None and later is not None:
+            if contract.department != later.department:
+                told = f"is {contract.department}, that of {later.event_type} is {later.department}"
+                raise Misdeclared(where, "department", f"{told}; they may differ only without `upgrade`")
             origins_of(contract, later)

@@ -35,6 +35,10 @@ class Upgrader:
         self._decode = Decoder(old).decode
         self._origins = origins_of(old, new)
 
+    def carries(self, old: str, new: str) -> bool:
+        """Whether a field of the next version is one of the older as it stands."""
+        return Origin(new, old) in self._origins
+
     def __call__(self, raw: bytes) -> tuple[dict[str, Any], bytes] | None:
         """The data and the bytes of the event; None where the older version itself rejects it."""
         try:
@@ -120,9 +124,10 @@ def _demand_taken(constant: Scalar, entry: Entry, new: Contract, field: Field) -
     """Misdeclared where the newer version's own decoder rejects this value: no such region, a day out of range."""
     region = field.name if field.name == new.region_field else ""
     alone = replace(new, fields=(field,), region_field=region)
-    event = {"id": "1", "source": "/upgrade", "type": new.event_type, "time": _SOME_TIME}
     try:
-        Decoder(alone).decode(encode_event(**event, data={field.name: constant}))
+        data = {field.name: constant}
+        raw = encode_event(id="1", source="/upgrade", type=new.event_type, time=_SOME_TIME, data=data)
+        Decoder(alone).decode(raw)
     except Rejected as error:
         why = REASONS[error.rule]
         raise entry.wrong(f"{constant!r:.60} is no value of {field.name}: {why}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from schemas.contract import Contract
 from schemas.departments import Departments
 from schemas.regions import load_regions
+from schemas.upgrade import Upgrader
 
 REGION = "region"
 
@@ -46,6 +47,14 @@ class Rights:
         """Of which regions a department sends a feed that it may send; None for all of them."""
         codes, column = self._codes.get(department), _column(contract)
         return None if codes is None or not column else Scope(column, codes)
+
+    def scopes(self, department: str, steps: Sequence[Upgrader]) -> list[Scope | None]:
+        """Of which regions copies of its events may be, by step; None where their own region has been asked."""
+        found = [self.scope(department, step.new) for step in steps]
+        for at, step in enumerate(steps):
+            if not step.carries(_column(step.old), _column(step.new)):
+                return [*([None] * at), *found[at:]]
+        return [None] * len(steps)
 
     @cached_property
     def _codes(self) -> dict[str, frozenset[str] | None]:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from streams.intake.batch import Fault, Record, check_batch
+from schemas.event import id_of
+from streams.intake.batch import SHOWN_ID, Fault, Record, check_batch
+from streams.intake.rights import Scope
 from streams.intake.served import Feed, Served
 
 
@@ -39,6 +41,26 @@ def judge_batch(served: Served, department: str, feed: Feed, items: Sequence[byt
         scope = served.rights.scope(department, part.contract)
         mine = [items[place] for place in places]
         records, wrong = check_batch(part.contract, part.decoder, mine, now, scope)
+        if not wrong:
+            wrong = _copies_outside(served.rights.scopes(department, part.upgrades), part, mine)
         parts.append((part, records))
         faults += [replace(fault, index=places[fault.index]) for fault in wrong]
     return Judged(parts, sorted(faults, key=lambda fault: fault.index))
+
+
+def _copies_outside(scopes: Sequence[Scope | None], part: Feed, items: Sequence[bytes]) -> list[Fault]:
+    """The events whose copies, as newer versions, would be of regions that their sender has no right to.
+
+    Where an upgrade leaves the region as it is, there is nothing to ask and no event is upgraded for it.
+    """
+    found: list[Fault] = []
+    for index, raw in enumerate(items if any(scopes) else ()):
+        for step, scope in zip(part.upgrades, scopes, strict=True):
+            copy = step(raw)
+            if copy is None:
+                break
+            data, raw = copy
+            if scope is not None and (region := scope.outside(data)) is not None:
+                found.append(Fault(index, id_of(raw)[:SHOWN_ID], scope.column, "scope", region[:SHOWN_ID]))
+                break
+    return found

@@ -222,6 +222,21 @@ def test_what_cannot_give_an_event_is_told_when_contracts_are_read(
     assert words in str(caught.value) and "air-quality.v1.yaml" in str(caught.value)
 
 
+def test_copies_are_of_the_same_department(tmp_path: Path) -> None:
+    """Who has the right to the older would else send the newer, to which another one has it."""
+
+    def of(found: Document) -> Document:
+        properties = deepcopy(found["customProperties"])
+        next(item for item in properties if item["property"] == "department")["value"] = "health"
+        return found | {"customProperties": properties}
+
+    said = "department: is health, that of ecology.air-quality.v2 is ecology; they may differ only without"
+    with pytest.raises(Misdeclared, match=said):
+        declare(tmp_path / "feeds", of(older()))
+    apart = declare(tmp_path / "apart", of(older(upgrade=None)))
+    assert (apart[OLD].department, apart[FEED].department) == ("health", "ecology")
+
+
 def classified(found: Document, field: str, **keys: Any) -> Document:
     properties = found["schema"][0]["properties"]
     next(item for item in properties if item["name"] == field).update(keys)

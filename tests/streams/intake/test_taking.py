@@ -19,8 +19,9 @@ from streams.intake.mapping import Outgoing
 from streams.intake.served import Refused, Served, serve
 from streams.intake.taking import judge_batch
 from streams.intake.upgrading import destinations, outgoing
-from tests.majors import FEED, NEW, OLD, declare
+from tests.majors import FEED, NEW, OLD, UPGRADE, declare, older
 from tests.streams.intake.feeds import NOON
+from tests.streams.intake.test_rights import RIGHTS
 
 ENDED = datetime(2027, 6, 30, 16, tzinfo=UTC)
 WORDS: dict[str, dict[str, Any]] = {
@@ -100,6 +101,23 @@ def test_addresses_and_rights(contracts: dict[str, Contract], served: Served) ->
     assert caught.value.status == 403
     alone = judge_batch(served, "ecology", served.feed(OLD, "ecology"), [event(NEW, "1")], NOON)
     assert [(fault.field, fault.rule) for fault in alone.faults] == [("type", "type")]
+
+
+def test_the_copy_of_an_event_is_of_the_senders_regions_too(tmp_path: Path) -> None:
+    """Where an upgrade says another region, the right to that one is asked as if the sender had sent it so."""
+    moving = {"from": "region", "values": {"330110": "330203"}, "default": "330100"}
+    moved = declare(tmp_path / "moved", older(upgrade=UPGRADE | {"region": moving}))
+    tokens = {"ecology": "key", "ecology-hangzhou": "key2"}
+    items = [event(OLD, "1"), event(OLD, "2", region="330110"), event(OLD, "3")]
+
+    def faults(contracts: dict[str, Contract], department: str) -> list[tuple[int, str, str, str, str]]:
+        known = serve(contracts, tokens, "", RIGHTS)
+        judged = judge_batch(known, department, known.feed(FEED, department), items, NOON)
+        return [(each.index, each.id, each.field, each.rule, each.value) for each in judged.faults]
+
+    assert faults(moved, "ecology-hangzhou") == [(1, "2", "region", "scope", "330203")]
+    assert faults(moved, "ecology") == [], "the whole province is its own"
+    assert faults(declare(tmp_path / "same"), "ecology-hangzhou") == [], "its own region was asked"
 
 
 def test_after_its_last_day_it_is_refused_in_one_line(served: Served) -> None:
