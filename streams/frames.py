@@ -18,6 +18,7 @@ from typing import Any
 
 import faust
 from aiokafka.consumer.fetcher import Fetcher
+from faust.transport.consumer import ensure_TPset
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
@@ -29,9 +30,9 @@ SESSION_SECONDS = 8.0
 
 FETCH_WAIT_MS = 100
 """How long the broker may hold a fetch that leaves partitions out: those wait for it (Faust: 1500 ms)."""
-QUIET_WAIT_MS = 500
+QUIET_WAIT_MS = 1000
 """The same of a fetch of all partitions: whatever comes ends it. A fetch of hundreds of partitions costs both
-sides milliseconds; ten a second for nothing were most of what a platform at rest did."""
+sides milliseconds; ten a second for nothing were much of what a platform at rest did."""
 
 FULL_SECONDS = 0.02
 """How long to wait for records while some partitions are held back, since their agent has enough to do."""
@@ -63,6 +64,9 @@ class QuietFetcher(Fetcher):  # type: ignore[misc]
 class FrameConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's thread around aiokafka, with two settings that Faust does not let through, and batches."""
 
+    _given: Any = None
+    _assigned: frozenset[TP] = frozenset()
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
@@ -75,6 +79,13 @@ class FrameConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             fetcher._records = FetchedBatches(self.app.framed, fetcher._records)
             fetcher.__class__, fetcher.left_out = QuietFetcher, self.consumer.left_out
         return await super()._fetch_records(consumer, *args, **kwargs)
+
+    def assignment(self) -> set[TP]:
+        """The partitions of this worker; Faust asks once for each partition of a commit, and converts all."""
+        given = self._ensure_consumer().assignment()
+        if given is not self._given:
+            self._given, self._assigned = given, frozenset(ensure_TPset(given))
+        return set(self._assigned)
 
 
 class FrameConsumer(driver.Consumer):  # type: ignore[misc]

@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 GATEWAY = "gateway"
 TAKE_SECONDS = 60.0
 """How long a program may take to have them while it runs."""
-BUILDER, BUILD_SECONDS = "dagster-daemon", 900.0
+BUILDER, BUILD_SECONDS = "dagster-code", 900.0
 """Whose children builds are, and how long one that is under way is waited for."""
 _ORDER = sorted(SERVICES, key=lambda service: service.in_place)
 

@@ -7,12 +7,10 @@ is its command `dagster-webserver` with a door.
 from __future__ import annotations
 
 import logging
-import os
 
 import uvicorn
 from dagster import DagsterInstance
 from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import ModuleTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
 from dagster_webserver.version import __version__
 from starlette.datastructures import Headers
@@ -20,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.environment import load_settings
-from deploy.local.dagster import MODULE
+from deploy.local.dagster import target
 from schemas.settings import HOST, Settings
 from streams.http_doors import Guarded, answer
 from streams.http_guard import HEALTH, OK, Refusal, guard_of
@@ -81,10 +79,7 @@ def main(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     with DagsterInstance.get() as instance:
         instance.optimize_for_webserver(STATEMENT_MILLISECONDS, RECYCLE_SECONDS, OVERFLOW)
-        target = ModuleTarget(
-            module_name=MODULE, attribute=None, working_directory=os.getcwd(), location_name=None
-        )
-        with WorkspaceProcessContext(instance, target, version=__version__) as context:
+        with WorkspaceProcessContext(instance, target(settings), version=__version__) as context:
             app = create_app_from_workspace_process_context(context, "", POLL_MILLISECONDS)
             uvicorn.run(
                 guarded(app, settings),

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from socket import AF_UNIX
+from socket import socket as Socket
 from urllib.parse import quote
 
 from deploy.local import admits, kafka
 from deploy.local.services import Service
+from deploy.local.supervisor_conf import code_socket
 from schemas.settings import HOST, Settings
 
 HTTP_SECONDS = 5.0
@@ -53,6 +56,8 @@ def probe(service: Service, settings: Settings, uptime: float, now: float) -> Fi
         return _ask(f"http://{HOST}:{service.port(settings)}{service.path}")
     if service.probe == "heartbeat":
         return judge_beat(last_beat(service.name, settings.home), uptime, now)
+    if service.probe == "socket":
+        return _answered(listens(code_socket(settings.home)), "nobody listens at its socket")
     if service.probe == "dagster":
         return judge_daemon(daemon_beat(settings.home), uptime, now)
     return Finding(Health.unknown)
@@ -93,6 +98,17 @@ def judge_beat(beat: float | None, uptime: float, now: float) -> Finding:
     if age >= uptime:
         return Finding(Health.starting, "no heartbeat yet")
     return Finding(Health.ok)
+
+
+def listens(socket: Path) -> bool:
+    """Whether a program listens at a unix socket."""
+    with closing(Socket(AF_UNIX)) as tried:
+        tried.settimeout(HTTP_SECONDS)
+        try:
+            tried.connect(str(socket))
+        except OSError:
+            return False
+    return True
 
 
 def last_beat(name: str, home: Path) -> float | None:

@@ -15,6 +15,8 @@ from deploy.local.services import SERVICES
 from schemas.in_use import FOLDER, OWN_FEEDS, Roots, contents, take, taken
 from schemas.whole import write_whole
 
+PROJECT = ("dagster-code", "dagster-webserver", "dagster-daemon")
+"""Who has Dagster's project: the one that has loaded it, and those that have asked it what there is."""
 READERS = {
     "feeds": (
         "warehouse",
@@ -25,14 +27,13 @@ READERS = {
         "push",
         "duty",
         "console",
-        "dagster-webserver",
-        "dagster-daemon",
+        *PROJECT,
     ),
     "roles": ("push", "duty", "console"),
     "departments": ("gateway",),
     "rules": ("duty", "console"),
-    "indicators": ("warehouse", "dagster-webserver", "dagster-daemon"),
-    "indexes": ("warehouse", "dagster-webserver", "dagster-daemon"),
+    "indicators": ("warehouse", *PROJECT),
+    "indexes": ("warehouse", *PROJECT),
 }
 """Which programs read a kind of declaration when they start. Rules in force come by their topic, to duty and
 console as well, which go by the files only until they have seen any there.

@@ -9,7 +9,7 @@ from schemas.settings import Settings
 
 BURST, BUILD = 5, 10
 """How nice the programs are that a burst of warnings keeps busy, and those that build."""
-Probe = Literal["kafka", "warehouse", "http", "heartbeat", "dagster", "process"]
+Probe = Literal["kafka", "warehouse", "http", "heartbeat", "socket", "dagster", "process"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ WORKERS = (
     Service("duty", "streams.duty.worker:main", "http", ("duty_port",), nice=BURST),
     Service("console", "streams.console.service:main", "http", ("console_port",)),
     Service("docs", "deploy.local.docs:main", "http", ("docs_port",)),
+    Service("dagster-code", "deploy.local.dagster:code", "socket", awaited=False, nice=BUILD),
     Service(
         "dagster-webserver",
         "deploy.local.dagster:webserver",

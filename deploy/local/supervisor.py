@@ -194,7 +194,8 @@ def _failure(settings: Settings, name: str, process: Process, finding: Finding |
 def _stop_all(control: Control, say: Say) -> None:
     for what, services in (("workers", WORKERS), ("kafka and warehouse", SERVERS)):
         say(f"stopping {what}")
-        names = [service.name for service in services]
+        known = control.processes() or {}  # the supervisor may be of another version, with other services
+        names = [service.name for service in services if service.name in known]
         control.stop(["health"] if services is WORKERS else [])
         control.stop([name for name in names if name != "health"])
         _until(lambda names=names: _all_ended(control, names), f"{what} to end")  # type: ignore[misc]

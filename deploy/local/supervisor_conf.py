@@ -15,6 +15,11 @@ def socket_path(home: Path) -> Path:
     return home / "run" / "supervisor.sock"
 
 
+def code_socket(home: Path) -> Path:
+    """Where the program listens that has Dagster's project; only who may enter the home can ask it."""
+    return home.absolute() / "run" / "dagster.sock"
+
+
 def supervisor_config(home: Path, python: str, services: Iterable[Service] = SERVICES) -> str:
     """The text of supervisord.conf; nothing in it starts by itself, `liaowang up` starts things in order."""
     text = "\n".join([_head(home), *(_program(service, home, python) for service in services)])

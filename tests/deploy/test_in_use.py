@@ -262,7 +262,7 @@ def test_who_reads_what_has_changed(files: Roots) -> None:
     before = contents(files)
     assert readers_of(before, contents(files)) == [], "nothing changed"
     edit(files.feeds / AIR, "name: station", "name: site")
-    pages = ["dagster-webserver", "dagster-daemon"]
+    pages = ["dagster-code", "dagster-webserver", "dagster-daemon"]
     assert readers_of(before, contents(files)) == [
         "warehouse",
         "gateway",

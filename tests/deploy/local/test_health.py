@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
+from socket import AF_UNIX, socket
 from threading import Thread
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -24,6 +25,7 @@ from deploy.local.health import FIRST_PAUSE, RestartState, decide
 from deploy.local.probe import Finding, Health, daemon_beat, judge_beat, judge_daemon, last_beat, probe
 from deploy.local.services import SERVICES, Service
 from deploy.local.supervisor import status
+from deploy.local.supervisor_conf import code_socket
 from deploy.ports import free_port
 from schemas.settings import Settings
 from streams.aside import Aside
@@ -232,6 +234,18 @@ def test_docs_are_served_and_probed_over_http(tmp_path: Path) -> None:
         server.server_close()
     with pytest.raises(URLError):
         urlopen(f"http://127.0.0.1:{settings.docs_port}/")
+
+
+def test_who_has_the_project_is_well_while_it_listens_at_its_socket(tmp_path: Path) -> None:
+    settings, service = Settings(home=tmp_path), next(each for each in SERVICES if each.name == "dagster-code")
+    assert probe(service, settings, 100, NOW).health is Health.hung
+    code_socket(tmp_path).parent.mkdir()
+    with socket(AF_UNIX) as listening:
+        listening.bind(str(code_socket(tmp_path)))
+        listening.listen()
+        assert probe(service, settings, 100, NOW) == WELL
+    hung = probe(service, settings, 100, NOW)
+    assert hung.health is Health.hung, "what a program killed has left is a file, and nobody listens there"
 
 
 def test_what_cannot_be_asked_is_unknown() -> None:
