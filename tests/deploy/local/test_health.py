@@ -237,7 +237,10 @@ def test_docs_are_served_and_probed_over_http(tmp_path: Path) -> None:
 
 
 def test_who_has_the_project_is_well_while_it_listens_at_its_socket(tmp_path: Path) -> None:
-    settings, service = Settings(home=tmp_path), next(each for each in SERVICES if each.name == "dagster-code")
+    settings, service = (
+        Settings(home=tmp_path),
+        next(each for each in SERVICES if each.name == "dagster-code"),
+    )
     assert probe(service, settings, 100, NOW).health is Health.hung
     code_socket(tmp_path).parent.mkdir()
     with socket(AF_UNIX) as listening:
