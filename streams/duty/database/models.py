@@ -280,7 +280,8 @@ class Notification(Base):
 
     `message` names the message it was first tried in: that of several notifications where they were gathered.
     `suppressed` ones are never sent; `last_error` says why. Where a silence or a graver case held one back, it is
-    named until that is over: then whoever should have heard is told what is still open.
+    named, a case with the level it then had, until that is over: then whoever should have heard is told what is
+    still open.
     """
 
     __tablename__ = "notification"
@@ -304,6 +305,7 @@ class Notification(Base):
     delivered_at: Mapped[datetime | None]
     held_by_silence: Mapped[int | None] = mapped_column(Key)
     held_by_case: Mapped[int | None] = mapped_column(Key)
+    held_by_level: Mapped[str | None]
     __table_args__ = (
         sa.CheckConstraint("state IN ('pending','delivered','dead','suppressed')", "state"),
         sa.Index("ix_notification_due", "state", "rank", "id"),

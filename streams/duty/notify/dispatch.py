@@ -198,12 +198,7 @@ def reason_of(holder: Silence | Open | None) -> str:
     """What holds a notification back, in words; empty where nothing does."""
     if isinstance(holder, Silence):
         return f"silence {holder.id}: {holder.reason}"
-    return str(said_of_case(str(holder.id), holder.level)) if holder else ""
-
-
-def said_of_case(id: Any, level: Any) -> Any:
-    """What a notification says that a graver case holds back; in Python as in SQL, by which it is let go."""
-    return "case " + id + " is " + level
+    return f"case {holder.id} is {holder.level}" if holder else ""
 
 
 def held_by(notification: PendingNotification, context: DispatchContext, now: float) -> Silence | Open | None:

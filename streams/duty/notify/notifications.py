@@ -276,6 +276,7 @@ def suppress(session: Session, decided: Plan) -> None:
             last_attempt=None,
             held_by_silence=holder.id if isinstance(holder, Silence) else None,
             held_by_case=holder.id if isinstance(holder, Open) else None,
+            held_by_level=holder.level if isinstance(holder, Open) else None,
         )
 
 

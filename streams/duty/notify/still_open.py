@@ -19,7 +19,7 @@ from streams.duty.cases.records import notify
 from streams.duty.cases.told import of_round, told
 from streams.duty.database.models import Case, Notification, Officer, Silence
 from streams.duty.lifecycle import CLOSED
-from streams.duty.notify.dispatch import ASKING, STILL_OPEN, said_of_case
+from streams.duty.notify.dispatch import ASKING, STILL_OPEN
 
 BATCH = 200
 
@@ -41,7 +41,7 @@ def tell_still_open(session: Session, regions: Regions, now: datetime, ids: Coll
     )
     again: dict[tuple[int, int | None, str], Notification] = {}
     for row in rows:
-        row.held_by_silence = row.held_by_case = None
+        row.held_by_silence = row.held_by_case = row.held_by_level = None
         again.setdefault((row.case_id, row.officer_id, row.channel), row)
         if row.kind in ASKING:  # that somebody is asked says more than that a level rose
             again[row.case_id, row.officer_id, row.channel] = row
@@ -53,7 +53,9 @@ def tell_still_open(session: Session, regions: Regions, now: datetime, ids: Coll
 def give_up(session: Session, id: int, reason: str) -> None:
     """Hold this one back no more, as it cannot be told; it says why."""
     change = sa.update(Notification).where(Notification.id == id)
-    session.execute(change.values(held_by_silence=None, held_by_case=None, last_error=reason))
+    session.execute(
+        change.values(held_by_silence=None, held_by_case=None, held_by_level=None, last_error=reason)
+    )
 
 
 def _tell_again(session: Session, regions: Regions, row: Notification, now: datetime) -> None:
@@ -123,7 +125,7 @@ def _let_go(now: datetime) -> sa.Select[Any]:
         sa.or_(
             graver.state == CLOSED,
             graver.recovered.is_not(None),
-            Notification.last_error != said_of_case(sa.cast(graver.id, sa.Text), graver.level),
+            graver.level.is_distinct_from(Notification.held_by_level),
         ),
     )
     return sa.select(Notification.id).where(
