@@ -28,7 +28,7 @@ ID = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*", re.ASCII)
 MARTS = frozenset(
     (
         *("indicator", "region", "calendar", "indicator_definition", "ranking", "release", "current_release"),
-        *("provenance", "provenance_input", "day_status", "rule_quality", "reviewed_warning"),
+        *("provenance", "provenance_input", "day_status", "rule_quality", "reviewed_warning", "department"),
     )
 )
 """The platform's own views in `mart`; each may have a twin `<view>_at`."""

@@ -1,4 +1,4 @@
-"""The dimensions of the star schema in `mart`: region, calendar, what indicators mean. DDL, pure.
+"""The dimensions of the star schema in `mart`: region, calendar, departments, what indicators mean. DDL, pure.
 
 Every statement is safe to run again; a changed declaration takes effect at the next migration.
 """
@@ -17,7 +17,9 @@ from dagster_project.build.indicator import Indicator
 from dagster_project.build.indicator_sql import FLOAT
 from dagster_project.mart.barrier import closed
 from quality.rows import quote
+from schemas.contract import Contract
 from schemas.ddl.model import NAME, SERVICE, Table, View, columns
+from schemas.departments import Department
 from schemas.regions import Region, Regions
 
 FIRST, LAST = date(2014, 1, 1), date(2039, 12, 31)
@@ -89,6 +91,15 @@ _CARD: Columns = (
     ("licence", NAME, "Under which its figures are given away"),
     ("version", NAME, "Changes with whatever changes its figures"),
 )
+_CODES = "Array(String)"
+_DEPARTMENT: Columns = (
+    ("department", NAME, "Id of the department; facts join on it, and `owner` of indicators names one"),
+    ("name_zh", "String", "Its name"),
+    ("name_en", "String", "Its name in English"),
+    ("part_of", NAME, "Department it is an office of; empty where it is none"),
+    ("regions", _CODES, "Regions it may send of, with all that lies in them; 330000 is the whole province"),
+    ("feeds", _CODES, "Feeds it answers for"),
+)
 
 
 _REGIONS = "The province, its cities and counties"
@@ -120,6 +131,16 @@ def definitions(indicators: Iterable[Indicator]) -> View:
     rows = " UNION ALL ".join(f"SELECT {_card(item)}" for item in indicators)
     comment = "What each indicator means and who answers for it; facts join on indicator"
     return _view("indicator_definition", _CARD, rows, comment)
+
+
+def departments(known: Iterable[Department], contracts: Iterable[Contract]) -> View:
+    """`mart.department`: who there is, without whom to call."""
+    feeds: dict[str, set[str]] = {}
+    for contract in contracts:
+        feeds.setdefault(contract.department, set()).add(contract.feed)
+    rows = " UNION ALL ".join(f"SELECT {_desk(item, feeds.get(item.id, ()))}" for item in known)
+    comment = "The departments that send feeds and answer for indicators; facts join on department"
+    return _view("department", _DEPARTMENT, rows, comment)
 
 
 def _view(name: str, declared: Columns, query: str, comment: str) -> View:
@@ -173,3 +194,16 @@ def _card(item: Indicator) -> str:
     sql["tolerance"] = f"toFloat64({item.tolerance})"
     sql["target"] = f"CAST({'NULL' if item.target is None else item.target} AS {FLOAT})"
     return ", ".join(f"{sql[name]} AS `{name}`" for name, _, _ in _CARD)
+
+
+def _desk(item: Department, feeds: Iterable[str]) -> str:
+    sql = {
+        "department": item.id,
+        "name_zh": item.name["zh"],
+        "name_en": item.name["en"],
+        "part_of": item.part_of,
+    }
+    sql = {name: quote(text) for name, text in sql.items()}
+    lists = {"regions": item.regions, "feeds": sorted(feeds)}
+    sql |= {name: f"CAST([{', '.join(map(quote, codes))}] AS {_CODES})" for name, codes in lists.items()}
+    return ", ".join(f"{sql[name]} AS `{name}`" for name, _, _ in _DEPARTMENT)

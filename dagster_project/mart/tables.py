@@ -16,11 +16,11 @@ from dagster_project.mart import views as mart_views
 from dagster_project.mart.ranking import ranking_mart
 from schemas.contract import load_contracts
 from schemas.ddl.model import Table, View
-from schemas.in_use import FILES, Roots
+from schemas.in_use import FILES, Roots, departments_of
 from schemas.regions import load_regions
 
 INDEXES = Path(__file__).parents[1] / "indexes"
-SHARED = ("region", "calendar", "indicator_definition", "release", "current_release")
+SHARED = ("region", "calendar", "department", "indicator_definition", "release", "current_release")
 """Marts without figures or events."""
 
 
@@ -49,6 +49,7 @@ def marts(roots: Roots = FILES) -> Marts:
     views = [
         dimensions.region(),
         dimensions.calendar(),
+        dimensions.departments(departments_of(roots), contracts),
         dimensions.definitions(indicators),
         *barrier.views(),
         *mart_views.releases(),

@@ -12,7 +12,7 @@ from deploy.environment import load_settings
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "bi.md"
 STAR = (
-    *("indicator", "ranking", "region", "calendar", "indicator_definition"),
+    *("indicator", "ranking", "region", "calendar", "department", "indicator_definition"),
     *("provenance", "provenance_input", "release", "current_release"),
     *("rule_quality", "reviewed_warning"),
 )

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ with warnings.catch_warnings():
     import clickhouse_connect
     from clickhouse_connect.driver.exceptions import DatabaseError
 
+from dagster_project.mart.dimensions import departments
 from dagster_project.mart.tables import marts, visible
 from dagster_project.mart.views import feed_mart
 from deploy.local.warehouse_config import users_config
@@ -24,11 +26,20 @@ from deploy.provision.bi_catalogue import DOCUMENT, catalogue, written
 from schemas.contract import load_contracts
 from schemas.contract_model import Contract, Field
 from schemas.ddl.render import view
+from schemas.department_yaml import load_departments
 from schemas.errors import Misdeclared
+from schemas.in_use import FILES, departments_of
 from schemas.settings import HOST, Settings
 from tests.dagster_project.house import AIR, INDICATORS, House, reading
 
 DAY = date(2024, 3, 1)
+CONTRACTS = list(load_contracts().values())
+DEPARTMENT = """departments:
+  - department: a
+    name: {zh: 甲'局, en: A\\B}
+    regions: ['330100', '330203']
+    contact: {office: {zh: 值班三处, en: third office}, phone: '0571-1234567', email: a@b.cn, stewards: [li.lei]}
+"""
 Ask = Callable[[str], list[tuple[Any, ...]]]
 FORBIDDEN = (
     "SELECT * FROM landing.ecology_air_quality",
@@ -157,6 +168,7 @@ def test_the_user_of_a_region_sees_its_rows_and_no_others(house: House, protocol
                 for view, column in REGION_ROWS
             ]
             assert ask("SELECT count() FROM mart.region") == [(102,)]
+            assert ask("SELECT count() FROM mart.department WHERE part_of = ''") != [(0,)]
             assert ask("SELECT count() FROM mart.duty_warning") == [(0,)]
             for forbidden in (*FORBIDDEN, "SELECT * FROM mart.provenance"):
                 with pytest.raises((ServerException, DatabaseError)):
@@ -182,6 +194,33 @@ def test_facts_join_the_dimensions_without_losing_or_doubling_a_row(ask: Ask) ->
         f"SELECT r.name, r.parent_name, d.quarter_label, i.owner, f.value {joined} WHERE f.region = '330100'"
     ) == [("杭州市", "浙江省", "2024-Q1", "ecology", 100.0)]
     assert ask("SELECT count(), uniqExact(code), sum(mountain) FROM mart.region") == [(102, 102, 26)]
+
+
+@pytest.mark.stack
+def test_departments_are_a_dimension_without_whom_to_call(ask: Ask) -> None:
+    known = departments_of(FILES)
+    feeds = {each.id: sorted(c.feed for c in CONTRACTS if c.department == each.id) for each in known}
+    assert ask("SELECT * FROM mart.department ORDER BY department") == [
+        (each.id, each.name["zh"], each.name["en"], each.part_of, list(each.regions), feeds[each.id])
+        for each in sorted(known, key=lambda each: each.id)
+    ]
+    joined = "FROM mart.provenance_input AS f JOIN mart.department AS d USING (department)"
+    assert ask(f"SELECT f.feed, d.name_zh, has(d.feeds, f.feed) {joined}") == [
+        ("ecology.air-quality", known.name("ecology"), True)
+    ]
+    owner = "JOIN mart.department AS d ON d.department = i.owner"
+    assert ask(f"SELECT count() FROM mart.indicator_definition AS i {owner}") == ask(
+        "SELECT count() FROM mart.indicator_definition"
+    )
+
+
+def test_no_contact_of_a_department_reaches_mart(tmp_path: Path) -> None:
+    path = tmp_path / "departments.yaml"
+    path.write_text(DEPARTMENT, encoding="utf-8")
+    text = view(departments(load_departments(path), ()))
+    assert "CAST(['330100', '330203'] AS Array(String))" in text and "CAST([] AS Array(String))" in text
+    for secret in ("值班三处", "third office", "0571-1234567", "a@b.cn", "li.lei"):
+        assert secret not in text
 
 
 @pytest.mark.stack
