@@ -16,8 +16,10 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 from starlette.routing import Route
 
+from schemas.departments import Department
 from schemas.errors import Unavailable
 from schemas.levels import LEVELS
+from streams.console.behind import behind
 from streams.console.chart import Chart, draw
 from streams.console.dependencies import ConsoleDependencies
 from streams.console.door import Visit, action, go, page
@@ -185,6 +187,7 @@ def show_case(
         ],
         officers=[row for row in officers if row.active],
         regions=(*_tree(visit),),
+        behind=_behind(visit, case),
         trouble=trouble,
         chart=_chart(evidence),
         unit=evidence.series.unit if evidence else "",
@@ -269,6 +272,12 @@ def _evidence(visit: Visit, case: Case) -> tuple[Evidence | None, str]:
     except Unavailable as error:
         log.warning("the evidence of case %d: %s", case.id, error)
         return None, str(error)
+
+
+def _behind(visit: Visit, case: Case) -> list[tuple[str, Department | None]]:
+    """Whom to call about what the warning was made of."""
+    rule = visit.deps.known.get(case.rule) if case.kind == "warning" else None
+    return behind(rule, visit.deps.contracts, visit.deps.departments())
 
 
 def _chart(evidence: Evidence | None) -> Chart | None:

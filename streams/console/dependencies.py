@@ -10,6 +10,7 @@ from datetime import datetime
 from jinja2 import Environment
 
 from schemas.contract import Contract
+from schemas.departments import Departments
 from schemas.regions import Regions
 from streams.bounded import Places, Shares
 from streams.console.accounts import Accounts
@@ -33,6 +34,7 @@ from streams.watch.declare.rule import Rule
 class ConsoleDependencies:
     """What the console's pages need. `desk` gives the roster of the moment; `key` signs links and cookies.
 
+    `departments` gives them as they are declared at the moment; None where they cannot be read.
     `rules` are those in force at the moment; `known` has the newest version of every rule that ever was published.
 
     `refresh_slots`: how many pages that only keep themselves up to date are made at once; who clicks goes first.
@@ -52,6 +54,7 @@ class ConsoleDependencies:
     rules: Mapping[str, Rule]
     known: Mapping[str, Rule]
     contracts: Mapping[str, Contract]
+    departments: Callable[[], Departments | None]
     tiles: tuple[Tile, ...]
     service: Reading
     mart: Reading

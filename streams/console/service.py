@@ -21,14 +21,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from schemas.contract import Contract, load_contracts
-from schemas.departments import Departments
 from schemas.errors import Misdeclared, Unavailable
-from schemas.in_use import departments_of, in_use
+from schemas.in_use import in_use
 from schemas.settings import HOST, Settings
 from streams.bounded import Bound, Places, Shares
 from streams.console import facts, meters
 from streams.console.accounts import Accounts
 from streams.console.app import make_console
+from streams.console.behind import DepartmentsNow
 from streams.console.cached import Cached
 from streams.console.dependencies import ConsoleDependencies
 from streams.console.forms import FORM_SECONDS
@@ -93,7 +93,7 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         raise Misdeclared("settings", "LIAOWANG_CONSOLE_KEY", "must be given; liaowang up makes it")
     database, desks = open_home(settings, clock())
     ensure_administrator(settings, database, desks, clock())
-    contracts = load_contracts(in_use(settings).feeds)
+    contracts, departments = load_contracts(in_use(settings).feeds), DepartmentsNow(settings)
     active = active_rules(settings)
     active.watch()
     rules, known = Live(lambda: active.now.rules), Live(lambda: active.now.known)
@@ -114,11 +114,14 @@ def open_console(settings: Settings, clock: Callable[[], datetime], requests: Li
         rules=rules,
         known=known,
         contracts=contracts,
+        departments=departments,
         tiles=load_tiles(regions),
         service=service,
         mart=mart,
         standings=Cached(partial(facts.standings, mart), STANDINGS_SECONDS, time.time, executor),
-        feeds=Cached(partial(_feeds, settings, service, contracts), FEEDS_SECONDS, time.time, executor),
+        feeds=Cached(
+            partial(_feeds, settings, service, contracts, departments), FEEDS_SECONDS, time.time, executor
+        ),
         trust=Cached(partial(facts.trust, service, mart), TRUST_SECONDS, time.time, executor),
         meters=Cached(partial(meters.read, http, metrics, secret), METERS_SECONDS, time.time, executor),
         reviews=Cached(partial(reviews, mart), TRUST_SECONDS, time.time, executor),
@@ -189,7 +192,7 @@ def changes(database: Database, seq: int | None) -> tuple[int, tuple[Touched, ..
 
 
 def _feeds(
-    settings: Settings, service: Reading, contracts: dict[str, Contract]
+    settings: Settings, service: Reading, contracts: dict[str, Contract], departments: DepartmentsNow
 ) -> tuple[facts.FeedState, ...]:
     """Every feed; without lag while the broker is away."""
     topics = sorted({contract.topic for contract in contracts.values()})
@@ -201,16 +204,7 @@ def _feeds(
         ends = {(t.name, partition): end for t in found for partition, (_, end) in t.offsets.items()}
     except (Unavailable, OSError) as error:
         log.warning("lag is not known: %s", error)
-    return facts.feed_states(service, contracts, ends, _departments(settings))
-
-
-def _departments(settings: Settings) -> Departments | None:
-    """The departments as they are declared now, so that another telephone is shown without a restart."""
-    try:
-        return departments_of(in_use(settings))
-    except Misdeclared as error:
-        log.warning("departments are shown by their ids: %s", error)
-        return None
+    return facts.feed_states(service, contracts, ends, departments())
 
 
 def _provider(settings: Settings, http: httpx.Client) -> Provider | None:

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from schemas.contract import load_contracts
 from schemas.department_yaml import parse_departments
+from schemas.departments import DEPARTMENTS
+from schemas.in_use import FILES, take, take_departments
+from streams.console.behind import behind
 from streams.console.i18n import load_words
 from streams.console.rendering import environment
+from streams.watch.declare.load import load_rules
+from tests.streams.duty.console.house import house_open, settings_for
 
 TEXT = """departments:
   - department: ecology
@@ -41,6 +47,56 @@ def test_a_department_is_shown_by_name_and_an_undeclared_one_by_id(
         '{% import "parts.html" as parts with context %}{{ parts.behind(department, id) }}'
     )
     assert page.render(department=departments.get(id), id=id, t=load_words()[language]) == shown
+
+
+def test_a_case_shows_whom_to_call_about_its_data(tmp_path: Path) -> None:
+    """At once and in the visitor's language, with broker and warehouse away; also when the contact has changed."""
+    settings = settings_for(tmp_path)
+    take(settings.home, FILES)
+    with house_open(settings) as house:
+        house.officer("viewer", "viewer", "330000")
+        case, hole = house.warn(1), house.warn(2, rule="nobody.knows-it")
+        with house.visitor("viewer") as client:
+            shown = facts_of(client.get(f"/cases/{case}").text)
+            assert "数据报送部门</dt><dd>浙江省生态环境厅" in shown and "监测中心" in shown
+            assert "数据报送部门" not in client.get(f"/cases/{hole}").text
+            take_departments(settings.home, declared("0571 99"))
+            shown = facts_of(client.get(f"/cases/{case}", headers={"Accept-Language": "en"}).text)
+            assert "Department of the data</dt><dd>Ecology" in shown and "0571 99" in shown
+            take_departments(settings.home, b"departments: [")
+            assert "0571 99" in client.get(f"/cases/{case}").text, "a file that is wrong changes nothing"
+
+
+def declared(phone: str) -> bytes:
+    """The departments of this installation, of which one has another name and telephone."""
+    text = DEPARTMENTS.read_text(encoding="utf-8")
+    office = "office: {zh: 监测中心, en: monitoring centre}"
+    assert office in text
+    return (
+        text.replace(office, f'phone: "{phone}", {office}')
+        .replace("Department of Ecology", "Ecology")
+        .encode()
+    )
+
+
+def facts_of(page: str) -> str:
+    """The facts of a case, without the line breaks of its template."""
+    return "".join(
+        line.strip() for line in page.split('id="facts"', 1)[1].split("</section>")[0].splitlines()
+    )
+
+
+def test_each_department_of_a_rule_over_feeds_is_told_once_its_own_first() -> None:
+    contracts = load_contracts()
+    rule = next(rule for rule in load_rules(contracts) if len(rule.feeds) > 1)
+    known = parse_departments(TEXT, Path("departments.yaml"))
+    found = behind(rule, contracts, known)
+    ids = [id for id, _ in found]
+    assert ids[0] == contracts[rule.feed].department
+    assert sorted(ids) == sorted({contracts[feed].department for feed in rule.feeds})
+    assert all(department is known.get(id) for id, department in found)
+    assert behind(rule, contracts, None) == [(id, None) for id in ids]
+    assert behind(rule, {}, known) == behind(None, contracts, known) == []
 
 
 def test_names_are_escaped() -> None:
