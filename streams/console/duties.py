@@ -17,6 +17,7 @@ from streams.console.cases import naming_of
 from streams.console.dependencies import ConsoleDependencies
 from streams.console.door import Visit, page
 from streams.duty.database.models import Officer
+from streams.duty.reasons import words_of
 from streams.duty.rosters.desk import plan_of
 from streams.duty.rosters.roster import Occurrence, Team
 from streams.duty.rosters.who import Gap, Plan, gaps, turns
@@ -112,7 +113,10 @@ def show_roster(visit: Visit) -> Response:
             (row.team, naming.region(row.team.region), row.days)
             for row in rows(plan, monday, names, visit.now)
         ],
-        holes=[(hole, naming.region(hole.region)) for hole in holes],
+        holes=[
+            (hole, naming.region(hole.region), words_of(hole.why, visit.words.language, names))
+            for hole in holes
+        ],
         able=plan.able,
         before=monday - timedelta(days=WEEK),
         after=monday + timedelta(days=WEEK),

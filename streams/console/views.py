@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from schemas.regions import Regions
 from schemas.subject import split
@@ -14,6 +15,7 @@ from streams.console.i18n import Words
 from streams.duty.cases.escalation import NOBODY_ELSE
 from streams.duty.database.models import AuditEntry, Case
 from streams.duty.lifecycle import CLOSED
+from streams.duty.reasons import stored_reason, words_of
 from streams.watch.declare.rule import Rule
 
 PLATFORM = "platform"
@@ -146,7 +148,7 @@ def entry_views(entries: Sequence[AuditEntry], names: Mapping[str, str], words: 
                 at=entry.at,
                 who=words("platform") if entry.who == PLATFORM else names.get(entry.who, entry.who),
                 origin=words(ORIGINS[entry.origin]) if entry.origin in ORIGINS else entry.origin,
-                text=entry.text,
+                text=entry_text(entry, names, words),
                 detail=detail_text(entry, names, words),
                 level=entry.level,
                 level_changed=entry.kind in ("opened", "raised", "lowered"),
@@ -155,14 +157,15 @@ def entry_views(entries: Sequence[AuditEntry], names: Mapping[str, str], words: 
     return views
 
 
+def entry_text(entry: AuditEntry, names: Mapping[str, str], words: Words) -> str:
+    """What somebody wrote as it stands; what the platform wrote in the words of the reader's language."""
+    reason = stored_reason(_told(entry))
+    return words_of(reason, words.language, names) if reason is not None else entry.text
+
+
 def detail_text(entry: AuditEntry, names: Mapping[str, str], words: Words) -> str:
     """What an entry says beside its text, in words; empty where it says nothing a reader needs."""
-    try:
-        told = json.loads(entry.detail)
-    except ValueError:
-        return ""
-    if not isinstance(told, dict):
-        return ""
+    told = _told(entry)
     if entry.kind == "confirmed" and words.has(f"verdict_{told.get('verdict')}"):
         return words(f"verdict_{told['verdict']}")
     if told.get("kind") == NOBODY_ELSE:
@@ -180,6 +183,15 @@ def detail_text(entry: AuditEntry, names: Mapping[str, str], words: Words) -> st
     if entry.kind == "attached" and told.get("name"):
         return str(told["name"])
     return ""
+
+
+def _told(entry: AuditEntry) -> Mapping[str, Any]:
+    """What is kept with an entry; nothing where it cannot be read."""
+    try:
+        told = json.loads(entry.detail)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _number(value: object) -> str:

@@ -158,6 +158,7 @@ def _told(row: Notification, login: str | None) -> dict[str, Any]:
         "state": row.state,
         "tries": row.attempts,
         "error": row.last_error,
+        "reason": json.loads(row.reason) if row.reason else None,
         "key": row.key,
     }
 

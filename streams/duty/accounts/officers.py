@@ -21,6 +21,7 @@ from schemas.roles import Roles, load_roles
 from streams.duty.accounts.rights import ADMIN, SUPERVISOR, VIEWER, Actor, Grant, bereft, may
 from streams.duty.database.models import Office, Officer, Token
 from streams.duty.database.sessions import BrowserSession
+from streams.duty.reasons import Reason, Why
 from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
 from streams.duty.wording import EMAIL, NAME_LENGTH, PHONE, address, wording
 
@@ -251,16 +252,16 @@ def taken_of(officer: Officer) -> tuple[Grant, ...]:
     return _sorted(gone - set(grants_of(officer)))
 
 
-def unfit(officer: Officer, role: str, region: str, regions: Regions) -> str:
-    """Why an officer is told of a case of this role and region no more; empty where he may be.
+def unfit(officer: Officer, role: str, region: str, regions: Regions) -> Reason | None:
+    """Why an officer is told of a case of this role and region no more; None where he may be.
 
     A roster may name who holds no role at all: only whose role was taken away is told no more by its turns.
     """
     if not officer.active:
-        return f"the account of {officer.login} was ended"
+        return Reason(Why.ACCOUNT_ENDED, {"login": officer.login})
     if bereft(grants_of(officer), taken_of(officer), role, region, regions):
-        return f"{officer.login} holds no role of {role} in {region} any more"
-    return ""
+        return Reason(Why.ROLE_TAKEN, {"login": officer.login, "role": role, "region": region})
+    return None
 
 
 def _held(officer: Officer) -> list[Office]:

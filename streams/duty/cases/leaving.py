@@ -21,6 +21,7 @@ from streams.duty.cases.records import record
 from streams.duty.cases.waiting import Shift, chain_of, schedule, shift_of, tell_handed, wait
 from streams.duty.database.models import Case, Office, Officer
 from streams.duty.lifecycle import CLOSED, NEW, after_reassigning
+from streams.duty.reasons import KEY, Reason, Why
 from streams.duty.rosters.desk import Desk
 
 log = logging.getLogger("liaowang.duty")
@@ -36,7 +37,7 @@ def set_active(
     session.flush()
     if active:
         return []
-    return hand_on(session, desk, actor, now, officer, f"the account of {officer.login} was ended")
+    return hand_on(session, desk, actor, now, officer, Reason(Why.ACCOUNT_ENDED, {"login": officer.login}))
 
 
 def take(
@@ -53,11 +54,12 @@ def take(
 
         return allowed((grant,)) and not allowed(left)
 
-    why = f"he holds {grant.role} in {grant.region} no more"
+    given = {"login": officer.login, "role": grant.role, "region": grant.region}
+    why = Reason(Why.OFFICE_TAKEN, given)
     return hand_on(session, desk, actor, now, officer, why, lost)
 
 
-def left_behind(session: Session, desk: Desk) -> dict[int, str]:
+def left_behind(session: Session, desk: Desk) -> dict[int, Reason]:
     """Open cases of officers who are to have them no more, however that came about, and why, by number."""
     lost = sa.select(Office.officer_id).where(Office.revoked.is_not(None))
     query = (
@@ -88,7 +90,7 @@ def hand_on(
     actor: Actor,
     now: datetime,
     officer: Officer,
-    why: str,
+    why: Reason,
     which: Callable[[Case], bool] = lambda _: True,
 ) -> list[int]:
     """The open cases of an officer, those of `which`, go to others; returns their numbers."""
@@ -106,14 +108,14 @@ def _without(shift: Shift, login: str) -> Shift:
 
 
 def _hand_on(
-    session: Session, shift: Shift, case: Case, actor: Actor, now: datetime, login: str, why: str
+    session: Session, shift: Shift, case: Case, actor: Actor, now: datetime, login: str, why: Reason
 ) -> None:
     chain = chain_of(session, shift, case, now)
     to = next((link.login for link in chain if link.login is not None and link.login != login), None)
     state = after_reassigning(case.state)
     case.assignee_id = shift.ids[to] if to is not None else None
-    detail = {"from": login, "to": to, "why": why}
-    record(session, case, "reassigned", actor, now, state=state, text=why, detail=detail)
+    detail = {"from": login, "to": to, "why": str(why), KEY: why.stored}
+    record(session, case, "reassigned", actor, now, state=state, text=str(why), detail=detail)
     if to is None:
         log.error("case %s: %s was its officer, %s, and nobody else is there", case.id, login, why)
     if state == NEW and case.recovered is None:

@@ -279,7 +279,8 @@ class Notification(Base):
     """Something an officer has to be told by a channel, written with the change that asks for it.
 
     `message` names the message it was first tried in: that of several notifications where they were gathered.
-    `suppressed` ones are never sent; `last_error` says why. Where a silence or a graver case held one back, it is
+    `suppressed` ones are never sent; `last_error` says why, and `reason` the same as a code with parameters (JSON;
+    empty in what an older version wrote). Where a silence or a graver case held one back, it is
     named, a case with the level it then had, until that is over: then whoever should have heard is told what is
     still open.
     """
@@ -306,6 +307,7 @@ class Notification(Base):
     held_by_silence: Mapped[int | None] = mapped_column(Key)
     held_by_case: Mapped[int | None] = mapped_column(Key)
     held_by_level: Mapped[str | None]
+    reason: Mapped[str | None]
     __table_args__ = (
         sa.CheckConstraint("state IN ('pending','delivered','dead','suppressed')", "state"),
         sa.Index("ix_notification_due", "state", "rank", "id"),

@@ -20,6 +20,7 @@ from streams.duty.cases.told import ENDED
 from streams.duty.notify.channels.config import Channel, Channels, Inhibition
 from streams.duty.notify.channels.message import LEVEL_ZH, Message, Recipient
 from streams.duty.notify.channels.quota import reserved, room
+from streams.duty.reasons import Reason, Why
 from streams.duty.retry_policy import FIRST_WAIT
 from streams.duty.words import one_line
 
@@ -32,7 +33,7 @@ MOST_AGE = {"red": 300.0, "orange": 900.0, "yellow": 3600.0, "blue": 6 * 3600.0}
 """Seconds after which a notification that could not be delivered is dead and goes another way."""
 
 
-OVER = "the warning is over"
+OVER = Reason(Why.OVER)
 NOBODY = Recipient()
 
 
@@ -64,7 +65,7 @@ class PendingNotification:
     asked_anew: bool = False
     over: bool = False
     heard: bool = True
-    unfit: str = ""
+    unfit: Reason | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class Plan:
     """
 
     batches: tuple[Batch, ...] = ()
-    dropped: tuple[tuple[PendingNotification, str], ...] = ()
+    dropped: tuple[tuple[PendingNotification, Reason], ...] = ()
     held: Mapping[int, Silence | Open] = field(default_factory=dict)
 
 
@@ -159,18 +160,18 @@ def plan(notifications: Iterable[PendingNotification], context: DispatchContext,
 
 def not_told(
     notification: PendingNotification, context: DispatchContext, now: float
-) -> tuple[str, Silence | Open | None]:
-    """Why a notification is not sent (any more), empty where it is; and what holds it back, where that is all."""
+) -> tuple[Reason | None, Silence | Open | None]:
+    """Why a notification is not sent (any more), None where it is; and what holds it back, where that is all."""
     if why := reason_not_to(notification, context):
         return why, None
     if notification.kind == ENDED or notification.attempts or notification.message:
-        return "", None
+        return None, None
     holder = held_by(notification, context, now)
     return reason_of(holder), holder
 
 
-def reason_not_to(notification: PendingNotification, context: DispatchContext) -> str:
-    """Why a notification goes nowhere for good; empty where it goes, or is only held back.
+def reason_not_to(notification: PendingNotification, context: DispatchContext) -> Reason | None:
+    """Why a notification goes nowhere for good; None where it goes, or is only held back.
 
     Before each try: whether its officer is to be told still, and whether there is something to be told. Nothing
     else holds back what was tried once, as it may have arrived. An end is never held back: who was told of a
@@ -179,26 +180,26 @@ def reason_not_to(notification: PendingNotification, context: DispatchContext) -
     if notification.unfit:
         return notification.unfit
     if notification.kind in ASKING and not notification.waits:
-        return OVER if notification.over else "the case is taken"
+        return OVER if notification.over else Reason(Why.TAKEN)
     if notification.kind in ASKING and notification.asked_anew:
-        return "somebody was asked anew since"
+        return Reason(Why.ASKED_ANEW)
     if notification.kind == "raised" and notification.over:
         return OVER
     if notification.kind == ENDED:
-        return "" if notification.heard or notification.message else "its reader was not told of the warning"
+        return None if notification.heard or notification.message else Reason(Why.BEGINNING_UNTOLD)
     if notification.attempts or notification.message:
-        return ""
+        return None
     channel = context.channels.channels.get(notification.channel)
     if channel is not None and not meant_for(channel, notification):
-        return f"channel {channel.name} is for other regions or roles"
-    return ""
+        return Reason(Why.FOR_OTHERS, {"channel": channel.name})
+    return None
 
 
-def reason_of(holder: Silence | Open | None) -> str:
-    """What holds a notification back, in words; empty where nothing does."""
+def reason_of(holder: Silence | Open | None) -> Reason | None:
+    """What holds a notification back; None where nothing does."""
     if isinstance(holder, Silence):
-        return f"silence {holder.id}: {holder.reason}"
-    return f"case {holder.id} is {holder.level}" if holder else ""
+        return Reason(Why.SILENCE, {"id": holder.id, "text": holder.reason})
+    return Reason(Why.GRAVER_CASE, {"id": holder.id, "level": holder.level}) if holder else None
 
 
 def held_by(notification: PendingNotification, context: DispatchContext, now: float) -> Silence | Open | None:

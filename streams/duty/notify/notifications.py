@@ -214,7 +214,7 @@ def _notification(
         asked_anew=not asked_now,
         over=recovered is not None,
         heard=heard or INSTEAD in row.key,  # what goes another way was told by the first one
-        unfit=unfit(officer, role, region, regions) if officer is not None else "",
+        unfit=unfit(officer, role, region, regions) if officer is not None else None,
     )
 
 
@@ -272,7 +272,8 @@ def suppress(session: Session, decided: Plan) -> None:
             session,
             [notification.id],
             state=SUPPRESSED,
-            last_error=why,
+            last_error=str(why),
+            reason=json.dumps(why.stored, ensure_ascii=False),
             last_attempt=None,
             held_by_silence=holder.id if isinstance(holder, Silence) else None,
             held_by_case=holder.id if isinstance(holder, Open) else None,

@@ -53,9 +53,8 @@ def tell_still_open(session: Session, regions: Regions, now: datetime, ids: Coll
 def give_up(session: Session, id: int, reason: str) -> None:
     """Hold this one back no more, as it cannot be told; it says why."""
     change = sa.update(Notification).where(Notification.id == id)
-    session.execute(
-        change.values(held_by_silence=None, held_by_case=None, held_by_level=None, last_error=reason)
-    )
+    held = dict.fromkeys(("held_by_silence", "held_by_case", "held_by_level", "reason"))
+    session.execute(change.values(last_error=reason, **held))
 
 
 def _tell_again(session: Session, regions: Regions, row: Notification, now: datetime) -> None:
@@ -87,7 +86,7 @@ def _holds(session: Session, case: Case, row: Notification) -> bool:
 
 def _gone(session: Session, regions: Regions, case: Case, row: Notification) -> bool:
     officer = session.get(Officer, row.officer_id) if row.officer_id is not None else None
-    return officer is not None and bool(unfit(officer, case.role, case.region, regions))
+    return officer is not None and unfit(officer, case.role, case.region, regions) is not None
 
 
 def _told_since(session: Session, row: Notification) -> bool:

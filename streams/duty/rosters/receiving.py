@@ -20,7 +20,7 @@ def demand_receiver(
 ) -> None:
     """Invalid where this officer answers for nothing of that role and region: who is given it could see it."""
     if why := unfit(officer, role, region, desk.regions):
-        raise Invalid(why, key)
+        raise Invalid(str(why), key)
     if may(grants_of(officer), "handle", role, region, desk.regions):
         return
     teams = (team for team in desk.roster.teams.values() if team.role in (ANY, role))

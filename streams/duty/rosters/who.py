@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from schemas.regions import Regions
 from streams.duty.accounts.rights import Grant, bereft, path
+from streams.duty.reasons import Reason, Why
 from streams.duty.rosters.roster import ANY, Occurrence, Roster, Team
 
 MOMENT = timedelta(microseconds=1)
@@ -146,7 +147,7 @@ class Gap:
     region: str
     starts: datetime
     ends: datetime
-    why: str
+    why: Reason
 
 
 def gaps(plan: Plan, roles: Iterable[str], start: datetime, end: datetime) -> tuple[Gap, ...]:
@@ -176,17 +177,17 @@ def _gaps_of(plan: Plan, role: str, region: str, start: datetime, end: datetime)
     return found
 
 
-def _judge(plan: Plan, role: str, region: str, at: datetime) -> tuple[str, str] | None:
+def _judge(plan: Plan, role: str, region: str, at: datetime) -> tuple[str, Reason] | None:
     team = plan.roster.team_of(role, region)
     turn = on_duty(plan, team, at) if team else None
-    why = ""
+    why = None
     if team is None:
-        why = "no team"
+        why = Reason(Why.NO_TEAM)
     elif turn is None:
-        why = f"no shift of {team.team}"
+        why = Reason(Why.NO_SHIFT, {"team": team.team})
     elif not plan.answers(turn.login, role, region):
-        why = f"{turn.shift} of {team.team}: {_who_is_missing(plan, turn.login, role, region)}"
-    if not why:
+        why = _who_is_missing(plan, turn, role, region)
+    if why is None:
         return None
     answer = who(plan, role, region, at)
     if answer is None:
@@ -197,12 +198,13 @@ def _judge(plan: Plan, role: str, region: str, at: datetime) -> tuple[str, str] 
     return ("stand_in", why) if at_the_top and plan.roster.teams[answer.team].role == ANY != role else None
 
 
-def _who_is_missing(plan: Plan, login: str, role: str, region: str) -> str:
-    if not login:
-        return "an override takes the officer away"
-    if login not in plan.able:
-        return f"{login} has no active account"
-    return f"{login} holds no role of {role} in {region} any more"
+def _who_is_missing(plan: Plan, turn: Occurrence, role: str, region: str) -> Reason:
+    given = {"team": turn.team, "shift": turn.shift}
+    if not turn.login:
+        return Reason(Why.TURN_TAKEN_AWAY, given)
+    if turn.login not in plan.able:
+        return Reason(Why.TURN_WITHOUT_ACCOUNT, given | {"login": turn.login})
+    return Reason(Why.TURN_WITHOUT_ROLE, given | {"login": turn.login, "role": role, "region": region})
 
 
 def _of_the_highest(found: list[Gap], plan: Plan) -> Iterator[Gap]:

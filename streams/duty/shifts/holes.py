@@ -25,6 +25,7 @@ from streams.duty.cases.known_rules import RULE
 from streams.duty.cases.opening import hear
 from streams.duty.database.models import Hole, Message
 from streams.duty.inbox.read import warning_decoder
+from streams.duty.reasons import KEY, Reason
 from streams.duty.rosters.desk import Desk, plan_of
 from streams.duty.rosters.who import KINDS, Gap, gaps
 
@@ -107,7 +108,7 @@ class Holes:
         kind: str,
         now: datetime,
         before: str = "",
-        why: str = "",
+        why: Reason | None = None,
     ) -> None:
         raw = _encode(hole, kind, now, before, why)
         event = self._decoder.decode(raw)
@@ -139,14 +140,16 @@ def _new(session: Session, gap: Gap, now: datetime) -> Hole:
     return hole
 
 
-def _encode(hole: Hole, kind: str, now: datetime, before: str, why: str) -> bytes:
+def _encode(hole: Hole, kind: str, now: datetime, before: str, why: Reason | None) -> bytes:
     span = f"{_local(hole.starts)} – {_local(hole.ends)}"
     evidence = {
         "kind": hole.kind,
         "starts": hole.starts.isoformat(),
         "ends": hole.ends.isoformat(),
-        "why": why,
+        "why": str(why) if why else "",
     }
+    if why:
+        evidence[KEY] = why.stored
     data: dict[str, Any] = {
         "rule": RULE,
         "rule_version": 1,
@@ -184,7 +187,8 @@ def gap_view(gap: Gap, now: datetime) -> dict[str, Any]:
         "starts": gap.starts.astimezone(SHANGHAI).isoformat(),
         "ends": gap.ends.astimezone(SHANGHAI).isoformat(),
         "level": level_of(gap, now),
-        "why": gap.why,
+        "why": str(gap.why),
+        KEY: gap.why.stored,
     }
 
 

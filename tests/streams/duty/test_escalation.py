@@ -17,6 +17,7 @@ from streams.duty.cases.queries import entries_of
 from streams.duty.cases.waiting import advance_due
 from streams.duty.database.database import Database
 from streams.duty.database.models import Case, Hole, Message, Notification, Officer
+from streams.duty.reasons import Reason, Why
 from streams.duty.refusals import Conflict
 from streams.duty.rosters.desk import Desk
 from streams.duty.rosters.who import Gap
@@ -284,7 +285,9 @@ def test_a_hole_in_the_roster_is_a_warning_in_advance_and_ends_when_it_is_filled
 def test_a_role_nobody_answers_for_is_orange_and_red_when_it_is_near() -> None:
     def level(kind: str, days: float) -> str:
         starts = NOW + timedelta(days=days)
-        return level_of(Gap(kind, "x", "330000", starts, starts + timedelta(hours=1), "no team"), NOW)
+        return level_of(
+            Gap(kind, "x", "330000", starts, starts + timedelta(hours=1), Reason(Why.NO_TEAM)), NOW
+        )
 
     assert [level("uncovered", days) for days in (-1, 0.5, 1, 3)] == ["red", "red", "red", "orange"]
     assert level("unmanned", 0) == level("stand_in", 0) == "yellow"

@@ -91,5 +91,6 @@ def as_before(database: Database) -> None:
     """The tables as the version before had them."""
     assert newest_revision() > BEFORE
     with database.writing() as session:
-        session.execute(sa.text("ALTER TABLE notification DROP COLUMN held_by_level"))
+        for name in ("held_by_level", "reason"):
+            session.execute(sa.text(f"ALTER TABLE notification DROP COLUMN {name}"))
         session.execute(sa.text("UPDATE alembic_version SET version_num = :before"), {"before": BEFORE})

@@ -305,8 +305,14 @@ def test_silences_and_inhibition_keep_quiet_and_say_why(
     with database.reading() as session:
         query = sa.select(Notification.last_error).where(Notification.state == "suppressed")
         reasons = sorted(session.scalars(query))
+        codes = session.scalars(sa.select(Notification.reason).where(Notification.state == "suppressed"))
+        stored = sorted((json.loads(code or "{}") for code in codes), key=lambda each: str(each["why"]))
         red = session.scalars(sa.select(Case.id).where(Case.level == "red")).one()
     assert reasons == [f"case {red} is red", "silence 1: sensors are calibrated"]
+    assert stored == [
+        {"why": "graver_case", "given": {"id": red, "level": "red"}},
+        {"why": "silence", "given": {"id": 1, "text": "sensors are calibrated"}},
+    ]
 
 
 def test_a_channel_nobody_declared_is_dead_with_its_name(

@@ -259,7 +259,9 @@ def test_holes_say_what_is_wrong(regions: Regions) -> None:
     )
     start = at("2026-02-02T00:00")
     found = gaps(plan(made, able=frozenset("a")), ["x", "y"], start, start + timedelta(days=1))
-    assert [(gap.kind, gap.role, gap.region, gap.starts.hour, gap.ends.hour, gap.why) for gap in found] == [
+    assert [
+        (gap.kind, gap.role, gap.region, gap.starts.hour, gap.ends.hour, str(gap.why)) for gap in found
+    ] == [
         ("uncovered", "x", "330000", 0, 8, "no shift of t"),
         ("uncovered", "y", "330000", 0, 0, "no team"),
         ("unmanned", "x", "330100", 8, 10, "d of c: z has no active account"),

@@ -41,6 +41,7 @@ from streams.duty.notify.notifications import (
 )
 from streams.duty.notify.silencing import add_silence, end_silence
 from streams.duty.notify.still_open import any_let_go, let_go, tell_still_open
+from streams.duty.reasons import Reason, Why
 from streams.duty.refusals import Invalid
 from streams.duty.retry_policy import Retry
 from streams.duty.rosters.desk import Desk
@@ -784,7 +785,7 @@ def test_what_an_older_release_left_with_an_ended_account_goes_on(database: Data
     with room.session() as session:
         session.execute(sa.update(Officer).where(Officer.login == H2).values(active=False))
     with room.session() as session:
-        assert leaving.left_behind(session, desk) == {1: f"the account of {H2} was ended"}
+        assert leaving.left_behind(session, desk) == {1: Reason(Why.ACCOUNT_ENDED, {"login": H2})}
         assert leaving.hand_on_left_behind(session, desk, room.now, 1) == [1]
         assert leaving.hand_on_left_behind(session, desk, room.now, 1) == []
         assert leaving.left_behind(session, desk) == {}

@@ -1,4 +1,4 @@
-"""The level a graver case had when it held a notification back, by which it is let go once that level changes."""
+"""Why a notification was not sent as a code, and the level of a graver case that held it back."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ LEVELS = ("blue", "yellow", "orange", "red")
 
 
 def upgrade() -> None:
-    """A column; of what is held back now, it is taken from the words that said so until this version."""
-    op.add_column("notification", sa.Column("held_by_level", sa.Text(), nullable=True))
+    """Two columns; the level of what is held back now is taken from the words that said so until this version.
+
+    Why others were not sent stays in words alone, as it was written.
+    """
+    for name in ("held_by_level", "reason"):
+        op.add_column("notification", sa.Column(name, sa.Text(), nullable=True))
     row = sa.table("notification", *map(sa.column, ("held_by_case", "held_by_level", "last_error")))
     for level in LEVELS:
         words = sa.literal("case ") + sa.cast(row.c.held_by_case, sa.Text) + f" is {level}"
