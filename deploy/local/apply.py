@@ -49,12 +49,12 @@ def apply(settings: Settings, say: Say) -> bool:
         departments = set(settings.tokens())
         ensure_secrets(home, files=files_of(settings))
         settings = load_settings()
-        named = set(bring_to_form(settings, say))
+        formed = bring_to_form(settings, say)
+        named = set(formed.behind)
         if set(settings.tokens()) != departments:
             named.add(GATEWAY)
         failed = _give(settings, control, [each for each in _ORDER if each.name in named], say)
-        if "watch" not in failed:
-            publish_rules(settings, say)
+        publish_rules(settings, say, formed, failed)
         if failed:
             rest = "everything else has them; `liaowang apply` tries these again"
             raise CannotStart("\n".join([*failed.values(), rest]))

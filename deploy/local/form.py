@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from dagster_project.mart.tables import marts
 from deploy.local.readers import take_declarations
 from deploy.provision.migrate import migrate
 from deploy.provision.topics import ensure_topics
-from deploy.rules.files import plan_of, publish_files
+from deploy.rules.files import RulePlan, plan_of, publish_files, publish_planned
 from schemas.contract import Contract, load_contracts
 from schemas.department_use import demand_departments, strange_tokens
 from schemas.errors import Misdeclared, together
@@ -27,14 +28,26 @@ from streams.watch.publish.published import NEWEST
 
 TELLER = "health"
 """The service under which `status` tells of declarations that were set aside."""
+WATCHER = "watch"
+"""Who judges by rules: while it has declarations of before, or did not come back, new rules wait for it."""
 Say = Callable[[str], None]
 
 
-def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> list[str]:
+@dataclass(frozen=True)
+class Formed:
+    """What bringing to form leads to: the programs that run with declarations of before, the rules to publish.
+
+    `rules` is None where they are to be looked at anew.
+    """
+
+    behind: tuple[str, ...]
+    rules: RulePlan | None = None
+
+
+def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> Formed:
     """Bring all but the rules to what the files declare (those of the settings where none are given); take them.
 
-    Gives the programs that run with declarations of before. Rules are published after it (`publish_rules`), when
-    `watch` has the feeds they are about.
+    Rules are published after it (`publish_rules`), when `watch` has the feeds they are about.
 
     Where one of them is wrong, a stack that has taken declarations before goes on with those, and says so. A file
     of duty that is wrong by itself keeps nothing else back: duty goes on with what that file said before.
@@ -45,7 +58,7 @@ def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> l
         own = _demand_home(settings, files, kept)
         contracts, departments = demand_right(files), demand_departments(files)
         _form(settings, files, contracts, say)
-        plan_of(settings, contracts, files)
+        rules = plan_of(settings, contracts, files)
     except Misdeclared as error:
         if kept is None:
             raise
@@ -67,14 +80,23 @@ def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> l
         if own:
             say(f"{own}; duty goes on with what that file said before")
             aside.Aside(settings.home, TELLER, time.time).add("a file of duty", own)
-        return owed
-    return take_declarations(settings.home, kept)
+        return Formed(tuple(owed), rules)
+    return Formed(tuple(take_declarations(settings.home, kept)))
 
 
-def publish_rules(settings: Settings, say: Say) -> None:
-    """Publish the rules in use that are new; one in force that cannot be read under these contracts is told."""
-    roots = in_use(settings)
-    for entry in publish_files(settings, load_contracts(roots.feeds), roots, _unreadable(settings, say)):
+def publish_rules(settings: Settings, say: Say, formed: Formed, without: Collection[str]) -> None:
+    """Publish the rules in use that are new; one in force that cannot be read under these contracts is told.
+
+    None are where `watch` is among those `without` the declarations of now: it would not know their feeds. What
+    was planned with the form is published as it is, unless somebody has published since.
+    """
+    if WATCHER in without:
+        return
+    done = publish_planned(settings, formed.rules) if formed.rules is not None else None
+    if done is None:
+        roots = in_use(settings)
+        done = publish_files(settings, load_contracts(roots.feeds), roots, _unreadable(settings, say))
+    for entry in done:
         newest = entry.kind == NEWEST
         say(
             f"rules that name {entry.rule} read {entry.text} from the next tick on"

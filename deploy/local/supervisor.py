@@ -62,11 +62,11 @@ def up(settings: Settings, say: Say) -> bool:
             before = left(home)
             _launch(settings, control)
         elif all(process.up for process in running.values()):
-            owed = bring_to_form(load_settings(), say)
-            if owed:
-                say(f"{', '.join(owed)} have what they read before; `liaowang apply` gives them the new ones")
-            if "watch" not in owed:
-                publish_rules(load_settings(), say)
+            formed = bring_to_form(load_settings(), say)
+            if formed.behind:
+                names = ", ".join(formed.behind)
+                say(f"{names} have what they read before; `liaowang apply` gives them the new ones")
+            publish_rules(load_settings(), say, formed, formed.behind)
             return False
         try:
             _start_servers(load_settings(), control, say)
@@ -96,8 +96,8 @@ def _start_servers(settings: Settings, control: Control, say: Say) -> None:
     failed = await_services(settings, control, SERVERS)
     if failed:
         raise CannotStart(failed[0])
-    if "watch" not in bring_to_form(settings, say):
-        publish_rules(settings, say)
+    formed = bring_to_form(settings, say)
+    publish_rules(settings, say, formed, formed.behind)
 
 
 def _start_workers(settings: Settings, control: Control, say: Say, before: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,8 +32,16 @@ from streams.watch.publish.published import (
     plan_files,
     retirement,
 )
-from streams.watch.publish.rule_topic import publish, read_history
+from streams.watch.publish.rule_topic import is_whole, publish, read_history
 from streams.watch.trial.offline import said, spoken, try_example
+
+
+@dataclass(frozen=True)
+class RulePlan:
+    """What publishing files would write, as long as nothing else is published after `told`."""
+
+    records: tuple[RuleRecord, ...]
+    told: History
 
 
 def history(settings: Settings) -> History:
@@ -47,7 +56,14 @@ def publish_files(
     unreadable: Callable[[Misdeclared], None] | None = None,
 ) -> list[RuleRecord]:
     """Publish the rules of these files that are new or have a higher version, as one publication."""
-    return write(settings, plan_of(settings, contracts, files, unreadable))
+    return write(settings, plan_of(settings, contracts, files, unreadable).records)
+
+
+def publish_planned(settings: Settings, planned: RulePlan) -> list[RuleRecord] | None:
+    """Publish what was planned; None, and nothing done, where something was published since."""
+    if not asyncio.run(is_whole(settings.kafka, planned.told)):
+        return None
+    return write(settings, planned.records)
 
 
 def plan_of(
@@ -55,7 +71,7 @@ def plan_of(
     contracts: Mapping[str, Contract],
     files: Roots = FILES,
     unreadable: Callable[[Misdeclared], None] | None = None,
-) -> list[RuleRecord]:
+) -> RulePlan:
     """What publishing these files would write; first which major versions rules read from then on.
 
     Misdeclared where a rule that stays in force cannot be read under these contracts: `watch` would pass it over.
@@ -78,7 +94,7 @@ def plan_of(
                 if unreadable is None:
                     raise
                 unreadable(error)
-    return closed([*newest_records(told, contracts, now), *entries])
+    return RulePlan(tuple(closed([*newest_records(told, contracts, now), *entries])), told)
 
 
 def publish_these(

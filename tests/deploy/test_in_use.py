@@ -11,12 +11,13 @@ from supervisor.states import ProcessStates
 from dagster_project.mart.tables import visible
 from dagster_project.orchestrate.project import make_definitions
 from deploy.local.control import Process
-from deploy.local.form import TELLER, bring_to_form, demand_right
+from deploy.local.form import TELLER, bring_to_form, demand_right, publish_rules
 from deploy.local.kafka import kafka_running
 from deploy.local.readers import behind, readers_of, write_behind
 from deploy.local.secrets import departments
 from deploy.ports import free_port
 from deploy.provision.migrate import demand_types
+from deploy.rules.files import history, publish_planned, retire
 from schemas.contract import load_contracts
 from schemas.ddl.live import Live
 from schemas.ddl.model import Column, Table
@@ -202,6 +203,7 @@ def test_up_goes_on_with_what_it_has_where_a_file_is_wrong(
     settings = replace(warehouse, home=tmp_path, **ports)
     with kafka_running(settings):  # of its own: others make topics with other numbers of partitions
         goes_on(settings, tmp_path, files)
+        rules_are_published_as_planned(settings, files)
 
 
 def goes_on(settings: Settings, tmp_path: Path, files: Roots) -> None:
@@ -256,6 +258,29 @@ def goes_on(settings: Settings, tmp_path: Path, files: Roots) -> None:
     assert aside.read(tmp_path, TELLER) is None and not any("set aside" in each for each in said), (
         "a setting is no declaration"
     )
+
+
+def rules_are_published_as_planned(settings: Settings, files: Roots) -> None:
+    said = list[str]()
+    formed = bring_to_form(settings, list[str]().append, files)
+    assert formed.rules is not None and formed.rules.records
+    publish_rules(settings, said.append, formed, ("land", "watch"))
+    assert said == [] and not history(settings).records, "watch has other feeds yet"
+
+    publish_rules(settings, said.append, formed, ("land",))
+    published = [record for _, record in history(settings).records]
+    assert published == list(formed.rules.records), "to the moment: it is not planned anew"
+    assert said == [f"rule {each.rule}: version {each.version} published" for each in published]
+
+    said.clear()
+    publish_rules(settings, said.append, formed, ())
+    assert said == [] and len(history(settings).records) == len(published), (
+        "a plan of before is none any more"
+    )
+    late = bring_to_form(settings, list[str]().append, files)
+    assert late.rules is not None and late.rules.records == () and publish_planned(settings, late.rules) == []
+    retire(settings, load_contracts(files.feeds), "ecology.station-silent")
+    assert publish_planned(settings, late.rules) is None, "somebody has published since"
 
 
 def test_who_reads_what_has_changed(files: Roots) -> None:

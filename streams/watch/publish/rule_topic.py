@@ -42,6 +42,17 @@ async def read_history(bootstrap: str) -> History:
         return history
 
 
+async def is_whole(bootstrap: str, history: History) -> bool:
+    """Whether nothing was published since a history was read; False where that is not sure."""
+    async with _reader(bootstrap) as consumer:
+        if RULES not in await consumer.topics():
+            return not history.records
+        if (await log_ids(bootstrap, [RULES])).get(RULES, "") != history.log:
+            return False
+        end: int = (await consumer.end_offsets([PLACE]))[PLACE]
+        return end == (history.records[-1][0] + 1 if history.records else 0)
+
+
 async def follow(bootstrap: str, history: History, changed: asyncio.Event, held: Held = unheld) -> None:
     """Add to a history whatever is published, for ever; sets `changed` each time. Waits for a broker away.
 
