@@ -142,7 +142,7 @@ def _new(session: Session, gap: Gap, now: datetime) -> Hole:
 
 def _encode(hole: Hole, kind: str, now: datetime, before: str, why: Reason | None) -> bytes:
     span = f"{_local(hole.starts)} – {_local(hole.ends)}"
-    evidence = {
+    evidence: dict[str, Any] = {
         "kind": hole.kind,
         "starts": hole.starts.isoformat(),
         "ends": hole.ends.isoformat(),
