@@ -245,12 +245,12 @@ class Notifier:
         steps: list[tuple[Batch | None, list[int], Step]] = []
         for batch, why in late:
             steps.append((None, _ids(batch), partial(self._bury, batch=batch, why=why, now=now)))
-        for notification, why in decided.dropped:
+        for notification, reason in decided.dropped:
             steps.append(
                 (
                     None,
                     [notification.id],
-                    partial(_suppress, part=replace(decided, batches=(), dropped=((notification, why),))),
+                    partial(_suppress, part=replace(decided, batches=(), dropped=((notification, reason),))),
                 )
             )
         for batch in decided.batches:
