@@ -11,10 +11,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Protocol
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.base import MemberState
 from kafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
@@ -43,10 +45,18 @@ the next one, so polls with pauses between them never join where the broker take
 _NO_MEMBER = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
 
+class Standing(StrEnum):
+    """What is known of the lease: this one has it, another has it, or the group is just being joined."""
+
+    HOLDS = "holds"
+    ANOTHERS = "anothers"
+    JOINING = "joining"
+
+
 class Lease(Protocol):
     """Who asks before each tick whether it is his to write."""
 
-    def held(self) -> bool:
+    def standing(self) -> Standing:
         """Whether this one ticks; Unavailable where the broker does not say."""
 
     def close(self) -> None:
@@ -62,25 +72,24 @@ class GroupLease:
         self._consumer: KafkaConsumer | None = None
         self._proved: float | None = None
 
-    def held(self) -> bool:
-        """Whether the broker has said so within FRESH_SECONDS; it is asked where it has not."""
+    def standing(self) -> Standing:
+        """What the broker has said within FRESH_SECONDS; it is asked where it has not."""
         since = None if self._proved is None else self._clock() - self._proved
         if since is not None and since < FRESH_SECONDS:
-            return True
+            return Standing.HOLDS
         if since is not None and since >= SESSION_MS / 1000:
             self._drop()  # it is another's by now, and is not to be asked back
         try:
-            held = self._prove(self._connected())
+            return self._prove(self._connected())
         except (KafkaError, OSError) as error:
             self._drop()
             raise Unavailable(f"the lease of ticks: {_why(error)}") from error
-        return held
 
     def close(self) -> None:
         """Leave the group."""
         self._drop()
 
-    def _prove(self, consumer: KafkaConsumer) -> bool:
+    def _prove(self, consumer: KafkaConsumer) -> Standing:
         until = self._clock() + JOIN_SECONDS
         while True:
             begun = self._clock()
@@ -88,13 +97,13 @@ class GroupLease:
             if PLACE in consumer.assignment():
                 if self._committed(consumer):
                     self._proved = begun
-                    return True
+                    return Standing.HOLDS
             else:
                 self._proved = None
                 if not consumer.partitions_for_topic(TICKER):
                     raise UnknownTopicOrPartitionError(TICKER)
             if self._clock() >= until:
-                return False
+                return _without(consumer)
 
     def _committed(self, consumer: KafkaConsumer) -> bool:
         """Whether the broker takes a commit of this member; it does not while places are given anew."""
@@ -133,6 +142,12 @@ class GroupLease:
             log.warning("the lease of ticks is not given back, it runs out: %s", error)
 
 
+def _without(consumer: KafkaConsumer) -> Standing:
+    """What is known where there is no proof: a member that has its place, and not the lease, knows whose it is."""
+    placed = consumer.group_metadata().state is MemberState.STABLE and PLACE not in consumer.assignment()
+    return Standing.ANOTHERS if placed else Standing.JOINING
+
+
 def _why(error: KafkaError | OSError) -> str:
     if isinstance(error, UnknownTopicOrPartitionError):
         return f"there is no topic {TICKER}; `liaowang up` makes it"
@@ -142,9 +157,9 @@ def _why(error: KafkaError | OSError) -> str:
 class OwnLease:
     """The lease of the only ticker there is."""
 
-    def held(self) -> bool:
+    def standing(self) -> Standing:
         """Always."""
-        return True
+        return Standing.HOLDS
 
     def close(self) -> None:
         """Nothing."""

@@ -18,11 +18,17 @@ from schemas.contract import Contract
 from schemas.errors import Unavailable
 from schemas.event import encode_tick
 from streams.intake.acknowledged import AcknowledgedProducer, Stored
-from streams.intake.lease import Lease, OwnLease
+from streams.intake.lease import Lease, OwnLease, Standing
 from streams.intake.round_health import RoundHealth
 from streams.retrying import Outage
 
 log = logging.getLogger("liaowang.ticker")
+
+_SAID = {
+    Standing.HOLDS: "this ticker ticks from now on",
+    Standing.ANOTHERS: "this ticker stands by: the lease is another's",
+    Standing.JOINING: "joining the group of tickers: whose the lease is is not known yet",
+}
 
 LOOK_SECONDS = 1.0
 """How often the lease is asked for between two rounds: who does not ask is out of it."""
@@ -46,7 +52,7 @@ class Ticker:
         self._seconds, self._now, self._epoch = seconds, now, epoch
         self._lease, self._beat = lease or OwnLease(), beat
         self.health, self.leads, self.epoch = RoundHealth(), False, 0
-        self._told: bool | None = None
+        self._told: Standing | None = None
         self.ticks: Counter[str] = Counter()
         self._outage = Outage(log, waits="ticks wait", over="ticks go on")
 
@@ -87,19 +93,17 @@ class Ticker:
     def _looked(self) -> bool:
         """Whether this ticker ticks now; the log says it at first and where it has changed."""
         try:
-            leads = self._lease.held()
+            standing = self._lease.standing()
         except Unavailable as error:
             self.leads = False
             self._fail(self._now(), [str(error)])
             return False
-        if leads != self._told:
-            log.info(
-                "this ticker ticks from now on" if leads else "the lease is another's; this ticker stands by"
-            )
-        self.leads = self._told = leads
-        if not leads:
+        if standing is not self._told:
+            log.info(_SAID[standing])
+        self.leads, self._told = standing is Standing.HOLDS, standing
+        if not self.leads:
             self.health = RoundHealth(last=self.health.last)
-        return leads
+        return self.leads
 
     def round(self) -> None:
         """One tick in each partition of each feed; a feed that fails does not keep the others from theirs.

@@ -10,6 +10,7 @@ import pytest
 from schemas.errors import Unavailable
 from schemas.event import decode_tick
 from streams.intake.acknowledged import AcknowledgedProducer
+from streams.intake.lease import Standing
 from streams.intake.round_health import LONGEST_DELAY, RoundHealth
 from streams.intake.ticker import Ticker
 from tests.streams.intake.broker import read
@@ -22,13 +23,13 @@ NOBODY = "127.0.0.1:1"
 class Scripted:
     """A lease that says what it was told to, then that another has it."""
 
-    def __init__(self, *says: bool | str) -> None:
+    def __init__(self, *says: Standing | Unavailable) -> None:
         self._says, self.closed = list(says), False
 
-    def held(self) -> bool:
-        said = self._says.pop(0) if self._says else False
-        if isinstance(said, str):
-            raise Unavailable(said)
+    def standing(self) -> Standing:
+        said = self._says.pop(0) if self._says else Standing.ANOTHERS
+        if isinstance(said, Unavailable):
+            raise said
         return said
 
     def close(self) -> None:
@@ -66,7 +67,7 @@ def test_a_round_that_breaks_is_a_failed_one_and_the_next_comes_all_the_same() -
 
 
 def test_who_stands_by_ticks_nothing_and_is_well() -> None:
-    lease, stop, beats = Scripted("the broker is away", False), asyncio.Event(), list[int]()
+    lease, stop, beats = Scripted(Unavailable("the broker is away")), asyncio.Event(), list[int]()
 
     def beat() -> None:
         beats.append(ticker.health.failures)
@@ -81,11 +82,32 @@ def test_who_stands_by_ticks_nothing_and_is_well() -> None:
     assert not ticker.ticks
 
 
+def test_the_log_says_whose_the_lease_is_only_once_it_is_known(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "liaowang.ticker")
+    joining, anothers, holds = Standing.JOINING, Standing.ANOTHERS, Standing.HOLDS
+    lease, stop, left = Scripted(joining, joining, anothers, anothers, holds, joining), asyncio.Event(), [6]
+
+    def beat() -> None:
+        left[0] -= 1
+        if not left[0]:
+            stop.set()
+
+    ticker = Ticker([], AcknowledgedProducer(NOBODY), 0.01, lambda: NOON, lease=lease, beat=beat)
+    asyncio.run(ticker.run(stop))
+    assert [record.getMessage() for record in caplog.records] == [
+        "joining the group of tickers: whose the lease is is not known yet",
+        "this ticker stands by: the lease is another's",
+        "this ticker ticks from now on",
+        "joining the group of tickers: whose the lease is is not known yet",
+    ]
+    assert not ticker.leads
+
+
 @pytest.mark.stack
 def test_a_round_ends_where_the_lease_goes_to_another(kafka: str, topic: str) -> None:
     producer = AcknowledgedProducer(kafka)
     feeds = [on_topic(AIR, topic), on_topic(AIR, topic)]
-    ticker = Ticker(feeds, producer, 5, lambda: NOON, lease=Scripted(True, False))
+    ticker = Ticker(feeds, producer, 5, lambda: NOON, lease=Scripted(Standing.HOLDS))
     ticker.round()
     producer.close()
     assert {len(records) for records in read(kafka, topic).values()} == {1}

@@ -27,7 +27,7 @@ from schemas.event import decode_tick
 from schemas.in_use import FILES, FOLDER, take
 from schemas.settings import HOST, Settings
 from streams.http_guard import basic
-from streams.intake.lease import SESSION_MS, GroupLease
+from streams.intake.lease import SESSION_MS, GroupLease, Standing
 from streams.intake.stamp import read_stamp, stamp_of
 from tests.streams.intake.broker import read
 from tests.streams.intake.feeds import AIR
@@ -126,7 +126,8 @@ def test_two_tickers_tick_each_partition_once_and_one_takes_over(broker: Setting
             eventually(lambda: leads(first) == 0, "the first to see that it is out")
             assert leads(second) == 1
             told = (tmp_path / "one/ticker.log").read_text()
-            assert "the lease is another's; this ticker stands by" in told and "Traceback" not in told
+            assert "this ticker stands by: the lease is another's" in told and "Traceback" not in told
+            assert "another's" not in told.partition("ticks from now on")[0], "nobody had it before the first"
             assert last < max(map(max, ticks(broker).values()))
         eventually(lambda: leads(first) == 1, "the first to tick again, as the second has left")
         demand_one(grown(broker))
@@ -179,7 +180,7 @@ def test_a_lease_is_had_from_a_broker_slower_than_a_poll(
     monkeypatch.setattr("streams.intake.lease.POLL_MS", 1)
     lease = GroupLease(broker.kafka)
     try:
-        eventually(lease.held, "the lease", seconds=60)
+        eventually(lambda: lease.standing() is Standing.HOLDS, "the lease", seconds=60)
     finally:
         lease.close()
 
@@ -191,5 +192,5 @@ def test_a_lease_is_told_why_it_cannot_be_had(settings: Settings, kafka: str) ->
     ):
         lease = GroupLease(address)
         with pytest.raises(Unavailable, match=said):
-            lease.held()
+            lease.standing()
         lease.close()
