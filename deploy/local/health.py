@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from deploy.local.control import Control, Process
+from deploy.local.ends import with_one
 from deploy.local.probe import Finding, Health, probe
 from deploy.local.proc import worked
 from deploy.local.progress import GRACE_SECONDS, LONGEST_GRACE, Noted, write
+from deploy.local.progress import read as read_noted
 from deploy.local.services import SERVERS, SERVICES
 from schemas.settings import Settings
 from streams.retrying import until
@@ -137,7 +139,11 @@ def watch_over(
     go_on: Callable[[], bool] = lambda: True,
 ) -> None:
     """Look after the services of this home for as long as `go_on` says."""
-    control, memory = Control(settings.home), dict[str, RestartState]()
+    control, memory, restarted = (
+        Control(settings.home),
+        dict[str, RestartState](),
+        read_noted(settings.home).restarted,
+    )
     beat = settings.home / "run" / "health.heartbeat"
     while go_on():
         beat.touch()
@@ -148,7 +154,9 @@ def watch_over(
         used = {name: by_pid[pid] for name, pid in pids.items()}
         outcome = decide(memory, processes, findings, time.monotonic(), limit, grace, used)
         memory = dict(outcome.memory)
-        _note(settings, outcome, processes)
+        for name in outcome.restart:
+            restarted = with_one(restarted, name, time.time())
+        _note(settings, outcome, processes, restarted)
         for name, why in outcome.restart.items():
             log.warning("%s does not come to itself (%s): it is restarted", name, why)
             restart(control, name)
@@ -158,12 +166,17 @@ def watch_over(
         time.sleep(interval)
 
 
-def _note(settings: Settings, outcome: Round, processes: Mapping[str, Process]) -> None:
-    """Leave for `status` which processes are on their way and which were well, if that can be written."""
+def _note(
+    settings: Settings,
+    outcome: Round,
+    processes: Mapping[str, Process],
+    restarted: Mapping[str, tuple[float, ...]],
+) -> None:
+    """Leave for `status` which processes are on their way, were well, or restarted, if that can be written."""
     starting = {name: processes[name].started for name in outcome.starting}
     well = {name: each.well_since for name, each in outcome.memory.items() if each.well_since >= 0}
     try:
-        write(settings.home, Noted(starting, well))
+        write(settings.home, Noted(starting, well, restarted))
     except OSError as error:
         log.warning("which services are starting cannot be written: %s", error.strerror or error)
 

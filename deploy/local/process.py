@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local.crashes import tail
+from deploy.local.last_words import tail
 from deploy.local.proc import holder
 from schemas.errors import LiaowangError
 from schemas.settings import HOST, PREFIX

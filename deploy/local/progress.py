@@ -22,10 +22,14 @@ LONGEST_GRACE = 1800.0
 
 @dataclass(frozen=True)
 class Noted:
-    """Processes, known by their start, that were `starting` at the last look, and that were `well` once."""
+    """Processes, known by their start, that were `starting` at the last look, and that were `well` once.
+
+    `restarted`: by service when the health program ended it and started it again; seconds since 1970.
+    """
 
     starting: Mapping[str, float] = field(default_factory=dict)
     well: Mapping[str, float] = field(default_factory=dict)
+    restarted: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 def write(home: Path, noted: Noted) -> None:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.local.control import Control, Process
-from deploy.local.crashes import restarts, why
+from deploy.local.crashes import restarts
 from deploy.local.health import look
+from deploy.local.last_words import why
 from deploy.local.probe import Finding, Health
 from deploy.local.progress import is_starting
 from deploy.local.progress import read as read_noted
@@ -46,7 +47,7 @@ def status(settings: Settings) -> list[State]:
     findings = look(settings, processes or {})
     ended = _ended_at(settings.home) if processes is None else None
     logs = settings.home / "logs"
-    for name, (times, seconds) in (restarts(logs, time.time()) if processes else {}).items():
+    for name, (times, seconds) in (restarts(settings.home, time.time()) if processes else {}).items():
         said = f"restarted {times} times in {seconds / 60:.0f} min: {why(logs / f'{name}.log')}"
         findings[name] = Finding(Health.unwell, said)
     return [

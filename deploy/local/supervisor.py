@@ -14,11 +14,12 @@ from pathlib import Path
 from deploy.environment import inherited, load_settings
 from deploy.local.clear import clear_away
 from deploy.local.control import Control, Process
-from deploy.local.crashes import crash_loops, why
+from deploy.local.crashes import crash_loops
 from deploy.local.form import bring_to_form, publish_rules
 from deploy.local.health import BUSY_SECONDS, look
 from deploy.local.home_folder import OWN, close_home
 from deploy.local.jars import fetch_jars, find_java
+from deploy.local.last_words import why
 from deploy.local.marker import clear_due, clear_marker, left, set_due, set_marker
 from deploy.local.probe import Finding
 from deploy.local.proc import worked
@@ -165,7 +166,7 @@ def await_services(settings: Settings, control: Control, services: Sequence[Serv
             waiting = [name for name in asked if name not in found or found[name].health not in READY]
             if waiting:
                 break
-        loops = crash_loops(settings.home / "logs" / "supervisor.log", time.time(), time.time() - begun)
+        loops = crash_loops(settings.home, time.time(), time.time() - begun)
         used = worked({processes[name].pid for name in waiting})
         alive |= {name: _alive(alive[name], used[processes[name].pid]) for name in waiting}
         for name in waiting:

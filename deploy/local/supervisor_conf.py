@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
+from deploy.local.ends import ends_path
 from deploy.local.process import worker_command
 from deploy.local.services import SERVERS, SERVICES, Service
 
@@ -42,6 +43,10 @@ umask = 077
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+
+[rpcinterface:ends]
+supervisor.rpcinterface_factory = deploy.local.ends:make_recorder
+path = {_plain(ends_path(home))}
 """
 
 

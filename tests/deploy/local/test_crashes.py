@@ -2,68 +2,43 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from deploy.local.crashes import MANY, crash_loops, restarts, why
+from deploy.local.crashes import MANY, crash_loops, restarts
+from deploy.local.ends import Ends, ends_path
+from deploy.local.progress import Noted, write
+from schemas.whole import write_whole
 
-NOW = datetime(2026, 3, 1, 12, 0, 0).astimezone()
+NOW = 1_772_337_600.0
 
 
-def log(path: Path, *lines: tuple[int, str]) -> Path:
-    """The supervisor's log: what it said so many seconds ago."""
-    times = [(datetime.fromtimestamp(NOW.timestamp() - ago), text) for ago, text in lines]  # noqa: DTZ006
-    path.write_text("".join(f"{at:%Y-%m-%d %H:%M:%S},123 {text}\n" for at, text in times))
-    return path
+def ended(home: Path, since: float, **ago: tuple[float, ...]) -> Path:
+    """What the supervisor, up since so many seconds ago, wrote down: which service ended so many seconds ago."""
+    times = {name: tuple(NOW - each for each in found) for name, found in ago.items()}
+    write_whole(ends_path(home), msgspec.json.encode(Ends(NOW - since, times)))
+    return home
 
 
 def test_ends_within_the_window_are_counted_by_service(tmp_path: Path) -> None:
-    ends = [(ago, "WARN exited: watch (exit status 1; not expected)") for ago in (900, 500, 400, 300, 20)]
-    other = [
-        (50, "WARN exited: land (terminated by SIGKILL; not expected)"),
-        (40, "INFO spawned: 'watch' with pid 7"),
-    ]
-    found = crash_loops(log(tmp_path / "s.log", *ends, *other), NOW.timestamp())
-    assert found == {"watch": 4}
+    ended(tmp_path, 1000, watch=(900, 500, 400, 300, 20), land=(50,))
+    assert crash_loops(tmp_path, NOW) == {"watch": 4}
+    assert crash_loops(tmp_path, NOW, window=350) == {}
 
 
 @pytest.mark.parametrize(("times", "loop"), [(MANY - 1, False), (MANY, True)])
 def test_a_loop_is_more_than_a_kill_or_two(tmp_path: Path, times: int, loop: bool) -> None:
-    ends = [(ago, "WARN exited: duty (exit status 1; not expected)") for ago in range(times)]
-    assert ("duty" in crash_loops(log(tmp_path / "s.log", *ends), NOW.timestamp())) == loop
+    ended(tmp_path, 1000, duty=tuple(range(times)))
+    assert ("duty" in crash_loops(tmp_path, NOW)) == loop
 
 
-def test_a_stop_is_no_crash(tmp_path: Path) -> None:
-    stops = [(ago, "INFO stopped: duty (terminated by SIGTERM)") for ago in range(9)]
-    assert crash_loops(log(tmp_path / "s.log", *stops), NOW.timestamp()) == {}
-
-
-def test_no_log_no_crashes(tmp_path: Path) -> None:
-    assert crash_loops(tmp_path / "s.log", NOW.timestamp()) == {}
-    assert why(tmp_path / "watch.log") == ""
-
-
-def test_the_reason_is_the_last_error_in_the_log(tmp_path: Path) -> None:
-    path = tmp_path / "watch.log"
-    path.write_text(
-        "INFO liaowang.watch: watching\nCRITICAL liaowang.watch: watching stops: KeyError('x')\nINFO bye\n\n"
-    )
-    assert why(path) == "CRITICAL liaowang.watch: watching stops: KeyError('x')"
-    path.write_text(
-        "WARNING liaowang.duty: broker is away: KafkaError('x')\nworker: duty: the database is malformed\nbye\n"
-    )
-    assert why(path) == "the database is malformed"
-    path.write_text("the duty database is malformed\n")
-    assert why(path) == "the duty database is malformed"
-
-
-ENDED, RESTARTED = (
-    "WARN exited: watch (exit status 1; not expected)",
-    "WARNING liaowang.health: watch does not come to itself (no heartbeat for 61 s): it is restarted",
-)
-UP = "INFO supervisord started with pid 7"
+@pytest.mark.parametrize("torn", [b"", b"{", b"[]", b'{"since": "yesterday"}', None])
+def test_where_nothing_can_be_read_nothing_has_crashed(tmp_path: Path, torn: bytes | None) -> None:
+    if torn is not None:
+        write_whole(ends_path(tmp_path), torn)
+    assert crash_loops(tmp_path, NOW) == restarts(tmp_path, NOW) == {}
 
 
 @pytest.mark.parametrize(
@@ -78,23 +53,16 @@ UP = "INFO supervisord started with pid 7"
     ],
 )
 def test_slow_loops_and_restarts_by_the_health_program_count(
-    tmp_path: Path, ends: tuple[int, ...], restarted: tuple[int, ...], loop: tuple[int, float] | None
+    tmp_path: Path, ends: tuple[float, ...], restarted: tuple[float, ...], loop: tuple[int, float] | None
 ) -> None:
-    log(tmp_path / "supervisor.log", (9500, UP), *((ago, ENDED) for ago in ends))
-    log(tmp_path / "health.log", *((ago, RESTARTED) for ago in restarted))
-    assert restarts(tmp_path, NOW.timestamp()) == ({} if loop is None else {"watch": loop})
+    ended(tmp_path, 9500, watch=ends)
+    write(tmp_path, Noted(restarted={"watch": tuple(NOW - each for each in restarted)}))
+    assert restarts(tmp_path, NOW) == ({} if loop is None else {"watch": loop})
 
 
-def test_what_was_before_the_last_start_is_over(tmp_path: Path) -> None:
-    log(
-        tmp_path / "supervisor.log",
-        (590, UP),
-        *((ago, ENDED) for ago in (500, 400, 300)),
-        (200, UP),
-        (90, ENDED),
-    )
-    log(tmp_path / "health.log", (450, RESTARTED), (350, RESTARTED), (80, RESTARTED))
-    assert restarts(tmp_path, NOW.timestamp()) == {}
-    log(tmp_path / "health.log", (450, RESTARTED), (80, RESTARTED), (20, RESTARTED))
-    assert restarts(tmp_path, NOW.timestamp()) == {"watch": (3, 600.0)}
-    assert restarts(tmp_path / "nowhere", NOW.timestamp()) == {}
+def test_what_was_restarted_before_the_supervisor_of_now_is_over(tmp_path: Path) -> None:
+    ended(tmp_path, 200, watch=(90,))
+    write(tmp_path, Noted(restarted={"watch": (NOW - 450, NOW - 350, NOW - 80)}))
+    assert restarts(tmp_path, NOW) == {}
+    write(tmp_path, Noted(restarted={"watch": (NOW - 450, NOW - 80, NOW - 20)}))
+    assert restarts(tmp_path, NOW) == {"watch": (3, 600.0)}
