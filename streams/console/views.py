@@ -12,14 +12,14 @@ from schemas.regions import Regions
 from schemas.subject import split
 from streams.console.chart import number
 from streams.console.i18n import Words
+from streams.duty.accounts.rights import PLATFORM, Origin
 from streams.duty.cases.escalation import NOBODY_ELSE
 from streams.duty.database.models import AuditEntry, Case
 from streams.duty.lifecycle import CLOSED
 from streams.duty.reasons import stored_reason, words_of
 from streams.watch.declare.rule import Rule
 
-PLATFORM = "platform"
-ORIGINS = {"topic warnings": "from_warnings", "escalation": "from_escalation"}
+ORIGINS = {origin.value: f"from_{origin.name.lower()}" for origin in Origin}
 """Where the platform's own entries come from, by the word for it."""
 
 
@@ -180,9 +180,16 @@ def detail_text(entry: AuditEntry, names: Mapping[str, str], words: Words) -> st
     if entry.kind in ("merged", "absorbed", "answered", "feedback"):
         cases = told.get("cases") or [told.get("into") or told.get("case")]
         return ", ".join(f"#{case}" for case in cases if case is not None)
+    if entry.kind == "undelivered":
+        return _undelivered(told, words)
     if entry.kind == "attached" and told.get("name"):
         return str(told["name"])
     return ""
+
+
+def _undelivered(told: Mapping[str, Any], words: Words) -> str:
+    given = {key: told.get(key) for key in ("channel", "reason", "instead")}
+    return words("sent_instead" if given["instead"] else "sent_nowhere", **given)
 
 
 def _told(entry: AuditEntry) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from schemas.regions import Regions
 
@@ -15,6 +16,19 @@ _SPECIAL = {
     VIEWER: frozenset(("see",)),
 }
 _OF_A_DUTY = frozenset(("see", "handle"))
+
+
+PLATFORM = "platform"
+"""Who acts where nobody does."""
+
+
+class Origin(StrEnum):
+    """Which part of the platform acts by itself, as the audit keeps it."""
+
+    WARNINGS = "topic warnings"
+    ESCALATION = "escalation"
+    ROSTER_CHECK = "roster check"
+    PUSH = "push"
 
 
 @dataclass(frozen=True)

@@ -16,17 +16,17 @@ from sqlalchemy.orm import Session
 
 from streams.duty.accounts import officers
 from streams.duty.accounts.officers import unfit
-from streams.duty.accounts.rights import Actor, Grant, may
+from streams.duty.accounts.rights import PLATFORM, Actor, Grant, Origin, may
 from streams.duty.cases.records import record
 from streams.duty.cases.waiting import Shift, chain_of, schedule, shift_of, tell_handed, wait
 from streams.duty.database.models import Case, Office, Officer
 from streams.duty.lifecycle import CLOSED, NEW, after_reassigning
-from streams.duty.reasons import KEY, Reason, Why
+from streams.duty.reasons import Reason, Why
 from streams.duty.rosters.desk import Desk
 
 log = logging.getLogger("liaowang.duty")
 
-CHECK = Actor("platform", "roster check")
+CHECK = Actor(PLATFORM, Origin.ROSTER_CHECK.value)
 
 
 def set_active(
@@ -114,8 +114,8 @@ def _hand_on(
     to = next((link.login for link in chain if link.login is not None and link.login != login), None)
     state = after_reassigning(case.state)
     case.assignee_id = shift.ids[to] if to is not None else None
-    detail = {"from": login, "to": to, "why": str(why), KEY: why.stored}
-    record(session, case, "reassigned", actor, now, state=state, text=str(why), detail=detail)
+    detail = {"from": login, "to": to, "why": str(why)}
+    record(session, case, "reassigned", actor, now, state=state, reason=why, detail=detail)
     if to is None:
         log.error("case %s: %s was its officer, %s, and nobody else is there", case.id, login, why)
     if state == NEW and case.recovered is None:

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from streams.duty.accounts.rights import Actor
+from streams.duty.accounts.rights import PLATFORM, Actor, Origin
 from streams.duty.cases.escalation import steps_of
 from streams.duty.cases.rebuilt import unasked
 from streams.duty.cases.records import notify, record
@@ -19,12 +19,13 @@ from streams.duty.cases.told import ENDED, told
 from streams.duty.cases.waiting import Shift, schedule, shift_of, taken, wait
 from streams.duty.database.models import Case, Heard, Notification, Replayed
 from streams.duty.lifecycle import CLOSED, CONFIRMED, DISPOSED, NEW, worse
+from streams.duty.reasons import Reason, Why
 from streams.duty.refusals import Invalid
 from streams.duty.rosters.desk import Desk
 
 log = logging.getLogger("liaowang.duty")
 
-TOPIC = Actor("platform", "topic warnings")
+TOPIC = Actor(PLATFORM, Origin.WARNINGS.value)
 ENDS = ("recovered", "cancelled")
 _CHUNK = 500
 
@@ -282,16 +283,17 @@ def _reopen_quietly(session: Session, shift: Shift, case: Case, now: datetime, a
 
 
 def _reopen(session: Session, shift: Shift, case: Case, now: datetime, actor: Actor) -> None:
-    reopen(session, case, now, actor, f"the warning rose to {case.level}", shift.desk)
+    reopen(session, case, now, actor, Reason(Why.ROSE, {"level": case.level}), shift.desk)
 
 
-def reopen(session: Session, case: Case, now: datetime, actor: Actor, text: str, desk: Desk) -> None:
-    """The case is new again, with a new limit for closing."""
+def reopen(session: Session, case: Case, now: datetime, actor: Actor, why: str | Reason, desk: Desk) -> None:
+    """The case is new again, with a new limit for closing; `why`: somebody's words, or the platform's reason."""
     case.reopened += 1
     case.verdict = None
     case.disposed = case.confirmed = case.closed = case.overdue = None
     case.close_by = now + desk.roster.limits[case.level].close
-    record(session, case, "reopened", actor, now, state=NEW, text=text)
+    said: dict[str, Any] = {"reason": why} if isinstance(why, Reason) else {"text": why}
+    record(session, case, "reopened", actor, now, state=NEW, **said)
 
 
 def _raise_where_it_is_dealt_with(
@@ -303,8 +305,8 @@ def _raise_where_it_is_dealt_with(
         query = sa.select(Case).where(Case.id == other.merged_into_id).with_for_update(of=Case)
         other = session.scalars(query).unique().one()
     if other.state in (DISPOSED, CONFIRMED, CLOSED):
-        text = f"the warning of case {case.id}, merged into it, rose to {case.level}"
-        reopen(session, other, now, actor, text, shift.desk)
+        why = Reason(Why.MERGED_ROSE, {"id": case.id, "level": case.level})
+        reopen(session, other, now, actor, why, shift.desk)
         wait(session, shift, other, now)
     else:
         _tell_raised(session, shift, case, now, other.assignee_id)

@@ -16,8 +16,6 @@ from streams.duty.database.models import Case
 from streams.duty.lifecycle import NEW
 from streams.duty.rosters.desk import Desk
 
-STILL_OPEN_AFTER = "still open after the records of duty were lost"
-
 
 def unasked(case: Case) -> bool:
     """Whether a case was rebuilt, and nobody has begun a round of asking since."""

@@ -14,6 +14,7 @@ from streams.duty.accounts.rights import Actor
 from streams.duty.cases.disposition import encode_disposition, event_id
 from streams.duty.database.models import AuditEntry, Case, Message, Notification
 from streams.duty.lifecycle import ENTRIES, rank
+from streams.duty.reasons import KEY, Reason
 
 
 def record(
@@ -25,9 +26,15 @@ def record(
     *,
     state: str = "",
     text: str = "",
+    reason: Reason | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> AuditEntry:
-    """Write an entry, bring the case to `state` (as it is where none is given), and leave its event to go."""
+    """Write an entry, bring the case to `state` (as it is where none is given), and leave its event to go.
+
+    `text` is what somebody wrote; where nobody did, `reason` is why the platform did it.
+    """
+    if reason is not None and not text:
+        text, detail = str(reason), {**(detail or {}), KEY: reason.stored}
     if kind not in ENTRIES:
         raise ValueError(f"{kind!r} is no kind of entry; the feed of dispositions would refuse it")
     previous = case.state

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from streams.duty.accounts.rights import ADMIN, Actor
+from streams.duty.accounts.rights import ADMIN, PLATFORM, Actor, Origin
 from streams.duty.cases.escalation import (
     ASSIGNED,
     HANDED,
@@ -24,17 +24,18 @@ from streams.duty.cases.escalation import (
     resolve,
     steps_of,
 )
-from streams.duty.cases.rebuilt import STILL_OPEN_AFTER, unasked
+from streams.duty.cases.rebuilt import unasked
 from streams.duty.cases.records import notify, record
 from streams.duty.cases.told import of_round, told
 from streams.duty.database.models import Case, Notification, Officer
 from streams.duty.lifecycle import CLOSED, NEW
+from streams.duty.reasons import Reason, Why
 from streams.duty.rosters.desk import Desk, plan_of
 from streams.duty.rosters.who import OnDuty, Plan, who
 
 log = logging.getLogger("liaowang.duty")
 
-CLOCK = Actor("platform", "escalation")
+CLOCK = Actor(PLATFORM, Origin.ESCALATION.value)
 BATCH = 200
 UNHELD = timedelta(minutes=1)
 """How often it is looked whether somebody is there now for a case nobody has."""
@@ -207,8 +208,8 @@ def _tell(
         **{"step": request.step, "kind": request.kind, "to": request.login, "by": request.to},
         **({"knew": list(request.passed)} if request.passed else {}),
     }
-    text = text or (STILL_OPEN_AFTER if rebuilt else "")
-    record(session, case, kind, actor, now, state=NEW, text=text, detail=detail)
+    reason = Reason(Why.RECORDS_LOST) if rebuilt else None
+    record(session, case, kind, actor, now, state=NEW, text=text, reason=reason, detail=detail)
     notify(
         session,
         case,

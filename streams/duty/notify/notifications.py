@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from schemas.levels import LEVELS
 from schemas.regions import Regions
 from streams.duty.accounts.officers import unfit
-from streams.duty.accounts.rights import Actor
+from streams.duty.accounts.rights import PLATFORM, Actor, Origin
 from streams.duty.cases.records import record
 from streams.duty.cases.told import DEAD, DELIVERED, PENDING, SUPPRESSED, heard_before, of_round
 from streams.duty.database.models import Case, Notification, Officer
@@ -28,7 +28,7 @@ from streams.duty.notify.dispatch import NOBODY, Batch, Open, PendingNotificatio
 from streams.duty.notify.links import make_link
 from streams.duty.retry_policy import Dead, Delivered, Late, Outcome, Retry
 
-PUSH = Actor("platform", "push")
+PUSH = Actor(PLATFORM, Origin.PUSH.value)
 MOST, FEW = 500, 100
 """So many notifications are looked at in a round: of a channel that gathers them, of one that takes each alone."""
 LONGEST_WAIT = 24 * 3600.0

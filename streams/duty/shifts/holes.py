@@ -20,7 +20,7 @@ from schemas.contract import FEEDS
 from schemas.event import encode_event
 from schemas.fields import SHANGHAI, midnight
 from schemas.topics import WARNINGS
-from streams.duty.accounts.rights import Actor
+from streams.duty.accounts.rights import PLATFORM, Actor, Origin
 from streams.duty.cases.known_rules import RULE
 from streams.duty.cases.opening import hear
 from streams.duty.database.models import Hole, Message
@@ -32,7 +32,7 @@ from streams.duty.rosters.who import KINDS, Gap, gaps
 ROLE = "duty-desk"
 SOURCE = "/liaowang/duty"
 SOON = timedelta(days=1)
-ROSTER = Actor("platform", "roster check")
+ROSTER = Actor(PLATFORM, Origin.ROSTER_CHECK.value)
 RUNBOOK = "补齐值班表：改 roster.yaml，或用 override / swap 安排人员；再用 liaowang duty holes 核对。"
 
 

@@ -40,6 +40,17 @@ CASES: dict[Why, tuple[dict[str, str | int], str, str]] = {
         "li.lei holds health-duty in 330110 no more",
         "李雷 已卸任余杭区的 health-duty",
     ),
+    Why.ROSE: ({"level": "red"}, "the warning rose to red", "预警升级为红色"),
+    Why.MERGED_ROSE: (
+        {"id": 7, "level": "orange"},
+        "the warning of case 7, merged into it, rose to orange",
+        "并入本案件的 #7 预警升级为橙色",
+    ),
+    Why.RECORDS_LOST: (
+        {},
+        "still open after the records of duty were lost",
+        "值班记录丢失后预警仍未解除",
+    ),
     Why.OVER: ({}, "the warning is over", "预警已结束"),
     Why.TAKEN: ({}, "the case is taken", "预警已签收"),
     Why.ASKED_ANEW: ({}, "somebody was asked anew since", "此后已另行通知"),

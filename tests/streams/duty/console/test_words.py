@@ -11,6 +11,7 @@ from schemas.errors import Misdeclared
 from schemas.levels import LEVELS
 from streams.console.i18n import TEXTS, load_words, negotiate
 from streams.console.rendering import HERE
+from streams.console.views import ORIGINS
 from streams.duty.lifecycle import ENTRIES, STATES, VERDICTS
 from streams.duty.rosters.who import KINDS
 
@@ -58,7 +59,7 @@ def test_whatever_a_case_can_say_has_a_word() -> None:
     words = load_words()["en"]
     keys = [f"entry_{kind}" for kind in ENTRIES] + [f"state_{state}" for state in STATES]
     keys += [f"verdict_{verdict}" for verdict in VERDICTS] + [f"level_{level}" for level in LEVELS]
-    keys += [f"hole_{kind}" for kind in KINDS]
+    keys += [f"hole_{kind}" for kind in KINDS] + list(ORIGINS.values())
     assert [key for key in keys if not words.has(key)] == []
 
 
