@@ -23,6 +23,7 @@ PREFIXES = (
     "level_short_",
     "state_",
     "entry_",
+    "from_",
     "verdict_",
     "weekday_",
     "hole_",
