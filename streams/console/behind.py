@@ -44,12 +44,26 @@ class DepartmentsNow:
 
 
 def behind(
-    rule: Rule | None, contracts: Mapping[str, Contract], departments: Departments | None
+    rule: Rule | None,
+    rules: Mapping[str, Rule],
+    contracts: Mapping[str, Contract],
+    departments: Departments | None,
 ) -> list[tuple[str, Department | None]]:
-    """The departments whose feeds a rule reads, its own feed's first; None where one is not declared."""
-    feeds = dict.fromkeys((rule.feed, *rule.feeds)) if rule is not None else {}
+    """The departments whose feeds a rule reads, its own feed's first; None where one is not declared.
+
+    Of a composite they are those of the rules it is made of, as they are among `rules`.
+    """
+    feeds = dict.fromkeys(_feeds(rule, rules)) if rule is not None else {}
     ids = dict.fromkeys(contracts[feed].department for feed in feeds if feed in contracts)
     return [(id, departments.get(id) if departments else None) for id in ids]
+
+
+def _feeds(rule: Rule, rules: Mapping[str, Rule]) -> tuple[str, ...]:
+    """The feeds a warning was made of in the end; a composite reads warnings, which are no department's data."""
+    if not rule.members:
+        return (rule.feed, *rule.feeds)
+    known = (rules[name] for name in rule.members if name in rules)
+    return tuple(feed for member in known for feed in (member.feed, *member.feeds))
 
 
 def _stamp(roots: Roots) -> Stamp:

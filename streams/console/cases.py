@@ -277,7 +277,7 @@ def _evidence(visit: Visit, case: Case) -> tuple[Evidence | None, str]:
 def _behind(visit: Visit, case: Case) -> list[tuple[str, Department | None]]:
     """Whom to call about what the warning was made of."""
     rule = visit.deps.known.get(case.rule) if case.kind == "warning" else None
-    return behind(rule, visit.deps.contracts, visit.deps.departments())
+    return behind(rule, visit.deps.known, visit.deps.contracts, visit.deps.departments())
 
 
 def _chart(evidence: Evidence | None) -> Chart | None:

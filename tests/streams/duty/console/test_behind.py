@@ -88,15 +88,25 @@ def facts_of(page: str) -> str:
 
 def test_each_department_of_a_rule_over_feeds_is_told_once_its_own_first() -> None:
     contracts = load_contracts()
-    rule = next(rule for rule in load_rules(contracts) if len(rule.feeds) > 1)
+    rules = {rule.id: rule for rule in load_rules(contracts, drafts=True)}
+    rule = next(rule for rule in rules.values() if len(rule.feeds) > 1)
     known = parse_departments(TEXT, Path("departments.yaml"))
-    found = behind(rule, contracts, known)
+    found = behind(rule, rules, contracts, known)
     ids = [id for id, _ in found]
     assert ids[0] == contracts[rule.feed].department
     assert sorted(ids) == sorted({contracts[feed].department for feed in rule.feeds})
     assert all(department is known.get(id) for id, department in found)
-    assert behind(rule, contracts, None) == [(id, None) for id in ids]
-    assert behind(rule, {}, known) == behind(None, contracts, known) == []
+    assert behind(rule, rules, contracts, None) == [(id, None) for id in ids]
+    assert behind(rule, rules, {}, known) == behind(None, rules, contracts, known) == []
+
+
+def test_behind_a_composite_are_the_departments_of_the_rules_it_is_made_of() -> None:
+    contracts = load_contracts()
+    rules = {rule.id: rule for rule in load_rules(contracts, drafts=True)}
+    composite = next(rule for rule in rules.values() if rule.members)
+    members = {contracts[rules[name].feed].department for name in composite.members}
+    assert [id for id, _ in behind(composite, rules, contracts, None)] == sorted(members)
+    assert behind(composite, {}, contracts, None) == [], "warnings themselves are no department's data"
 
 
 def test_names_are_escaped() -> None:
