@@ -60,10 +60,13 @@ def behind(
 
 def _feeds(rule: Rule, rules: Mapping[str, Rule]) -> tuple[str, ...]:
     """The feeds a warning was made of in the end; a composite reads warnings, which are no department's data."""
-    if not rule.members:
-        return (rule.feed, *rule.feeds)
-    known = (rules[name] for name in rule.members if name in rules)
-    return tuple(feed for member in known for feed in (member.feed, *member.feeds))
+    found, waiting, seen = list[str](), [rule], set[str]()
+    while waiting:
+        each = waiting.pop(0)
+        seen.add(each.id)
+        found += () if each.members else (each.feed, *each.feeds)
+        waiting += [rules[name] for name in each.members if name in rules and name not in seen]
+    return tuple(found)
 
 
 def _stamp(roots: Roots) -> Stamp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from streams.console.behind import behind
 from streams.console.i18n import load_words
 from streams.console.rendering import environment
 from streams.watch.declare.load import load_rules
+from streams.watch.declare.spec import CompositeSpec, Member
 from tests.streams.duty.console.house import house_open, settings_for
 
 TEXT = """departments:
@@ -104,8 +106,11 @@ def test_behind_a_composite_are_the_departments_of_the_rules_it_is_made_of() -> 
     contracts = load_contracts()
     rules = {rule.id: rule for rule in load_rules(contracts, drafts=True)}
     composite = next(rule for rule in rules.values() if rule.members)
+    assert isinstance(composite.spec, CompositeSpec)
     members = {contracts[rules[name].feed].department for name in composite.members}
     assert [id for id, _ in behind(composite, rules, contracts, None)] == sorted(members)
+    above = replace(composite, id="a.above", spec=replace(composite.spec, members=(Member(composite.id, 1),)))
+    assert behind(above, rules, contracts, None) == behind(composite, rules, contracts, None)
     assert behind(composite, {}, contracts, None) == [], "warnings themselves are no department's data"
 
 
