@@ -12,6 +12,7 @@ from schemas.contract_model import INT64, Contract, Field
 
 TIME_ZONE = "Asia/Shanghai"
 AHEAD = timedelta(hours=8)
+OFFSET = "+08:00"
 SHANGHAI = timezone(AHEAD)
 """The platform's day: Asia/Shanghai has had no daylight saving since 1991, so the offset is fixed."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 WARNINGS = "warnings"
 WARNING_FEED = "duty.warning"
+WARNING_TYPE = f"{WARNING_FEED}.v1"
 REJECTED = "rejected"
 REPLAYS = "replays"
 DISPOSITIONS = "dispositions"
 DISPOSITION_FEED = "duty.disposition"
+DISPOSITION_TYPE = f"{DISPOSITION_FEED}.v1"
 RULES = "rules"
 """Published versions of rules, compacted by (rule, version); one partition, so that they have one order."""
 TICKER = "ticker"

@@ -15,6 +15,7 @@ from typing import Any
 from dagster_project.mart.barrier import closed, mine
 from dagster_project.warehouse import Warehouse
 from schemas.ddl.model import MOMENT, NAME, SERVICE, View, columns
+from schemas.levels import LEVELS
 
 _MAYBE = f"Nullable({MOMENT})"
 _RULE = (
@@ -170,7 +171,7 @@ def _rows(
     return open.rows(
         f"SELECT {names} FROM {mart} WHERE day BETWEEN {{first:Date}} AND {{last:Date}}"
         " AND {rule:String} IN ('', rule) ORDER BY day, rule, timeline,"
-        " indexOf(['red', 'orange', 'yellow', 'blue'], level)",
+        f" indexOf({list(LEVELS)}, level)",
         first=first,
         last=last,
         rule=rule,

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from schemas.fields import TIME_ZONE
+
 DATABASES = ("landing", "built", "quality", "release", "mart")
-MOMENT = "DateTime64(3, 'Asia/Shanghai')"
+MOMENT = f"DateTime64(3, '{TIME_ZONE}')"
 NAME = "LowCardinality(String)"
 SERVICE = "service"
 """The user that builds; what it lets others see, views show with its rights."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from schemas.contract import Contract
-from schemas.fields import SHANGHAI, milliseconds
+from schemas.fields import SHANGHAI, TIME_ZONE, milliseconds
 from schemas.levels import BY_RANK
 from schemas.subject import split
 from streams.console.chart import Series
@@ -29,7 +29,7 @@ ENOUGH = 8
 MOST = 1_000
 SHOWN = 12
 HOUR = 3600
-_MOMENT = "fromUnixTimestamp64Milli(toInt64(%({})s), 'Asia/Shanghai')"
+_MOMENT = f"fromUnixTimestamp64Milli(toInt64(%({{}})s), '{TIME_ZONE}')"
 SHOWN_KINDS = ("threshold", "count")
 """Kinds whose bounds are in the unit of what the chart shows; others judge something derived from it."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from functools import cache
 
+from schemas.fields import OFFSET
 from schemas.simulate.model import DAY, MONTH
 from streams.generate.model import Span
 
@@ -55,4 +56,4 @@ class Clock:
 @cache
 def _texts() -> tuple[list[str], list[str]]:
     minutes = [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
-    return minutes, [f"{second:02d}+08:00" for second in range(60)]
+    return minutes, [f"{second:02d}{OFFSET}" for second in range(60)]

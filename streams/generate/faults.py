@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.contract_model import INT64, Contract, Field
 from schemas.fields import anchored
+from schemas.regions import PROVINCE
 
 ABSENT = object()
 
@@ -29,7 +30,7 @@ ENVELOPE = (
     Fault("time-without-offset", "time", "envelope", ("2026-01-01T08:00:00",)),
     Fault("wrong-event-type", "type", "type", ("unknown.feed.v1",)),
 )
-NO_REGIONS = ("339999", "999999", "330000", "3300y1")
+NO_REGIONS = ("339999", "999999", PROVINCE, "3300y1")
 WRONG_TYPES: dict[str, tuple[Any, ...]] = {
     "string": (17, True, ["x"]),
     "integer": ("12", 3.5, "--"),

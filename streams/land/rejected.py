@@ -18,6 +18,7 @@ import msgspec
 from schemas.contract import Contract
 from schemas.decoder import Decoder
 from schemas.errors import Misdeclared, Rejected
+from schemas.fields import TIME_ZONE
 from streams.land.warehouse import Warehouse
 
 ENVELOPE = ("id", "source", "time", "type", "timeline")
@@ -104,7 +105,7 @@ class Filter:
         if self.reason:
             parts.append("%(reason)s IN (concat(field, ': ', rule), field, rule)")
         if self.day:
-            parts.append("toDate(arrived, 'Asia/Shanghai') = %(day)s")
+            parts.append(f"toDate(arrived, '{TIME_ZONE}') = %(day)s")
         if self.places:
             parts.append("(topic, log_epoch, partition, offset) IN %(places)s")
         if self.ids:

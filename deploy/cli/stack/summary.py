@@ -12,6 +12,7 @@ from rich.table import Table
 from schemas.contract import Contract, load_contracts
 from schemas.in_use import files_of
 from schemas.levels import LEVELS
+from schemas.regions import PROVINCE
 from schemas.settings import HOST, Settings
 from streams.duty.push_worker import outbox_path
 from streams.duty.systems.outbox import Outbox
@@ -34,9 +35,9 @@ VERDICTS = (
 )
 FIGURES = (
     "SELECT indicator, any(title_zh), any(unit), max(day) AS latest, any(decimals),"
-    " anyIf(value, region = '330000'), countIf(region != '330000' AND value IS NOT NULL),"
-    " argMinIf(region, value, region != '330000'), minIf(value, region != '330000'),"
-    " argMaxIf(region, value, region != '330000'), maxIf(value, region != '330000') FROM mart.indicator"
+    f" anyIf(value, region = '{PROVINCE}'), countIf(region != '{PROVINCE}' AND value IS NOT NULL),"
+    f" argMinIf(region, value, region != '{PROVINCE}'), minIf(value, region != '{PROVINCE}'),"
+    f" argMaxIf(region, value, region != '{PROVINCE}'), maxIf(value, region != '{PROVINCE}') FROM mart.indicator"
     " WHERE (indicator, day) IN (SELECT indicator, max(day) FROM mart.indicator GROUP BY indicator, toYear(day))"
     " GROUP BY indicator, toYear(day) ORDER BY indicator, latest"
 )

@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from schemas.event import encode_event
+from schemas.topics import DISPOSITION_TYPE
 from streams.duty.database.models import AuditEntry, Case
 
 SOURCE = "/liaowang/duty"
-TYPE = "duty.disposition.v1"
+TYPE = DISPOSITION_TYPE
 TIMES = (
     *("occurred", "opened", "acknowledged", "started", "disposed", "confirmed", "closed", "recovered"),
     *("acknowledge_by", "close_by"),

@@ -12,6 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from schemas.levels import LEVELS
+
 
 class Instant(sa.types.TypeDecorator[datetime]):
     """An aware moment; timestamptz in PostgreSQL, UTC text that sorts in SQLite."""
@@ -152,7 +154,7 @@ class Case(Base):
         sa.CheckConstraint(
             "state IN ('new','acknowledged','in_disposal','disposed','confirmed','closed')", "state"
         ),
-        sa.CheckConstraint("level IN ('red','orange','yellow','blue')", "level"),
+        sa.CheckConstraint(f"level IN ({','.join(map(repr, LEVELS))})", "level"),
         sa.CheckConstraint("verdict IN ('true','false','drill','duplicate')", "verdict"),
         sa.CheckConstraint("kind IN ('warning','follow_up')", "kind"),
         sa.Index("ix_cases_mine", "assignee_id", "opened", "id", "state"),

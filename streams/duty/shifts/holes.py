@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from schemas.contract import FEEDS
 from schemas.event import encode_event
 from schemas.fields import SHANGHAI, midnight
-from schemas.topics import WARNINGS
+from schemas.topics import WARNING_TYPE, WARNINGS
 from streams.duty.accounts.rights import PLATFORM, Actor, Origin
 from streams.duty.cases.known_rules import RULE
 from streams.duty.cases.opening import hear
@@ -169,7 +169,7 @@ def _encode(hole: Hole, kind: str, now: datetime, before: str, why: Reason | Non
         "duty_role": ROLE,
     }
     return encode_event(
-        id=f"{hole.episode}#{hole.ordinal}", source=SOURCE, type="duty.warning.v1", time=now, data=data
+        id=f"{hole.episode}#{hole.ordinal}", source=SOURCE, type=WARNING_TYPE, time=now, data=data
     )
 
 

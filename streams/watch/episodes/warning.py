@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.event import encode_event
+from schemas.topics import WARNING_TYPE
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.templates import render
 from streams.watch.episodes.episode import Transition
@@ -18,7 +19,7 @@ LONG = 1e15
 """From here on a whole number is told by its power of ten."""
 NOTHING = "-"
 """Stands for a subject without any text: of fields that are optional."""
-TYPE = "duty.warning.v1"
+TYPE = WARNING_TYPE
 
 
 def encode_warning(transition: Transition, rules: Mapping[str, Rule], log: str = "") -> bytes:
