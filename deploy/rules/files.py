@@ -21,7 +21,7 @@ from streams.watch.declare.load import load_rule, load_rules
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_set import check_members, check_roles
 from streams.watch.declare.rule_yaml import parse_published
-from streams.watch.publish.newest import newest_records
+from streams.watch.publish.newest import contracts_then, newest_records
 from streams.watch.publish.published import (
     Draft,
     History,
@@ -95,6 +95,26 @@ def plan_of(
                     raise
                 unreadable(error)
     return RulePlan(tuple(closed([*newest_records(told, contracts, now), *entries])), told)
+
+
+def demand_unread(
+    published: Callable[[], History], before: Mapping[str, Contract], contracts: Mapping[str, Contract]
+) -> None:
+    """Misdeclared where a contract goes that a rule in force reads: what that has open, nobody would end.
+
+    What is published is asked for only where a contract goes.
+    """
+    gone = {each.topic for each in before.values()} - {each.topic for each in contracts.values()}
+    if not gone:
+        return
+    told = published()
+    for rule in _readable(told, contracts_then(before, told.newest()), ()):
+        for feed in rule.feeds:
+            contract = before.get(feed)
+            if contract is not None and contract.topic in gone:
+                still = f"is declared no more, and {rule.id}@{rule.version} is in force and reads it"
+                first = "keep it beside the newest, have the rule retired or changed, then remove it"
+                raise Misdeclared(contract.event_type, "feed", f"{still}: {first}")
 
 
 def publish_these(
