@@ -11,22 +11,22 @@ from uuid import uuid4
 
 import great_expectations as gx
 from great_expectations.core import ExpectationSuiteValidationResult
+from great_expectations.data_context.data_context.context_factory import set_context
+from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
 from great_expectations.data_context.types.base import (
     DataContextConfig,
     InMemoryStoreBackendDefaults,
     ProgressBarsConfig,
 )
 from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
-from great_expectations.expectations.registry import get_expectation_impl
 from sqlalchemy import event
 
+from quality.expectations import COUNTS, expectation_class
 from quality.suites import Expectation, Suite
 from schemas.ddl.model import GATE_VIEW, View
 from schemas.ddl.render import view as create_view
 from schemas.findings import Finding, Found
 from schemas.settings import Settings
-
-COUNTS = {"result_format": "BASIC", "partial_unexpected_count": 0}
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,19 @@ class RowChecks:
         asset = self._source.add_table_asset(label, table_name=view)
         try:
             batch = asset.add_batch_definition_whole_table("rows").get_batch()
-            made = [get_expectation_impl(item.kind)(**item.kwargs) for item in self._expectations]
+            made = [expectation_class(item.kind)(**item.kwargs) for item in self._expectations]
             suite = gx.ExpectationSuite(self._name, expectations=made)
             result = batch.validate(suite, result_format=COUNTS)
         finally:
             self._source.delete_asset(label)
         return Checked(tuple(_finding(item) for item in result.results if not item.success), result)
+
+
+class _InMemory(EphemeralDataContext):
+    """A context that is nowhere saved; the library would write all of it as YAML for each table, for nobody."""
+
+    def _save_project_config(self) -> None:
+        """Do nothing."""
 
 
 @lru_cache(maxsize=1)
@@ -87,14 +94,14 @@ def _source(address: str) -> SQLDatasource:
 
     It holds neither tables nor sockets between them: `RowChecks` takes its own out again.
     """
-    context = gx.get_context(
-        mode="ephemeral",
-        project_config=DataContextConfig(
+    context = _InMemory(
+        DataContextConfig(
             store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
             analytics_enabled=False,
             progress_bars=ProgressBarsConfig(globally=False),
-        ),
+        )
     )
+    set_context(context)
     source = context.data_sources.add_sql("warehouse", connection_string=address)
     for engine in (source.get_engine(), source.get_execution_engine().engine):
         event.listen(engine, "close", _disconnect)
