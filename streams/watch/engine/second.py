@@ -134,7 +134,7 @@ class SecondStage:
         self.tally = SecondTally()
         self.strange: list[int] = []
         self._contracts, self._supply_baselines = contracts, supply_baselines
-        self._names = {contract.topic: contract.feed for contract in contracts.values()}
+        self._names: dict[str, str] = {}
         self._book = partial(standing, book)
         self._rules = RuleIndexes(self._book)
         self._targets, self._partitions = targets, partitions
@@ -204,7 +204,13 @@ class SecondStage:
         """
         if portion.feed == WARNING_FEED:
             return portion.feed
-        return self._names.get(batch.stream, "")
+        name = self._names.get(batch.stream)
+        if name is None:
+            own = self._contracts.get(portion.feed)
+            candidates = self._contracts.values() if own is None or own.topic != batch.stream else (own,)
+            name = next((each.feed for each in candidates if each.topic == batch.stream), "")
+            self._names[batch.stream] = name
+        return name
 
     def _lane(self, timeline: str) -> SecondLane:
         lane = self.lanes.get(timeline)
