@@ -60,7 +60,8 @@ def write_docs(home: Path) -> int:
             _page(home, key).unlink(missing_ok=True)
         new = [key for key in keys if key not in gone and not _page(home, key).exists()]
         if new or not (home / "docs" / INDEX).exists():
-            context.build_data_docs(resource_identifiers=new or None)
+            # typed as a list, each kept result is looked for in it
+            context.build_data_docs(resource_identifiers=set(new) or None)  # type: ignore[arg-type]
         write_days(home)
     return len(new)
 
