@@ -64,12 +64,25 @@ def hold(folder: Path, what: str) -> int:
 def end_with_parent() -> None:
     """Have this process, also after exec, get SIGTERM when its parent ends (Linux; elsewhere nothing).
 
-    Whoever ignores that signal hands it on so to his children, as a shell does with those in the background.
+    Whoever ignores that signal hands it on so to his children, as a shell does with those in the background. A
+    supervisor that has ended before this says so no more: then it is now.
     """
     if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if _orphaned():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _orphaned() -> bool:
+    """Whether the supervisor that started this process has ended already; False where there is none."""
+    socket_of = os.environ.get("SUPERVISOR_SERVER_URL", "").removeprefix("unix://")
+    try:
+        supervisor = int(Path(socket_of).with_name("supervisor.pid").read_text())
+    except (OSError, ValueError):
+        return False
+    return os.getppid() != supervisor
 
 
 def worker_command(name: str, python: str = sys.executable) -> list[str]:

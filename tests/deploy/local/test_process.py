@@ -117,6 +117,18 @@ def test_supervised_ends_with_its_parent_also_where_that_one_ignores_the_signal(
     os.close(handle)
 
 
+@pytest.mark.parametrize(("supervisor", "code"), [("this", 0), ("another", -signal.SIGTERM), ("none", 0)])
+def test_supervised_ends_where_its_supervisor_had_ended_before_it_could_say_so(
+    tmp_path: Path, supervisor: str, code: int
+) -> None:
+    if supervisor != "none":
+        pid = os.getpid() if supervisor == "this" else os.getppid()
+        (tmp_path / "supervisor.pid").write_text(f"{pid}\n")
+    child = "from deploy.local.process import end_with_parent; end_with_parent()"
+    there = {"SUPERVISOR_SERVER_URL": f"unix://{tmp_path}/supervisor.sock"}
+    assert subprocess.run([sys.executable, "-c", child], env=os.environ | there).returncode == code
+
+
 def test_last_line_skips_empty_ones(tmp_path: Path) -> None:
     log = tmp_path / "log"
     assert last_line(log) == ""
