@@ -16,6 +16,7 @@ from deploy.local.control import Control
 from schemas.contract import load_contracts
 from schemas.in_use import FILES, FOLDER, take
 from schemas.settings import HOST, PREFIX
+from schemas.topics import feed_topic
 from tests.benchmarks.growth import CONTRACT, DEPARTMENT, RULE
 from tests.journeys.stack import FEEDS, Stack, eventually
 
@@ -105,6 +106,7 @@ def test_a_feed_is_added_without_a_restart_of_the_stack(stack: Stack, tmp_path: 
     for name in ("gateway", "ticker", "land", "watch", "console"):
         assert f"{name} has them" in said
 
+    in_force(stack, NEW)
     assert post(stack, NEW, "market", "p1", reading) == 202
     table = load_contracts(folder / "feeds")[NEW].table
     eventually(
@@ -131,6 +133,17 @@ def test_a_feed_is_added_without_a_restart_of_the_stack(stack: Stack, tmp_path: 
     kept = {name for name, pid in after.items() if pid == before[name]}
     assert {"kafka", "warehouse", "gateway", "ticker", "push", "receiver", "health"} <= kept
     assert not {"land", "watch", "duty", "console"} & kept, "a rule came as well, whose title duty shows"
+
+
+def in_force(stack: Stack, feed: str) -> None:
+    """Wait until rules that were published are in force on a feed: they come with a tick, one in five seconds."""
+    told = stack.liaowang("rules", "history", "--json").stdout.splitlines()
+    epoch = max(json.loads(line)["epoch"] for line in told)
+    reached = (
+        "SELECT uniqExact(partition) FROM landing.tick"
+        f" WHERE topic = '{feed_topic(feed)}' AND epoch >= {epoch}"
+    )
+    eventually(lambda: stack.rows(reached) == [(stack.settings.partitions,)], "a tick with the rules")
 
 
 def joins(stack: Stack, folder: Path) -> None:
