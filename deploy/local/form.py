@@ -10,7 +10,8 @@ from dagster_project.mart.tables import marts
 from deploy.local.readers import take_declarations
 from deploy.provision.migrate import migrate
 from deploy.provision.topics import ensure_topics
-from deploy.rules.files import RulePlan, demand_unread, plan_of, publish_files, publish_planned
+from deploy.rules.files import RulePlan, plan_of, publish_files, publish_planned
+from deploy.rules.gone import demand_judged, demand_unread
 from schemas.contract import Contract, load_contracts
 from schemas.department_use import demand_departments, strange_tokens
 from schemas.errors import Misdeclared, together
@@ -60,8 +61,9 @@ def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> F
         _form(settings, files, contracts, say)
         rules = plan_of(settings, contracts, files)
         if kept is not None:
-            told = rules.told
-            demand_unread(lambda: told, load_contracts(kept.feeds), contracts)
+            before = load_contracts(kept.feeds)
+            demand_unread(rules.told, before, contracts)
+            demand_judged(settings, rules.told, before, contracts)
     except Misdeclared as error:
         if kept is None:
             raise

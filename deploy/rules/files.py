@@ -21,7 +21,7 @@ from streams.watch.declare.load import load_rule, load_rules
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_set import check_members, check_roles
 from streams.watch.declare.rule_yaml import parse_published
-from streams.watch.publish.newest import contracts_then, newest_records
+from streams.watch.publish.newest import newest_records
 from streams.watch.publish.published import (
     Draft,
     History,
@@ -97,26 +97,6 @@ def plan_of(
     return RulePlan(tuple(closed([*newest_records(told, contracts, now), *entries])), told)
 
 
-def demand_unread(
-    published: Callable[[], History], before: Mapping[str, Contract], contracts: Mapping[str, Contract]
-) -> None:
-    """Misdeclared where a contract goes that a rule in force reads: what that has open, nobody would end.
-
-    What is published is asked for only where a contract goes.
-    """
-    gone = {each.topic for each in before.values()} - {each.topic for each in contracts.values()}
-    if not gone:
-        return
-    told = published()
-    for rule in _readable(told, contracts_then(before, told.newest()), ()):
-        for feed in rule.feeds:
-            contract = before.get(feed)
-            if contract is not None and contract.topic in gone:
-                still = f"is declared no more, and {rule.id}@{rule.version} is in force and reads it"
-                first = "keep it beside the newest, have the rule retired or changed, then remove it"
-                raise Misdeclared(contract.event_type, "feed", f"{still}: {first}")
-
-
 def publish_these(
     settings: Settings, contracts: Mapping[str, Contract], names: Sequence[str]
 ) -> list[RuleRecord]:
@@ -126,7 +106,7 @@ def publish_these(
     paths = [found(name, declared.rules) for name in names]
     rules = [load_rule(path, contracts, declared.rules) for path in paths]
     new = {rule.id for rule in rules}
-    known = [*_readable(told, contracts, new), *rules]
+    known = [*readable(told, contracts, new), *rules]
     files = {rule.id: str(path) for path, rule in zip(paths, rules, strict=True)}
     check_members(known, files)
     check_roles(rules, files, load_roles(declared.roles))
@@ -137,7 +117,7 @@ def publish_these(
     return write(settings, plan(told, drafts, datetime.now(UTC)))
 
 
-def _readable(told: History, contracts: Mapping[str, Contract], without: Collection[str]) -> list[Rule]:
+def readable(told: History, contracts: Mapping[str, Contract], without: Collection[str]) -> list[Rule]:
     """The rules in force but for those named; one that cannot be read is left out, as `watch` passes it over."""
     found = []
     for id, entry in told.in_force().items():
@@ -151,7 +131,7 @@ def retire(settings: Settings, contracts: Mapping[str, Contract], name: str) -> 
     """Publish that a rule is retired; Misdeclared where it is not in force, or another one is made of it."""
     told = history(settings)
     entries = retirement(told, name, datetime.now(UTC))
-    for rule in _readable(told, contracts, {name}):
+    for rule in readable(told, contracts, {name}):
         if name in rule.members:
             raise Misdeclared(name, "rule", f"{rule.id} is made of it; retire or change that one first")
     return write(settings, entries)[0]

@@ -9,13 +9,25 @@ from threading import Lock
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
-from kafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupIdNotFoundError,
+    KafkaError,
+    KafkaTimeoutError,
+    NotCoordinatorError,
+    OffsetOutOfRangeError,
+)
 
 from schemas.errors import Unavailable
 from streams.knock import knock
 from streams.land.ledger import topic_id
+from streams.retrying import within
 
 TIMEOUT = 10_000  # milliseconds to wait for the broker in one call
+COORDINATOR_SECONDS, PAUSE_SECONDS = 5.0, 0.25
+"""A broker that has just started makes or reads its topic of offsets when first asked for them."""
+_NO_COORDINATOR = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,20 @@ def describe(admin: KafkaAdminClient, names: Iterable[str]) -> list[Topic]:
         )
         for name, tps in parts.items()
     ]
+
+
+def committed(admin: KafkaAdminClient, group: str) -> dict[TopicPartition, int]:
+    """The offsets a group has committed; nothing where there is no such group."""
+    try:
+        found = within(
+            lambda: admin.list_group_offsets(group)[group],
+            lambda error: isinstance(error, _NO_COORDINATOR),
+            COORDINATOR_SECONDS,
+            PAUSE_SECONDS,
+        )
+    except GroupIdNotFoundError:
+        return {}
+    return {tp: at.offset for tp, at in found.items()}
 
 
 class Administrator:

@@ -118,12 +118,17 @@ class History:
     @property
     def epoch(self) -> int:
         """The latest epoch; 0 before the first publication."""
-        return max((offset + 1 for offset, entry in self._records if not entry.more), default=0)
+        return max(self.epochs, default=0)
+
+    @property
+    def epochs(self) -> list[int]:
+        """All epochs, in order."""
+        return [offset + 1 for offset, entry in self._records if not entry.more]
 
     @property
     def first(self) -> int:
         """The first epoch; 0 before the first publication."""
-        return min((offset + 1 for offset, entry in self._records if not entry.more), default=0)
+        return min(self.epochs, default=0)
 
     def in_force(self, epoch: int | None = None) -> dict[str, RuleRecord]:
         """The version of each rule in force in an epoch (the latest by default); retired ones are left out."""

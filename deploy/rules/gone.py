@@ -1,0 +1,132 @@
+"""A contract goes only when nobody needs it: no rule in force reads it, and none did where a partition still is.
+
+What a rule has open is ended by `watch`, partition by partition, at the tick that brings the next set of rules. A
+`watch` that starts without the contract of that rule cannot read it any more: what it has open would stay so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from deploy.rules.files import readable
+from schemas.contract import Contract
+from schemas.errors import Misdeclared
+from schemas.event import LIVE
+from schemas.settings import Settings
+from streams.land.broker import Topic, administration, committed, describe
+from streams.land.ledger import epoch_of, lineage
+from streams.land.warehouse import Warehouse
+from streams.watch.declare.rule import Rule
+from streams.watch.publish.newest import contracts_then, rule_book
+from streams.watch.publish.published import History
+
+WATCH_GROUP = "liaowang-watch"
+_FIRST_TICKS = """
+SELECT partition, min(offset) FROM landing.tick
+WHERE topic = %(topic)s AND log_epoch IN %(logs)s AND timeline = %(live)s AND epoch >= %(epoch)s
+GROUP BY partition"""
+Contracts = Mapping[str, Contract]
+
+
+@dataclass(frozen=True)
+class Release:
+    """From which epoch on no rule reads what goes, and the topics whose ticks have to bring it."""
+
+    epoch: int
+    topics: tuple[str, ...]
+
+
+def demand_unread(told: History, before: Contracts, contracts: Contracts) -> None:
+    """Misdeclared where a contract goes that a rule in force reads: what that has open, nobody would end."""
+    gone = _gone(before, contracts)
+    if not gone:
+        return
+    for rule in readable(told, contracts_then(before, told.newest()), ()):
+        for contract in _read(rule, before):
+            if contract.topic in gone:
+                still = f"is declared no more, and {rule.id}@{rule.version} is in force and reads it"
+                first = "keep it beside the newest, have the rule retired or changed, then remove it"
+                raise Misdeclared(contract.event_type, "feed", f"{still}: {first}")
+
+
+def demand_judged(settings: Settings, told: History, before: Contracts, contracts: Contracts) -> None:
+    """Misdeclared where a contract goes and a partition has yet to be judged up to the tick that lets it go.
+
+    Only live ticks count; how far the second stage is with what these partitions gave it is not asked.
+    """
+    found = release(told, before, contracts)
+    waiting = _not_judged(settings, found) if found is not None else []
+    if waiting:
+        names = ", ".join(sorted(_gone(before, contracts).values()))
+        still = f"is declared no more, and watch has not yet judged {', '.join(waiting[:3])}"
+        more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
+        then = (
+            "up to the tick by which the rules that read it end: apply again when watch has, or keep the file"
+        )
+        raise Misdeclared(names, "feed", f"{still}{more} {then}")
+
+
+def release(told: History, before: Contracts, contracts: Contracts) -> Release | None:
+    """What has to be waited for before these contracts go; None where no rule ever read them.
+
+    Pure: rules are read as they were under each epoch; those that cannot be read were judged by nobody.
+    """
+    gone = _gone(before, contracts)
+    if not gone:
+        return None
+    book, epochs, last, topics = rule_book(told, before), told.epochs, -1, set[str]()
+    for at, epoch in enumerate(epochs):
+        for rule in book.rule_set(epoch).rules:
+            read = {contract.topic for contract in _read(rule, before)}
+            if read & gone.keys():
+                topics |= read
+                last = at
+    if last < 0 or last + 1 == len(epochs):  # the latter: `demand_unread` has it
+        return None
+    return Release(epochs[last + 1], tuple(sorted(topics)))
+
+
+def not_judged(
+    parts: Sequence[tuple[str, int]],
+    ticks: Mapping[tuple[str, int], int],
+    done: Mapping[tuple[str, int], int],
+) -> list[str]:
+    """The partitions of which the tick is not known, or not judged; `done` are the offsets to go on from."""
+    return [
+        f"{topic}/{partition}"
+        for topic, partition in parts
+        if (topic, partition) not in ticks or done.get((topic, partition), 0) <= ticks[topic, partition]
+    ]
+
+
+def _not_judged(settings: Settings, found: Release) -> list[str]:
+    with administration(settings.kafka) as admin:
+        there = set(admin.list_topics())
+        topics = describe(admin, [name for name in found.topics if name in there])
+        done = {(tp.topic, tp.partition): offset for tp, offset in committed(admin, WATCH_GROUP).items()}
+    with closing(Warehouse(settings.warehouse("service"))) as warehouse:
+        ticks = {
+            (topic.name, partition): offset
+            for topic in topics
+            for partition, offset in _first_ticks(warehouse, topic, found.epoch)
+        }
+    return not_judged([(topic.name, number) for topic in topics for number in topic.offsets], ticks, done)
+
+
+def _first_ticks(warehouse: Warehouse, topic: Topic, epoch: int) -> Collection[tuple[int, int]]:
+    known = warehouse.epochs(topic.name)
+    logs = tuple(lineage(known, epoch_of(known, topic.topic_id)))
+    given = {"topic": topic.name, "logs": logs, "live": LIVE, "epoch": epoch}
+    return [(int(partition), int(offset)) for partition, offset in warehouse.rows(_FIRST_TICKS, given)]
+
+
+def _gone(before: Contracts, contracts: Contracts) -> dict[str, str]:
+    """The event types of the contracts that go, by topic."""
+    stay = {each.topic for each in contracts.values()}
+    return {each.topic: each.event_type for each in before.values() if each.topic not in stay}
+
+
+def _read(rule: Rule, contracts: Contracts) -> list[Contract]:
+    return [contracts[feed] for feed in rule.feeds if feed in contracts]
