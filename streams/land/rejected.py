@@ -8,7 +8,7 @@ sending it again changes nothing. The rejection stays, marked as resent.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -145,9 +145,17 @@ def as_called_now(found: Iterable[Rejection], contracts: Iterable[Contract]) -> 
     return [replace(item, feed=names.get(item.topic, item.feed)) for item in found]
 
 
-def too_late(topics: Iterable[str], contracts: Mapping[str, Contract], now: datetime) -> dict[str, str]:
-    """The topics of major versions whose last day is over, each with what is said of it; nothing goes there."""
-    told = {}
+def too_late(topics: Collection[str], contracts: Mapping[str, Contract], now: datetime) -> dict[str, str]:
+    """The topics to which nothing goes, each with what is said of it: of major versions whose last day is over.
+
+    Of what is declared no more, too: a major version's file may go while events of it stand among the rejected.
+    """
+    declared = {contract.topic for contract in contracts.values()}
+    told = {
+        topic: f"{topic} is the topic of no feed that is declared now"
+        for topic in topics
+        if topic not in declared
+    }
     for contract in contracts.values():
         sunset = contract.sunset
         if contract.topic in topics and sunset is not None and sunset.over(now):

@@ -60,5 +60,7 @@ def test_before_it_is_deprecated_nobody_is_told(house: House) -> None:
 def test_many_senders_are_counted_and_the_busiest_are_named(house: House) -> None:
     event = reading("1", DAY, 30.0)
     house.land(*(replace(event, id=f"{n}", source=f"/s{n:02}") for n in range(SHOWN + 5)))
+    house.land(replace(event, id="more", source="/s24"))
     task = settle(house, house.now)
-    assert task is not None and "from 25 sources" in task.failed[0] and len(task.evidence) == SHOWN
+    assert task is not None and len(task.evidence) == SHOWN and task.evidence[0]["source"] == "/s24"
+    assert task.failed[0].startswith("26 events of ecology.air-quality.v1 from 25 sources in 7 days")

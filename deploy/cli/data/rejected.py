@@ -123,7 +123,7 @@ def resend(
 
     As they are: for when the contract was what had to be mended. Each counts once however often it is sent;
     the rejection stays, marked as resent. Ends with 3 where some still break their contract, or are of
-    a major version that is no longer taken.
+    a major version that is no longer taken, or a feed that is declared no more.
     """
     settings = load_settings()
     changes = dict(_change(item) for item in change or [])
@@ -210,7 +210,7 @@ def _found(open: Warehouse, chosen: Filter) -> list[Rejection]:
 
 
 def _in_time(pairs: Sequence[Pair]) -> tuple[list[Pair], list[str]]:
-    """Those of versions that are still taken, and a line for each version that is not."""
+    """Those of topics to which events still go, and a line for each other topic."""
     counts = Counter(item.topic for item, _ in pairs)
     over = rejected.too_late(counts, load_contracts(declared().feeds), datetime.now(UTC))
     told = [f"{said}; {counts[topic]} of its events are not sent" for topic, said in over.items()]
@@ -251,8 +251,6 @@ def _prepare(
     ready: list[Resend] = []
     broken: list[tuple[Rejection, Rejected]] = []
     for topic in dict.fromkeys(item.topic for item, _ in pairs):
-        if topic not in contracts:
-            raise Misdeclared("rejected resend", topic, "is the topic of no feed that is declared now")
         contract, keys, good = contracts[topic], [], []
         decoder = Decoder(contract)
         for item, raw in (pair for pair in pairs if pair[0].topic == topic):

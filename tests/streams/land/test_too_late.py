@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from schemas.contract import load_contracts
 from streams.land.rejected import too_late
 from tests.majors import FEED, OLD, declare
 
@@ -18,3 +19,10 @@ def test_what_is_no_longer_taken_is_named_with_what_is_sent_instead(tmp_path: Pa
     said = f"{OLD} was taken until 2027-06-30: its department sends {FEED}.v2"
     assert too_late(topics, contracts, ends) == {old.topic: said}
     assert too_late([new.topic], contracts, ends) == {}, "told of what was asked for alone"
+
+
+def test_what_is_declared_no_more_keeps_nothing_else_back() -> None:
+    contracts = load_contracts()
+    gone, kept = "feed.ecology.air-quality.v0", contracts[FEED].topic
+    said = f"{gone} is the topic of no feed that is declared now"
+    assert too_late([gone, kept], contracts, datetime(2026, 6, 1, tzinfo=UTC)) == {gone: said}
