@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
+
+UNREADABLE = (OSError, UnicodeError, RecursionError, msgspec.MsgspecError)
+"""What reading a file of JSON raises where it is broken; msgspec itself lets text that is no UTF-8 through."""
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file, and its folder where there is none; OSError, and the file of before, where it cannot be."""

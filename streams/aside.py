@@ -15,7 +15,7 @@ from threading import Lock
 
 import msgspec
 
-from schemas.whole import write_whole
+from schemas.whole import UNREADABLE, write_whole
 
 NEWEST = 20
 SHOWN = 300
@@ -108,7 +108,7 @@ def _read(path: Path) -> Record | None:
         return msgspec.json.decode(path.read_bytes(), type=Record)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError) as error:
+    except UNREADABLE as error:
         log.error("%s cannot be read, counted anew: %s", path, error)
         return None
 

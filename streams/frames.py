@@ -64,8 +64,7 @@ class QuietFetcher(Fetcher):  # type: ignore[misc]
 class FrameConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's thread around aiokafka, with two settings that Faust does not let through, and batches."""
 
-    _given: Any = None
-    _assigned: frozenset[TP] = frozenset()
+    _assigned: tuple[Any, frozenset[TP]] = (None, frozenset())
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -83,9 +82,10 @@ class FrameConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def assignment(self) -> set[TP]:
         """The partitions of this worker; Faust asks once for each partition of a commit, and converts all."""
         given = self._ensure_consumer().assignment()
-        if given is not self._given:
-            self._given, self._assigned = given, frozenset(ensure_TPset(given))
-        return set(self._assigned)
+        known = self._assigned  # both at once: the loop asks and so does the consumer's thread
+        if given is not known[0]:
+            known = self._assigned = given, frozenset(ensure_TPset(given))
+        return set(known[1])
 
 
 class FrameConsumer(driver.Consumer):  # type: ignore[misc]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from schemas.whole import UNREADABLE
 from streams.aside import one_line
 
 TOLD_AFTER = 60.0
@@ -80,7 +81,7 @@ def read(home: Path, service: str) -> dict[str, Wait]:
         return msgspec.json.decode(_path(home, service).read_bytes(), type=dict[str, Wait])
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.MsgspecError) as error:
+    except UNREADABLE as error:
         log.error("%s cannot be read: %s", _path(home, service), error)
         return {}
 

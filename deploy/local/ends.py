@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from supervisor import events
 
-from schemas.whole import write_whole
+from schemas.whole import UNREADABLE, write_whole
 
 NEWEST = 50
 """So many ends of each service are kept."""
@@ -38,7 +38,7 @@ def read_ends(home: Path) -> Ends:
     """What the supervisor wrote down last; nothing where nothing can be read."""
     try:
         return msgspec.json.decode(ends_path(home).read_bytes(), type=Ends)
-    except (OSError, msgspec.MsgspecError):
+    except UNREADABLE:
         return Ends()
 
 

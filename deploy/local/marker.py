@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from schemas.whole import write_whole
+from schemas.whole import UNREADABLE, write_whole
 
 
 class Marker(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ def _of_marker(home: Path) -> str:
         marker = msgspec.json.decode(_path(home).read_bytes(), type=Marker)
     except FileNotFoundError:
         return ""
-    except (OSError, msgspec.MsgspecError):
+    except UNREADABLE:
         return "this home was not stopped cleanly"
     if marker.home != str(home.absolute()):
         return (

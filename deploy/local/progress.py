@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from deploy.local.control import Process
-from schemas.whole import write_whole
+from schemas.whole import UNREADABLE, write_whole
 
 GRACE_SECONDS = 120.0
 """A process this young may be starting, whoever has seen it or not."""
@@ -41,7 +41,7 @@ def read(home: Path) -> Noted:
     """What was seen last; nothing where nothing can be read."""
     try:
         return msgspec.json.decode(_path(home).read_bytes(), type=Noted)
-    except (OSError, msgspec.MsgspecError):
+    except UNREADABLE:
         return Noted()
 
 
