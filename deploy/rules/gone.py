@@ -10,14 +10,18 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from kafka.admin import KafkaAdminClient
+
 from deploy.rules.files import readable
 from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from schemas.event import LIVE
 from schemas.settings import Settings
+from schemas.topics import PARTIALS
 from streams.land.broker import Topic, administration, committed, describe
 from streams.land.ledger import epoch_of, lineage
 from streams.land.warehouse import Warehouse
+from streams.retrying import until
 from streams.watch.declare.rule import Rule
 from streams.watch.publish.newest import contracts_then, rule_book
 from streams.watch.publish.published import History
@@ -28,6 +32,10 @@ SELECT partition, min(offset) FROM landing.tick
 WHERE topic = %(topic)s AND log_epoch IN %(logs)s AND timeline = %(live)s AND epoch >= %(epoch)s
 GROUP BY partition"""
 Contracts = Mapping[str, Contract]
+Place = tuple[str, int]
+"""A topic and the number of its partition."""
+SECOND_STAGE_SECONDS, PAUSE_SECONDS = 40.0, 0.5
+"""`watch` commits every second, and on a busy machine at least every half minute."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +59,19 @@ def demand_unread(told: History, before: Contracts, contracts: Contracts) -> Non
                 raise Misdeclared(contract.event_type, "feed", f"{still}: {first}")
 
 
-def demand_judged(settings: Settings, told: History, before: Contracts, contracts: Contracts) -> None:
+def demand_judged(
+    settings: Settings,
+    told: History,
+    before: Contracts,
+    contracts: Contracts,
+    seconds: float = SECOND_STAGE_SECONDS,
+) -> None:
     """Misdeclared where a contract goes and a partition has yet to be judged up to the tick that lets it go.
 
-    Only live ticks count; how far the second stage is with what these partitions gave it is not asked.
+    What the second stage has been handed by then, too: it is given `seconds`. Only live ticks count.
     """
     found = release(told, before, contracts)
-    waiting = _not_judged(settings, found) if found is not None else []
+    waiting = _not_judged(settings, found, seconds) if found is not None else []
     if waiting:
         names = ", ".join(sorted(_gone(before, contracts).values()))
         still = f"is declared no more, and watch has not yet judged {', '.join(waiting[:3])}"
@@ -89,9 +103,9 @@ def release(told: History, before: Contracts, contracts: Contracts) -> Release |
 
 
 def not_judged(
-    parts: Sequence[tuple[str, int]],
-    ticks: Mapping[tuple[str, int], int],
-    done: Mapping[tuple[str, int], int],
+    parts: Sequence[Place],
+    ticks: Mapping[Place, int],
+    done: Mapping[Place, int],
 ) -> list[str]:
     """The partitions of which the tick is not known, or not judged; `done` are the offsets to go on from."""
     return [
@@ -101,11 +115,28 @@ def not_judged(
     ]
 
 
-def _not_judged(settings: Settings, found: Release) -> list[str]:
+def _not_judged(settings: Settings, found: Release, seconds: float) -> list[str]:
     with administration(settings.kafka) as admin:
         there = set(admin.list_topics())
         topics = describe(admin, [name for name in found.topics if name in there])
-        done = {(tp.topic, tp.partition): offset for tp, offset in committed(admin, WATCH_GROUP).items()}
+        first = _first_stage(settings, found, topics, _done(admin))
+        if first or PARTIALS not in there:
+            return first
+        ends = {
+            (PARTIALS, part): end - 1 for part, (_, end) in describe(admin, [PARTIALS])[0].offsets.items()
+        }
+        handed = {place: last for place, last in ends.items() if last >= 0}
+        until(lambda: not not_judged(list(handed), handed, _done(admin)), seconds, PAUSE_SECONDS)
+        return not_judged(list(handed), handed, _done(admin))
+
+
+def _done(admin: KafkaAdminClient) -> dict[Place, int]:
+    return {(tp.topic, tp.partition): offset for tp, offset in committed(admin, WATCH_GROUP).items()}
+
+
+def _first_stage(
+    settings: Settings, found: Release, topics: Sequence[Topic], done: Mapping[Place, int]
+) -> list[str]:
     with closing(Warehouse(settings.warehouse("service"))) as warehouse:
         ticks = {
             (topic.name, partition): offset

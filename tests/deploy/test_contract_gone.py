@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import NewTopic
 
 from deploy.rules.gone import WATCH_GROUP, Release, demand_judged, demand_unread, not_judged, release
@@ -19,6 +19,7 @@ from schemas.contract_model import Contract
 from schemas.errors import Misdeclared
 from schemas.event import LIVE
 from schemas.settings import Settings
+from schemas.topics import PARTIALS
 from streams.land.broker import administration, describe
 from streams.land.ledger import epoch_of
 from streams.land.warehouse import Warehouse
@@ -105,7 +106,7 @@ def test_a_contract_waits_for_the_slowest_partition(tmp_path: Path, kafka: str, 
 
     def waits() -> str:
         try:
-            demand_judged(warehouse, told, both, without(both))
+            demand_judged(warehouse, told, both, without(both), seconds=0)
         except Misdeclared as error:
             return str(error)
         return ""
@@ -123,6 +124,15 @@ def test_a_contract_waits_for_the_slowest_partition(tmp_path: Path, kafka: str, 
     commit(kafka, {TopicPartition(topic, 0): 6, TopicPartition(topic, 1): 5})
     assert f"judged {topic}/1 up" in waits()
     commit(kafka, {TopicPartition(topic, 1): 6})
+    with administration(kafka) as admin:
+        if PARTIALS not in admin.list_topics():
+            admin.create_topics([NewTopic(PARTIALS, 2, 1)])
+    with closing(KafkaProducer(bootstrap_servers=kafka)) as producer:
+        producer.send(PARTIALS, b"handed over", partition=0).get(30)
+    assert f"judged {PARTIALS}/0" in waits()
+    with administration(kafka) as admin:
+        ends = {part: end for part, (_, end) in describe(admin, [PARTIALS])[0].offsets.items()}
+    commit(kafka, {TopicPartition(PARTIALS, part): end for part, end in ends.items()})
     assert waits() == ""
 
 
