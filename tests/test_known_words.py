@@ -18,6 +18,7 @@ ONCE = {
     "the offset": (r"\A\+08:00\Z", "schemas/fields.py"),
     "the province": (r"'330000'|\A330000\Z", "schemas/regions.py"),
     "the feeds of duty": (r"\Aduty\.(warning|disposition)(\.v\d+)?\Z", "schemas/topics.py"),
+    "the group of watch": (r"\Aliaowang-watch\Z", "schemas/topics.py"),
     "the levels, in a list of SQL": (r"'(red|blue)', ?'(orange|yellow)'", ""),
 }
 

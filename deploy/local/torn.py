@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.topics import DISPOSITIONS, WARNINGS
+from schemas.topics import DISPOSITIONS, WARNINGS, WATCH_GROUP
 
 EXAMPLES = 3
 AGAIN = "they are published again by `liaowang down` and `up`"
@@ -13,7 +13,7 @@ _BY_ID = "it reads from the beginning again, and knows by their ids what it has"
 _AND_THEN = {
     "push": _BY_ID,
     "duty": _BY_ID,
-    "liaowang-watch": "watch begins these partitions anew, and what was open there stays so",
+    WATCH_GROUP: "watch begins these partitions anew, and what was open there stays so",
     "liaowang-land": "land goes by its ledger, and stops where that is ahead of the log",
 }
 ELSE = "restore all of the home from one copy"

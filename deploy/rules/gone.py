@@ -17,7 +17,7 @@ from schemas.contract import Contract
 from schemas.errors import Misdeclared
 from schemas.event import LIVE
 from schemas.settings import Settings
-from schemas.topics import PARTIALS
+from schemas.topics import PARTIALS, WATCH_GROUP
 from streams.land.broker import Topic, administration, committed, describe
 from streams.land.ledger import epoch_of, lineage
 from streams.land.warehouse import Warehouse
@@ -26,7 +26,6 @@ from streams.watch.declare.rule import Rule
 from streams.watch.publish.newest import contracts_then, rule_book
 from streams.watch.publish.published import History
 
-WATCH_GROUP = "liaowang-watch"
 _FIRST_TICKS = """
 SELECT partition, min(offset) FROM landing.tick
 WHERE topic = %(topic)s AND log_epoch IN %(logs)s AND timeline = %(live)s AND epoch >= %(epoch)s

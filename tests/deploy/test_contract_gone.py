@@ -13,13 +13,13 @@ import msgspec
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import NewTopic
 
-from deploy.rules.gone import WATCH_GROUP, Release, demand_judged, demand_unread, not_judged, release
+from deploy.rules.gone import Release, demand_judged, demand_unread, not_judged, release
 from schemas.contract import load_contracts
 from schemas.contract_model import Contract
 from schemas.errors import Misdeclared
 from schemas.event import LIVE
 from schemas.settings import Settings
-from schemas.topics import PARTIALS
+from schemas.topics import PARTIALS, WATCH_GROUP
 from streams.land.broker import administration, describe
 from streams.land.ledger import epoch_of
 from streams.land.warehouse import Warehouse

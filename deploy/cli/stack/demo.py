@@ -23,7 +23,7 @@ from deploy.environment import declared, load_settings
 from schemas.contract import load_contracts
 from schemas.errors import LiaowangError
 from schemas.settings import Settings
-from schemas.topics import DISPOSITIONS, PARTIALS, WARNINGS
+from schemas.topics import DISPOSITIONS, PARTIALS, WARNINGS, WATCH_GROUP
 from streams.duty.push_worker import outbox_path
 from streams.duty.systems.outbox import Outbox
 
@@ -85,9 +85,9 @@ def _await_quiet(settings: Settings, console: Console) -> None:
     topics = {contract.topic for contract in load_contracts(declared().feeds).values()}
     sent = ends(settings, sorted(topics - {WARNINGS, DISPOSITIONS}))
     with progress_bars(console) as bars:
-        _follow(bars, "watched", lambda: behind(settings, "liaowang-watch", sent))
+        _follow(bars, "watched", lambda: behind(settings, WATCH_GROUP, sent))
         gathered = ends(settings, [PARTIALS])
-        _follow(bars, "watched, second stage", lambda: behind(settings, "liaowang-watch", gathered))
+        _follow(bars, "watched, second stage", lambda: behind(settings, WATCH_GROUP, gathered))
         warned = ends(settings, [WARNINGS])
         _follow(bars, "landed", lambda: behind(settings, "liaowang-land", sent | warned))
         _follow(bars, "warnings taken to push", lambda: behind(settings, "push", warned))

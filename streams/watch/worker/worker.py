@@ -16,7 +16,7 @@ from schemas.contract import Contract, load_contracts
 from schemas.errors import Unavailable
 from schemas.in_use import in_use
 from schemas.settings import Settings
-from schemas.topics import PARTIALS, RULES, WARNINGS
+from schemas.topics import PARTIALS, RULES, WARNINGS, WATCH_GROUP
 from streams.aside import Aside
 from streams.frames import FrameApp
 from streams.http_guard import guard_of
@@ -49,7 +49,7 @@ def make_app(
     """The Faust app of the watch worker, wired; nothing is started. `history` holds at least one publication."""
     watched = sorted(contract.topic for contract in contracts.values() if contract.topic != WARNINGS)
     app = FrameApp(
-        "liaowang-watch",
+        WATCH_GROUP,
         broker=settings.kafka,
         framed=[*watched, PARTIALS],
         datadir=str(settings.home / "faust" / "watch"),
