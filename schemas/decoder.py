@@ -20,12 +20,11 @@ from schemas.event import LIVE, NAME_LENGTH, SPECVERSION, Timeline
 from schemas.fields import DATES, TIMES, TIMESTAMPS, Aware, anchored, checked_type, data_struct
 from schemas.reasons import Reasons
 from schemas.regions import Regions, load_regions
-from schemas.text import control, suspect
+from schemas.text import BACKSLASH, DELETE, control, suspect
 
 KNOWN = 1 << 16
 KNOWN_LENGTH = 128
 """Texts of one field known to match its pattern: how many are kept, and how long they are, at most."""
-
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH)]
 Reference = Annotated[str, msgspec.Meta(max_length=NAME_LENGTH)]
 
@@ -81,7 +80,7 @@ def _decode(contract: Contract, codes: frozenset[str], struct: type[Event]) -> C
         time, data = event.time, event.data
         if (not first < time.year < last and outside(time)) or region(data) not in allowed:
             raise find(raw)
-        if (b"\\" in raw or b"\x7f" in raw or not raw.isascii()) and suspect(raw) and unfit(event):
+        if (BACKSLASH in raw or DELETE in raw or not raw.isascii()) and suspect(raw) and unfit(event):
             raise find(raw)
         for get, is_wrong in wrong:
             if is_wrong(get(data)):

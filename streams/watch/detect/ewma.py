@@ -9,6 +9,7 @@ NIST/SEMATECH e-Handbook of Statistical Methods, 6.3.2.4 (which gives the asympt
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,7 +19,9 @@ from streams.watch.detect.parameters import option
 from streams.watch.detect.training import NOTHING, Trained, deviation, learn
 
 WIDTHS = 256
-"""How many widths of the limit are worked out beforehand; it hardly widens later."""
+"""How many widths of the limit are worked out beforehand at most."""
+VANISHED = 2.0**-60
+"""What is taken from 1 and leaves 1: from there on the limit widens no more."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,18 @@ class Ewma(Trained):
     def width(self, number: int) -> float:
         """Standard deviations of z by that of a point, at the number-th point judged."""
         final = self.lambda_ / (2 - self.lambda_)
-        passed = power(1 - self.lambda_, 2 * number) if self.limits == "exact" else 0.0
-        return math.sqrt(final * (1 - passed))
+        return math.sqrt(final * (1 - self._passed(number)))
+
+    def _passed(self, number: int) -> float:
+        """The share of the final variance that z has not reached yet at the number-th point judged."""
+        return power(1 - self.lambda_, 2 * number) if self.limits == "exact" else 0.0
+
+    def widths(self) -> tuple[list[float], Callable[[int], float]]:
+        """The first widths, and what gives the later ones: the last of them again where it widens no more."""
+        first = [self.width(number) for number in range(1, WIDTHS + 1)]
+        if self._passed(WIDTHS) < VANISHED:
+            return first, lambda number: first[-1]
+        return first, self.width
 
 
 @lru_cache(maxsize=256)
@@ -84,7 +97,7 @@ def _stepper(chart: Ewma) -> Step:
         chart.m,
         chart.sd,
     )
-    widths = [chart.width(number) for number in range(1, WIDTHS + 1)]
+    widths, later = chart.widths()
     least, limit, isfinite = chart.min_sigma, chart.L, math.isfinite
 
     def step(state: State, t: When, observed: float | None, population: float | None = None) -> Verdict:
@@ -95,7 +108,7 @@ def _stepper(chart: Ewma) -> Step:
         mean = fixed_mean if fixed_mean is not None else learned if number else math.nan
         sd = fixed_sd if fixed_sd is not None else deviation((number, learned, squares))
         sigma = least if sd < least else sd  # not a number stays so
-        bound = mean + limit * sigma * (widths[judged] if judged < WIDTHS else chart.width(judged + 1))
+        bound = mean + limit * sigma * (widths[judged] if judged < WIDTHS else later(judged + 1))
         if observed is None:
             return [seen, judged, z, number, learned, squares], None, defined(bound), None
         z = weight * observed + keep * (mean if z is None else z)

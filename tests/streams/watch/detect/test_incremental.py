@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.watch.detect import METHODS, Point, detect, make
+from streams.watch.detect.ewma import Ewma
 
 GIVEN: dict[str, dict[str, Any]] = {
     "ears-c1": {"min_sigma": 0},
@@ -93,3 +94,10 @@ def test_the_limit_of_an_ewma_widens_by_its_formula_however_many_points_came(lim
         passed = (1 - weight) ** (2 * int(each.t)) if limits == "exact" else 0.0  # type: ignore[call-overload]
         width = (weight / (2 - weight) * (1 - passed)) ** 0.5
         assert each.bound == pytest.approx(10 + 3 * 2 * width, rel=1e-12)
+
+
+@pytest.mark.parametrize("weight", [0.0001, 0.02, 0.0779, 0.2, 1.0])
+def test_the_limit_of_an_ewma_is_its_own_formula_to_the_bit_where_it_widens_no_more(weight: float) -> None:
+    chart = Ewma(lambda_=weight, m=0.0, sd=1.0, L=1.0)
+    points = [Point(each, 0.0) for each in range(1, 700)]
+    assert [each.bound for each in detect(chart, points)] == [chart.width(number) for number in range(1, 700)]
