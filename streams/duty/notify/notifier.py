@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from schemas.errors import Unavailable
 from schemas.levels import LEVELS
 from schemas.regions import Regions
+from streams.duty.database.changes import Changes
 from streams.duty.database.database import Database
 from streams.duty.faults import Doubt, Fault, SetAside, fault_of, told
 from streams.duty.lifecycle import rank
@@ -131,18 +132,22 @@ class Notifier:
         self._answers: dict[asyncio.Task[Answer], Answer] = {}
         self._remembered = False
         self._latest, self._idle_until = -1, 0.0
+        self._changes = Changes(database.url)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tell until `stop`; what is under way then is finished and recorded first."""
-        while not stop.is_set() or self._under_way():
-            self._beat()
-            seconds = LOOK_SECONDS
-            try:
-                await self._round(admit=not stop.is_set())
-                self._outage.ended()
-            except Unavailable as error:
-                seconds = self._outage.failed(error)
-            await self._pause(seconds, stop)
+        try:
+            while not stop.is_set() or self._under_way():
+                self._beat()
+                seconds = LOOK_SECONDS
+                try:
+                    await self._round(admit=not stop.is_set())
+                    self._outage.ended()
+                except Unavailable as error:
+                    seconds = self._outage.failed(error)
+                await self._pause(seconds, stop)
+        finally:
+            self._changes.close()
 
     def _under_way(self) -> dict[asyncio.Task[Answer], Batch]:
         return {task: batch for state in self._states.values() for task, batch in state.under_way.items()}
@@ -160,7 +165,7 @@ class Notifier:
     async def _round(self, *, admit: bool) -> None:
         """Write down what was answered, then start what may go."""
         await self._collect_answers()
-        if not admit:
+        if not admit or (self._clock() < self._idle_until and not self._changes()):
             return
         for batch in await asyncio.to_thread(self._admit, self._clock()):
             channel = self._channels.channels[batch.channel]
