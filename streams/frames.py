@@ -34,6 +34,8 @@ QUIET_WAIT_MS = 1000
 """The same of a fetch of all partitions: whatever comes ends it. A fetch of hundreds of partitions costs both
 sides milliseconds; ten a second for nothing were much of what a platform at rest did."""
 
+LINGER_SECONDS = 0.02
+"""What a worker sends goes at once where it has just sent nothing; else it waits so long for more to go with."""
 FULL_SECONDS = 0.02
 """How long to wait for records while some partitions are held back, since their agent has enough to do."""
 
@@ -262,7 +264,7 @@ class FrameApp(faust.App):  # type: ignore[misc]
             "broker_session_timeout": SESSION_SECONDS,
             "broker_heartbeat_interval": SESSION_SECONDS / 4,
             "producer_acks": -1,
-            "producer_linger": 0.005,
+            "producer_linger": LINGER_SECONDS,
             "consumer_max_fetch_size": 1 << 20,
         }
         super().__init__(id, broker=f"kafka://{broker}", **(defaults | conf))

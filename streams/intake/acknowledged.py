@@ -37,10 +37,13 @@ Stored = Callable[[], None]
 
 
 class AcknowledgedProducer:
-    """Writes records with acks=all. Connects at the first call, so that a broker may come later."""
+    """Writes records with acks=all. Connects at the first call, so that a broker may come later.
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    `linger_ms`: how long a record waits for others to go to the broker with.
+    """
+
+    def __init__(self, bootstrap: str, linger_ms: int = 0) -> None:
+        self._bootstrap, self._linger_ms = bootstrap, linger_ms
         self._lock = threading.Lock()
         self._producer: KafkaProducer | None = None
         self._tries = 0
@@ -111,6 +114,7 @@ class AcknowledgedProducer:
             self._producer = KafkaProducer(
                 bootstrap_servers=self._bootstrap,
                 acks="all",
+                linger_ms=self._linger_ms,
                 bootstrap_timeout_ms=CONNECT_MS,
                 max_block_ms=CONNECT_MS,
                 request_timeout_ms=REQUEST_MS,
