@@ -19,9 +19,9 @@ from jinja2 import Environment, Template
 
 from quality.gate import Verdict
 from quality.suites import Suite
+from schemas.atomic_write import write_atomically
 from schemas.findings import Finding, Found, check_words, words_of
 from schemas.texts import LANGUAGES, Words, read_words
-from schemas.whole import write_whole
 
 KEPT, PAGES = "gx/said", "docs/days"
 TEXTS = Path(__file__).parent / "texts.yaml"
@@ -45,7 +45,7 @@ def keep_verdicts(
         "days": {str(each.day): [each.rows, msgspec.to_builtins(each.findings)] for each in verdicts},
     }
     path = home / KEPT / f"{now:%Y%m%dT%H%M%S%f}-{table}.json"
-    write_whole(path, json.dumps(said, ensure_ascii=False).encode())
+    write_atomically(path, json.dumps(said, ensure_ascii=False).encode())
 
 
 def write_days(home: Path) -> list[str]:

@@ -17,7 +17,7 @@ Named = tuple[str, Path, str]
 CONTRACT_KEY, OWNER_KEY = "customProperties.department", "owner"
 
 
-def demand_departments(roots: Roots) -> Departments:
+def require_departments(roots: Roots) -> Departments:
     """The departments of these declarations; Misdeclared tells of each file that names another one."""
     departments = departments_of(roots)
     of_feeds = named_by_contracts(load_contracts(roots.feeds))

@@ -11,12 +11,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from schemas.atomic_write import write_atomically
 from schemas.department_yaml import load_departments
 from schemas.departments import DEPARTMENTS, Departments
 from schemas.errors import LiaowangError, Misdeclared
 from schemas.roles import ROLES, load_roles
 from schemas.settings import PREFIX, Settings
-from schemas.whole import write_whole
 
 _ROOT = Path(__file__).parents[1]
 FOLDER = "declarations"
@@ -127,7 +127,7 @@ def take_departments(home: Path, content: bytes) -> None:
     if found is not None:
         path = found.feeds.parent / DEPARTMENTS.name
         try:
-            write_whole(path, content)
+            write_atomically(path, content)
         except OSError as error:
             raise LiaowangError(f"{path} cannot be written: {error.strerror}") from error
 

@@ -15,7 +15,7 @@ from threading import Lock
 
 import msgspec
 
-from schemas.whole import UNREADABLE, write_whole
+from schemas.atomic_write import UNREADABLE, write_atomically
 
 NEWEST = 20
 SHOWN = 300
@@ -114,7 +114,7 @@ def _read(path: Path) -> Record | None:
 
 
 def _write(path: Path, record: Record) -> None:
-    write_whole(path, msgspec.json.encode(record))
+    write_atomically(path, msgspec.json.encode(record))
 
 
 def one_line(text: str) -> str:

@@ -3,7 +3,7 @@
 Any page in a browser on this machine may send requests to 127.0.0.1. What the browser adds tells them from our
 own: `Host` is the name that it thinks it talks to (one that was pointed at this machine is not ours), `Origin` and
 the `Sec-Fetch-…` headers say whose page asks: another site may lead here by a link, in a window of its own, and
-nothing else. `http_doors.py` puts the guard in front of each kind of server.
+nothing else. `http_middleware.py` puts the guard in front of each kind of server.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.registry import Collector
 
 from schemas.settings import HOST, PREFIX
-from streams.http_doors import guarded_wsgi
 from streams.http_guard import Guard
+from streams.http_middleware import guarded_wsgi
 from streams.patient_threads import PatientThreads
 
 log = logging.getLogger("liaowang.metrics")

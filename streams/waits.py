@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from schemas.whole import UNREADABLE
+from schemas.atomic_write import UNREADABLE
 from streams.aside import one_line
 
 TOLD_AFTER = 60.0

@@ -139,7 +139,7 @@ class FeedSql:
         )
 
     def accepted(self, floors: Iterable[End] = ()) -> str:
-        """Landed events by partition from the floors up to the vector's ends: (epoch, partition, rows)."""
+        """Landed events by partition from the floors up to the vector's ends: (log epoch, partition, rows)."""
         above = f" AND NOT ({below(floors)})" if (floors := list(floors)) else ""
         return (
             f"SELECT log_epoch, partition, count() FROM {self.landing} FINAL WHERE {self._read}{above}"

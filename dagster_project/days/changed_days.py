@@ -19,7 +19,7 @@ from dagster_project.warehouse import Warehouse
 from schemas.contract import Contract
 
 Stops = Mapping[tuple[int, int], int]
-"""By epoch and partition the offset a build has read up to, exclusively."""
+"""By log epoch and partition the offset a build has read up to, exclusively."""
 _RELEASED_DAYS = """
 SELECT b.table AS table, b.day AS day, argMax(b.build_id, a.started) AS build_id
 FROM release.build AS b
@@ -116,6 +116,6 @@ def _by_topic(offsets: Mapping[str, int]) -> dict[str, Stops]:
     """Offsets by `topic/epoch/partition` as stops by topic."""
     found: dict[str, dict[tuple[int, int], int]] = defaultdict(dict)
     for name, stop in offsets.items():
-        topic, epoch, partition = name.rsplit("/", 2)
-        found[topic][int(epoch), int(partition)] = stop
+        topic, log_epoch, partition = name.rsplit("/", 2)
+        found[topic][int(log_epoch), int(partition)] = stop
     return dict(found)

@@ -32,7 +32,7 @@ _INTERVALS = (
 def landed_ends(
     warehouse: Warehouse, topics: Collection[str], before: datetime | None = None
 ) -> dict[str, Vector]:
-    """The contiguous end of each partition of these topics, by epoch and partition.
+    """The contiguous end of each partition of these topics, by log epoch and partition.
 
     With `before`, of the intervals alone whose last record arrived earlier.
     """
@@ -40,13 +40,13 @@ def landed_ends(
     given: dict[str, Any] = {} if before is None else {"before": before}
     found: dict[str, list[End]] = {topic: [] for topic in topics}
     broken: list[tuple[str, int, int]] = []
-    for topic, epoch, partition, *end, unbroken in warehouse.rows(
+    for topic, log_epoch, partition, *end, unbroken in warehouse.rows(
         f"{_SUMS}{condition}{_BY_PLACE}", topics=sorted(topics), **given
     ):
         if unbroken:
-            found[topic].append(End(epoch, partition, *end))
+            found[topic].append(End(log_epoch, partition, *end))
         else:
-            broken.append((topic, epoch, partition))
+            broken.append((topic, log_epoch, partition))
     if broken:
         for topic, one_by_one in _broken(warehouse, broken, condition, given).items():
             found[topic] = sorted([*found[topic], *one_by_one], key=lambda end: end.place)

@@ -45,7 +45,7 @@ class End:
 
     @property
     def place(self) -> int:
-        """Epoch and partition as one number, as the SQL of builds has it."""
+        """Log epoch and partition as one number, as the SQL of builds has it."""
         return self.log_epoch * 65536 + self.partition
 
 
@@ -55,7 +55,7 @@ def place_name(place: int) -> str:
 
 
 def ends(intervals: Iterable[Interval]) -> tuple[End, ...]:
-    """The contiguous end of each partition of a topic, by epoch and partition."""
+    """The contiguous end of each partition of a topic, by log epoch and partition."""
     ordered = sorted(intervals, key=lambda interval: (*_place(interval), interval.first, interval.last))
     return tuple(_end(list(group)) for _, group in groupby(ordered, _place))
 
@@ -68,7 +68,7 @@ def offsets(topic: str, vector: Iterable[End]) -> dict[str, int]:
 def complete(day: date, vector: Iterable[End], lateness: timedelta, ended: Iterable[str] = ()) -> bool:
     """Whether nothing of this day is still to be expected, as far as the ledger can tell.
 
-    In every partition of the latest epoch something arrived after the day's end plus lateness, and every
+    In every partition of the latest log epoch something arrived after the day's end plus lateness, and every
     replay that has not `ended` is past it too. Events later than that are late: they reopen the day.
     """
     due = midnight(day) + timedelta(days=1) + lateness

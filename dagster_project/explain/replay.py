@@ -46,14 +46,14 @@ class Replayed:
 def read_raw(
     warehouse: Warehouse, contract: Contract, messages: Iterable[Message]
 ) -> dict[tuple[int, int, int], str]:
-    """The raw bytes of messages of one feed by (epoch, partition, offset), as landing keeps them."""
+    """The raw bytes of messages of one feed by (log epoch, partition, offset), as landing keeps them."""
     places = [
         (item.event_day, item.log_epoch, item.partition, item.offset)
         for item in messages
         if item.feed == contract.feed
     ]
     rows = warehouse.rows(statements.raw(contract.table), {"place": (PLACE, places)})
-    return {(epoch, partition, offset): raw for epoch, partition, offset, raw in rows}
+    return {(log_epoch, partition, offset): raw for log_epoch, partition, offset, raw in rows}
 
 
 def replay(warehouse: Warehouse, known: Known, question: Question, messages: Sequence[Message]) -> Replayed:

@@ -60,7 +60,7 @@ def values(indicator: Indicator) -> str:
 
 
 def offsets(table: str, condition: str) -> str:
-    """Ranges of offsets by partition: (epoch, partition, first, last, messages)."""
+    """Ranges of offsets by partition: (log epoch, partition, first, last, messages)."""
     return (
         f"SELECT log_epoch, partition, min(offset), max(offset), count() FROM {_rows(table, condition)}"
         " GROUP BY log_epoch, partition ORDER BY log_epoch, partition"

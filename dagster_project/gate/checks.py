@@ -84,7 +84,7 @@ def ledger_failures(warehouse: Warehouse, contract: Contract, attempt: Attempt) 
     old = {end.place: end for end in floors(warehouse, contract, attempt).values()}
     sql = FeedSql(contract, vector, row_rules(contract))
     rows = warehouse.rows(sql.accepted(old.values()))
-    landed = {(epoch, partition): count for epoch, partition, count in rows}
+    landed = {(log_epoch, partition): count for log_epoch, partition, count in rows}
     for end in vector:
         floor = old.get(end.place)
         due = end.accepted - (floor.accepted if floor else 0)

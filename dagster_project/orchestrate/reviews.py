@@ -73,7 +73,7 @@ class Found(Protocol):
 
     @property
     def unknown(self) -> Sequence[int]:
-        """Epochs that landed ticks name and that were never published here."""
+        """Rule epochs that landed ticks name and that were never published here."""
 
 
 Review = Callable[[Settings, date, date], Found]

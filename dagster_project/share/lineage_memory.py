@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dagster_project.share import lineage
 from dagster_project.share.lineage import COUNTED, Schema, Traced, trace
-from schemas.whole import write_whole
+from schemas.atomic_write import write_atomically
 
 FILE = "dagster/lineage.json"
 MOST = 2000
@@ -55,7 +55,7 @@ def remembered(home: Path) -> Iterator[LineageMemory]:
     if home.is_dir() and memory.used.keys() - memory.known.keys():
         every = {key: traced for key, traced in memory.known.items() if key not in memory.used} | memory.used
         with suppress(OSError):
-            write_whole(path, json.dumps(dict(list(every.items())[-MOST:])).encode())
+            write_atomically(path, json.dumps(dict(list(every.items())[-MOST:])).encode())
 
 
 def _read(path: Path) -> dict[str, Traced]:

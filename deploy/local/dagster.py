@@ -16,10 +16,10 @@ from dagster._core.workspace.load_target import GrpcServerTarget
 from dagster_project.orchestrate.instance import prepare_instance
 from deploy.environment import inherited
 from deploy.local.probe import listens
-from deploy.local.process import demand_port
+from deploy.local.process import require_port
 from deploy.local.supervisor_conf import code_socket
+from schemas.atomic_write import write_atomically
 from schemas.settings import HOST, Settings
-from schemas.whole import write_whole
 from streams.retrying import until
 
 MODULE = "dagster_project.definitions"
@@ -48,7 +48,7 @@ def code(settings: Settings) -> None:
 
 def webserver(settings: Settings) -> None:
     """Become the webserver behind its guard."""
-    demand_port(settings.dagster_port, "dagster_port", "dagster-webserver")
+    require_port(settings.dagster_port, "dagster_port", "dagster-webserver")
     _await_code(settings)
     _become(settings, "deploy.local.dagster_web", [])
 
@@ -64,7 +64,7 @@ def _workspace(settings: Settings) -> Path:
     path = settings.home.absolute() / "dagster" / "workspace.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     place = {"socket": str(code_socket(settings.home)), "location_name": MODULE}
-    write_whole(path, yaml.safe_dump({"load_from": [{"grpc_server": place}]}).encode())
+    write_atomically(path, yaml.safe_dump({"load_from": [{"grpc_server": place}]}).encode())
     return path
 
 

@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from deploy.environment import load_settings
 from deploy.local.dagster import target
 from schemas.settings import HOST, Settings
-from streams.http_doors import Guarded, answer
 from streams.http_guard import HEALTH, OK, Refusal, guard_of
+from streams.http_middleware import Guarded, answer
 from streams.patient_http import PatientProtocol
 
 GRAPHQL = "/graphql"

@@ -20,6 +20,7 @@ from deploy.local.home_folder import OWN
 from deploy.local.process import CannotStart
 from deploy.local.secrets import TOKENS, write_secrets
 from deploy.local.supervisor import alone
+from schemas.atomic_write import write_atomically
 from schemas.contract import load_contracts
 from schemas.declaration import read_text
 from schemas.department_text import COMMAND, Given, differing, with_entry
@@ -31,7 +32,6 @@ from schemas.in_use import files_of, take_departments, taken
 from schemas.regions import load_regions
 from schemas.roles import load_roles
 from schemas.settings import Settings
-from schemas.whole import write_whole
 
 Token = Callable[[], str]
 
@@ -149,7 +149,7 @@ def _write(path: Path, content: bytes, change: _Change) -> None:
     try:
         before, mode = (path.read_bytes(), path.stat().st_mode) if path.exists() else (None, 0o644)
         change.undo.callback(_restore, path, before)
-        write_whole(path, content)
+        write_atomically(path, content)
         path.chmod(mode & 0o777)
     except OSError as error:
         raise LiaowangError(f"{path} cannot be written: {error.strerror}") from error
@@ -159,7 +159,7 @@ def _restore(path: Path, before: bytes | None) -> None:
     if before is None:
         path.unlink(missing_ok=True)
     elif path.read_bytes() != before:
-        write_whole(path, before)
+        write_atomically(path, before)
 
 
 def _run_with(change: _Change, path: Path, text: str | None) -> bool:

@@ -8,10 +8,10 @@ from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from deploy.local.process import demand_port
+from deploy.local.process import require_port
 from schemas.settings import HOST, Settings
-from streams.http_doors import taken
 from streams.http_guard import HEALTH, OK, Guard, guard_of
+from streams.http_middleware import taken
 from streams.patient_threads import PatientThreads
 
 POLICY = (
@@ -69,7 +69,7 @@ def server(settings: Settings) -> Server:
     """The server, bound to its port and not yet serving."""
     folder: Path = settings.home / "docs"
     folder.mkdir(parents=True, exist_ok=True)
-    demand_port(settings.docs_port, "docs_port", "docs")
+    require_port(settings.docs_port, "docs_port", "docs")
     handler = partial(Handler, directory=str(folder), guard=guard_of(settings, password=True))
     return Server((HOST, settings.docs_port), handler)
 

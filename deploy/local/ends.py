@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from supervisor import events
 
-from schemas.whole import UNREADABLE, write_whole
+from schemas.atomic_write import UNREADABLE, write_atomically
 
 NEWEST = 50
 """So many ends of each service are kept."""
@@ -62,7 +62,7 @@ class Recorder:
 
     def _write(self) -> None:
         try:
-            write_whole(self._path, msgspec.json.encode(self._ends))
+            write_atomically(self._path, msgspec.json.encode(self._ends))
         except OSError as error:  # the next end writes this one, too
             self._warn(f"{self._path} cannot be written: {error.strerror or error}")
 

@@ -11,9 +11,9 @@ from deploy.local.readers import take_declarations
 from deploy.provision.migrate import migrate
 from deploy.provision.topics import ensure_topics
 from deploy.rules.files import RulePlan, plan_of, publish_files, publish_planned
-from deploy.rules.gone import demand_judged, demand_unread
+from deploy.rules.gone import require_judged, require_unread
 from schemas.contract import Contract, load_contracts
-from schemas.department_use import demand_departments, strange_tokens
+from schemas.department_use import require_departments, strange_tokens
 from schemas.errors import Misdeclared, together
 from schemas.in_use import Roots, files_of, in_use, taken
 from schemas.regions import load_regions
@@ -57,18 +57,18 @@ def bring_to_form(settings: Settings, say: Say, files: Roots | None = None) -> F
     files = files or files_of(settings)
     try:
         own = _demand_home(settings, files, kept)
-        contracts, departments = demand_right(files), demand_departments(files)
+        contracts, departments = require_right(files), require_departments(files)
         _form(settings, files, contracts, say)
         rules = plan_of(settings, contracts, files)
         if kept is not None:
             before = load_contracts(kept.feeds)
-            demand_unread(rules.told, before, contracts)
-            demand_judged(settings, rules.told, before, contracts)
+            require_unread(rules.told, before, contracts)
+            require_judged(settings, rules.told, before, contracts)
     except Misdeclared as error:
         if kept is None:
             raise
         later: list[str] = []  # what is a setting's fault, or the warehouse's, fails with these as well
-        _form(settings, kept, demand_right(kept), later.append)
+        _form(settings, kept, require_right(kept), later.append)
         for line in str(error).splitlines():
             say(line)
         say(
@@ -145,7 +145,7 @@ def _read_home(settings: Settings, roots: Roots) -> None:
     load_channels(channels_path(settings), roles)
 
 
-def demand_right(roots: Roots) -> dict[str, Contract]:
+def require_right(roots: Roots) -> dict[str, Contract]:
     """Read all declarations before anything is touched; Misdeclared names every file that is wrong.
 
     Where contracts are, rules and figures made of their feeds are not judged.

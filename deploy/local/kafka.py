@@ -12,9 +12,9 @@ from pathlib import Path
 
 from deploy.environment import as_environment
 from deploy.local.jars import fetch_jars, find_java
-from deploy.local.process import CannotStart, demand_port, hold, running, worker_command
+from deploy.local.process import CannotStart, hold, require_port, running, worker_command
 from schemas.settings import HOST, Settings
-from streams.knock import knock
+from streams.broker_probe import probe_broker
 
 JAVA_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """A small heap, a collector of one thread, no optimising compiler: that took 26 of the broker's first 60 s of
@@ -68,16 +68,16 @@ def prepare(settings: Settings) -> list[str]:
     return [*run, "kafka.Kafka", str(properties)]
 
 
-def demand_ports(settings: Settings) -> None:
+def require_ports(settings: Settings) -> None:
     """Both ports of the broker are free; otherwise CannotStart."""
-    demand_port(settings.kafka_port, "kafka_port", "kafka")
-    demand_port(settings.kafka_controller_port, "kafka_controller_port", "kafka")
+    require_port(settings.kafka_port, "kafka_port", "kafka")
+    require_port(settings.kafka_controller_port, "kafka_controller_port", "kafka")
 
 
 def main(settings: Settings) -> None:
     """Become the broker: this process is replaced by it and ends when it ends."""
     hold(_home(settings), "kafka")
-    demand_ports(settings)
+    require_ports(settings)
     command = prepare(settings)
     os.execv(command[0], command)
 
@@ -85,7 +85,7 @@ def main(settings: Settings) -> None:
 def answers(settings: Settings) -> bool:
     """Whether the broker serves requests: it is asked which ones it knows (ApiVersions, version 0)."""
     try:
-        knock(settings.kafka, ANSWER_SECONDS)
+        probe_broker(settings.kafka, ANSWER_SECONDS)
     except OSError:
         return False
     return True
@@ -94,7 +94,7 @@ def answers(settings: Settings) -> bool:
 @contextmanager
 def kafka_running(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     """A broker with these settings, ready inside the block and ended after it; its data stay."""
-    demand_ports(settings)
+    require_ports(settings)
     fetch_jars(settings.kafka_jars)
     log = settings.home / "logs" / "kafka.log"
     with running(

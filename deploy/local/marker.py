@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from schemas.whole import UNREADABLE, write_whole
+from schemas.atomic_write import UNREADABLE, write_atomically
 
 
 class Marker(msgspec.Struct, frozen=True):
@@ -20,7 +20,7 @@ class Marker(msgspec.Struct, frozen=True):
 def set_marker(home: Path, now: float) -> None:
     """The home is up from now on."""
     since = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
-    write_whole(_path(home), msgspec.json.encode(Marker(str(home.absolute()), since)))
+    write_atomically(_path(home), msgspec.json.encode(Marker(str(home.absolute()), since)))
 
 
 def clear_marker(home: Path) -> None:
@@ -30,7 +30,7 @@ def clear_marker(home: Path) -> None:
 
 def set_due(home: Path, why: str) -> None:
     """The parts of the home should have been compared and could not be: that stays due, whatever comes."""
-    write_whole(_due(home), why.encode(errors="replace"))
+    write_atomically(_due(home), why.encode(errors="replace"))
 
 
 def clear_due(home: Path) -> None:

@@ -27,7 +27,7 @@ class CannotStart(LiaowangError):
     """The stack cannot run on this machine as it is; says in one line what is wrong and how to mend it."""
 
 
-def demand_port(port: int, setting: str, what: str) -> None:
+def require_port(port: int, setting: str, what: str) -> None:
     """Nothing listens on the port; otherwise CannotStart, naming the setting that moves it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from deploy.local.control import Process
-from schemas.whole import UNREADABLE, write_whole
+from schemas.atomic_write import UNREADABLE, write_atomically
 
 GRACE_SECONDS = 120.0
 """A process this young may be starting, whoever has seen it or not."""
@@ -34,7 +34,7 @@ class Noted:
 
 def write(home: Path, noted: Noted) -> None:
     """Leave what was seen; OSError where it cannot be written."""
-    write_whole(_path(home), msgspec.json.encode(noted))
+    write_atomically(_path(home), msgspec.json.encode(noted))
 
 
 def read(home: Path) -> Noted:

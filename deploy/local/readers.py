@@ -12,8 +12,8 @@ from pathlib import Path
 
 from deploy.local.control import Control, Process
 from deploy.local.services import SERVICES
+from schemas.atomic_write import write_atomically
 from schemas.in_use import FOLDER, OWN_FEEDS, Roots, contents, take, taken
-from schemas.whole import write_whole
 
 PROJECT = ("dagster-code", "dagster-webserver", "dagster-daemon")
 """Who has Dagster's project: the one that has loaded it, and those that have asked it what there is."""
@@ -67,7 +67,7 @@ def take_declarations(home: Path, files: Roots) -> list[str]:
 
 def write_behind(home: Path, names: Iterable[str]) -> None:
     """Write down that these have declarations of before, until they start again."""
-    write_whole(_path(home), json.dumps(sorted(names)).encode())
+    write_atomically(_path(home), json.dumps(sorted(names)).encode())
 
 
 def behind(home: Path, processes: Mapping[str, Process]) -> list[str]:

@@ -28,7 +28,7 @@ from schemas.topics import DISPOSITIONS, WARNING_FEED, WARNINGS
 from streams.aside import Aside
 from streams.duty.database import models
 from streams.duty.database.database import Database
-from streams.duty.inbox.reached import Reached, rows_of, write_down
+from streams.duty.inbox.read_position import ReadPosition, rows_of, write_down
 from streams.duty.inbox.warning_log import log_of
 from streams.duty.push_worker import outbox_path
 from streams.duty.systems.outbox import Outbox
@@ -39,7 +39,7 @@ from streams.land.warehouse import Warehouse
 
 SECONDS = 60.0
 """How long ids are compared at most; a home with more of them is told so."""
-_REACHED: sa.Table = models.Reached.__table__  # type: ignore[assignment]
+_REACHED: sa.Table = models.ReadPosition.__table__  # type: ignore[assignment]
 
 
 IdOf = Callable[[bytes], str]
@@ -166,7 +166,7 @@ def _unread(
 
 
 def _passed(
-    here: Reached | None,
+    here: ReadPosition | None,
     missing: Iterable[str],
     warnings: Mapping[str, Place],
     over: Collection[tuple[int, int]] = (),
@@ -195,9 +195,9 @@ def _passed_over(session: Session, log: str) -> set[tuple[int, int]]:
     return {(partition, offset) for partition, offset in session.execute(query)}
 
 
-def _again(here: Reached, begins: Mapping[int, int]) -> Reached:
+def _again(here: ReadPosition, begins: Mapping[int, int]) -> ReadPosition:
     """From the beginning; where a filling has left out what had ended, that is left out again."""
-    return Reached(here.log, begins, filling=here.filling if here.floor is None else here.floor)
+    return ReadPosition(here.log, begins, filling=here.filling if here.floor is None else here.floor)
 
 
 def _lost(reader: str, lost: list[str], mend: bool) -> Tear | None:

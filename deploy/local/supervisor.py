@@ -23,7 +23,7 @@ from deploy.local.last_words import why
 from deploy.local.marker import clear_due, clear_marker, left, set_due, set_marker
 from deploy.local.probe import Finding
 from deploy.local.proc import worked
-from deploy.local.process import CannotStart, demand_port
+from deploy.local.process import CannotStart, require_port
 from deploy.local.reconcile import offsets_beyond, reconcile, tell
 from deploy.local.secrets import ensure_secrets
 from deploy.local.services import SERVERS, SERVICES, WORKERS, Service
@@ -250,7 +250,7 @@ def _demand_place(home: Path, say: Say) -> None:
 def _demand_machine(settings: Settings, say: Say) -> None:
     for service in SERVICES:
         for name in service.ports:
-            demand_port(getattr(settings, name), name, service.name)
+            require_port(getattr(settings, name), name, service.name)
     find_java()
     if not settings.kafka_jars.exists():
         say("fetching Kafka's jars (once)")

@@ -24,7 +24,7 @@ from deploy.local.admits import admits, answers
 from deploy.local.confine import confine
 from deploy.local.door import Door
 from deploy.local.engine import Engine, changed, library
-from deploy.local.process import CannotStart, demand_port, hold, running, worker_command
+from deploy.local.process import CannotStart, hold, require_port, running, worker_command
 from deploy.local.warehouse_config import SHADOWS, server_config, users_config
 from schemas.ddl.render import attached_database
 from schemas.fields import TIME_ZONE
@@ -106,7 +106,7 @@ def prepare(settings: Settings, door: str) -> Path:
 def main(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then end cleanly; CannotStart when the server is not as it should be."""
     hold(_home(settings), "warehouse")
-    demand_ports(settings)
+    require_ports(settings)
     door = Door()
     os.chdir(prepare(settings, door.address))
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
@@ -192,16 +192,16 @@ def open_doors(settings: Settings) -> Iterator[str]:
         yield "it answers a web page over HTTP"
 
 
-def demand_ports(settings: Settings) -> None:
+def require_ports(settings: Settings) -> None:
     """Both ports of the warehouse are free; otherwise CannotStart."""
-    demand_port(settings.warehouse_port, "warehouse_port", "warehouse")
-    demand_port(settings.warehouse_http_port, "warehouse_http_port", "warehouse")
+    require_port(settings.warehouse_port, "warehouse_port", "warehouse")
+    require_port(settings.warehouse_http_port, "warehouse_http_port", "warehouse")
 
 
 @contextmanager
 def warehouse_running(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     """A server with these settings, ready inside the block and ended after it; its data stay."""
-    demand_ports(settings)
+    require_ports(settings)
     log = settings.home / "logs" / "warehouse.log"
     with running(
         worker_command("warehouse"), as_environment(settings), log, lambda: answers(settings)

@@ -90,7 +90,7 @@ def run(
     recorded = dict(client.execute("SELECT number, digest FROM landing.migration"))
     applied = tuple(_apply(client, migration) for migration in missing(migrations, recorded))
     live = read_live(client)
-    demand_types(contracts.values(), live)
+    require_types(contracts.values(), live)
     tables = [*platform_tables(contracts.values()), *feed_tables(contracts.values()), *of_marts.tables]
     loaded = {table.full_name for table, _ in of_marts.loads}
     own = {name: moves for name, moves in of_marts.moves.items() if name in live.tables}
@@ -131,7 +131,7 @@ def _derive(client: Client, making: Mapping[str, Sequence[str]]) -> int:
     return len(due)
 
 
-def demand_types(contracts: Iterable[Contract], live: Live) -> None:
+def require_types(contracts: Iterable[Contract], live: Live) -> None:
     """Misdeclared where a field is of another type than its column in the warehouse.
 
     The warehouse would keep its column without a word, and refuse the rows that come for it.

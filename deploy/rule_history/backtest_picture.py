@@ -22,7 +22,7 @@ CHINESE = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQua
 """Fonts of pictures that have Chinese; the first that is there is used."""
 
 
-def demand_picture(path: Path) -> None:
+def require_picture(path: Path) -> None:
     """Misdeclared where no picture can be written there."""
     if path.suffix.lower() not in (".html", ".png"):
         raise Misdeclared("arguments", "--picture", f"{path.name} must end in .html or .png")

@@ -21,9 +21,9 @@ FROM landing.tick GROUP BY topic, timeline, epoch"""
 
 @dataclass
 class Clocks:
-    """By timeline: first tick (ms), the clock of each topic, (moment, epoch) in order; by topic: what ended.
+    """By timeline: first tick (ms), the clock of each topic, (moment, rule epoch) in order; by topic: what ended.
 
-    `unknown` are epochs that ticks name and that were never published here: they change no rules.
+    `unknown` are rule epochs that ticks name and that were never published here: they change no rules.
     """
 
     began: dict[str, int] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Clocks:
 
 
 def clocks(open: Warehouse, newest: int) -> Clocks:
-    """The clocks of everything landed; `newest` is the latest epoch that was published.
+    """The clocks of everything landed; `newest` is the latest rule epoch that was published.
 
     A set of rules is in force from its first tick on: in a replay from the tick's clock, live from its arrival,
     for the live clock of a feed stays behind now by its lateness.

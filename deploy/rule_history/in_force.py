@@ -84,7 +84,7 @@ def in_force(
 
 
 def _epochs_on(day: date, epochs: Sequence[tuple[int, int]], replay: bool) -> list[int]:
-    """The epochs of a day in order: the one it begins under, and those that come in it."""
+    """The rule epochs of a day in order: the one it begins under, and those that come in it."""
     start = milliseconds(day)
     there = [epoch for at, epoch in epochs if start <= at < start + DAY]
     before = [epoch for at, epoch in epochs if at < start]

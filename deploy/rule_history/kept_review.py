@@ -34,7 +34,7 @@ def review_days(settings: Settings, first: date, last: date) -> Outcome:
     return review_and_keep(settings, contracts, Asked(first, last), datetime.now(UTC))
 
 
-def unknown_epochs(found: Outcome) -> str:
+def unknown_rule_epochs(found: Outcome) -> str:
     """What is to be noted of ticks that name rules which are not there; empty where there are none."""
     if not found.unknown:
         return ""

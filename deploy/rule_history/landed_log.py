@@ -136,28 +136,35 @@ def places(client: Client, contract: Contract) -> list[Place]:
         rows = client.execute(_PLACES, given)
         landed = client.execute(_LANDED.format(table=contract.table), given)
         rows = [_counted(client, contract.topic, *row) for row in rows]
-    there = {(epoch, partition): int(number) for epoch, partition, number in landed}
+    there = {(log_epoch, partition): int(number) for log_epoch, partition, number in landed}
     found: list[Place] = []
-    for epoch, partition, first, last, events in rows:
+    for log_epoch, partition, first, last, events in rows:
         before = found[-1] if found and found[-1].partition == partition else None
-        log, base = logs.get(epoch, ""), 0
+        log, base = logs.get(log_epoch, ""), 0
         if before is not None:
             same = log and log == before.log  # only the number of partitions has changed: offsets go on
             base = before.base if same else before.base + before.last + 1
-        number = there.get((epoch, partition), 0)
-        found.append(Place(contract.feed, epoch, partition, first, last, log, base, int(events), number))
+        number = there.get((log_epoch, partition), 0)
+        found.append(Place(contract.feed, log_epoch, partition, first, last, log, base, int(events), number))
     return found
 
 
 def _counted(
-    client: Client, topic: str, epoch: int, partition: int, first: int, last: int, events: int, unbroken: int
+    client: Client,
+    topic: str,
+    log_epoch: int,
+    partition: int,
+    first: int,
+    last: int,
+    events: int,
+    unbroken: int,
 ) -> tuple[int, int, int, int, int]:
     """A place and how many events it had; where intervals of the ledger overlap, each offset counts once."""
     if not unbroken:
-        given = {"topic": topic, "log": epoch, "part": partition}
+        given = {"topic": topic, "log": log_epoch, "part": partition}
         whole = union(LedgerEntry(*row) for row in client.execute(_INTERVALS, given))
         events = whole.accepted + whole.rejected if whole else 0
-    return epoch, partition, first, last, events
+    return log_epoch, partition, first, last, events
 
 
 def chains(found: Sequence[Place]) -> list[tuple[Place, ...]]:

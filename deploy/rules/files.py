@@ -111,8 +111,8 @@ def publish_these(
     check_members(known, files)
     check_roles(rules, files, load_roles(declared.roles))
     for path, rule in zip(paths, rules, strict=True):
-        demand_publishable(told, path, rule)
-        demand_examples(rule, known, contracts)
+        require_publishable(told, path, rule)
+        require_examples(rule, known, contracts)
     drafts = [draft(path, rule) for path, rule in zip(paths, rules, strict=True)]
     return write(settings, plan(told, drafts, datetime.now(UTC)))
 
@@ -155,7 +155,7 @@ def draft(path: Path, rule: Rule) -> Draft:
     return Draft(rule.id, rule.version, read_text(path), str(path))
 
 
-def demand_publishable(told: History, path: Path, rule: Rule) -> None:
+def require_publishable(told: History, path: Path, rule: Rule) -> None:
     """Misdeclared where a rule is a draft, or its version was retired."""
     if rule.status == "draft":
         raise Misdeclared(
@@ -167,7 +167,7 @@ def demand_publishable(told: History, path: Path, rule: Rule) -> None:
         raise Misdeclared(str(path), "version", problem)
 
 
-def demand_examples(rule: Rule, known: Sequence[Rule], contracts: Mapping[str, Contract]) -> None:
+def require_examples(rule: Rule, known: Sequence[Rule], contracts: Mapping[str, Contract]) -> None:
     """Misdeclared where a rule does not do what one of its examples says; `known` holds its members."""
     for example in rule.examples:
         made = said(try_example(contracts, known, rule, example))

@@ -19,7 +19,7 @@ from schemas.event import LIVE
 from schemas.settings import Settings
 from schemas.topics import PARTIALS, WATCH_GROUP
 from streams.land.broker import Topic, administration, committed, describe
-from streams.land.ledger import epoch_of, lineage
+from streams.land.ledger import lineage, log_epoch_of
 from streams.land.warehouse import Warehouse
 from streams.retrying import until
 from streams.watch.declare.rule import Rule
@@ -45,7 +45,7 @@ class Release:
     topics: tuple[str, ...]
 
 
-def demand_unread(told: History, before: Contracts, contracts: Contracts) -> None:
+def require_unread(told: History, before: Contracts, contracts: Contracts) -> None:
     """Misdeclared where a contract goes that a rule in force reads: what that has open, nobody would end."""
     gone = _gone(before, contracts)
     if not gone:
@@ -58,7 +58,7 @@ def demand_unread(told: History, before: Contracts, contracts: Contracts) -> Non
                 raise Misdeclared(contract.event_type, "feed", f"{still}: {first}")
 
 
-def demand_judged(
+def require_judged(
     settings: Settings,
     told: History,
     before: Contracts,
@@ -96,7 +96,7 @@ def release(told: History, before: Contracts, contracts: Contracts) -> Release |
             if read & gone.keys():
                 topics |= read
                 last = at
-    if last < 0 or last + 1 == len(epochs):  # the latter: `demand_unread` has it
+    if last < 0 or last + 1 == len(epochs):  # the latter: `require_unread` has it
         return None
     return Release(epochs[last + 1], tuple(sorted(topics)))
 
@@ -146,8 +146,8 @@ def _first_stage(
 
 
 def _first_ticks(warehouse: Warehouse, topic: Topic, epoch: int) -> Collection[tuple[int, int]]:
-    known = warehouse.epochs(topic.name)
-    logs = tuple(lineage(known, epoch_of(known, topic.topic_id)))
+    known = warehouse.log_epochs(topic.name)
+    logs = tuple(lineage(known, log_epoch_of(known, topic.topic_id)))
     given = {"topic": topic.name, "logs": logs, "live": LIVE, "epoch": epoch}
     return [(int(partition), int(offset)) for partition, offset in warehouse.rows(_FIRST_TICKS, given)]
 

@@ -11,7 +11,7 @@ from typing import Any
 from schemas.contract import Contract
 from streams.watch.declare.baseline import BaselineTable, read_baseline
 from streams.watch.declare.rule import Rule
-from streams.watch.engine.happenings import BadLine, Happening, LineReader, arrivals, by_time, in_time
+from streams.watch.engine.trial_events import BadLine, LineReader, TrialEvent, arrivals, by_time, in_time
 from streams.watch.episodes.episode import Transition
 from streams.watch.episodes.warning import evidence_of, render_runbook
 from streams.watch.trial.offline import Offline, State, with_members
@@ -48,7 +48,7 @@ class Trial:
         reader = LineReader({feed: self.contracts[feed] for feed in self.offline.feeds})
         found: list[Transition] = []
         read = reader.read(lines)
-        last: Happening | None = None
+        last: TrialEvent | None = None
         ordered = arrivals(by_time(read) if self.sort else read, self.offline.disorder)
         for each in in_time(ordered, self.contracts):
             if isinstance(each, BadLine):
@@ -65,7 +65,7 @@ class Trial:
         if self.states and last is not None and end is not None:
             yield from self._states(replace(last, at=end, tick=True))
 
-    def _states(self, each: Happening) -> Iterator[State]:
+    def _states(self, each: TrialEvent) -> Iterator[State]:
         """What there is to tell after an event or a tick: of a tick only what is not as it was told last."""
         now = {state.subject: state for state in self.offline.states(self.rule, each)}
         if each.tick:

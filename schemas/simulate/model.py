@@ -12,7 +12,7 @@ from schemas.template import Template
 SHAPES = {
     "reading": "a measurement of each subject at fixed times",
     "count": "how many there were at each subject in a period",
-    "arrival": "single happenings at random times",
+    "arrival": "single events at random times",
     "lifecycle": "things that come in at random times and pass through stages with deadlines",
     "register": "entities whose state changes now and then",
 }

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from streams.console.access import Guest, answer, origin_of, public_endpoint, too_many
 from streams.console.dependencies import ConsoleDependencies
-from streams.console.door import Guest, answer, open_door, origin_of, too_many
 from streams.console.views import Naming, case_view
 from streams.duty.accounts.officers import actor_for
 from streams.duty.cases import service
@@ -46,7 +46,7 @@ def routes(deps: ConsoleDependencies) -> list[Route]:
     async def tap(request: Request) -> Response:
         return await run_in_threadpool(answer, deps, request, acknowledge)
 
-    return [Route("/a/{token}", open_door(deps, look)), Route("/a/{token}", tap, methods=["POST"])]
+    return [Route("/a/{token}", public_endpoint(deps, look)), Route("/a/{token}", tap, methods=["POST"])]
 
 
 def look(guest: Guest) -> Response:

@@ -20,14 +20,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.errors import Unavailable
 from streams.console import acknowledge, cases, duties, pipeline, replays, ruling, screen, signing
+from streams.console.access import Guest, Visit, go, guest_of, language_of, page
 from streams.console.dependencies import ConsoleDependencies
-from streams.console.door import Guest, Visit, go, guest_of, language_of, page
 from streams.console.headers import SecurityHeaders
 from streams.console.live import Sees
 from streams.console.rendering import STATIC
 from streams.duty.accounts.rights import Actor, sees
-from streams.http_doors import Guarded
 from streams.http_guard import OK, UNWELL, Guard
+from streams.http_middleware import Guarded
 
 log = logging.getLogger("liaowang.console")
 

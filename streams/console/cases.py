@@ -19,10 +19,10 @@ from starlette.routing import Route
 from schemas.departments import Department
 from schemas.errors import Unavailable
 from schemas.levels import LEVELS
+from streams.console.access import Visit, action, go, page
 from streams.console.behind import behind
 from streams.console.chart import Chart, draw
 from streams.console.dependencies import ConsoleDependencies
-from streams.console.door import Visit, action, go, page
 from streams.console.evidence import Evidence, find, place_of, wanted_of
 from streams.console.forms import bytes_of
 from streams.console.rendering import moment

@@ -13,9 +13,9 @@ from starlette.routing import Route
 
 from schemas.fields import SHANGHAI, midnight
 from schemas.workdays import Day, days
+from streams.console.access import Visit, page
 from streams.console.cases import naming_of
 from streams.console.dependencies import ConsoleDependencies
-from streams.console.door import Visit, page
 from streams.duty.database.models import Officer
 from streams.duty.reasons import words_of
 from streams.duty.rosters.desk import plan_of

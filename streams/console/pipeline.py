@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from starlette.responses import Response
 from starlette.routing import Route
 
+from streams.console.access import Visit, page
 from streams.console.dependencies import ConsoleDependencies
-from streams.console.door import Visit, page
 
 
 def routes(deps: ConsoleDependencies) -> list[Route]:

@@ -67,10 +67,10 @@ class Reading:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        knock(str(self._connect["host"]), int(self._connect["port"]))
+        probe_port(str(self._connect["host"]), int(self._connect["port"]))
         return Client(**self._connect)
 
 
-def knock(host: str, port: int) -> None:
+def probe_port(host: str, port: int) -> None:
     """Return when somebody listens there, raise OSError at once otherwise: clients of libraries wait for long."""
     socket.create_connection((host, port), CONNECT_SECONDS).close()

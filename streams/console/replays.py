@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 from starlette.routing import Route
 
+from streams.console.access import Visit, page
 from streams.console.cases import DEEPEST, EACH, naming_of, page_number
 from streams.console.dependencies import ConsoleDependencies
-from streams.console.door import Visit, page
 from streams.duty.cases.replayed import find_replays, warnings_of
 
 

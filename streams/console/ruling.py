@@ -12,9 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from schemas.levels import BY_RANK
+from streams.console.access import Visit, page
 from streams.console.chart import number
 from streams.console.dependencies import ConsoleDependencies
-from streams.console.door import Visit, page
 from streams.console.reviewed import Right
 from streams.duty.cases import queries
 from streams.watch.declare.rule import Rule

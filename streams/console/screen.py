@@ -14,9 +14,9 @@ from starlette.routing import Route
 
 from schemas.levels import LEVELS
 from schemas.regions import Regions
+from streams.console.access import Visit, page
 from streams.console.cases import naming_of
 from streams.console.dependencies import ConsoleDependencies
-from streams.console.door import Visit, page
 from streams.console.facts import Standing
 from streams.console.tiles import Tile
 from streams.console.views import case_view

@@ -36,7 +36,7 @@ from streams.console.i18n import load_words
 from streams.console.live import Hub, Touched
 from streams.console.oidc import Client, Provider
 from streams.console.pauses import Pauses
-from streams.console.reading import Reading, knock
+from streams.console.reading import Reading, probe_port
 from streams.console.rendering import environment
 from streams.console.reviewed import reviews
 from streams.console.tiles import load_tiles
@@ -198,7 +198,7 @@ def _feeds(
     topics = sorted({contract.topic for contract in contracts.values()})
     ends: dict[tuple[str, int], int] | None = None
     try:
-        knock(HOST, settings.kafka_port)
+        probe_port(HOST, settings.kafka_port)
         with administration(settings.kafka) as admin:
             found = describe(admin, topics)
         ends = {(t.name, partition): end for t in found for partition, (_, end) in t.offsets.items()}

@@ -14,9 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from streams.bounded import Crowded
-from streams.console.accounts import LIFE, SignInRefused
-from streams.console.dependencies import ConsoleDependencies
-from streams.console.door import (
+from streams.console.access import (
     CROWDED,
     LANGUAGE_COOKIE,
     Guest,
@@ -26,10 +24,12 @@ from streams.console.door import (
     check_csrf,
     go,
     local_path,
-    open_door,
     origin_of,
+    public_endpoint,
     too_many,
 )
+from streams.console.accounts import LIFE, SignInRefused
+from streams.console.dependencies import ConsoleDependencies
 from streams.console.forms import check_length, form_of
 from streams.console.i18n import LANGUAGES
 from streams.console.lanes import DEVICE_COOKIE, Device, device_cookie, device_of
@@ -46,12 +46,12 @@ YEAR = 365 * 86400
 def routes(deps: ConsoleDependencies) -> list[Route]:
     """The routes of signing in."""
     return [
-        Route("/sign-in", open_door(deps, show)),
+        Route("/sign-in", public_endpoint(deps, show)),
         Route("/sign-in", _submit(deps), methods=["POST"]),
         Route("/sign-out", action(deps, sign_out), methods=["POST"]),
-        Route("/language/{language}", open_door(deps, choose_language)),
-        Route("/oidc/begin", open_door(deps, begin)),
-        Route("/oidc/callback", open_door(deps, finish)),
+        Route("/language/{language}", public_endpoint(deps, choose_language)),
+        Route("/oidc/begin", public_endpoint(deps, begin)),
+        Route("/oidc/callback", public_endpoint(deps, finish)),
     ]
 
 

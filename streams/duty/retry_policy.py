@@ -1,7 +1,7 @@
 """What becomes of a push after an answer, and how long to wait: pure, time and randomness come in.
 
 2xx: delivered. 429 and 5xx: again later, no sooner than Retry-After says. No connection: again as soon as the
-receiver is back, and until then one push at a time knocks. Anything else: dead, with its reason.
+receiver is back, and until then one push at a time tries it. Anything else: dead, with its reason.
 """
 
 from __future__ import annotations

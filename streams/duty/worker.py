@@ -35,8 +35,8 @@ from streams.duty.inbox.reader import Reader
 from streams.duty.shifts.holes import Holes
 from streams.duty.shifts.roles import active_rules, publisher_of, roles_of
 from streams.duty.together import together
-from streams.http_doors import Guarded
 from streams.http_guard import guard_of
+from streams.http_middleware import Guarded
 from streams.patient_http import PatientProtocol
 from streams.retrying import Backoff, Outage, pause
 from streams.stopping import stop_on_signals

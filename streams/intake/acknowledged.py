@@ -19,8 +19,8 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from schemas.errors import Unavailable
+from streams.broker_probe import probe_broker
 from streams.intake.bulk import partition_of
-from streams.knock import knock
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ CLOSE_SECONDS = 10.0
 END_SECONDS = DELIVERY_MS / 1000 + 3.0
 """How long a stop waits for records on their way, and a failed producer: all its batches have expired by then."""
 PAUSE_SECONDS = 2.0
-"""So long after a knock that nobody answered, calls are refused without another."""
+"""So long after a probe that nobody answered, calls are refused without another."""
 
 Record = tuple[bytes | None, bytes]
 Stored = Callable[[], None]
@@ -98,7 +98,7 @@ class AcknowledgedProducer:
             _end(producer, CLOSE_SECONDS)
 
     def _connected(self, topic: str) -> KafkaProducer:
-        """The producer, made where there is none; one call at a time knocks, and those that waited hear of it."""
+        """The producer, made where there is none; one call at a time probes, and those that waited hear of it."""
         tries = self._tries
         with self._lock:
             if self._producer is None:
@@ -110,7 +110,7 @@ class AcknowledgedProducer:
     def _connect(self, topic: str) -> None:
         self._tries += 1
         try:
-            knock(self._bootstrap, CONNECT_MS / 1000)
+            probe_broker(self._bootstrap, CONNECT_MS / 1000)
             self._producer = KafkaProducer(
                 bootstrap_servers=self._bootstrap,
                 acks="all",

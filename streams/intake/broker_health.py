@@ -1,4 +1,4 @@
-"""Whether the gateway can store what it takes: the broker is knocked at every few seconds, and batches tell."""
+"""Whether the gateway can store what it takes: the broker is probed every few seconds, and batches tell."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from streams.broker_probe import probe_broker
 from streams.intake.round_health import RoundHealth
-from streams.knock import knock
 
 log = logging.getLogger(__name__)
 
@@ -23,25 +23,25 @@ class BrokerHealth:
 
     def __init__(self, bootstrap: str, now: Callable[[], datetime]) -> None:
         self._bootstrap, self._now = bootstrap, now
-        self._knocks, self._batches, self._tried = RoundHealth(), RoundHealth(), now()
+        self._probes, self._batches, self._tried = RoundHealth(), RoundHealth(), now()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Knock until `stop` is set."""
+        """Probe the broker until `stop` is set."""
         while not stop.is_set():
             await asyncio.to_thread(self.look)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), KNOCK_SECONDS)
 
     def look(self) -> None:
-        """Knock once."""
+        """Probe the broker once."""
         try:
-            knock(self._bootstrap, ANSWER_SECONDS)
+            probe_broker(self._bootstrap, ANSWER_SECONDS)
         except OSError as error:
-            if not self._knocks.failures:
+            if not self._probes.failures:
                 log.warning("the broker does not answer", extra={"fields": {"error": str(error)}})
-            self._knocks = self._knocks.failed(self._now(), str(error) or type(error).__name__)
+            self._probes = self._probes.failed(self._now(), str(error) or type(error).__name__)
         else:
-            self._knocks = self._knocks.succeeded(self._now())
+            self._probes = self._probes.succeeded(self._now())
 
     def batch(self, error: str = "") -> None:
         """Take how the storing of a batch went."""
@@ -51,6 +51,6 @@ class BrokerHealth:
 
     @property
     def health(self) -> RoundHealth:
-        """How it goes: the batches that were not stored lately, or else the knocks."""
+        """How it goes: the batches that were not stored lately, or else the probes."""
         lately = self._now() - self._tried < REMEMBERED
-        return self._batches if self._knocks.well and self._batches.failures and lately else self._knocks
+        return self._batches if self._probes.well and self._batches.failures and lately else self._probes

@@ -33,8 +33,8 @@ from schemas.errors import Misdeclared, Unavailable
 from schemas.in_use import departments_of, in_use
 from schemas.settings import Settings
 from streams.bounded import Crowded
-from streams.http_doors import guarding
 from streams.http_guard import OK, UNWELL, Guard, guard_of, hosts_of
+from streams.http_middleware import guarding
 from streams.intake.acknowledged import AcknowledgedProducer
 from streams.intake.batch import MAX_ITEMS, Malformed, TooMany, split_batch
 from streams.intake.broker_health import BrokerHealth
@@ -93,7 +93,7 @@ class Gateway:
         self._served = serve(contracts, tokens, stamp, rights, self._served.places)
 
     def application(self) -> web.Application:
-        """Make the web application; while it runs the broker is knocked at, and in the end all is flushed."""
+        """Make the web application; while it runs the broker is probed, and in the end all is flushed."""
         app = web.Application(
             client_max_size=MAX_BODY,
             middlewares=[_journal, guarding(self._guard)],
@@ -106,10 +106,10 @@ class Gateway:
 
     async def _background(self, _: web.Application) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        knocking = asyncio.create_task(self._broker.run(stop))
+        probing = asyncio.create_task(self._broker.run(stop))
         yield
         stop.set()
-        await knocking
+        await probing
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self._producer.close)
 

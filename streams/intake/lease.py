@@ -28,7 +28,7 @@ from kafka.errors import (
 
 from schemas.errors import Unavailable
 from schemas.topics import TICKER
-from streams.knock import knock
+from streams.broker_probe import probe_broker
 
 log = logging.getLogger("liaowang.ticker")
 
@@ -116,7 +116,7 @@ class GroupLease:
 
     def _connected(self) -> KafkaConsumer:
         if self._consumer is None:
-            knock(self._bootstrap, CONNECT_MS / 1000)
+            probe_broker(self._bootstrap, CONNECT_MS / 1000)
             self._consumer = KafkaConsumer(
                 TICKER,
                 bootstrap_servers=self._bootstrap,

@@ -87,7 +87,7 @@ async def send(
 ) -> None:
     """Send a replay; returns when all of it is acknowledged. `sent` is told of every few hundred events.
 
-    All its ticks carry `epoch`, so that one set of rules judges all of it.
+    All its ticks carry the rule epoch `epoch`, so that one set of rules judges all of it.
     """
     waiting = _Waiting(pace)
     for message in messages:

@@ -66,7 +66,7 @@ class Feed:
         rest = sorted(index for name, at in found.items() if name not in self.others for index in at)
         return [*older, *([(self, rest)] if rest or not older else [])]
 
-    def demand_in_time(self, now: datetime) -> None:
+    def require_in_time(self, now: datetime) -> None:
         """410 where this major version is no longer taken."""
         sunset, type = self.contract.sunset, self.contract.event_type
         if sunset is not None and sunset.over(now):
@@ -102,10 +102,10 @@ class Served:
         feed = self.feeds.get(name) or self.feeds.get(family_of(name))
         if feed is None or name not in (feed.contract.feed, feed.contract.event_type):
             raise Refused(404, "no such feed", feeds=sorted(self.feeds))
-        self.demand_right(department, feed.contract)
+        self.require_right(department, feed.contract)
         return feed
 
-    def demand_right(self, department: str, contract: Contract) -> None:
+    def require_right(self, department: str, contract: Contract) -> None:
         """403 where this is no feed that the department may send."""
         if reason := self.rights.refusal(department, contract):
             raise Refused(403, reason)

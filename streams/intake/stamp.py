@@ -6,9 +6,9 @@ import hmac
 from hashlib import sha256
 from pathlib import Path
 
+from schemas.atomic_write import write_atomically
 from schemas.in_use import contents, in_use
 from schemas.settings import Settings
-from schemas.whole import write_whole
 
 
 def stamp_of(settings: Settings) -> str:
@@ -29,7 +29,7 @@ def write_stamp(settings: Settings, service: str, stamp: str) -> None:
     """Have whoever waits for it see that a service has the declarations of this stamp."""
     path = _path(settings.home, service)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, stamp.encode())
+    write_atomically(path, stamp.encode())
 
 
 def read_stamp(home: Path, service: str) -> str:

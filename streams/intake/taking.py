@@ -36,8 +36,8 @@ def judge_batch(served: Served, department: str, feed: Feed, items: Sequence[byt
     parts: list[tuple[Feed, Sequence[Record]]] = []
     faults: list[Fault] = []
     for part, places in feed.parts(items):
-        served.demand_right(department, part.contract)
-        part.demand_in_time(now)
+        served.require_right(department, part.contract)
+        part.require_in_time(now)
         scope = served.rights.scope(department, part.contract)
         mine = [items[place] for place in places]
         records, wrong = check_batch(part.contract, part.decoder, mine, now, scope)

@@ -24,7 +24,7 @@ from streams.intake.ticker import Ticker
 from streams.metrics_port import serve
 from streams.stopping import stop_on_signals
 from streams.waits import Waits
-from streams.watch.publish.rule_topic import EpochReader
+from streams.watch.publish.rule_topic import RuleEpochReader
 from streams.worker import heartbeat, start_logging
 
 log = logging.getLogger("liaowang.ticker")
@@ -68,7 +68,7 @@ def main(settings: Settings, again: Callable[[], Settings] | None = None) -> Non
     for library in ("aiokafka", "kafka"):  # they write a line a try; the ticker says once what is the matter
         logging.getLogger(library).setLevel(logging.CRITICAL)
     told, contracts = stamp_of(settings), load_contracts(in_use(settings).feeds)
-    producer, epochs = AcknowledgedProducer(settings.kafka, LINGER_MS), EpochReader(settings.kafka)
+    producer, epochs = AcknowledgedProducer(settings.kafka, LINGER_MS), RuleEpochReader(settings.kafka)
     ticker = Ticker(
         contracts.values(),
         producer,

@@ -1,7 +1,7 @@
 """The ticker: every few seconds one tick in each partition of each feed, so that silence moves time too.
 
 The live clock of a feed is now minus its contract's lateness: what comes in time has come by then. All ticks of
-a round carry the same epoch of the published rules: there every partition changes to them. Where several tickers
+a round carry the same rule epoch: there every partition changes to them. Where several tickers
 run, the one that has the lease ticks; the others stand by.
 """
 

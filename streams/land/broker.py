@@ -20,7 +20,7 @@ from kafka.errors import (
 )
 
 from schemas.errors import Unavailable
-from streams.knock import knock
+from streams.broker_probe import probe_broker
 from streams.land.ledger import topic_id
 from streams.retrying import within
 
@@ -43,7 +43,7 @@ class Topic:
 def administration(address: str) -> Iterator[KafkaAdminClient]:
     """A client of the broker inside the block; whatever goes wrong with it is Unavailable."""
     try:
-        knock(address, TIMEOUT / 1000)  # a client that finds nobody leaves its sockets open
+        probe_broker(address, TIMEOUT / 1000)  # a client that finds nobody leaves its sockets open
         admin = _client(address)
         try:
             yield admin
@@ -105,7 +105,7 @@ class Administrator:
         """The topics of these names, one caller at a time; Unavailable where the broker is away."""
         with self._lock:
             try:
-                knock(self._address, TIMEOUT / 1000)
+                probe_broker(self._address, TIMEOUT / 1000)
                 if self._admin is None:
                     self._admin = _client(self._address)
                 return describe(self._admin, names)

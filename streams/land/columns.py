@@ -12,7 +12,7 @@ from schemas.contract import Contract, Field
 from schemas.errors import Misdeclared
 from schemas.fields import AHEAD, milliseconds
 from schemas.pseudonyms import Pseudonyms
-from streams.land.account import Batch
+from streams.land.classification import Batch
 
 Columns = dict[str, list[Any]]
 

@@ -21,8 +21,8 @@ SPAN = timedelta(hours=6)
 ROWS = 1_000_000
 """Intervals that one statement looks at, about; of a longer ledger the first ones, the rest in later passes."""
 Place = tuple[str, int]  # topic, partition
-Reached = Mapping[Place, tuple[int, int]]
-"""By place the epoch of its log and the offset up to which, exclusively, it is written."""
+ReadPosition = Mapping[Place, tuple[int, int]]
+"""By place its log epoch and the offset up to which, exclusively, it is written."""
 
 _PLACE = "topic, log_epoch, partition"
 _OLD = """(log_epoch < transform(concat(topic, '/', toString(partition)), %(places)s, %(epochs)s, 0)
@@ -95,9 +95,9 @@ class Compactor:
     """Knows what was written long enough ago, from what was written at each pass."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, Reached]] = deque()
+        self._seen: deque[tuple[float, ReadPosition]] = deque()
 
-    def old(self, now: float, written: Reached) -> Reached:
+    def old(self, now: float, written: ReadPosition) -> ReadPosition:
         """What of the places now written had been written a while before `now` (seconds)."""
         self._seen.append((now, dict(written)))
         while len(self._seen) > 1 and now - self._seen[1][0] >= SETTLED.total_seconds():
@@ -106,13 +106,13 @@ class Compactor:
         if now - at < SETTLED.total_seconds():
             return {}
         return {
-            place: (epoch, stop)
-            for place, (epoch, stop) in reached.items()
-            if place in written and written[place][0] == epoch
+            place: (log_epoch, stop)
+            for place, (log_epoch, stop) in reached.items()
+            if place in written and written[place][0] == log_epoch
         }
 
 
-def compact(warehouse: Warehouse, tables: Mapping[str, str], old: Reached) -> None:
+def compact(warehouse: Warehouse, tables: Mapping[str, str], old: ReadPosition) -> None:
     """Sum up what is `old` of these places, and list the days of what was landed by a version that did not.
 
     `tables` are those of the feeds by topic. Safe to run at any time, by several workers, and to be cut short.
@@ -131,12 +131,12 @@ def compact(warehouse: Warehouse, tables: Mapping[str, str], old: Reached) -> No
             warehouse.rows(_DELETE, given)
 
 
-def _given(topics: Collection[str], old: Reached) -> dict[str, Any]:
+def _given(topics: Collection[str], old: ReadPosition) -> dict[str, Any]:
     mine = {place: reached for place, reached in old.items() if place[0] in topics}
     return {
         "topics": tuple(topics),
         "places": [f"{topic}/{partition}" for topic, partition in mine],
-        "epochs": [epoch for epoch, _ in mine.values()],
+        "epochs": [log_epoch for log_epoch, _ in mine.values()],
         "stops": [stop for _, stop in mine.values()],
         "most": max(3, ROWS // max(1, len(mine))),
     }

@@ -12,9 +12,9 @@ from schemas.blanking import fault
 from schemas.contract import Contract
 from schemas.decoder import Decoder
 from schemas.fields import MILLISECOND
-from streams.land.account import FAULT, Feed, Position, Record, check
+from streams.land.classification import FAULT, Feed, Position, Record, check
 from streams.land.columns import Landed
-from streams.land.ledger import Epoch
+from streams.land.ledger import LogEpoch
 from streams.land.recovery import Incident
 from streams.land.writer import Key, Writer
 
@@ -26,8 +26,8 @@ AGAIN_SECONDS = 5.0  # a rewind that has not helped by then is repeated
 class Knowledge(Protocol):
     """What a lander must know from outside; `Recovery` asks broker and ledger. Every call blocks."""
 
-    def stand(self, name: str) -> tuple[Epoch, dict[int, Position]]:
-        """The topic's epoch and the position of each of its partitions."""
+    def stand(self, name: str) -> tuple[LogEpoch, dict[int, Position]]:
+        """The topic's log epoch and the position of each of its partitions."""
 
     def first_at(self, topic: str, partition: int, offset: int) -> int | None:
         """Offset of the first record there really is at `offset` or after it."""
@@ -72,7 +72,7 @@ class Lander:
         }
         self._knowledge, self._writer, self._rewind = knowledge, writer, rewind
         self._aside = aside
-        self._epochs: dict[str, Epoch] = {}
+        self._log_epochs: dict[str, LogEpoch] = {}
         self._positions: dict[Key, Position] = {}
         self._gaps: dict[Key, _Gap] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -101,8 +101,8 @@ class Lander:
         lock = self._locks.setdefault(topic, asyncio.Lock())
         async with lock:
             if (topic, partition) not in self._positions:
-                epoch, positions = await self._writer.call(partial(self._knowledge.stand, topic))
-                self._epochs[topic] = epoch
+                log_epoch, positions = await self._writer.call(partial(self._knowledge.stand, topic))
+                self._log_epochs[topic] = log_epoch
                 for other, position in positions.items():
                     self._positions.setdefault((topic, other), position)
         return self._positions[topic, partition]
@@ -125,17 +125,17 @@ class Lander:
                 self._aside(
                     f"{topic}/{partition} at {row.offset}", f"the program failed over it: {row.value}"
                 )
-        feed, epoch = self._contracts[topic].feed, self._epochs[topic].number
-        await self._writer.add(Landed(topic, feed, epoch, partition, batch), done)
+        feed, log_epoch = self._contracts[topic].feed, self._log_epochs[topic].number
+        await self._writer.add(Landed(topic, feed, log_epoch, partition, batch), done)
 
     async def verify(self) -> None:
         """Check that the topics are still those that are landed; Incident when one was made anew."""
-        now = await self._writer.call(partial(self._knowledge.ids, sorted(self._epochs)))
-        for name, epoch in self._epochs.items():
-            if now[name] != epoch.topic_id:
+        now = await self._writer.call(partial(self._knowledge.ids, sorted(self._log_epochs)))
+        for name, log_epoch in self._log_epochs.items():
+            if now[name] != log_epoch.topic_id:
                 raise Incident(
-                    f"{name}: the topic or its number of partitions changed from {epoch.topic_id} to "
-                    f"{now[name]}; start the worker again, it begins a new epoch"
+                    f"{name}: the topic or its number of partitions changed from {log_epoch.topic_id} to "
+                    f"{now[name]}; start the worker again, it begins a new log epoch"
                 )
 
     async def _truly_missing(self, key: Key, position: Position, offset: int) -> bool:

@@ -80,8 +80,8 @@ def incident(name: str, standing: Standing, start: int, end: int) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch:
-    """One life of a topic: its id at the broker and its number of partitions. A change begins a new one."""
+class LogEpoch:
+    """A log epoch of a topic: its id at the broker and number of partitions. A change begins a new one."""
 
     topic_id: str
     number: int
@@ -93,21 +93,23 @@ class Epoch:
 
 
 def topic_id(log: str, partitions: int) -> str:
-    """What identifies an epoch of a topic: the broker's topic id and the number of partitions."""
+    """What identifies a log epoch of a topic: the broker's topic id and the number of partitions."""
     return f"{log}/{partitions}"
 
 
-def epoch_of(known: Sequence[Epoch], current: str) -> Epoch:
-    """The epoch of this topic id: the one recorded, else the next number."""
-    for epoch in known:
-        if epoch.topic_id == current:
-            return epoch
-    return Epoch(current, 1 + max((epoch.number for epoch in known), default=-1))
+def log_epoch_of(known: Sequence[LogEpoch], current: str) -> LogEpoch:
+    """The log epoch of this topic id: the one recorded, else the next number."""
+    for log_epoch in known:
+        if log_epoch.topic_id == current:
+            return log_epoch
+    return LogEpoch(current, 1 + max((log_epoch.number for log_epoch in known), default=-1))
 
 
-def lineage(known: Sequence[Epoch], current: Epoch) -> list[int]:
-    """Numbers of all epochs of the same log; their offsets go on from each other."""
-    return sorted({current.number, *(epoch.number for epoch in known if epoch.log == current.log)})
+def lineage(known: Sequence[LogEpoch], current: LogEpoch) -> list[int]:
+    """Numbers of all log epochs of the same log; their offsets go on from each other."""
+    return sorted(
+        {current.number, *(log_epoch.number for log_epoch in known if log_epoch.log == current.log)}
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from kafka.admin import KafkaAdminClient
 from schemas.errors import Misdeclared
 from streams.land.broker import Topic, administration, describe
 from streams.land.columns import Columns
-from streams.land.ledger import Balance, Standing, balance, epoch_of, lineage
+from streams.land.ledger import Balance, Standing, balance, lineage, log_epoch_of
 from streams.land.warehouse import Warehouse
 from streams.retrying import until
 
@@ -34,8 +34,8 @@ def reckon(broker: str, warehouse: Warehouse, names: Sequence[str], wait: float 
 
 
 def _standings(warehouse: Warehouse, topic: Topic) -> Mapping[int, Standing]:
-    known = warehouse.epochs(topic.name)
-    return warehouse.standings(topic.name, lineage(known, epoch_of(known, topic.topic_id)))
+    known = warehouse.log_epochs(topic.name)
+    return warehouse.standings(topic.name, lineage(known, log_epoch_of(known, topic.topic_id)))
 
 
 def _landed(topic: Topic, standings: Mapping[int, Standing]) -> bool:
@@ -70,7 +70,7 @@ def lose(broker: str, warehouse: Warehouse, feed: str, name: str, partition: int
     where = f"{name}/{partition}"
     if partition not in topic.offsets:
         raise Misdeclared(where, "partition", f"there are {', '.join(map(str, topic.offsets))}")
-    known = warehouse.epochs(name)
+    known = warehouse.log_epochs(name)
     standing = _standings(warehouse, topic).get(partition)
     start = topic.offsets[partition][0]
     if standing is None or not standing.next < to <= start:
@@ -81,7 +81,7 @@ def lose(broker: str, warehouse: Warehouse, feed: str, name: str, partition: int
     row: Columns = {
         "topic": [name],
         "feed": [feed],
-        "log_epoch": [epoch_of(known, topic.topic_id).number],
+        "log_epoch": [log_epoch_of(known, topic.topic_id).number],
         "partition": [partition],
         "first": [standing.next],
         "last": [to - 1],

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from kafka.errors import OffsetOutOfRangeError
 
 from schemas.errors import LiaowangError
-from streams.land.account import Position
 from streams.land.broker import Administrator, Probe
-from streams.land.ledger import Epoch, epoch_of, incident, lineage
+from streams.land.classification import Position
+from streams.land.ledger import LogEpoch, incident, lineage, log_epoch_of
 from streams.land.warehouse import Warehouse
 
 log = logging.getLogger("liaowang.land")
@@ -30,15 +30,17 @@ class Recovery:
         self._topics, self._warehouse = Administrator(broker), warehouse
         self._probe = Probe(broker)
 
-    def stand(self, name: str) -> tuple[Epoch, dict[int, Position]]:
-        """The topic's epoch and the position of each of its partitions; Incident on a contradiction."""
+    def stand(self, name: str) -> tuple[LogEpoch, dict[int, Position]]:
+        """The topic's log epoch and the position of each of its partitions; Incident on a contradiction."""
         topic = self._topics.describe([name])[0]
-        known = self._warehouse.epochs(name)
-        epoch = epoch_of(known, topic.topic_id)
-        if epoch not in known:
-            log.info("%s: epoch %d begins, topic id/partitions %s", name, epoch.number, epoch.topic_id)
-            self._warehouse.record(name, epoch)
-        standings = self._warehouse.standings(name, lineage(known, epoch))
+        known = self._warehouse.log_epochs(name)
+        log_epoch = log_epoch_of(known, topic.topic_id)
+        if log_epoch not in known:
+            log.info(
+                "%s: log epoch %d begins, topic id/partitions %s", name, log_epoch.number, log_epoch.topic_id
+            )
+            self._warehouse.record(name, log_epoch)
+        standings = self._warehouse.standings(name, lineage(known, log_epoch))
         positions = {}
         for partition, (start, end) in topic.offsets.items():
             standing = standings.get(partition)
@@ -49,7 +51,7 @@ class Recovery:
             if problem:
                 raise Incident(problem)
             positions[partition] = Position(standing.next, standing.watermarks)
-        return epoch, positions
+        return log_epoch, positions
 
     def first_at(self, topic: str, partition: int, offset: int) -> int | None:
         """Offset of the first record there really is at `offset` or after it; Incident where it is gone."""

@@ -15,7 +15,7 @@ from schemas.errors import Unavailable
 from schemas.event import encode_event
 from schemas.fields import EPOCH
 from schemas.topics import REJECTED
-from streams.land.account import Refused
+from streams.land.classification import Refused
 from streams.land.columns import Landed
 
 REJECTED_TYPE = "liaowang.rejected.v1"

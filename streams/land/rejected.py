@@ -167,7 +167,7 @@ def too_late(topics: Collection[str], contracts: Mapping[str, Contract], now: da
 
 
 def read_ref(text: str) -> tuple[str, int | None, int, int]:
-    """Topic, epoch (None: any), partition, offset of `topic/epoch/partition/offset`.
+    """Topic, log epoch (None: any), partition, offset of `topic/epoch/partition/offset`.
 
     Or of `topic:partition:offset`, which is the key of the message on the topic `rejected`.
     """
@@ -177,8 +177,8 @@ def read_ref(text: str) -> tuple[str, int | None, int, int]:
         raise Misdeclared(
             "rejected", text, "must be topic/epoch/partition/offset, as `rejected list` shows it"
         )
-    *epoch, partition, offset = map(int, numbers)
-    return topic, epoch[0] if epoch else None, partition, offset
+    *log_epoch, partition, offset = map(int, numbers)
+    return topic, log_epoch[0] if log_epoch else None, partition, offset
 
 
 def edited(contract: Contract, raw: bytes, changes: Mapping[str, str]) -> bytes:

@@ -17,7 +17,7 @@ from schemas.blanking import quoted
 from schemas.contract_model import Contract
 from schemas.errors import Misdeclared
 from schemas.event import LIVE
-from streams.land.account import Accepted, Batch, Refused
+from streams.land.classification import Accepted, Batch, Refused
 from streams.land.columns import (
     Columns,
     FeedColumns,

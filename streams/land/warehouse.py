@@ -1,4 +1,4 @@
-"""The warehouse as land sees it: insert columns, read the ledger, know a topic's epoch. A thin shell."""
+"""The warehouse as land sees it: insert columns, read the ledger, know a topic's log epoch. A thin shell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clickhouse_driver.errors import Error, ErrorCodes, ServerException, TypeMis
 from schemas.chain import UNBROKEN
 from schemas.errors import LiaowangError, Unavailable
 from streams.land.columns import Columns
-from streams.land.ledger import Epoch, LedgerEntry, Standing, union
+from streams.land.ledger import LedgerEntry, LogEpoch, Standing, union
 
 _MARKS = "mapApply((k, v) -> (k, toUnixTimestamp64Milli(v)), {})"
 _WHOLE = f"""
@@ -114,17 +114,19 @@ class Warehouse:
         """The rows of a query."""
         return list(self._run(query, dict(given), settings=settings or None))
 
-    def epochs(self, topic: str) -> list[Epoch]:
-        """The epochs of a topic that are on record."""
+    def log_epochs(self, topic: str) -> list[LogEpoch]:
+        """The log epochs of a topic that are on record."""
         rows = self._run(
             "SELECT topic_id, log_epoch FROM landing.epoch FINAL WHERE topic = %(topic)s ORDER BY log_epoch",
             {"topic": topic},
         )
-        return [Epoch(*row) for row in rows]
+        return [LogEpoch(*row) for row in rows]
 
-    def record(self, topic: str, epoch: Epoch) -> None:
-        """Put a new epoch of a topic on record."""
-        self.insert("epoch", {"topic": [topic], "topic_id": [epoch.topic_id], "log_epoch": [epoch.number]})
+    def record(self, topic: str, log_epoch: LogEpoch) -> None:
+        """Put a new log epoch of a topic on record."""
+        self.insert(
+            "epoch", {"topic": [topic], "topic_id": [log_epoch.topic_id], "log_epoch": [log_epoch.number]}
+        )
 
     def ping(self) -> None:
         """Return when the warehouse answers."""

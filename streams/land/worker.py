@@ -25,7 +25,7 @@ from schemas.topics import REJECTED
 from streams.aside import Aside
 from streams.frames import FrameApp
 from streams.land.broker import Topic, administration, describe, timestamp_types
-from streams.land.compaction import Compactor, Reached, compact
+from streams.land.compaction import Compactor, ReadPosition, compact
 from streams.land.lander import Lander
 from streams.land.recovery import Incident, Recovery
 from streams.land.refusals import Refusals
@@ -202,7 +202,7 @@ class Land:
         return self.lander.lag(topic, lambda t, p: self._app.consumer.highwater(TP(t, p)))
 
 
-def _compact(settings: Settings, contracts: Mapping[str, Contract], old: Reached) -> None:
+def _compact(settings: Settings, contracts: Mapping[str, Contract], old: ReadPosition) -> None:
     warehouse = Warehouse(settings.warehouse("service"))
     try:
         compact(warehouse, {topic: contract.table for topic, contract in contracts.items()}, old)

@@ -20,11 +20,11 @@ from typing import TypeVar
 from schemas.contract import Contract
 from schemas.errors import Unavailable
 from schemas.pseudonyms import Pseudonyms
-from streams.land.account import Batch, join
+from streams.land.classification import Batch, join
 from streams.land.columns import Columns, FeedColumns, Landed
-from streams.land.gathered import Gathered, Key, Limits, Taken
 from streams.land.storing import Storing
 from streams.land.warehouse import Warehouse
+from streams.land.write_buffer import Key, Limits, Taken, WriteBuffer
 from streams.retrying import Backoff, Outage
 from streams.waits import Held, unheld
 
@@ -62,7 +62,7 @@ class Writer:
         self._store = Storing(tables, self._insert, aside)
         self._warehouse, self._publish, self._lively, self._limits = warehouse, publish, lively, limits
         self._moving, self._stuck = moving, stuck
-        self._gathered = Gathered(limits)
+        self._gathered = WriteBuffer(limits)
         self._room = asyncio.Event()
         self._full = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "land-writer")
@@ -77,7 +77,7 @@ class Writer:
         self.rows: dict[str, int] = dict.fromkeys(contracts, 0)
         self.refused: dict[str, int] = dict.fromkeys(contracts, 0)
         self.written: dict[Key, tuple[int, int]] = {}
-        """By partition the epoch of its log and the offset up to which this worker has written its ledger."""
+        """By partition its log epoch and the offset up to which this worker has written its ledger."""
 
     async def add(self, landed: Landed, done: Callable[[], None]) -> None:
         """Take a batch for the next flush; call `done` when it is written. Waits while there is no room."""

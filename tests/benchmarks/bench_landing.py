@@ -30,7 +30,7 @@ from schemas.decoder import Decoder
 from schemas.fields import MILLISECOND
 from schemas.regions import load_regions
 from schemas.settings import PREFIX, Settings
-from streams.land.account import Feed, Position, check
+from streams.land.classification import Feed, Position, check
 from streams.land.columns import FeedColumns, Landed
 from streams.land.warehouse import Warehouse
 from streams.land.worker import Land, make_app

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dagster_project.build.indicator import load_indicators
-from deploy.local.form import demand_right
+from deploy.local.form import require_right
 from schemas.in_use import files_of
 from schemas.settings import Settings
 from streams.watch.declare.condition_form import FORMS
@@ -16,7 +16,7 @@ from tests.benchmarks.growth import write_declarations
 
 def test_a_programme_that_has_grown_is_declared_well(tmp_path: Path) -> None:
     roots = files_of(Settings(declarations=write_declarations(tmp_path / "grown")))
-    contracts = demand_right(roots)
+    contracts = require_right(roots)
     rules = load_rules(contracts, roots.rules)
     composites = [rule for rule in rules if rule.members]
     assert (len(contracts), len(rules), len(composites)) == (65, 140, 10)

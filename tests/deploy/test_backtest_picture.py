@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from deploy.rule_history.backtest_picture import COLOURS, MOST, demand_picture, draw
+from deploy.rule_history.backtest_picture import COLOURS, MOST, draw, require_picture
 from schemas.errors import Misdeclared
 from streams.watch.trial.backtest import pair
 from tests.streams.watch.test_backtest import made, of
@@ -101,7 +101,7 @@ def bands(path: Path, level: str) -> list[int]:
 
 def test_what_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(Misdeclared, match=r"a\.gif must end in \.html or \.png"):
-        demand_picture(tmp_path / "a.gif")
+        require_picture(tmp_path / "a.gif")
     with pytest.raises(Misdeclared, match="there is no folder"):
-        demand_picture(tmp_path / "no" / "a.png")
-    demand_picture(tmp_path / "a.html")
+        require_picture(tmp_path / "no" / "a.png")
+    require_picture(tmp_path / "a.html")

@@ -13,7 +13,7 @@ import msgspec
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import NewTopic
 
-from deploy.rules.gone import Release, demand_judged, demand_unread, not_judged, release
+from deploy.rules.gone import Release, not_judged, release, require_judged, require_unread
 from schemas.contract import load_contracts
 from schemas.contract_model import Contract
 from schemas.errors import Misdeclared
@@ -21,7 +21,7 @@ from schemas.event import LIVE
 from schemas.settings import Settings
 from schemas.topics import PARTIALS, WATCH_GROUP
 from streams.land.broker import administration, describe
-from streams.land.ledger import epoch_of
+from streams.land.ledger import log_epoch_of
 from streams.land.warehouse import Warehouse
 from streams.watch.publish.published import History
 from tests.majors import FEED, OLD, declare, older
@@ -32,7 +32,7 @@ NEWER: dict[str, Any] = {"subject": ["site"], "condition": {"kind": "threshold",
 
 def refused(told: History, before: Mapping[str, Contract], after: Mapping[str, Contract]) -> str:
     try:
-        demand_unread(told, before, after)
+        require_unread(told, before, after)
     except Misdeclared as error:
         return str(error)
     return ""
@@ -106,7 +106,7 @@ def test_a_contract_waits_for_the_slowest_partition(tmp_path: Path, kafka: str, 
 
     def waits() -> str:
         try:
-            demand_judged(warehouse, told, both, without(both), seconds=0)
+            require_judged(warehouse, told, both, without(both), seconds=0)
         except Misdeclared as error:
             return str(error)
         return ""
@@ -116,7 +116,7 @@ def test_a_contract_waits_for_the_slowest_partition(tmp_path: Path, kafka: str, 
     )
     assert waits().startswith(said)
     with closing(Warehouse(warehouse.warehouse("service"))) as open:
-        open.record(topic, epoch_of([], log.topic_id))
+        open.record(topic, log_epoch_of([], log.topic_id))
         tick(open, topic, 0, 3, told.epoch - 1)
         tick(open, topic, 0, 5, told.epoch)
         tick(open, topic, 1, 5, told.epoch)

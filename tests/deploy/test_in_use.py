@@ -11,12 +11,12 @@ from supervisor.states import ProcessStates
 from dagster_project.mart.tables import visible
 from dagster_project.orchestrate.project import make_definitions
 from deploy.local.control import Process
-from deploy.local.form import TELLER, bring_to_form, demand_right, publish_rules
+from deploy.local.form import TELLER, bring_to_form, publish_rules, require_right
 from deploy.local.kafka import kafka_running
 from deploy.local.readers import behind, readers_of, write_behind
 from deploy.local.secrets import departments
 from deploy.ports import free_port
-from deploy.provision.migrate import demand_types
+from deploy.provision.migrate import require_types
 from deploy.rules.files import history, publish_planned, retire
 from schemas.contract import load_contracts
 from schemas.ddl.live import Live
@@ -124,9 +124,9 @@ def test_a_field_of_another_type_than_its_column_is_named(name: str, kind: str) 
     air = contracts["ecology.air-quality"]
     said = rf"air-quality\.yaml: schema\[0\]\.properties\.{name}: is .* in the warehouse"
     with pytest.raises(Misdeclared, match=said):
-        demand_types(contracts.values(), there(Table("landing", air.table, (Column(name, kind),))))
+        require_types(contracts.values(), there(Table("landing", air.table, (Column(name, kind),))))
     same = Table("landing", air.table, (Column("pm25", "Float64"), Column("region", "String")))
-    demand_types(contracts.values(), there(same, Table("landing", "x", (Column(name, kind),))))
+    require_types(contracts.values(), there(same, Table("landing", "x", (Column(name, kind),))))
 
 
 def there(*tables: Table) -> Live:
@@ -156,10 +156,10 @@ def there(*tables: Table) -> Live:
 def test_all_kinds_are_read_before_anything_is_touched(
     files: Roots, place: str, old: str, new: str, said: str
 ) -> None:
-    demand_right(files)
+    require_right(files)
     edit(files.feeds.parent / place, old, new)
     with pytest.raises(Misdeclared) as caught:
-        demand_right(files)
+        require_right(files)
     assert said in str(caught.value)
 
 
@@ -171,7 +171,7 @@ def test_every_file_that_is_wrong_is_named_each_in_a_line(files: Roots) -> None:
     for number in range(12):
         (rule.parent / f"wrong-{number:02}.yaml").write_text("rule: 1\n", encoding="utf-8")
     with pytest.raises(Misdeclared) as caught:
-        demand_right(files)
+        require_right(files)
     lines = str(caught.value).splitlines()
     told = list(dict.fromkeys(line.split(": ")[0] for line in lines[:-1]))
     assert told == ["ecology/pm25-high.yaml", *(f"ecology/wrong-{number:02}.yaml" for number in range(9))]
@@ -182,7 +182,7 @@ def test_every_file_that_is_wrong_is_named_each_in_a_line(files: Roots) -> None:
     for number in range(12):
         (rule.parent / f"wrong-{number:02}.yaml").unlink()
     with pytest.raises(Misdeclared) as caught:
-        demand_right(files)
+        require_right(files)
     of_rule, unknown, missing = str(caught.value).splitlines()
     assert "pm25-high.yaml: condition.kind: " in of_rule
     assert "good-air-days.yaml: directon: " in unknown
@@ -190,7 +190,7 @@ def test_every_file_that_is_wrong_is_named_each_in_a_line(files: Roots) -> None:
     for feed in sorted(files.feeds.glob("*/*.yaml")):
         edit(feed, "kind: DataContract", "kind: DataContrac")
     with pytest.raises(Misdeclared) as caught:
-        demand_right(files)
+        require_right(files)
     assert len(str(caught.value).splitlines()) == len(list(files.feeds.glob("*/*.yaml")))
 
 
@@ -232,7 +232,7 @@ def goes_on(settings: Settings, tmp_path: Path, files: Roots) -> None:
         assert told in said[0] and "all goes on with the declarations of before" in said[1]
         left = aside.read(tmp_path, TELLER)
         assert left is not None and told in left.newest[0].reason
-        assert demand_right(in_use(Settings(home=tmp_path))).keys() == load_contracts().keys()
+        assert require_right(in_use(Settings(home=tmp_path))).keys() == load_contracts().keys()
         edit(bad, new, old)
     bring_to_form(settings, said.append, files)
     assert aside.read(tmp_path, TELLER) is None

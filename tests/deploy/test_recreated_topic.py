@@ -19,9 +19,9 @@ from schemas.event import encode_tick
 from schemas.settings import Settings
 from schemas.tables import contract_statements
 from schemas.topics import RULES
-from streams.land.account import Feed, Position, check
+from streams.land.classification import Feed, Position, check
 from streams.land.columns import FeedColumns, Landed, ledger_columns, tick_columns
-from streams.land.ledger import Epoch
+from streams.land.ledger import LogEpoch
 from streams.land.warehouse import Warehouse
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_yaml import parse_rule
@@ -66,7 +66,7 @@ class House:
         _, batch = check(Feed(Decoder(self.contract).decode, 0, SKEW), Position(0), found)
         assert batch is not None and not batch.refused
         landed = Landed(self.contract.topic, self.contract.feed, epoch, 0, batch)
-        self.warehouse.record(self.contract.topic, Epoch(f"{id}/1", epoch))
+        self.warehouse.record(self.contract.topic, LogEpoch(f"{id}/1", epoch))
         self.warehouse.insert("ledger", ledger_columns([landed]))
         self.warehouse.insert("tick", tick_columns([landed]))
         columns = FeedColumns(self.contract)([landed])
@@ -148,7 +148,7 @@ def test_all_logs_of_a_topic_are_read_in_order(house: House) -> None:
 
 def test_more_partitions_are_no_other_log(house: House) -> None:
     house.land(0, FIRST, events(house, 10, 20))
-    house.warehouse.record(house.contract.topic, Epoch(f"{FIRST}/8", 1))
+    house.warehouse.record(house.contract.topic, LogEpoch(f"{FIRST}/8", 1))
     third = events(house, 10, 20, 30)[3:]
     _, batch = check(Feed(Decoder(house.contract).decode, 0, SKEW), Position(3), third)
     assert batch is not None

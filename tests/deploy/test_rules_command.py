@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deploy.cli import app
-from deploy.rules.files import demand_examples, demand_publishable
+from deploy.rules.files import require_examples, require_publishable
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
 from schemas.in_use import FILES, FOLDER, take
@@ -316,19 +316,19 @@ def test_a_draft_and_a_retired_version_are_not_published(file: Path) -> None:
     entry = RuleRecord(rule=watched.id, version=3, text=RULE, at=datetime(2026, 3, 1, tzinfo=UTC))
     told = History()
     told.add(0, encode_record(entry))
-    demand_publishable(told, file, watched)
+    require_publishable(told, file, watched)
     with pytest.raises(Misdeclared, match="status: is draft, which watches nothing"):
-        demand_publishable(told, file, replace(watched, status="draft"))
+        require_publishable(told, file, replace(watched, status="draft"))
     told.add(1, encode_record(retirement(told, watched.id, entry.at)[0]))
     with pytest.raises(Misdeclared, match="version: 3 was retired; raise it to 4"):
-        demand_publishable(told, file, watched)
+        require_publishable(told, file, watched)
 
 
 def test_an_example_that_does_not_hold_stops_a_publication(file: Path) -> None:
     watched = load_rule(file, load_contracts(), None)
     wrong = replace(watched, examples=(replace(watched.examples[0], warns=()),))
     with pytest.raises(Misdeclared, match="examples: one: expected nothing, got S1 opened blue"):
-        demand_examples(wrong, [wrong], load_contracts())
+        require_examples(wrong, [wrong], load_contracts())
 
 
 def test_who_reads_no_more_ends_the_command_quietly(file: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from streams.intake.files import inspect, mapped
 from streams.land.rejected import edited
 from streams.watch.declare.baseline import read_baseline
 from streams.watch.detect.series import read_series
-from streams.watch.engine.happenings import BadLine, Happening, LineReader
+from streams.watch.engine.trial_events import BadLine, LineReader, TrialEvent
 from tests.fuzz.broken import broken_bytes, broken_json, cases
 
 CONTRACTS = load_contracts()
@@ -117,7 +117,7 @@ def test_a_file_of_lines(tmp_path: Path, raw: bytes, suffix: str) -> None:
 def test_events_of_a_trial(raw: bytes) -> None:
     for feeds in ({AIR.feed: AIR}, {AIR.feed: AIR, HEALTH.feed: HEALTH}):
         for found in LineReader(feeds).read(raw.splitlines()):
-            assert isinstance(found, Happening | BadLine)
+            assert isinstance(found, TrialEvent | BadLine)
 
 
 @pytest.mark.parametrize("feed", [[1], {"a": 1}, 5, True])

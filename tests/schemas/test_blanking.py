@@ -14,7 +14,7 @@ from schemas.blanking import WITHHELD, personal_fields
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
 from schemas.errors import Rejected
-from streams.land.account import Batch, Refused
+from streams.land.classification import Batch, Refused
 from streams.land.columns import Landed
 from streams.land.refusals import messages
 

@@ -20,7 +20,7 @@ from schemas.decoder import KNOWN, Decoder
 from schemas.errors import Rejected
 from schemas.fields import DATES, TIMES, TIMESTAMPS
 from schemas.text import control
-from streams.land.account import FAULT
+from streams.land.classification import FAULT
 from streams.land.storing import UNSTORABLE
 
 CONTRACTS = load_contracts()

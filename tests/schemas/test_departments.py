@@ -15,8 +15,8 @@ from schemas.declaration import read_yaml
 from schemas.department_use import (
     CONTRACT_KEY,
     check_named,
-    demand_departments,
     named_by_contracts,
+    require_departments,
     senders,
     strange_tokens,
 )
@@ -180,7 +180,7 @@ def test_yaml_that_is_none_names_the_file_and_its_line() -> None:
 
 
 def test_the_shipped_ones_are_all_that_declarations_name() -> None:
-    departments = demand_departments(FILES)
+    departments = require_departments(FILES)
     named = {contract.department for contract in load_contracts().values()}
     assert named <= {each.id for each in departments}
     assert all(each.contact.stewards and each.name["zh"] != each.name["en"] for each in departments)
@@ -258,7 +258,7 @@ def test_whoever_names_another_is_told_file_line_and_the_one_meant(
     roots = taken(tmp_path)
     assert roots is not None
     with pytest.raises(Misdeclared) as error:
-        demand_departments(roots)
+        require_departments(roots)
     assert str(error.value).startswith(f"{path}:{line}: {key}: no such department: ")
     assert "did you mean" in str(error.value)
 
@@ -373,4 +373,4 @@ def test_the_file_of_the_installation_is_read_where_a_set_has_none(tmp_path: Pat
     (copy_of(tmp_path) / "departments.yaml").unlink()
     roots = taken(tmp_path)
     assert roots is not None and roots.departments == DEPARTMENTS
-    assert demand_departments(roots).known == load_departments().known
+    assert require_departments(roots).known == load_departments().known

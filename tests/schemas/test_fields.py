@@ -11,7 +11,7 @@ from schemas.contract import load_contracts
 from schemas.decoder import Decoder
 from schemas.event import encode_event
 from schemas.fields import EPOCH, milliseconds
-from streams.land.account import Feed, Position, check
+from streams.land.classification import Feed, Position, check
 from streams.watch.engine.partition import Partition
 from streams.watch.trial.offline import OfflineRecord
 from tests.streams.watch.trying import rule

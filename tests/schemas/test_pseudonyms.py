@@ -22,7 +22,7 @@ from schemas.ddl.render import view
 from schemas.errors import Misdeclared
 from schemas.pseudonyms import Pseudonyms
 from schemas.tables import column_type
-from streams.land.account import Batch
+from streams.land.classification import Batch
 from streams.land.columns import FeedColumns, Landed
 
 KEY = Pseudonyms("a key that nobody knows")

@@ -22,8 +22,8 @@ from starlette.types import Receive, Scope, Send
 from deploy.ports import free_port
 from schemas.settings import Settings
 from streams.duty.notify.links import make_link, without_links
-from streams.http_doors import Guarded, guarded_wsgi, guarding
 from streams.http_guard import METHODS, READING, Asked, Guard, basic, guard_of, hosts_of, refused
+from streams.http_middleware import Guarded, guarded_wsgi, guarding
 from streams.metrics_port import serve
 
 HOSTS = hosts_of("https://duty.example:8443/")

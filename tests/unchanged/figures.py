@@ -30,10 +30,10 @@ from dagster_project.warehouse import Warehouse
 from schemas.contract import Contract, load_contracts
 from schemas.settings import Settings
 from schemas.tables import built_columns, landing_columns
-from streams.land.account import Position
+from streams.land.classification import Position
 from streams.land.columns import Landed
 from streams.land.lander import Lander
-from streams.land.ledger import Epoch
+from streams.land.ledger import LogEpoch
 from streams.land.warehouse import Warehouse as Landing
 from streams.land.writer import Limits, Writer
 from streams.watch.trial.offline import OfflineRecord
@@ -104,9 +104,9 @@ class Topics:
         for each in records:
             self._offsets[contracts[each.feed].topic, each.partition].append(each.offset)
 
-    def stand(self, name: str) -> tuple[Epoch, dict[int, Position]]:
+    def stand(self, name: str) -> tuple[LogEpoch, dict[int, Position]]:
         """The beginning of each partition."""
-        return Epoch(f"{name}/{PARTITIONS}", 0), {number: Position(0) for number in range(PARTITIONS)}
+        return LogEpoch(f"{name}/{PARTITIONS}", 0), {number: Position(0) for number in range(PARTITIONS)}
 
     def first_at(self, topic: str, partition: int, offset: int) -> int | None:
         """The first offset there is from this one on."""

@@ -17,6 +17,7 @@ from rich.markup import escape
 from deploy.cli.complaint import complain
 from deploy.cli.output import say_json
 from deploy.environment import declared
+from schemas.atomic_write import write_atomically
 from schemas.contract import RELEASED, Contract, load_contract, load_contracts
 from schemas.contract_files import ContractFiles
 from schemas.contract_model import family_of
@@ -30,7 +31,6 @@ from schemas.evolution import Evolution, evolve
 from schemas.in_use import departments_of
 from schemas.majors import named
 from schemas.roles import load_roles
-from schemas.whole import write_whole
 
 app = typer.Typer(
     help="Contracts: their examples, and what changed since they were last released.", no_args_is_help=True
@@ -173,7 +173,7 @@ def export(
                 "contracts export", str(folder), "holds the contracts themselves; name another one"
             )
         try:
-            write_whole(path, _yaml(effective_contract(contract, known)).encode())
+            write_atomically(path, _yaml(effective_contract(contract, known)).encode())
         except OSError as error:
             raise LiaowangError(f"{path} cannot be written: {error.strerror}") from error
     typer.echo(f"{len(contracts)} contracts are written to {folder}")

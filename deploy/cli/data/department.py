@@ -19,7 +19,7 @@ from schemas.contract import Contract, load_contracts
 from schemas.declaration import read_yaml
 from schemas.department_schema import department_schema
 from schemas.department_text import COMMAND
-from schemas.department_use import demand_departments, figures_of, senders, strange_tokens
+from schemas.department_use import figures_of, require_departments, senders, strange_tokens
 from schemas.departments import Department, Departments
 from schemas.effective import with_department
 from schemas.errors import Misdeclared
@@ -170,7 +170,7 @@ def check() -> None:
     """Check the departments and whoever names one: contracts, indicators, indices, tokens."""
     settings = load_settings()
     files = files_of(settings)
-    departments = demand_departments(files)
+    departments = require_departments(files)
     tokens = settings.tokens()
     told = strange_tokens(tokens, departments)
     if tokens:

@@ -171,10 +171,12 @@ def _filter(feed: str, reason: str, day: datetime | None, state: str) -> Filter:
 
 
 def _one(open: Warehouse, ref: str) -> Rejection:
-    topic, epoch, partition, offset = rejected.read_ref(ref)
+    topic, log_epoch, partition, offset = rejected.read_ref(ref)
     contract = named(load_contracts(declared().feeds), topic)
     topic = contract.topic if contract else topic
-    epochs = [epoch] if epoch is not None else [known.number for known in open.epochs(topic)] or [0]
+    epochs = (
+        [log_epoch] if log_epoch is not None else [known.number for known in open.log_epochs(topic)] or [0]
+    )
     found = _found(open, Filter(places=[(topic, each, partition, offset) for each in epochs]))
     if not found:
         raise Misdeclared("rejected", ref, "no event was rejected at that place; see liaowang rejected list")

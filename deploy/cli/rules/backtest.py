@@ -20,7 +20,7 @@ from deploy.cli.progress_bar import progress_bars
 from deploy.environment import declared, load_settings
 from deploy.rule_history import backtest as tried
 from deploy.rule_history.backtest import Version
-from deploy.rule_history.backtest_picture import demand_picture, draw
+from deploy.rule_history.backtest_picture import draw, require_picture
 from deploy.rule_history.backtest_report import Outcome, as_plain, show
 from deploy.rule_history.judged import judged
 from deploy.rule_history.landed_log import Place, Stretch
@@ -88,7 +88,7 @@ def backtest(
     if first and last and last < first:
         raise Misdeclared("arguments", "--to", f"{last} is before {first}")
     if picture is not None:
-        demand_picture(picture)
+        require_picture(picture)
     history = files.history(settings) if against == "published" or against.isdigit() else None
     new, versions = _versions(rule, against, contracts, history, _tables(baseline or ()))
     since_day = first - timedelta(days=warm_up) if first else Stretch.since

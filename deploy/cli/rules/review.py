@@ -17,7 +17,7 @@ from dagster_project.warehouse import warehouse
 from deploy.cli.output import screen
 from deploy.cli.progress_bar import progress_bars
 from deploy.environment import declared, load_settings
-from deploy.rule_history.kept_review import review_and_keep, unknown_epochs
+from deploy.rule_history.kept_review import review_and_keep, unknown_rule_epochs
 from deploy.rule_history.review import Asked, Outcome
 from schemas.contract import load_contracts
 from schemas.errors import Misdeclared
@@ -91,7 +91,7 @@ def _review(settings: Settings, asked: Asked) -> Outcome:
 
         contracts = load_contracts(declared().feeds)
         found = review_and_keep(settings, contracts, asked, datetime.now(UTC), told)
-    if note := unknown_epochs(found):
+    if note := unknown_rule_epochs(found):
         typer.echo(f"note: {note}", err=True)
     return found
 

@@ -22,7 +22,7 @@ from schemas.contract_files import ContractFiles
 from schemas.errors import Misdeclared
 from schemas.fields import SHANGHAI
 from streams.watch.declare.rule import Rule
-from streams.watch.engine.happenings import NoMoment, moment
+from streams.watch.engine.trial_events import NoMoment, moment
 from streams.watch.episodes.episode import Transition
 from streams.watch.episodes.warning import shown
 

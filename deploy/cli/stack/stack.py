@@ -13,7 +13,7 @@ from deploy.local.readers import take_declarations
 from deploy.local.services import SERVICES
 from deploy.local.workers import run_worker
 from deploy.provision.migrate import migrate as run_migrations
-from schemas.department_use import demand_departments
+from schemas.department_use import require_departments
 from schemas.in_use import files_of
 from streams import aside
 
@@ -56,8 +56,8 @@ def migrate() -> None:
     """
     settings = load_settings()
     files = files_of(settings)
-    form.demand_right(files)
-    demand_departments(files)
+    form.require_right(files)
+    require_departments(files)
     done = run_migrations(settings, files)
     owed = take_declarations(settings.home, files)
     _say(f"migrations applied: {', '.join(done.applied) or 'none, all were'}")

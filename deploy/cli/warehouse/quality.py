@@ -41,7 +41,7 @@ def tasks(
     settings, departments = load_settings(), departments_of(declared())
     with warehouse(settings) as open:
         known = quality_tasks.tasks(open)
-    demand_known(department, departments, known)
+    require_known(department, departments, known)
     found = [item for item in known if department in ("", item.department) and state in ("all", item.state)]
     if as_json:
         say_json([item.as_json() | {"department_name": departments.names(item.department)} for item in found])
@@ -94,7 +94,7 @@ def close(task: Name, note: Annotated[str, typer.Option(help="Why nothing is to 
     typer.echo(f"{task} is closed")
 
 
-def demand_known(department: str, departments: Departments, known: list[Task]) -> None:
+def require_known(department: str, departments: Departments, known: list[Task]) -> None:
     """Misdeclared where there is no such department, declared or with a task of before."""
     if department and department not in departments and all(item.department != department for item in known):
         raise Misdeclared("quality tasks", "--department", departments.unknown(department))

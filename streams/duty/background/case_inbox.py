@@ -17,14 +17,14 @@ from streams.duty.database import models
 from streams.duty.database.database import ASK_EVERY
 from streams.duty.dependencies import DutyDependencies
 from streams.duty.faults import Doubt, Fault, SetAside, fault_of
-from streams.duty.inbox.reached import Reached, rows_of, write_down
 from streams.duty.inbox.read import Read
+from streams.duty.inbox.read_position import ReadPosition, rows_of, write_down
 from streams.duty.words import one_line
 
 AT_ONCE = 25
 """Warnings in one transaction, so few that an officer who acknowledges meanwhile does not notice the wait."""
 GIVE_WAY = 2 * ASK_EVERY
-_REACHED = cast(sa.Table, models.Reached.__table__)
+_REACHED = cast(sa.Table, models.ReadPosition.__table__)
 
 
 class CaseInbox:
@@ -35,7 +35,7 @@ class CaseInbox:
         self._deps, self._aside, self._doubt = deps, aside, Doubt()
         self._liveness = liveness
 
-    def take(self, found: Sequence[Read], reached: Reached) -> int:
+    def take(self, found: Sequence[Read], reached: ReadPosition) -> int:
         """Write warnings down as cases; how many were new.
 
         Some at a time, all by one plan of who is on duty: between two transactions officers have their turn. Where
@@ -74,7 +74,7 @@ class CaseInbox:
                 self._write_down(session, reached)
         return new
 
-    def _write_down(self, session: Session, reached: Reached) -> None:
+    def _write_down(self, session: Session, reached: ReadPosition) -> None:
         """How far was read; where a filling ends with it, whom it is told to begins now."""
         if reached.filling is None and _filling(session):
             ask_for_the_open(session, self._deps.desks.now(), self._deps.clock())
@@ -92,7 +92,7 @@ class CaseInbox:
         episode = one_line(read.warning.data.episode)
         self._aside(f"{read.place}: the warning of episode {episode:.200}", f"it becomes no case: {why}")
 
-    def reached(self) -> Mapping[str, Reached]:
+    def reached(self) -> Mapping[str, ReadPosition]:
         """How far each log was read."""
         with self._deps.database.reading() as session:
             return rows_of(session, _REACHED)

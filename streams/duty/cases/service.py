@@ -41,7 +41,7 @@ from streams.duty.lifecycle import (
 )
 from streams.duty.refusals import Conflict, Forbidden, Invalid, NotFound
 from streams.duty.rosters.desk import Desk
-from streams.duty.rosters.receiving import demand_receiver
+from streams.duty.rosters.receiving import require_receiver
 from streams.duty.wording import wording
 from streams.duty.words import one_line
 
@@ -168,7 +168,7 @@ def reassign(
     officer = officer_named(session, to)
     if case.assignee_id == officer.id and case.state != NEW:
         raise Conflict(f"it is {to}'s already")
-    demand_receiver(session, desk, officer, case.role, case.region, now)
+    require_receiver(session, desk, officer, case.role, case.region, now)
     before = case.assignee.login if case.assignee else None
     case.assignee = officer
     case.assignee_id = officer.id

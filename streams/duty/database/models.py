@@ -228,7 +228,7 @@ class Attachment(Base):
     who: Mapped[str]
 
 
-class Reached(Base):
+class ReadPosition(Base):
     """How far a partition of the topic of warnings was read: `next` of the log with this id at the broker.
 
     Written with what was made of the warnings before it, so it is true of whatever is left of this database.

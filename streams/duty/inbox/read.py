@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from schemas.contract import FEEDS, load_contract
 from schemas.decoder import Decoder
-from streams.duty.inbox.reached import Reached
+from streams.duty.inbox.read_position import ReadPosition
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ def warning_decoder(feeds: Path = FEEDS) -> Decoder:
 class Inbox(Protocol):
     """What a reader of warnings writes them down in. Each call blocks; Unavailable while it is away."""
 
-    def take(self, found: Sequence[Read], reached: Reached) -> int:
+    def take(self, found: Sequence[Read], reached: ReadPosition) -> int:
         """Write warnings down in their order, and with them how far was read; how many of them were new."""
 
-    def reached(self) -> Mapping[str, Reached]:
+    def reached(self) -> Mapping[str, ReadPosition]:
         """How far each log was read, by its id."""
 
     def empty(self) -> bool:

@@ -25,9 +25,9 @@ from schemas.in_use import in_use
 from schemas.settings import Settings
 from schemas.topics import WARNINGS
 from streams.duty.faults import Doubt, SetAside
-from streams.duty.inbox.again import Again
-from streams.duty.inbox.reached import Log, Reached, Start, start_of
 from streams.duty.inbox.read import Inbox, Read, warning_decoder
+from streams.duty.inbox.read_position import Log, ReadPosition, Start, start_of
+from streams.duty.inbox.redelivery import Redelivery
 from streams.duty.inbox.warning_log import log_of
 from streams.retrying import Backoff, Outage, pause
 from streams.waits import Held, unheld
@@ -104,7 +104,7 @@ class Reader:
             held=held,
         )
         self._id, self._start, self._next = "", Start({}), dict[int, int]()
-        self._again: Again | None = None
+        self._again: Redelivery | None = None
         self._floor: int | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -132,7 +132,7 @@ class Reader:
         start = start_of(known, empty, log, int(self._now() * 1000))
         start = replace(start, new=start.new or self._start.new)  # until the first warnings have come
         self._id, self._start, self._next = log.id, start, dict(start.next)
-        self._again = None if start.filling is None else Again(start.filling)
+        self._again = None if start.filling is None else Redelivery(start.filling)
         self._floor = start.filling
         if self._floor is None and log.id in known:
             self._floor = known[log.id].floor
@@ -157,11 +157,11 @@ class Reader:
         consumer.subscribe([WARNINGS], listener=_Seek(consumer, self._next))
         return consumer
 
-    def _reached(self) -> Reached:
+    def _reached(self) -> ReadPosition:
         """How far was read; while what is gone is filled again it is not said to be read."""
         if self._again is not None:
-            return Reached(self._id, self._start.next, self._start.filling)
-        return Reached(self._id, dict(self._next), floor=self._floor)
+            return ReadPosition(self._id, self._start.next, self._start.filling)
+        return ReadPosition(self._id, dict(self._next), floor=self._floor)
 
     async def _read(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         """Read with one consumer: it finds an absent broker again by itself."""
@@ -251,7 +251,7 @@ class Reader:
         if again is None or any(self._next.get(p, 0) < end for p, end in self._start.until.items()):
             return
         rest = again.rest()
-        here = Reached(self._id, dict(self._next), floor=self._floor)
+        here = ReadPosition(self._id, dict(self._next), floor=self._floor)
         new = await asyncio.to_thread(self._inbox.take, rest, here)
         if new:
             self._wake()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.topics import WARNINGS
-from streams.duty.inbox.reached import Log
+from streams.duty.inbox.read_position import Log
 from streams.land.broker import administration, committed, describe
 
 

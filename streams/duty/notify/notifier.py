@@ -1,7 +1,7 @@
 """The notifier: what the duty service has left to be told goes to officers by their channels.
 
 It looks into the database many times a second, decides (`dispatch`), writes down which message each notification
-belongs to, and only then sends. Channels do not wait for each other; one that is away is knocked at by one message
+belongs to, and only then sends. Channels do not wait for each other; one that is away is tried by one message
 at a time. What was sent and not written down (kill -9) is sent again under the same key. A notification that
 cannot be read, written or sent through its own fault is dead and set aside; the others go on.
 """

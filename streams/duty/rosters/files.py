@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from schemas.atomic_write import write_atomically
 from schemas.errors import Misdeclared
-from schemas.whole import write_whole
 
 log = logging.getLogger("liaowang.duty")
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 def from_example(path: Path, example: Path) -> Path:
     """The path; where there is no file yet, the example becomes it, whole or not at all."""
     if not path.exists():
-        write_whole(path, example.read_bytes())
+        write_atomically(path, example.read_bytes())
     return path
 
 
@@ -45,7 +45,7 @@ def right(path: Path, load: Callable[[Path], T]) -> T:
     # Where it was not written meanwhile, this is what was loaded.
     if content and content == before and _content(copy) != content:
         try:
-            write_whole(copy, content)
+            write_atomically(copy, content)
         except OSError as error:
             log.error("%s is right, and cannot be remembered: %s", path, error.strerror)
     return found

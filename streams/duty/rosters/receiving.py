@@ -15,7 +15,7 @@ from streams.duty.rosters.roster import ANY, Team
 from streams.duty.rosters.who import on_duty
 
 
-def demand_receiver(
+def require_receiver(
     session: Session, desk: Desk, officer: Officer, role: str, region: str, now: datetime, key: str = "to"
 ) -> None:
     """Invalid where this officer answers for nothing of that role and region: who is given it could see it."""

@@ -15,7 +15,7 @@ from streams.duty.database.models import Case, Handover, Override
 from streams.duty.lifecycle import CLOSED
 from streams.duty.refusals import Conflict, Forbidden, NotFound
 from streams.duty.rosters.desk import Desk, plan_of
-from streams.duty.rosters.receiving import demand_receiver, is_of_team
+from streams.duty.rosters.receiving import is_of_team, require_receiver
 from streams.duty.rosters.roster import ANY, Occurrence, Team
 from streams.duty.rosters.who import on_duty
 from streams.duty.wording import REASON_LENGTH, TEXT_LENGTH, wording
@@ -39,7 +39,7 @@ def override(
     known = team_named(desk, team)
     _check_roster(actor, known, desk)
     if officer:
-        demand_receiver(
+        require_receiver(
             session, desk, officer_named(session, officer), known.role, known.region, now, "officer"
         )
     return _add(session, actor, now, known, officer, starts, ends, reason)

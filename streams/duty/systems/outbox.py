@@ -23,7 +23,7 @@ from sqlalchemy.exc import DatabaseError
 from schemas.levels import LEVELS
 from streams.duty.database.wal import to_wal
 from streams.duty.faults import BrokenFile, Fault, away, fault_of
-from streams.duty.inbox.reached import Reached, rows_of, write_down
+from streams.duty.inbox.read_position import ReadPosition, rows_of, write_down
 from streams.duty.retry_policy import Dead, Delivered, Outcome, Retry
 from streams.duty.systems.push import Push
 
@@ -125,7 +125,7 @@ class Outbox:
         pushes: Sequence[Push],
         now: float,
         refused: Sequence[Refused] = (),
-        reached: Reached | None = None,
+        reached: ReadPosition | None = None,
     ) -> int:
         """Write pushes down in one transaction, those with new ids; returns how many these were.
 
@@ -145,7 +145,7 @@ class Outbox:
             result = connection.execute(insert(_push).on_conflict_do_nothing(index_elements=["id"]), rows)
             return int(result.rowcount)
 
-    def reached(self) -> dict[str, Reached]:
+    def reached(self) -> dict[str, ReadPosition]:
         """How far each log was read, by its id."""
         with self._reading() as connection:
             return rows_of(connection, _reached)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from streams.duty.faults import Doubt, SetAside
-from streams.duty.inbox.reached import Reached
 from streams.duty.inbox.read import Read
+from streams.duty.inbox.read_position import ReadPosition
 from streams.duty.systems.outbox import Outbox, Refused
 from streams.duty.systems.push import Push, push_of
 
@@ -18,7 +18,7 @@ class PushInbox:
         self._outbox, self._clock, self._aside = outbox, clock, aside
         self._doubt = Doubt()
 
-    def take(self, found: Sequence[Read], reached: Reached) -> int:
+    def take(self, found: Sequence[Read], reached: ReadPosition) -> int:
         """Write warnings down as pushes; how many were new."""
         pushes: list[Push] = []
         refused: list[Refused] = []
@@ -34,7 +34,7 @@ class PushInbox:
                 self._aside(f"{read.place}: warning {read.warning.id}", f"it can be no push: {reason}")
         return self._outbox.add(pushes, self._clock(), refused, reached)
 
-    def reached(self) -> Mapping[str, Reached]:
+    def reached(self) -> Mapping[str, ReadPosition]:
         """How far each log was read."""
         return self._outbox.reached()
 

@@ -27,8 +27,8 @@ from streams.duty.notify.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAM
 from streams.duty.systems.page import page
 from streams.duty.systems.store import Store
 from streams.duty.words import header_text
-from streams.http_doors import guarding
 from streams.http_guard import OK, Guard, guard_of, hosts_of
+from streams.http_middleware import guarding
 from streams.stopping import stop_on_signals
 from streams.worker import start_logging
 

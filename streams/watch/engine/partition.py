@@ -37,7 +37,7 @@ from streams.watch.episodes.corrected import SEPARATOR, key_of
 from streams.watch.episodes.episode import Emit, Moment, Transition
 from streams.watch.episodes.ids import Ids
 from streams.watch.episodes.timers import NEVER
-from streams.watch.publish.published import NeverPublished, RuleSet, UnknownEpoch, fixed, standing
+from streams.watch.publish.published import NeverPublished, RuleSet, UnknownRuleEpoch, fixed, standing
 
 NO_TIME = datetime.min.replace(tzinfo=UTC)
 """No event's time: before the first event of a frame."""
@@ -156,7 +156,7 @@ class Partition:
     ) -> None:
         """Apply the records not applied yet, in log order; emit what the rules decide, ship what others need.
 
-        Raises UnknownEpoch, with all before it applied, at a tick whose rules are not known here yet.
+        Raises UnknownRuleEpoch, with all before it applied, at a tick whose rules are not known here yet.
         """
         rows: dict[str, Column] = {}
         decode, tally, feed, skew = self._decode, self.tally, self._contract.feed, self._skew
@@ -290,7 +290,7 @@ class Partition:
             return self._book(tick.data.epoch)
         except NeverPublished:
             return None
-        except UnknownEpoch:
+        except UnknownRuleEpoch:
             self._judge(rows, emit, ship)
             raise
 
@@ -377,7 +377,7 @@ class Partition:
         return msgspec.msgpack.encode(Head(self.arrival, self._epoch, lanes))
 
     def restore_head(self, raw: bytes) -> None:
-        """Put it back, with fresh conditions; raises UnknownEpoch where their rules are not known here yet."""
+        """Put it back, with fresh conditions; raises UnknownRuleEpoch where their rules are not known here yet."""
         head = _heads.decode(raw)
         self.arrival, self._epoch = head.arrival, standing(self._book, head.epoch).epoch
         for timeline, kept in head.lanes.items():

@@ -145,7 +145,7 @@ class SecondStage:
     def observe(self, records: Iterable[LogRecord], emit: Emit, ship: Ship) -> None:
         """Apply the messages not applied yet, in log order; emit what the rules decide, ship it to composites.
 
-        Raises UnknownEpoch, with all before it applied, at a batch whose rules are not known here yet.
+        Raises UnknownRuleEpoch, with all before it applied, at a batch whose rules are not known here yet.
         """
         for record in records:
             if record.offset <= self.offset:
@@ -478,7 +478,7 @@ class SecondStage:
         })  # fmt: skip
 
     def restore_head(self, raw: bytes) -> None:
-        """Put it back, with fresh conditions; raises UnknownEpoch where their rules are not known here yet."""
+        """Put it back, with fresh conditions; raises UnknownRuleEpoch where their rules are not known here yet."""
         for timeline, head in _heads.decode(raw).items():
             marks = {(stream, number): self._now(mark) for stream, number, mark in head.marks}
             lane = SecondLane(Failing(self._failing, head.aside), marks)

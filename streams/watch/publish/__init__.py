@@ -1,1 +1,1 @@
-"""Rules as they are published: their epochs on the topic `rules`, and what reads it."""
+"""Rules as they are published: their rule epochs on the topic `rules`, and what reads it."""

@@ -22,7 +22,7 @@ from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_yaml import parse_published
 from streams.watch.publish.newest import contracts_then
 from streams.watch.publish.published import RULE, History, first_read
-from streams.watch.publish.rule_topic import EpochReader
+from streams.watch.publish.rule_topic import RuleEpochReader
 
 log = logging.getLogger("liaowang.rules")
 
@@ -94,7 +94,7 @@ class ActiveRules:
     def __init__(
         self, bootstrap: str, contracts: Callable[[], Contracts], files: Callable[[], Iterable[Rule]]
     ) -> None:
-        self._reader, self._contracts = EpochReader(bootstrap), contracts
+        self._reader, self._contracts = RuleEpochReader(bootstrap), contracts
         self._files = files
         self._under: Contracts = MappingProxyType({})
         self._newest: Mapping[str, str] = {}

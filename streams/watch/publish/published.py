@@ -1,9 +1,9 @@
 """Published rules: which versions are in force from which tick on. Pure; the topic `rules` is their log.
 
 Every record is one version of one rule, or its retirement; nothing is ever overwritten. A publication may hold
-several rules: all of its records but the last say `more`, and only the last makes an **epoch**, its offset + 1.
-The set of rules of an epoch is what the records before it say. Ticks carry the epoch, so every partition changes
-its rules at a tick, and a replay of the log changes them at the same places.
+several rules: all of its records but the last say `more`, and only the last makes a **rule epoch**, its
+offset + 1. The set of rules of a rule epoch is what the records before it say. Ticks carry it in their field
+`epoch`, so every partition changes its rules at a tick, and a replay of the log changes them at the same places.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class RuleSet:
     tables: Mapping[str, BaselineTable] = field(default_factory=dict)
 
 
-class UnknownEpoch(Exception):
-    """A tick carries an epoch whose records have not arrived here yet: wait for them."""
+class UnknownRuleEpoch(Exception):
+    """A tick carries a rule epoch whose records have not arrived here yet: wait for them."""
 
     def __init__(self, epoch: int) -> None:
         super().__init__(f"the rules of epoch {epoch} are not known here yet")
@@ -82,7 +82,7 @@ class UnknownEpoch(Exception):
 
 
 class NeverPublished(Exception):
-    """A tick carries an epoch that the topic of rules does not have: it changes no rules, now or in a replay.
+    """A tick carries a rule epoch that the topic of rules does not have: it changes no rules, now or in a replay.
 
     `newest`: the last one that the topic has.
     """
@@ -117,17 +117,17 @@ class History:
 
     @property
     def epoch(self) -> int:
-        """The latest epoch; 0 before the first publication."""
+        """The latest rule epoch; 0 before the first publication."""
         return max(self.epochs, default=0)
 
     @property
     def epochs(self) -> list[int]:
-        """All epochs, in order."""
+        """All rule epochs, in order."""
         return [offset + 1 for offset, entry in self._records if not entry.more]
 
     @property
     def first(self) -> int:
-        """The first epoch; 0 before the first publication."""
+        """The first rule epoch; 0 before the first publication."""
         return min(self.epochs, default=0)
 
     def in_force(self, epoch: int | None = None) -> dict[str, RuleRecord]:
@@ -278,11 +278,11 @@ class RuleBook:
         self._sets: dict[int, RuleSet] = {}
 
     def rule_set(self, epoch: int) -> RuleSet:
-        """The rules of an epoch; UnknownEpoch where its record is to come, NeverPublished where none is."""
+        """The rules of an epoch; UnknownRuleEpoch where its record is to come, NeverPublished where none is."""
         if epoch > self.history.epoch:
             if epoch in self._never or self.complete:
                 raise NeverPublished(epoch, self.history.epoch)
-            raise UnknownEpoch(epoch)
+            raise UnknownRuleEpoch(epoch)
         if epoch not in self._sets:
             entries = self.history.in_force(epoch).values()
             read = partial(self._rule, self.history.newest(epoch))

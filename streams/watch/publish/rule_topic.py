@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import Unavailable
 from schemas.topics import RULES
-from streams.knock import knock
+from streams.broker_probe import probe_broker
 from streams.retrying import Backoff, Outage
 from streams.waits import Held, unheld
 from streams.watch.publish.logs import log_ids
@@ -25,7 +25,7 @@ log = logging.getLogger("liaowang.rules")
 PLACE = TopicPartition(RULES, 0)
 REQUEST_MS = 10_000
 CONNECT_MS, LOOK_MS = 3_000, 5_000
-"""How long a look at the epoch may take: the ticks of a round wait for it."""
+"""How long a look at the rule epoch may take: the ticks of a round wait for it."""
 AGAIN_SECONDS, LONGEST_PAUSE = 1.0, 5.0
 
 
@@ -82,7 +82,7 @@ async def follow(bootstrap: str, history: History, changed: asyncio.Event, held:
 
 
 async def publish(bootstrap: str, entries: Sequence[RuleRecord]) -> int:
-    """Write one publication, in order, acknowledged; returns its epoch."""
+    """Write one publication, in order, acknowledged; returns its rule epoch."""
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, request_timeout_ms=REQUEST_MS
     )
@@ -126,7 +126,7 @@ async def _reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.stop()
 
 
-class EpochReader:
+class RuleEpochReader:
     """The topic as it is at each look, which costs two requests to the broker. For threads without a loop."""
 
     def __init__(self, bootstrap: str) -> None:
@@ -135,7 +135,7 @@ class EpochReader:
         self._history, self._end = History(), 0
 
     def latest(self) -> int:
-        """The epoch of the latest publication; Unavailable where the broker is away."""
+        """The rule epoch of the latest publication; Unavailable where the broker is away."""
         return self.history().epoch
 
     def history(self) -> History:
@@ -173,7 +173,7 @@ class EpochReader:
 
     def _connected(self) -> kafka.KafkaConsumer:
         if self._consumer is None:
-            knock(self._bootstrap, CONNECT_MS / 1000)
+            probe_broker(self._bootstrap, CONNECT_MS / 1000)
             place = kafka.TopicPartition(RULES, 0)
             consumer = kafka.KafkaConsumer(
                 bootstrap_servers=self._bootstrap,

@@ -26,7 +26,8 @@ MINUTE, HOUR = 60_000, 3_600_000
 class Course:
     """How one timeline runs: ticks from `since`, every minute from `fine` on, for each feed up to its end (ms).
 
-    `epochs` are (moment, epoch) in order: which set of rules is in force from when on. The first holds before it.
+    `epochs` are (moment, rule epoch) in order: which set of rules is in force from when on. The first
+    holds before it.
     """
 
     timeline: str
@@ -49,7 +50,7 @@ class Course:
             before = at
 
     def epoch(self, at: int) -> int:
-        """The epoch in force at a moment."""
+        """The rule epoch in force at a moment."""
         return max((epoch for since, epoch in self.epochs if since <= at), default=self.epochs[0][1])
 
 

@@ -21,8 +21,8 @@ from streams.watch.conditions.baseline import Baseline
 from streams.watch.declare.baseline import BaselineTable, read_table
 from streams.watch.declare.rule import Example, Rule
 from streams.watch.engine.flow import Flow
-from streams.watch.engine.happenings import Happening, tick
 from streams.watch.engine.partition import Partition
+from streams.watch.engine.trial_events import TrialEvent, tick
 from streams.watch.episodes.dwell import PENDING
 from streams.watch.episodes.episode import DWELL, LEVEL, Emit, Record, Transition
 
@@ -56,7 +56,7 @@ class State:
 class Offline:
     """Some rules over one partition of each of their feeds; events arrive when they occurred or say they did.
 
-    Happenings are taken one at a time, in the order they are told. `finish` moves the clocks past all of them, so
+    Events are taken one at a time, in the order they are told. `finish` moves the clocks past all of them, so
     that each is judged; silence after the last one counts as far as `until`.
     """
 
@@ -78,19 +78,19 @@ class Offline:
         self._newest: int | None = None
         self._timelines: set[str] = set()
 
-    def take(self, happening: Happening, emit: Emit) -> None:
+    def take(self, trial_event: TrialEvent, emit: Emit) -> None:
         """Take one event or tick; emit what is decided by it."""
-        part = self.parts.get(happening.feed)
+        part = self.parts.get(trial_event.feed)
         if part is None:
             return
-        came = happening.at if happening.arrival is None else happening.arrival
+        came = trial_event.at if trial_event.arrival is None else trial_event.arrival
         self._clock = max(self._clock, came)
-        self._timelines.add(happening.timeline)
-        if not happening.tick:
-            reached = min(happening.at, came)
+        self._timelines.add(trial_event.timeline)
+        if not trial_event.tick:
+            reached = min(trial_event.at, came)
             self._newest = reached if self._newest is None else max(self._newest, reached)
         self._flow.observe(
-            happening.feed, 0, [OfflineRecord(part.offset + 1, self._clock, happening.raw)], emit
+            trial_event.feed, 0, [OfflineRecord(part.offset + 1, self._clock, trial_event.raw)], emit
         )
 
     @property
@@ -101,15 +101,15 @@ class Offline:
         skew = {feed: each.skew_ms for feed, each in self._contracts.items()}
         return {feed: max(late[feed] * 1000, wait * 1000, skew[feed]) for feed in self.feeds}
 
-    def check(self, happening: Happening, where: str) -> None:
+    def check(self, trial_event: TrialEvent, where: str) -> None:
         """Refuse an event that breaks its contract or is of a feed that no rule here reads."""
-        if happening.feed not in self._decoders:
-            raise Misdeclared(where, "feed", f"{happening.feed} is none of {', '.join(self.feeds)}")
+        if trial_event.feed not in self._decoders:
+            raise Misdeclared(where, "feed", f"{trial_event.feed} is none of {', '.join(self.feeds)}")
         try:
-            self._decoders[happening.feed](happening.raw)
+            self._decoders[trial_event.feed](trial_event.raw)
         except Rejected as error:
             raise Misdeclared(
-                where, "events", f"must keep the contract of {happening.feed}: {error}"
+                where, "events", f"must keep the contract of {trial_event.feed}: {error}"
             ) from None
 
     def finish(self, emit: Emit, until: datetime | None = None) -> int | None:
@@ -133,21 +133,21 @@ class Offline:
         if self._baselines and isinstance(condition, Baseline):
             condition.supply_baselines(self._baselines)
 
-    def states(self, rule: Rule, happening: Happening) -> list[State]:
+    def states(self, rule: Rule, trial_event: TrialEvent) -> list[State]:
         """How a rule that is judged where its events come in stands after an event with the event's subject.
 
         After a tick with all subjects it remembers: any of them may have changed with time.
         """
-        part = self.parts[happening.feed]
-        timeline, told = happening.timeline, None
-        if not happening.tick:
-            event = self._decoders[happening.feed](happening.raw)
+        part = self.parts[trial_event.feed]
+        timeline, told = trial_event.timeline, None
+        if not trial_event.tick:
+            event = self._decoders[trial_event.feed](trial_event.raw)
             timeline, told = event.timeline, event.data
         found = []
         for each in part.lane(timeline).conditions.values():
             if each.rule.id == rule.id:
                 records = each.records.items() if told is None else each.about(told)
-                found += [State(name, happening.at, *_standing(record)) for name, record in records]
+                found += [State(name, trial_event.at, *_standing(record)) for name, record in records]
         return found
 
 
@@ -171,9 +171,9 @@ def try_example(
     offline = Offline(contracts, with_members(rules, rule), baselines)
     if not offline.feeds:
         raise Misdeclared(rule.id, "condition.of", f"no such rule: {', '.join(rule.members)}")
-    for happening in _example_happenings(contracts, rule, offline.feeds, example):
-        offline.check(happening, f"{rule.id}: {example.name}")
-        offline.take(happening, found.append)
+    for trial_event in _example_trial_events(contracts, rule, offline.feeds, example):
+        offline.check(trial_event, f"{rule.id}: {example.name}")
+        offline.take(trial_event, found.append)
     offline.finish(found.append, datetime.fromisoformat(example.until) if example.until else None)
     return [transition for transition in found if transition.rule == rule.id]
 
@@ -207,20 +207,20 @@ def spoken(steps: Iterable[tuple[str, str, str]]) -> str:
 
 def example_log(contract: Contract, example: Example) -> list[OfflineRecord]:
     """An example of a rule with one feed as a log, each event arriving when it occurred."""
-    happenings = list(_example_events({contract.feed: contract}, contract.feed, example))
+    trial_events = list(_example_events({contract.feed: contract}, contract.feed, example))
     if example.until:
-        happenings.append(tick(contract.feed, datetime.fromisoformat(example.until), "until"))
-    return [OfflineRecord(offset, each.at, each.raw) for offset, each in enumerate(happenings)]
+        trial_events.append(tick(contract.feed, datetime.fromisoformat(example.until), "until"))
+    return [OfflineRecord(offset, each.at, each.raw) for offset, each in enumerate(trial_events)]
 
 
-def _example_happenings(
+def _example_trial_events(
     contracts: Mapping[str, Contract], rule: Rule, feeds: Sequence[str], example: Example
-) -> Iterator[Happening]:
+) -> Iterator[TrialEvent]:
     first = rule.feed if rule.feed in feeds else feeds[0]
     yield from _example_events(contracts, first, example)
 
 
-def _example_events(contracts: Mapping[str, Contract], feed: str, example: Example) -> Iterator[Happening]:
+def _example_events(contracts: Mapping[str, Contract], feed: str, example: Example) -> Iterator[TrialEvent]:
     for number, event in enumerate(example.events):
         start = datetime.fromisoformat(event["time"])
         step = parse_duration(event.get("every", "PT0S")) or timedelta(0)
@@ -234,4 +234,4 @@ def _example_events(contracts: Mapping[str, Contract], feed: str, example: Examp
                 time=at,
                 data=event["data"],
             )
-            yield Happening(contract.feed, milliseconds(at), raw)
+            yield TrialEvent(contract.feed, milliseconds(at), raw)

@@ -41,7 +41,7 @@ class Watched(Protocol):
         """The second-stage partitions open now."""
 
     def epoch(self) -> int:
-        """The epoch of the rules that are known."""
+        """The rule epoch of the newest rules known here."""
 
 
 class WatchMetrics(Collector):

@@ -30,7 +30,7 @@ from streams.watch.engine.second import SecondStage
 from streams.watch.episodes.episode import Emit, Transition
 from streams.watch.episodes.warning import encode_warning
 from streams.watch.publish.logs import log_ends, log_ids
-from streams.watch.publish.published import RuleBook, UnknownEpoch
+from streams.watch.publish.published import RuleBook, UnknownRuleEpoch
 from streams.watch.publish.rule_topic import read_history
 from streams.watch.worker.sent import already_sent, ends
 from streams.watch.worker.state import StateKeeper
@@ -107,7 +107,7 @@ class Watcher:
         """Apply records and send what comes of them; False where the rest must wait for rules under way."""
         decided: list[Transition] = []
         shipped: dict[int, list[Batch]] = {}
-        missing: UnknownEpoch | None = None
+        missing: UnknownRuleEpoch | None = None
         try:
             self.judge(
                 stage,
@@ -115,7 +115,7 @@ class Watcher:
                 decided.append,
                 lambda target, batch: shipped.setdefault(target, []).append(batch),
             )
-        except UnknownEpoch as unknown:
+        except UnknownRuleEpoch as unknown:
             missing = unknown
         if isinstance(stage, SecondStage):
             while stage.strange:
@@ -154,7 +154,7 @@ class Watcher:
         if len({name for stage in stages for each in stage.asides() for name in each.rules}) > 1:
             raise error
 
-    async def _learn(self, missing: UnknownEpoch) -> None:
+    async def _learn(self, missing: UnknownRuleEpoch) -> None:
         """Wait for rules that a tick names and that are not here yet."""
         log.info("%s; waiting for them", missing)
         while self.book.history.epoch < missing.epoch:
@@ -187,7 +187,7 @@ class Watcher:
             try:
                 warned = keeper.restore(self.table.data)
                 break
-            except UnknownEpoch as unknown:
+            except UnknownRuleEpoch as unknown:
                 await self._learn(unknown)
         self._or_end()
         self._say_aside(tp, keeper.partition)
@@ -341,7 +341,7 @@ class Watcher:
         return sum(stage.tally.rows for stage in self.seconds())
 
     def epoch(self) -> int:
-        """The epoch of the rules that are known."""
+        """The rule epoch of the newest rules known here."""
         return self.book.history.epoch
 
     def tally(self) -> str:

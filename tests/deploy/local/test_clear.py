@@ -16,7 +16,7 @@ import pytest
 
 from deploy.local.clear import clear_away
 from deploy.local.proc import holder, orphans, worked
-from deploy.local.process import CannotStart, demand_port
+from deploy.local.process import CannotStart, require_port
 from deploy.local.supervisor_conf import socket_path
 from deploy.ports import free_port
 
@@ -94,7 +94,7 @@ def test_who_holds_a_port_is_told() -> None:
         with pytest.raises(
             CannotStart, match=rf"by {found.name} \(process {found.pid}\).*LIAOWANG_DOCS_PORT"
         ):
-            demand_port(port, "docs_port", "docs")
+            require_port(port, "docs_port", "docs")
     assert holder(free_port()) is None
 
 

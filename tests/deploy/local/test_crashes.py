@@ -10,7 +10,7 @@ import pytest
 from deploy.local.crashes import MANY, crash_loops, restarts
 from deploy.local.ends import Ends, ends_path
 from deploy.local.progress import Noted, write
-from schemas.whole import write_whole
+from schemas.atomic_write import write_atomically
 
 NOW = 1_772_337_600.0
 
@@ -18,7 +18,7 @@ NOW = 1_772_337_600.0
 def ended(home: Path, since: float, **ago: tuple[float, ...]) -> Path:
     """What the supervisor, up since so many seconds ago, wrote down: which service ended so many seconds ago."""
     times = {name: tuple(NOW - each for each in found) for name, found in ago.items()}
-    write_whole(ends_path(home), msgspec.json.encode(Ends(NOW - since, times)))
+    write_atomically(ends_path(home), msgspec.json.encode(Ends(NOW - since, times)))
     return home
 
 
@@ -37,7 +37,7 @@ def test_a_loop_is_more_than_a_kill_or_two(tmp_path: Path, times: int, loop: boo
 @pytest.mark.parametrize("torn", [b"", b"{", b"[]", b'{"since": "yesterday"}', None])
 def test_where_nothing_can_be_read_nothing_has_crashed(tmp_path: Path, torn: bytes | None) -> None:
     if torn is not None:
-        write_whole(ends_path(tmp_path), torn)
+        write_atomically(ends_path(tmp_path), torn)
     assert crash_loops(tmp_path, NOW) == restarts(tmp_path, NOW) == {}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.process import CannotStart, demand_port, finish, hold, last_line, running
+from deploy.local.process import CannotStart, finish, hold, last_line, require_port, running
 from deploy.ports import free_port, port_open
 from schemas.settings import HOST
 
@@ -26,7 +26,7 @@ def test_taken_port_names_port_and_setting() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(CannotStart, match=rf"kafka: port {port} .* set LIAOWANG_KAFKA_PORT"):
-            demand_port(port, "kafka_port", "kafka")
+            require_port(port, "kafka_port", "kafka")
 
 
 def test_free_port_is_one_that_nothing_listens_on_and_a_server_can_take() -> None:
@@ -35,7 +35,7 @@ def test_free_port_is_one_that_nothing_listens_on_and_a_server_can_take() -> Non
         for _ in range(20):
             port = free_port()
             assert port not in taken, "a server listens there"
-            demand_port(port, "kafka_port", "kafka")
+            require_port(port, "kafka_port", "kafka")
             server = servers.enter_context(socket.socket())
             server.bind((HOST, port))
             server.listen()

@@ -25,7 +25,7 @@ from streams.duty.cases.opening import hear
 from streams.duty.database import models
 from streams.duty.database.models import Message
 from streams.duty.home import open_database
-from streams.duty.inbox.reached import Reached, write_down
+from streams.duty.inbox.read_position import ReadPosition, write_down
 from streams.duty.inbox.warning_log import log_of
 from streams.duty.push_worker import outbox_path
 from streams.duty.rosters.desk import Desk, Desks
@@ -59,7 +59,7 @@ def home(warehouse: Settings, kafka: str, tmp_path: Path) -> Iterator[Settings]:
 def written(home: Settings, episodes: list[str], reached: int, floor: int | None = None) -> None:
     """Push and duty have these episodes, and say that they have read so far."""
     events = [warning(episode) for episode in episodes]
-    here = Reached(log_of(home.kafka).id, {0: reached}, floor=floor)
+    here = ReadPosition(log_of(home.kafka).id, {0: reached}, floor=floor)
     with closing(Outbox(outbox_path(home))) as outbox:
         outbox.add([push_of(event) for event in events], 1.0, reached=here)
     now, regions = datetime.now(UTC), load_regions()
@@ -140,8 +140,8 @@ def test_what_is_no_warning_and_what_was_set_aside_is_not_missed(home: Settings)
         closing(open_database(home, datetime.now(UTC), load_regions())) as database,
         database.writing() as session,
     ):
-        table: sa.Table = models.Reached.__table__  # type: ignore[assignment]
-        write_down(session, table, Reached(log, {0: 13}))
+        table: sa.Table = models.ReadPosition.__table__  # type: ignore[assignment]
+        write_down(session, table, ReadPosition(log, {0: 13}))
     (tear,) = reconcile(home, mend=False)
     assert (tear.what.split()[2], tear.number) == ("duty", 1)
     with (
@@ -177,6 +177,6 @@ def test_pushes_filled_in_long_after_their_warnings_are_not_missed_on_a_log_that
     sent(home, WARNINGS, warning_bytes("e10"))
     removed(home, WARNINGS, 10)
     with closing(Outbox(outbox_path(home))) as outbox:
-        here = Reached(log_of(home.kafka).id, {0: 11})
+        here = ReadPosition(log_of(home.kafka).id, {0: 11})
         outbox.add([push_of(warning(f"e{n}")) for n in range(11)], time.time(), reached=here)
     assert reconcile(home, mend=False) == []

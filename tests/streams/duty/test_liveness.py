@@ -21,8 +21,8 @@ from streams.duty.cases.replayed import find_replays, warnings_of
 from streams.duty.database.database import Database
 from streams.duty.database.models import Case, Notification, Replayed
 from streams.duty.dependencies import DutyDependencies
-from streams.duty.inbox.reached import Reached
 from streams.duty.inbox.read import Read
+from streams.duty.inbox.read_position import ReadPosition
 from streams.duty.notify.channels.config import GATHER, Channels, Inhibition
 from streams.duty.notify.dispatch import Open, message_of, plan
 from streams.duty.notify.notifications import open_cases
@@ -165,7 +165,7 @@ def test_the_service_decides_by_the_log_of_replays(database: Database, tmp_path:
     ]
     aside: Aside = []
     inbox = CaseInbox(deps, lambda what, why: aside.append((what, why)), liveness)
-    assert inbox.take(found, Reached("log", {})) == 4 and aside == []
+    assert inbox.take(found, ReadPosition("log", {})) == 4 and aside == []
     with database.reading() as session:
         assert sorted(str(each) for each in session.scalars(sa.select(Case.episode))) == ["drill1", "drill2"]
         assert sorted(session.scalars(sa.select(Replayed.episode))) == ["winter1", "winter2"]

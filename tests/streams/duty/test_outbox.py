@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from schemas.errors import Unavailable
 from schemas.levels import LEVELS
 from streams.duty.faults import BrokenFile
-from streams.duty.inbox.reached import Reached
+from streams.duty.inbox.read_position import ReadPosition
 from streams.duty.retry_policy import Dead, Delivered, Retry
 from streams.duty.systems.outbox import Outbox, Refused, open_outbox
 from tests.streams.duty.full_disk import full_disk
@@ -174,13 +174,13 @@ def test_what_can_be_no_push_is_dead_from_the_beginning_and_is_not_revived(outbo
 
 def test_how_far_was_read_is_written_with_the_pushes_or_not_at_all(outbox: Outbox) -> None:
     assert outbox.reached() == {} and outbox.empty()
-    outbox.add([push(1)], 1.0, reached=Reached("log", {0: 5}))
+    outbox.add([push(1)], 1.0, reached=ReadPosition("log", {0: 5}))
     with full_disk(outbox._engine) as room, pytest.raises(Unavailable, match="disk is full"):
-        outbox.add([push(n) for n in range(2, 500)], 1.0, reached=Reached("log", {0: 500}))
-    assert outbox.reached() == {"log": Reached("log", {0: 5})} and _due(outbox) == ["w-1"]
+        outbox.add([push(n) for n in range(2, 500)], 1.0, reached=ReadPosition("log", {0: 500}))
+    assert outbox.reached() == {"log": ReadPosition("log", {0: 5})} and _due(outbox) == ["w-1"]
     room()
-    outbox.add([], 1.0, reached=Reached("log", {0: 6, 1: 1}))
-    assert outbox.reached() == {"log": Reached("log", {0: 6, 1: 1})}
+    outbox.add([], 1.0, reached=ReadPosition("log", {0: 6, 1: 1}))
+    assert outbox.reached() == {"log": ReadPosition("log", {0: 6, 1: 1})}
 
 
 def _garbage(path: Path) -> None:

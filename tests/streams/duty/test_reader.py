@@ -21,8 +21,8 @@ from deploy.ports import free_port
 from schemas.settings import Settings
 from schemas.topics import WARNINGS
 from streams.duty.inbox import reader
-from streams.duty.inbox.reached import Log, Reached, start_of
 from streams.duty.inbox.read import Inbox, Read
+from streams.duty.inbox.read_position import Log, ReadPosition, start_of
 from streams.duty.inbox.reader import Reader
 from streams.waits import TOLD_AFTER, Held, Waits, read, told, unheld
 from tests.streams.duty.moments import warning_bytes
@@ -37,14 +37,14 @@ class Kept:
 
     def __init__(self) -> None:
         self.taken: list[Read] = []
-        self.logs: dict[str, Reached] = {}
+        self.logs: dict[str, ReadPosition] = {}
 
-    def take(self, found: Sequence[Read], reached: Reached) -> int:
+    def take(self, found: Sequence[Read], reached: ReadPosition) -> int:
         self.taken += found
         self.logs = {reached.log: reached}
         return len(found)
 
-    def reached(self) -> dict[str, Reached]:
+    def reached(self) -> dict[str, ReadPosition]:
         return self.logs
 
     def empty(self) -> bool:
@@ -89,7 +89,7 @@ def test_a_stop_is_over_before_the_supervisor_kills_though_the_broker_is_frozen(
         class Frozen(Kept):
             """An inbox; once it has been given something, or nothing yet, the broker freezes."""
 
-            def take(self, found: Sequence[Read], reached: Reached) -> int:
+            def take(self, found: Sequence[Read], reached: ReadPosition) -> int:
                 if found or connecting:
                     os.kill(broker.pid, signal.SIGSTOP)
                 return super().take(found, reached)
@@ -176,6 +176,6 @@ def test_who_has_read_nothing_before_says_it_where_what_it_finds_is_old(
         fresh._say_old(found)
     assert len(aside) == said
     assert all("is taken as new, and told" in why and "no group push" in what for what, why in aside)
-    fresh._start = start_of({"a": Reached("a", {0: 1})}, False, Log("a", {0: (0, 2)}), 0)
+    fresh._start = start_of({"a": ReadPosition("a", {0: 1})}, False, Log("a", {0: (0, 2)}), 0)
     fresh._say_old(found)
     assert len(aside) == said, "who goes on says nothing"

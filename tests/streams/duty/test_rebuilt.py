@@ -29,9 +29,9 @@ from streams.duty.database.database import Database
 from streams.duty.database.models import AuditEntry, Case, Heard, Notification
 from streams.duty.dependencies import DutyDependencies
 from streams.duty.home import open_database
-from streams.duty.inbox.again import ENDS
-from streams.duty.inbox.reached import Reached
 from streams.duty.inbox.read import Read
+from streams.duty.inbox.read_position import ReadPosition
+from streams.duty.inbox.redelivery import ENDS
 from streams.duty.inbox.warning_log import log_of
 from streams.duty.notify.dispatch import message_of, plan
 from streams.duty.rosters.desk import Desk, Desks
@@ -63,9 +63,9 @@ class Rebuilding(Room):
         for episode, kind, level in transitions:
             found.append(Read(warning(episode, self.ordinals[episode], kind, level), "here"))
             self.ordinals[episode] += 1
-        self.take(found, Reached(log, {0: 9}, SINCE if filling else None))
+        self.take(found, ReadPosition(log, {0: 9}, SINCE if filling else None))
 
-    def take(self, found: list[Read], reached: Reached) -> None:
+    def take(self, found: list[Read], reached: ReadPosition) -> None:
         """Each time by an inbox that knows nothing but what is written down."""
         deps = DutyDependencies(
             self.database, Desks(Settings(home=Path("/nowhere"))), Clock(self.now), Publisher()
@@ -232,8 +232,8 @@ SITUATIONS: dict[str, tuple[list[tuple[float, Act]], float, list[Told]]] = {
 }
 
 
-def filling() -> Reached:
-    return Reached("a", {0: 9}, SINCE)
+def filling() -> ReadPosition:
+    return ReadPosition("a", {0: 9}, SINCE)
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda name: name.replace(" ", "-"))

@@ -16,8 +16,8 @@ from streams.duty.database import database as databases
 from streams.duty.database.database import Database
 from streams.duty.database.models import Case
 from streams.duty.dependencies import DutyDependencies
-from streams.duty.inbox.reached import Reached
 from streams.duty.inbox.read import Read
+from streams.duty.inbox.read_position import ReadPosition
 from streams.duty.rosters.desk import Desks
 from streams.duty.systems.cap_index import Publisher
 from tests.streams.duty.api import Clock
@@ -46,7 +46,7 @@ def test_an_officer_acknowledges_in_the_middle_of_a_burst(database: Database, tm
     burst = [Read(warning(f"b{number}"), "here") for number in range(BURST)]
     aside: Aside = []
     inbox = CaseInbox(deps, lambda what, why: aside.append((what, why)))
-    writing = Thread(target=inbox.take, args=(burst, Reached("log", {})))
+    writing = Thread(target=inbox.take, args=(burst, ReadPosition("log", {})))
     writing.start()
     try:
         while cases(database) == 1:

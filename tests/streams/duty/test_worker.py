@@ -16,8 +16,8 @@ from streams.duty.background.case_inbox import AT_ONCE, CaseInbox
 from streams.duty.database.database import Database
 from streams.duty.database.models import Case, Passed
 from streams.duty.dependencies import DutyDependencies
-from streams.duty.inbox.reached import Reached
 from streams.duty.inbox.read import Read
+from streams.duty.inbox.read_position import ReadPosition
 from streams.duty.rosters.desk import Desks
 from streams.duty.systems.cap_index import Publisher
 from tests.streams.duty.api import Clock
@@ -27,7 +27,7 @@ from tests.streams.duty.parts import Aside
 LONG = "".join(Random(1).choices(string.ascii_letters + string.digits, k=60_000))
 """Too long for an index of PostgreSQL, even compressed."""
 BAD, MANY = 30, 3 * AT_ONCE
-HERE = Reached("log", {0: 100, 1: 7})
+HERE = ReadPosition("log", {0: 100, 1: 7})
 
 
 def changed(event: Any, changes: dict[str, Any]) -> Any:

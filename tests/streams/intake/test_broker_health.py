@@ -1,4 +1,4 @@
-"""How the gateway tells whether it can store: knocks, and batches that were refused lately."""
+"""How the gateway tells whether it can store: probes, and batches that were refused lately."""
 
 from __future__ import annotations
 

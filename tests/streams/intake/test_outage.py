@@ -30,7 +30,7 @@ from streams.intake.acknowledged import CONNECT_MS, DELIVERY_MS, AcknowledgedPro
 from streams.intake.lines import decode_object
 from streams.intake.sending import Request, carry_out
 from streams.watch.publish.published import RuleRecord
-from streams.watch.publish.rule_topic import EpochReader, publish
+from streams.watch.publish.rule_topic import RuleEpochReader, publish
 from tests.streams.intake.broker import Notes, read, retry
 from tests.streams.intake.conftest import COMPACTED, create
 from tests.streams.intake.feeds import AIR, NOON, air, on_topic
@@ -125,7 +125,7 @@ def _frozen(broker: subprocess.Popen[bytes], producer: AcknowledgedProducer) -> 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_producer_and_epoch_recover_from_a_frozen_and_from_a_killed_broker(alone: Settings) -> None:
-    producer, epochs = AcknowledgedProducer(alone.kafka), EpochReader(alone.kafka)
+    producer, epochs = AcknowledgedProducer(alone.kafka), RuleEpochReader(alone.kafka)
     with kafka_running(alone) as broker:
         create(alone.kafka, TOPIC, 2)
         create(alone.kafka, RULES, 1, COMPACTED)
@@ -151,8 +151,8 @@ def test_producer_and_epoch_recover_from_a_frozen_and_from_a_killed_broker(alone
     assert {b"before", b"after it was frozen", b"after it was killed"} <= raws
 
 
-def test_calls_beside_each_other_hear_of_one_knock(alone: Settings) -> None:
-    """Eight departments that post while nobody answers do not wait for each other's knocks."""
+def test_calls_beside_each_other_hear_of_one_probe(alone: Settings) -> None:
+    """Eight departments that post while nobody answers do not wait for each other's probes."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

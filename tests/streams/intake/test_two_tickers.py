@@ -103,7 +103,7 @@ def eventually(holds: Callable[[], bool], what: str, seconds: float = 180) -> No
         time.sleep(0.2)
 
 
-def demand_one(found: dict[int, list[datetime]]) -> None:
+def require_one(found: dict[int, list[datetime]]) -> None:
     """Whoever ticks waits EVERY between two rounds; where two do, ticks stand closer than that."""
     for clocks in found.values():
         steps = [later - earlier for earlier, later in pairwise(clocks)]
@@ -115,14 +115,14 @@ def test_two_tickers_tick_each_partition_once_and_one_takes_over(broker: Setting
         eventually(lambda: leads(first) == 1, "the first to tick")
         with ticker(broker, tmp_path / "two") as (_, second):
             eventually(lambda: leads(second) == 0, "the second to stand by")
-            demand_one(grown(broker))
+            require_one(grown(broker))
             assert (leads(first), leads(second)) == (1, 0), "who comes later takes nothing over"
 
             one.send_signal(signal.SIGSTOP)
             eventually(lambda: leads(second) == 1, "the second to take over from one that is frozen")
             last = max(map(max, ticks(broker).values()))
             one.send_signal(signal.SIGCONT)
-            demand_one(grown(broker))
+            require_one(grown(broker))
             eventually(lambda: leads(first) == 0, "the first to see that it is out")
             assert leads(second) == 1
             told = (tmp_path / "one/ticker.log").read_text()
@@ -130,7 +130,7 @@ def test_two_tickers_tick_each_partition_once_and_one_takes_over(broker: Setting
             assert "another's" not in told.partition("ticks from now on")[0], "nobody had it before the first"
             assert last < max(map(max, ticks(broker).values()))
         eventually(lambda: leads(first) == 1, "the first to tick again, as the second has left")
-        demand_one(grown(broker))
+        require_one(grown(broker))
 
 
 def test_a_killed_ticker_invents_nothing_for_the_time_it_was_away(broker: Settings, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_killed_ticker_invents_nothing_for_the_time_it_was_away(broker: Settin
     born = datetime.now(UTC)
     with ticker(broker, tmp_path / "one"):
         after = grown(broker)
-    demand_one(after)
+    require_one(after)
     for at, clocks in after.items():
         fresh = [clock + AIR.lateness for clock in clocks[len(before[at]) :]]
         assert fresh and not [moment for moment in fresh if died < moment < born]

@@ -12,10 +12,10 @@ import pytest
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
 from schemas.settings import Settings
-from streams.land.account import Feed, Position, check
+from streams.land.classification import Feed, Position, check
 from streams.land.columns import Landed
 from streams.land.lander import Lander
-from streams.land.ledger import Epoch
+from streams.land.ledger import LogEpoch
 from streams.land.recovery import Incident
 from streams.land.warehouse import Warehouse
 from streams.land.writer import Limits, Writer
@@ -36,9 +36,9 @@ class Known:
     def __init__(self, stands: int, offsets: Iterable[int]) -> None:
         self.stands, self.offsets, self.id = stands, sorted(offsets), "log/1"
 
-    def stand(self, name: str) -> tuple[Epoch, dict[int, Position]]:
+    def stand(self, name: str) -> tuple[LogEpoch, dict[int, Position]]:
         """Epoch 0, one partition."""
-        return Epoch("log/1", 0), {0: Position(self.stands)}
+        return LogEpoch("log/1", 0), {0: Position(self.stands)}
 
     def first_at(self, topic: str, partition: int, offset: int) -> int | None:
         """The first offset there is."""
@@ -119,7 +119,7 @@ async def test_a_topic_made_anew_is_an_incident() -> None:
     await bench.take(10)
     await bench.lander.verify()
     bench.known.id = "another log/1"
-    with pytest.raises(Incident, match="new epoch"):
+    with pytest.raises(Incident, match="new log epoch"):
         await bench.lander.verify()
 
 

@@ -18,7 +18,7 @@ from schemas.fields import MILLISECOND
 from schemas.settings import Settings
 from schemas.tables import landing_columns
 from schemas.topics import REJECTED
-from streams.land.account import Feed, Position, check
+from streams.land.classification import Feed, Position, check
 from streams.land.reckoning import lose, reckon
 from streams.land.warehouse import Warehouse
 from tests.streams.land.records import AIR, NOON, air, tick

@@ -5,7 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.land.ledger import Epoch, LedgerEntry, balance, epoch_of, incident, lineage, topic_id, union
+from streams.land.ledger import (
+    LedgerEntry,
+    LogEpoch,
+    balance,
+    incident,
+    lineage,
+    log_epoch_of,
+    topic_id,
+    union,
+)
 
 
 def entry(first: int, last: int, rejected: int = 0, **marks: int) -> LedgerEntry:
@@ -60,12 +69,12 @@ def test_a_cut_log_and_overtaking_retention_are_incidents() -> None:
 
 def test_a_recreated_topic_and_new_partitions_begin_an_epoch() -> None:
     first, wider, again = topic_id("u1", 4), topic_id("u1", 8), topic_id("u2", 8)
-    assert epoch_of([], first) == Epoch(first, 0)
-    known = [Epoch(first, 0), Epoch(wider, 1)]
-    assert epoch_of(known, first) == Epoch(first, 0)
-    assert epoch_of(known, again) == Epoch(again, 2)
-    assert lineage(known, Epoch(wider, 1)) == [0, 1]
-    assert lineage(known, Epoch(again, 2)) == [2]
+    assert log_epoch_of([], first) == LogEpoch(first, 0)
+    known = [LogEpoch(first, 0), LogEpoch(wider, 1)]
+    assert log_epoch_of(known, first) == LogEpoch(first, 0)
+    assert log_epoch_of(known, again) == LogEpoch(again, 2)
+    assert lineage(known, LogEpoch(wider, 1)) == [0, 1]
+    assert lineage(known, LogEpoch(again, 2)) == [2]
 
 
 def test_the_balance_is_even_only_when_every_offset_is_accounted_for() -> None:

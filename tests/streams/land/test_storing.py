@@ -23,7 +23,7 @@ from schemas.fields import EPOCH, MILLISECOND
 from schemas.settings import Settings
 from schemas.tables import contract_statements
 from streams import aside
-from streams.land.account import Batch, Feed, Position, check
+from streams.land.classification import Batch, Feed, Position, check
 from streams.land.columns import Columns, FeedColumns, Landed
 from streams.land.storing import TRIES, Storing
 from streams.land.warehouse import Unstorable, Warehouse

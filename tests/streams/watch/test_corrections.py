@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.event import encode_event
 from streams.watch.declare.rule import Rule
-from streams.watch.engine.happenings import Happening
+from streams.watch.engine.trial_events import TrialEvent
 from streams.watch.episodes.episode import Transition
 from tests.streams.watch.test_every_kind import KINDS
 from tests.streams.watch.trying import AIR, CONTRACTS, START, clock, rule, steps, transitions
@@ -24,22 +24,22 @@ WEEK = {"kind": "aggregate", "aggregate": "sum", "field": "cases", "window": "P7
 HEALTH = {"feed": "health.infectious-disease", "subject": ["region", "disease"]}
 
 
-def reading(id: str, at: datetime, value: float, corrects: str = "", averaging: str = "1h") -> Happening:
+def reading(id: str, at: datetime, value: float, corrects: str = "", averaging: str = "1h") -> TrialEvent:
     data = {"station": "S1", "region": "330106", "averaging": averaging, "pm25": value}
     raw = encode_event(
         id=id, source="/t", type=CONTRACTS[AIR].event_type, time=at, data=data, corrects=corrects
     )
-    return Happening(AIR, int(at.timestamp() * 1000), raw)
+    return TrialEvent(AIR, int(at.timestamp() * 1000), raw)
 
 
-def report(id: str, at: datetime, count: int, corrects: str = "") -> Happening:
+def report(id: str, at: datetime, count: int, corrects: str = "") -> TrialEvent:
     data = {"region": "330100", "disease": "influenza", "date": at.date().isoformat(), "cases": count}
     feed = HEALTH["feed"]
     assert isinstance(feed, str)
     raw = encode_event(
         id=id, source="/t", type=CONTRACTS[feed].event_type, time=at, data=data, corrects=corrects
     )
-    return Happening(feed, int(at.timestamp() * 1000), raw)
+    return TrialEvent(feed, int(at.timestamp() * 1000), raw)
 
 
 def told(found: Sequence[Transition]) -> list[tuple[str, str, str, int]]:
@@ -62,10 +62,10 @@ logs = st.lists(
 
 def written(
     plan: Sequence[tuple[int, int, str, list[tuple[int, int]]]],
-) -> tuple[list[Happening], list[Happening]]:
+) -> tuple[list[TrialEvent], list[TrialEvent]]:
     """The log with its corrections, and the same log without them; a tick now and then."""
-    at, events, whole = START, list[tuple[str, datetime]](), list[Happening]()
-    plain: list[Happening] = []
+    at, events, whole = START, list[tuple[str, datetime]](), list[TrialEvent]()
+    plain: list[TrialEvent] = []
     for number, (minutes, value, averaging, corrections) in enumerate(plan):
         at += timedelta(minutes=minutes)
         events.append((f"e{number}", at))
@@ -126,7 +126,7 @@ def test_a_downward_correction_of_a_count_opens_and_raises_nothing(
 ) -> None:
     """Threshold on the daily count: whatever a correction brings about, it is no opening and no raise."""
     counts = rule({"kind": "threshold", "field": "cases"}, {"yellow": 200, "red": 600}, **HEALTH)
-    log: list[Happening] = []
+    log: list[TrialEvent] = []
     values: list[int] = []
     corrections: set[int] = set()
     for day, (count, changes) in enumerate(plan):

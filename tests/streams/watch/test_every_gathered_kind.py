@@ -20,9 +20,9 @@ from streams.watch.declare.baseline import BaselineTable
 from streams.watch.declare.rule import Rule
 from streams.watch.engine.batches import Batch, encode_batches
 from streams.watch.engine.flow import Flow, Handed
-from streams.watch.engine.happenings import Happening, tick
 from streams.watch.engine.partition import Partition
 from streams.watch.engine.second import SecondStage
+from streams.watch.engine.trial_events import TrialEvent, tick
 from streams.watch.episodes.episode import Transition
 from streams.watch.publish.published import fixed
 from streams.watch.trial.offline import OfflineRecord
@@ -98,7 +98,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 gaps = st.lists(st.integers(0, 25), min_size=1, max_size=30)
 randoms = st.randoms(use_true_random=False)
 
-Log = list[Happening]
+Log = list[TrialEvent]
 """In order of arrival; a tick stands for one in every partition of every feed."""
 Parts = dict[tuple[str, int], list[OfflineRecord]]
 """By feed and partition."""
@@ -124,7 +124,7 @@ def made(steps: Sequence[int], random: Random) -> Log:
     return [*found, *(tick(AIR, at + timedelta(hours=hours), f"end{hours}") for hours in (4, 5))]
 
 
-def split(log: Iterable[Happening], partitions: int) -> Parts:
+def split(log: Iterable[TrialEvent], partitions: int) -> Parts:
     """The log of each partition; what says no arrival arrives long after, so that no clock runs ahead of it."""
     later = int(LATER.timestamp() * 1000)
     places = [(feed, number) for feed in FEEDS for number in range(partitions)]

@@ -19,8 +19,8 @@ from streams.watch.conditions import Condition
 from streams.watch.conditions.baseline import Baseline
 from streams.watch.declare.baseline import BaselineTable
 from streams.watch.declare.rule import Rule
-from streams.watch.engine.happenings import Happening
 from streams.watch.engine.partition import Partition
+from streams.watch.engine.trial_events import TrialEvent
 from streams.watch.episodes.episode import OWN, Transition
 from streams.watch.publish.published import RuleSet
 from streams.watch.trial.offline import OfflineRecord
@@ -90,7 +90,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 gaps = st.lists(st.integers(0, 25), min_size=1, max_size=40)
 
 
-def made(steps: Sequence[int], random: Random, stations: int = 3) -> list[Happening]:
+def made(steps: Sequence[int], random: Random, stations: int = 3) -> list[TrialEvent]:
     """Readings in order of time at least a second apart, a tick now and then, and a long silence at the end."""
     at, found = START, []
     for number, step in enumerate(steps):
@@ -105,19 +105,19 @@ def made(steps: Sequence[int], random: Random, stations: int = 3) -> list[Happen
     return [*found, clock(at + timedelta(hours=4))]
 
 
-def with_copies(happenings: Sequence[Happening], random: Random) -> list[Happening]:
+def with_copies(trial_events: Sequence[TrialEvent], random: Random) -> list[TrialEvent]:
     """The same with some events once more, any time later."""
-    found = [*happenings]
-    for each in happenings:
+    found = [*trial_events]
+    for each in trial_events:
         if not each.tick and random.random() < 0.3:
             found.insert(random.randint(found.index(each) + 1, len(found)), each)
     return found
 
 
-def entries(happenings: Iterable[Happening]) -> list[OfflineRecord]:
+def entries(trial_events: Iterable[TrialEvent]) -> list[OfflineRecord]:
     """A log that arrives long after its events, so that no clock runs ahead of it."""
     arrival = int(datetime(2026, 6, 1, tzinfo=START.tzinfo).timestamp() * 1000)
-    return [OfflineRecord(number, arrival + number, each.raw) for number, each in enumerate(happenings)]
+    return [OfflineRecord(number, arrival + number, each.raw) for number, each in enumerate(trial_events)]
 
 
 def fresh(watched: Rule) -> Partition:
@@ -205,16 +205,16 @@ def test_copies_at_any_later_time_change_nothing(kind: str, steps: list[int], ra
 @given(gaps, st.randoms(use_true_random=False), st.integers(2, 4))
 @settings(max_examples=30, deadline=None)
 def test_partitions_do_not_matter(kind: str, steps: list[int], random: Random, partitions: int) -> None:
-    happenings = made(steps, random)
-    whole = plain(run(KINDS[kind], entries(happenings)))
+    trial_events = made(steps, random)
+    whole = plain(run(KINDS[kind], entries(trial_events)))
     parts = []
     for part in range(partitions):
-        own = [each for each in happenings if each.tick or _station(each) % partitions == part]
+        own = [each for each in trial_events if each.tick or _station(each) % partitions == part]
         parts += run(KINDS[kind], entries(own))
     assert plain(parts) == whole
 
 
-def _station(each: Happening) -> int:
+def _station(each: TrialEvent) -> int:
     return int(each.raw.partition(b'"station":"S')[2][:1])
 
 
@@ -300,7 +300,7 @@ def test_one_fast_clock_changes_nothing_for_others(kind: str, steps: list[int], 
     assert plain(others) == plain(run(KINDS[kind], plainly))
 
 
-def sent_ahead(each: Happening, ahead: timedelta) -> bytes:
+def sent_ahead(each: TrialEvent, ahead: timedelta) -> bytes:
     """The bytes of a reading whose clock was ahead by so much."""
     time = datetime.fromisoformat(json.loads(each.raw)["time"])
     return each.raw.replace(time.isoformat().encode(), (time + ahead).isoformat().encode(), 1)
@@ -335,12 +335,12 @@ def test_an_id_that_comes_again_too_late_to_be_known_is_new_also_without_a_resta
     watched = KINDS["count"]
     late = START + AIR_CONTRACT.lateness + timedelta(hours=1)
 
-    def reading(id: str, at: datetime, corrects: str = "") -> Happening:
+    def reading(id: str, at: datetime, corrects: str = "") -> TrialEvent:
         data = {"station": "S1", "region": "330106", "averaging": "1h", "pm25": 5.0}
         raw = encode_event(
             id=id, source="/t", type=AIR_CONTRACT.event_type, time=at, data=data, corrects=corrects
         )
-        return Happening(AIR, int(at.timestamp() * 1000), raw)
+        return TrialEvent(AIR, int(at.timestamp() * 1000), raw)
 
     again = reading("c", late + 3 * MINUTE, "a") if corrects else reading("a", late + 3 * MINUTE)
     log = entries([reading("a", START), clock(late), reading("b", late + MINUTE), again])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_yaml import parse_rule
-from streams.watch.engine.happenings import Happening
+from streams.watch.engine.trial_events import TrialEvent
 from streams.watch.episodes.episode import Transition
 from streams.watch.publish.published import History, RuleBook, RuleRecord, fixed
 from streams.watch.trial.known_now import MINUTE as MS
@@ -34,7 +34,7 @@ readings = st.lists(
 )
 
 
-def log(plan: Sequence[tuple[int, str, int]]) -> list[Happening]:
+def log(plan: Sequence[tuple[int, str, int]]) -> list[TrialEvent]:
     """Readings in order of time, each with a name of its own."""
     at, found = START, []
     for number, (minutes, station, value) in enumerate(plan):
@@ -43,7 +43,7 @@ def log(plan: Sequence[tuple[int, str, int]]) -> list[Happening]:
     return found
 
 
-def known_now(rules: Sequence[Rule], events: Sequence[Happening], end: int) -> list[Transition]:
+def known_now(rules: Sequence[Rule], events: Sequence[TrialEvent], end: int) -> list[Transition]:
     """What rules say of these events on complete data, up to a moment."""
     ordered = sorted((each.at, each.raw) for each in events)
     found: list[Transition] = []
@@ -56,7 +56,7 @@ def told(found: Sequence[Transition]) -> list[tuple[str, str, str, int, str]]:
     return sorted((each.id, each.kind, each.level, each.at, str(each.value)) for each in found)
 
 
-def live(rules: Sequence[Rule], events: Sequence[Happening], end: int) -> list[Transition]:
+def live(rules: Sequence[Rule], events: Sequence[TrialEvent], end: int) -> list[Transition]:
     """What watch says of them as they come."""
     hours = (end - BEGIN) / 3_600_000
     return transitions(rules, [*events, *[clock(START + timedelta(hours=hours))] * 2])

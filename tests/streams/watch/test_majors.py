@@ -20,8 +20,8 @@ from schemas.fields import milliseconds
 from schemas.majors import upgraders
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_yaml import parse_rule
-from streams.watch.engine.happenings import BadLine, Happening, LineReader
 from streams.watch.engine.partition import Partition
+from streams.watch.engine.trial_events import BadLine, LineReader, TrialEvent
 from streams.watch.episodes.episode import Transition
 from streams.watch.trial.offline import Offline
 from streams.watch.worker.state import StateKeeper
@@ -74,7 +74,7 @@ def test_lines_for_a_trial_may_name_the_newest_by_its_event_type(both: dict[str,
         for name in (NEW, FEED, f"{FEED}.v3", OLD)
     ]
     found = list(reader.read([*lines, json.dumps({"feed": NEW, "tick": START.isoformat()}).encode()]))
-    assert [each.feed for each in found if isinstance(each, Happening)] == [FEED, FEED, FEED]
+    assert [each.feed for each in found if isinstance(each, TrialEvent)] == [FEED, FEED, FEED]
     assert [each.problem for each in found if isinstance(each, BadLine)] == [
         f"feed '{FEED}.v3' is none the rule reads: {FEED}, {OLD}",
         "breaks the contract: station: required",
@@ -114,7 +114,7 @@ def test_an_event_that_comes_as_both_counts_once(both: dict[str, Contract]) -> N
         raw = encode_event(id=id, source="/t", type=OLD if as_old else NEW, time=at, data=data)
         found = step(raw) if as_old else ({}, raw)
         assert found is not None
-        offline.take(Happening(FEED, milliseconds(at), found[1]), told.append)
+        offline.take(TrialEvent(FEED, milliseconds(at), found[1]), told.append)
 
     for as_old in (True, False, True):
         take("a", 0, as_old)

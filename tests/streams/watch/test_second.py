@@ -24,7 +24,7 @@ from streams.watch.engine.flow import Flow, Handed
 from streams.watch.engine.partition import Partition
 from streams.watch.engine.second import SecondLane, SecondStage
 from streams.watch.episodes.episode import Transition
-from streams.watch.publish.published import RuleSet, UnknownEpoch, fixed
+from streams.watch.publish.published import RuleSet, UnknownRuleEpoch, fixed
 from streams.watch.trial.offline import OfflineRecord
 from streams.watch.worker.state import StateKeeper
 
@@ -250,13 +250,13 @@ def test_an_epoch_that_is_not_known_yet_is_waited_for_with_all_before_it_applied
 
     def slow(epoch: int) -> RuleSet:
         if epoch > known[-1]:
-            raise UnknownEpoch(epoch)
+            raise UnknownRuleEpoch(epoch)
         return book(epoch)
 
     log = split(log_of([(1, 0, 400, 1), (1, 0, 20, 1), (1, 0, 400, 1)], change=1), 1)[0]
     found: list[Transition] = []
     partition = Partition(AIR, DECODE, RULES, AIR.topic, 0, epoch=1, book=slow)
-    with pytest.raises(UnknownEpoch):
+    with pytest.raises(UnknownRuleEpoch):
         partition.observe(log, found.append)
     assert ([each.kind for each in found], partition.offset) == (["opened"], 0)
     known.append(2)

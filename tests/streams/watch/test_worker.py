@@ -41,7 +41,7 @@ from streams.watch.episodes.episode import Transition
 from streams.watch.episodes.warning import encode_warning
 from streams.watch.publish.logs import log_ids
 from streams.watch.publish.published import RuleBook, RuleRecord, encode_record
-from streams.watch.publish.rule_topic import EpochReader
+from streams.watch.publish.rule_topic import RuleEpochReader
 from streams.watch.worker.worker import pause_after
 from tests.programs import process, program
 
@@ -371,7 +371,7 @@ def test_a_topic_made_anew_is_watched_from_its_beginning(broker: Settings) -> No
 
 def test_rules_made_anew_end_the_worker_and_are_in_force_from_its_next_start(broker: Settings) -> None:
     """Epochs begin anew, below those that were kept: what is published then comes into force all the same."""
-    epochs = EpochReader(broker.kafka)
+    epochs = RuleEpochReader(broker.kafka)
     before = epochs.latest()
     with worker(broker) as process:
         asyncio.run(produce(broker, air_log(hours=40, stations=8, seed=5), START + timedelta(hours=60)))

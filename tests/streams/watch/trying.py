@@ -13,7 +13,7 @@ from schemas.event import encode_event
 from streams.watch.declare.baseline import BaselineTable
 from streams.watch.declare.rule import Rule
 from streams.watch.declare.rule_yaml import parse_rule
-from streams.watch.engine.happenings import Happening, tick
+from streams.watch.engine.trial_events import TrialEvent, tick
 from streams.watch.episodes.episode import Transition
 from streams.watch.trial.offline import Offline
 
@@ -43,19 +43,19 @@ def rule(condition: Mapping[str, Any], levels: Mapping[str, Any], **more: Any) -
 
 def air(
     at: datetime, value: float, station: str = "S1", region: str = "330106", number: object = None
-) -> Happening:
+) -> TrialEvent:
     """A reading of a station."""
     data = {"station": station, "region": region, "averaging": "1h", "pm25": value}
     return event(AIR, at, data, f"{station}-{at.isoformat()}" if number is None else str(number))
 
 
-def cases(at: datetime, count: int, region: str = "330100", number: object = None) -> Happening:
+def cases(at: datetime, count: int, region: str = "330100", number: object = None) -> TrialEvent:
     """A city's report of influenza."""
     data = {"region": region, "disease": "influenza", "date": at.date().isoformat(), "cases": count}
     return event(CASES, at, data, f"{region}-{at.isoformat()}" if number is None else str(number))
 
 
-def request(at: datetime, name: str, stage: str, region: str = "330106") -> Happening:
+def request(at: datetime, name: str, stage: str, region: str = "330106") -> TrialEvent:
     """A stage of a citizen's request."""
     data = {
         "request": name, "region": region, "channel": "hotline", "category": "traffic", "stage": stage,
@@ -64,27 +64,27 @@ def request(at: datetime, name: str, stage: str, region: str = "330106") -> Happ
     return event(REQUESTS, at, data, f"{name}-{stage}-{at.isoformat()}")
 
 
-def event(feed: str, at: datetime, data: Mapping[str, Any], id: str) -> Happening:
+def event(feed: str, at: datetime, data: Mapping[str, Any], id: str) -> TrialEvent:
     """An event of a feed."""
     raw = encode_event(id=id, source="/t", type=CONTRACTS[feed].event_type, time=at, data=data)
-    return Happening(feed, int(at.timestamp() * 1000), raw)
+    return TrialEvent(feed, int(at.timestamp() * 1000), raw)
 
 
-def clock(at: datetime, feed: str = AIR) -> Happening:
+def clock(at: datetime, feed: str = AIR) -> TrialEvent:
     """A tick."""
     return tick(feed, at, f"tick-{at.isoformat()}")
 
 
 def transitions(
     rules: Rule | Sequence[Rule],
-    happenings: Iterable[Happening],
+    trial_events: Iterable[TrialEvent],
     until: datetime | None = None,
     baselines: Mapping[str, BaselineTable] | None = None,
 ) -> list[Transition]:
     """All transitions some rules make."""
     found: list[Transition] = []
     offline = Offline(CONTRACTS, [rules] if isinstance(rules, Rule) else rules, baselines)
-    for each in happenings:
+    for each in trial_events:
         offline.take(each, found.append)
     offline.finish(found.append, until)
     return found
@@ -96,7 +96,9 @@ def steps(found: Iterable[Transition]) -> list[tuple[str, str, float]]:
     return [(each.kind, each.level, (each.at - start) / 60_000) for each in found]
 
 
-def series(values: Iterable[float | None], every: timedelta = MINUTE, station: str = "S1") -> list[Happening]:
+def series(
+    values: Iterable[float | None], every: timedelta = MINUTE, station: str = "S1"
+) -> list[TrialEvent]:
     """A reading each interval, where there is one."""
     return [
         air(START + number * every, value, station)

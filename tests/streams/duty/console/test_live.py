@@ -11,8 +11,8 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
+from streams.console.access import LIVE, page
 from streams.console.cases import routes
-from streams.console.door import LIVE, page
 from streams.console.live import MOST, Hub, Sees, Touched
 from streams.console.service import QUERY_SLOTS, REFRESH_SLOTS
 from tests.streams.duty.console.house import House, until

@@ -17,8 +17,8 @@ from starlette.requests import Request
 
 from schemas.errors import Misdeclared
 from schemas.regions import load_regions
+from streams.console.access import local_path
 from streams.console.chart import LABEL_HEIGHT, Series, draw, number, round_ticks, time_ticks
-from streams.console.door import local_path
 from streams.console.duties import week_of
 from streams.console.facts import Figure, Standing
 from streams.console.forms import form_of

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 
 from streams.bounded import Crowded, Places
+from streams.console.access import LIVE
 from streams.console.accounts import IDLE, LIFE, SignInRefused
-from streams.console.door import LIVE
 from streams.console.lanes import DEVICE_COOKIE
 from streams.console.pauses import LONGEST, Pauses, pause
 from streams.console.service import SIGN_INS

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.duty.database.models import Base
-from streams.duty.inbox.again import ENDS, Again
-from streams.duty.inbox.reached import AGAIN, Log, Reached, rows_of, start_of, write_down
 from streams.duty.inbox.read import Read
+from streams.duty.inbox.read_position import AGAIN, Log, ReadPosition, rows_of, start_of, write_down
+from streams.duty.inbox.redelivery import ENDS, Redelivery
 
 NOW = 1_000_000_000_000
 SINCE = NOW - int(AGAIN.total_seconds() * 1000)
@@ -29,7 +29,7 @@ def test_a_new_home_begins_at_the_beginning_and_says_nothing() -> None:
 
 
 def test_what_is_written_down_decides_not_what_was_committed() -> None:
-    known = {"a": Reached("a", {0: 3})}
+    known = {"a": ReadPosition("a", {0: 3})}
     start = start_of(known, False, log((0, 5), (0, 9), committed={0: 5, 1: 9}), NOW)
     assert (start.next, start.why, start.filling) == ({0: 3, 1: 0}, "", None), (
         "a new partition from its beginning"
@@ -48,24 +48,24 @@ def test_what_is_gone_is_filled_again_to_the_end_there_is_now() -> None:
 
 
 def test_filling_that_was_interrupted_goes_on_with_the_same_bound() -> None:
-    known = {"a": Reached("a", {0: 0}, 123)}
+    known = {"a": ReadPosition("a", {0: 0}, 123)}
     start = start_of(known, False, log((0, 5)), NOW)
     assert (start.next, start.filling, start.until) == ({0: 0}, 123, {0: 5})
 
 
 def test_a_log_that_is_shorter_than_what_was_read_is_read_from_its_beginning() -> None:
-    start = start_of({"a": Reached("a", {0: 7, 1: 1})}, False, log((0, 5), (0, 9)), NOW)
+    start = start_of({"a": ReadPosition("a", {0: 7, 1: 1})}, False, log((0, 5), (0, 9)), NOW)
     assert start.next == {0: 0, 1: 0} and start.filling is None
     assert "partition 0 ends at offset 5, but 7 were read" in start.why
 
 
 def test_a_topic_made_anew_is_read_from_its_beginning() -> None:
-    start = start_of({"a": Reached("a", {0: 7})}, False, log((0, 9), committed={0: 9}, id="b"), NOW)
+    start = start_of({"a": ReadPosition("a", {0: 7})}, False, log((0, 9), committed={0: 9}, id="b"), NOW)
     assert start.next == {0: 0} and "made anew" in start.why and start.filling is None
 
 
 def test_what_retention_took_before_it_was_read_is_said() -> None:
-    start = start_of({"a": Reached("a", {0: 7})}, False, log((10, 12)), NOW)
+    start = start_of({"a": ReadPosition("a", {0: 7})}, False, log((10, 12)), NOW)
     assert start.next == {0: 10} and start.why.startswith("3 messages were removed by retention")
 
 
@@ -80,18 +80,18 @@ def connection() -> Iterator[sa.Connection]:
 
 def test_how_far_was_read_is_kept_and_other_logs_are_forgotten(connection: sa.Connection) -> None:
     table = Base.metadata.tables["reached"]
-    for each in (Reached("a", {0: 1, 1: 2}), Reached("a", {0: 5, 1: 2}, 77)):
+    for each in (ReadPosition("a", {0: 1, 1: 2}), ReadPosition("a", {0: 5, 1: 2}, 77)):
         write_down(connection, table, each)
         assert rows_of(connection, table) == {"a": each}
-    write_down(connection, table, Reached("a", {0: 5, 1: 2}, floor=99))
-    write_down(connection, table, Reached("a", {0: 6}))
-    assert rows_of(connection, table) == {"a": Reached("a", {0: 6, 1: 2}, floor=99)}, "a floor stays"
-    write_down(connection, table, Reached("a", {0: 0, 1: 0}, 99))
-    assert rows_of(connection, table) == {"a": Reached("a", {0: 0, 1: 0}, 99, 99)}, (
+    write_down(connection, table, ReadPosition("a", {0: 5, 1: 2}, floor=99))
+    write_down(connection, table, ReadPosition("a", {0: 6}))
+    assert rows_of(connection, table) == {"a": ReadPosition("a", {0: 6, 1: 2}, floor=99)}, "a floor stays"
+    write_down(connection, table, ReadPosition("a", {0: 0, 1: 0}, 99))
+    assert rows_of(connection, table) == {"a": ReadPosition("a", {0: 0, 1: 0}, 99, 99)}, (
         "also while it is filled again"
     )
-    write_down(connection, table, Reached("b", {0: 1}))
-    assert rows_of(connection, table) == {"b": Reached("b", {0: 1})}
+    write_down(connection, table, ReadPosition("b", {0: 1}))
+    assert rows_of(connection, table) == {"b": ReadPosition("b", {0: 1})}
 
 
 def read(episode: str, kind: str, arrived: int) -> Read:
@@ -105,7 +105,7 @@ def places(found: list[Read]) -> list[str]:
 
 
 def test_late_ones_are_taken_again_and_of_older_ones_what_is_open() -> None:
-    again = Again(100)
+    again = Redelivery(100)
     found = [
         read("over", "opened", 1),
         read("open", "opened", 2),
@@ -130,7 +130,7 @@ TRANSITIONS = st.lists(
 def test_each_is_taken_or_left_once_and_an_episode_keeps_its_order(
     found: list[tuple[str, str, int]], since: int, size: int
 ) -> None:
-    again, reads = Again(since), [read(*each) for each in sorted(found, key=lambda each: each[2])]
+    again, reads = Redelivery(since), [read(*each) for each in sorted(found, key=lambda each: each[2])]
     taken = [each for at in range(0, len(reads), size) for each in again.sort(reads[at : at + size])]
     taken += again.rest()
     assert len(taken) + again.left == len(reads)

@@ -49,7 +49,7 @@ class _Feed:
         self.size += sum(len(row.raw) for row in batch.accepted) + sum(len(row.raw) for row in batch.refused)
 
 
-class Gathered:
+class WriteBuffer:
     """What waits for the next flush; times are seconds of one clock."""
 
     def __init__(self, limits: Limits) -> None:

@@ -22,7 +22,7 @@ FLOOR = -1
 
 
 @dataclass(frozen=True)
-class Reached:
+class ReadPosition:
     """The next offset by partition of the log with this id. `filling`: see `Start`.
 
     `floor`: of what arrived before it (ms since 1970) a filling that is over has left out what had ended.
@@ -59,7 +59,7 @@ class Start:
     new: bool = False
 
 
-def start_of(known: Mapping[str, Reached], empty: bool, log: Log, now_ms: int) -> Start:
+def start_of(known: Mapping[str, ReadPosition], empty: bool, log: Log, now_ms: int) -> Start:
     """Where to begin, by what is written down; `empty`: nothing at all was ever written there.
 
     A home from before offsets were written down goes on where its group stands.
@@ -85,7 +85,7 @@ def start_of(known: Mapping[str, Reached], empty: bool, log: Log, now_ms: int) -
     return Start(begins, new=True)
 
 
-def _on(here: Reached, log: Log, begins: Mapping[int, int]) -> Start:
+def _on(here: ReadPosition, log: Log, begins: Mapping[int, int]) -> Start:
     """Go on; a log that is shorter than what was read of it is an older copy, and is read from its beginning."""
     cut = [partition for partition, (_, end) in log.offsets.items() if here.next.get(partition, 0) > end]
     if cut:
@@ -100,7 +100,7 @@ def _on(here: Reached, log: Log, begins: Mapping[int, int]) -> Start:
     return Start({p: max(here.next.get(p, start), start) for p, start in begins.items()}, why)
 
 
-def rows_of(connection: Any, table: sa.Table) -> dict[str, Reached]:
+def rows_of(connection: Any, table: sa.Table) -> dict[str, ReadPosition]:
     """What is written down, by the log's id. `connection`: a connection or a session."""
     found: dict[str, dict[int, int]] = {}
     filling: dict[str, int | None] = {}
@@ -111,10 +111,10 @@ def rows_of(connection: Any, table: sa.Table) -> dict[str, Reached]:
         if partition != FLOOR:
             filling[log] = since
     floors = {log: offsets.pop(FLOOR, None) for log, offsets in found.items()}
-    return {log: Reached(log, offsets, filling.get(log), floors[log]) for log, offsets in found.items()}
+    return {log: ReadPosition(log, offsets, filling.get(log), floors[log]) for log, offsets in found.items()}
 
 
-def write_down(connection: Any, table: sa.Table, reached: Reached) -> None:
+def write_down(connection: Any, table: sa.Table, reached: ReadPosition) -> None:
     """Write how far a log was read, in the transaction that is under way; other logs are forgotten."""
     connection.execute(sa.delete(table).where(table.c.log != reached.log))
     floor = {} if reached.floor is None else {FLOOR: reached.floor}

@@ -13,7 +13,7 @@ from streams.duty.inbox.read import Read
 ENDS = ("recovered", "cancelled")
 
 
-class Again:
+class Redelivery:
     """Sorts what is read: `since` in ms since 1970, by the broker's time of arrival."""
 
     def __init__(self, since: int) -> None:

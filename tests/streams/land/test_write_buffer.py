@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from schemas.contract import load_contracts
 from schemas.decoder import Decoder
-from streams.land.account import Feed, Position, check
+from streams.land.classification import Feed, Position, check
 from streams.land.columns import Landed
-from streams.land.gathered import Gathered, Limits, Taken
+from streams.land.write_buffer import Limits, Taken, WriteBuffer
 from tests.streams.land.records import air, log
 
 CONTRACT = load_contracts()["ecology.air-quality"]
@@ -34,7 +34,7 @@ def sizes(found: Sequence[Taken]) -> dict[str, int]:
 
 
 def test_a_feed_with_rows_enough_is_flushed_by_itself_and_the_others_in_time() -> None:
-    gathered = Gathered(LIMITS)
+    gathered = WriteBuffer(LIMITS)
     gathered.add(taken("small", 3), 0.0)
     gathered.add(taken("large", 6), 1.0)
     assert not gathered.full and gathered.room("large") and gathered.take(1.0) == []
@@ -49,7 +49,7 @@ def test_a_feed_with_rows_enough_is_flushed_by_itself_and_the_others_in_time() -
 
 
 def test_where_all_feeds_are_too_many_the_largest_go_until_half_is_left() -> None:
-    gathered = Gathered(LIMITS)
+    gathered = WriteBuffer(LIMITS)
     for topic, rows in {"a": 4, "b": 9, "c": 8, "d": 2, "e": 7}.items():
         assert gathered.room(topic)
         gathered.add(taken(topic, rows), 0.0)
@@ -59,7 +59,7 @@ def test_where_all_feeds_are_too_many_the_largest_go_until_half_is_left() -> Non
 
 
 def test_bytes_are_bounded_too() -> None:
-    gathered = Gathered(Limits(rows=100, size=1000, held=100))
+    gathered = WriteBuffer(Limits(rows=100, size=1000, held=100))
     gathered.add(taken("a", 3), 0.0)
     gathered.add(taken("b", 1), 0.0)
     assert gathered.full and not gathered.room("c")
@@ -67,7 +67,7 @@ def test_bytes_are_bounded_too() -> None:
 
 
 def test_what_is_forgotten_is_not_flushed() -> None:
-    gathered = Gathered(LIMITS)
+    gathered = WriteBuffer(LIMITS)
     gathered.add(taken("a", 5), 0.0)
     gathered.add(taken("a", 5, partition=1), 1.0)
     gathered.add(taken("b", 2), 1.0)
@@ -81,7 +81,7 @@ def test_what_is_forgotten_is_not_flushed() -> None:
 def test_each_partition_is_flushed_in_order_once_and_no_more_waits_than_may(
     steps: list[tuple[str, int, float]],
 ) -> None:
-    gathered, now, ends = Gathered(LIMITS), 0.0, dict.fromkeys("abcd", 0)
+    gathered, now, ends = WriteBuffer(LIMITS), 0.0, dict.fromkeys("abcd", 0)
     given, found = [], list[Taken]()
     for topic, rows, later in steps:
         while not gathered.room(topic):

@@ -9,7 +9,7 @@ _API_VERSIONS, _CORRELATION, _NO_CLIENT = 18, 1, -1
 _HEAD = 10
 
 
-def knock(bootstrap: str, seconds: float) -> None:
+def probe_broker(bootstrap: str, seconds: float) -> None:
     """Return when the broker has answered ApiVersions (version 0); OSError where it has not in `seconds`.
 
     A process that is stopped, or too busy, has its connections taken by the kernel, and says nothing.

@@ -9,17 +9,17 @@ import time
 import pytest
 
 from deploy.ports import free_port
-from streams.knock import knock
+from streams.broker_probe import probe_broker
 
 
 @pytest.mark.stack
 def test_a_broker_answers(kafka: str) -> None:
-    knock(kafka, 5)
+    probe_broker(kafka, 5)
 
 
 def test_nobody_listens() -> None:
     with pytest.raises(OSError):
-        knock(f"127.0.0.1:{free_port()}", 5)
+        probe_broker(f"127.0.0.1:{free_port()}", 5)
 
 
 def test_who_takes_the_connection_and_says_nothing_is_given_up() -> None:
@@ -28,7 +28,7 @@ def test_who_takes_the_connection_and_says_nothing_is_given_up() -> None:
         silent.listen()
         begun = time.monotonic()
         with pytest.raises(TimeoutError):
-            knock(f"127.0.0.1:{silent.getsockname()[1]}", 0.2)
+            probe_broker(f"127.0.0.1:{silent.getsockname()[1]}", 0.2)
         assert time.monotonic() - begun < 10
 
 
@@ -46,5 +46,5 @@ def test_what_answers_otherwise_is_no_broker() -> None:
         greeter = threading.Thread(target=greet)
         greeter.start()
         with pytest.raises(ConnectionError, match="not answer as a broker"):
-            knock(f"127.0.0.1:{other.getsockname()[1]}", 5)
+            probe_broker(f"127.0.0.1:{other.getsockname()[1]}", 5)
         greeter.join()

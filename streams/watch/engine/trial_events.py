@@ -36,7 +36,7 @@ _DECODE = msgspec.json.Decoder().decode
 
 
 @dataclass(frozen=True)
-class Happening:
+class TrialEvent:
     """One event or tick of a feed as the bytes that would be in Kafka.
 
     `at` is its event time or clock, ms; `arrival` when it came in, where that is known or `supposed`; `line` the
@@ -62,14 +62,14 @@ class BadLine:
 
 
 class LineReader:
-    """Reads lines as happenings of some feeds."""
+    """Reads lines as events of some feeds."""
 
     def __init__(self, contracts: Mapping[str, Contract]) -> None:
         self._contracts = contracts
         self._decoders = {feed: Decoder(contract) for feed, contract in contracts.items()}
         self._types = {contract.event_type: feed for feed, contract in contracts.items()}
 
-    def read(self, lines: Iterable[bytes]) -> Iterator[Happening | BadLine]:
+    def read(self, lines: Iterable[bytes]) -> Iterator[TrialEvent | BadLine]:
         """Read all lines; blank ones are passed over. A tick of all feeds gives one for each."""
         for number, line in enumerate(lines, 1):
             if number == 1:
@@ -82,7 +82,7 @@ class LineReader:
                 except Rejected as error:
                     yield BadLine(number, f"breaks the contract: {error}".removesuffix(": "))
 
-    def _line(self, number: int, raw: bytes) -> list[Happening]:
+    def _line(self, number: int, raw: bytes) -> list[TrialEvent]:
         try:
             document = _DECODE(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -97,7 +97,9 @@ class LineReader:
         event = self._decoders[feed].decode(raw)
         came = _arrival(document)
         return [
-            Happening(feed, milliseconds(event.time), raw, timeline=event.timeline, arrival=came, line=number)
+            TrialEvent(
+                feed, milliseconds(event.time), raw, timeline=event.timeline, arrival=came, line=number
+            )
         ]
 
     def _feed(self, document: Mapping[str, Any]) -> str:
@@ -126,7 +128,7 @@ class LineReader:
             corrects=str(document.get("corrects") or ""),
         )
 
-    def _ticks(self, number: int, document: Mapping[str, Any]) -> list[Happening]:
+    def _ticks(self, number: int, document: Mapping[str, Any]) -> list[TrialEvent]:
         data = document.get("data")
         text = document.get("tick") or (data.get("clock") if isinstance(data, dict) else None)
         clock = moment(text, "tick")
@@ -137,50 +139,50 @@ class LineReader:
         return [replace(each, arrival=came, line=number) for each in ticks]
 
 
-def tick(feed: str, clock: datetime, id: str, timeline: str = LIVE) -> Happening:
+def tick(feed: str, clock: datetime, id: str, timeline: str = LIVE) -> TrialEvent:
     """A tick of one feed."""
     raw = encode_tick(id=id, clock=clock, timeline=timeline)
-    return Happening(feed, milliseconds(clock), raw, tick=True, timeline=timeline)
+    return TrialEvent(feed, milliseconds(clock), raw, tick=True, timeline=timeline)
 
 
-def by_time(found: Iterable[Happening | BadLine]) -> Iterator[Happening | BadLine]:
+def by_time(found: Iterable[TrialEvent | BadLine]) -> Iterator[TrialEvent | BadLine]:
     """The same in order of time, or arrival where it is known; bad lines first. Everything is read before."""
-    return iter(sorted(found, key=lambda each: _came(each) if isinstance(each, Happening) else -math.inf))
+    return iter(sorted(found, key=lambda each: _came(each) if isinstance(each, TrialEvent) else -math.inf))
 
 
-def _came(each: Happening) -> int:
+def _came(each: TrialEvent) -> int:
     return each.at if each.arrival is None else each.arrival
 
 
 def arrivals(
-    found: Iterable[Happening | BadLine], disorder: Mapping[str, int]
-) -> Iterator[Happening | BadLine]:
+    found: Iterable[TrialEvent | BadLine], disorder: Mapping[str, int]
+) -> Iterator[TrialEvent | BadLine]:
     """The same with an arrival for each event that has none: its own time, unless its clock is ahead.
 
     `disorder`, by feed, is how far (ms) events may be out of order. A clock is ahead where at least half of the
     next AHEAD events are earlier by more than that, and would not be late without it: they came later and had not
     occurred yet. Such an event arrives with the earliest of these.
     """
-    coming: deque[Happening | BadLine] = deque()
+    coming: deque[TrialEvent | BadLine] = deque()
     clock = -math.inf
     for each in chain(found, repeat(None, AHEAD)):
         if each is not None:
             coming.append(each)
         if len(coming) > AHEAD or (each is None and coming):
             first = coming.popleft()
-            if isinstance(first, Happening):
+            if isinstance(first, TrialEvent):
                 first = _arrived(first, coming, disorder, clock)
                 clock = max(clock, _came(first))
             yield first
 
 
 def _arrived(
-    each: Happening, coming: Iterable[Happening | BadLine], disorder: Mapping[str, int], clock: float
-) -> Happening:
+    each: TrialEvent, coming: Iterable[TrialEvent | BadLine], disorder: Mapping[str, int], clock: float
+) -> TrialEvent:
     if each.tick or each.arrival is not None:
         return each
     beyond = disorder[each.feed]
-    times = [other.at for other in coming if isinstance(other, Happening) and not other.tick]
+    times = [other.at for other in coming if isinstance(other, TrialEvent) and not other.tick]
     earlier = [at for at in times if clock - beyond <= at < each.at - beyond]
     if not earlier or 2 * len(earlier) < len(times):
         return replace(each, arrival=each.at)
@@ -188,8 +190,8 @@ def _arrived(
 
 
 def in_time(
-    found: Iterable[Happening | BadLine], contracts: Mapping[str, Contract]
-) -> Iterator[Happening | BadLine]:
+    found: Iterable[TrialEvent | BadLine], contracts: Mapping[str, Contract]
+) -> Iterator[TrialEvent | BadLine]:
     """The same, but an event too far ahead of its arrival is a bad line."""
     for each in found:
         if isinstance(each, BadLine) or each.tick or each.arrival is None:
@@ -200,7 +202,7 @@ def in_time(
         yield BadLine(each.line, _ahead(each, refused)) if refused else each
 
 
-def _ahead(each: Happening, refused: Rejected) -> str:
+def _ahead(each: TrialEvent, refused: Rejected) -> str:
     came = datetime.fromtimestamp((each.arrival or 0) / 1000, UTC).astimezone(SHANGHAI).isoformat()
     if not each.supposed:
         return f"breaks the contract: {refused}, arrived {came}"

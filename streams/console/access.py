@@ -1,4 +1,4 @@
-"""The door: who comes in, in which language, how often, and what becomes of refusals.
+"""Access to the console: sessions, CSRF, language, limits on requests, and how refusals are shown.
 
 Nobody sees a page without a session, and nobody changes anything without the session's own CSRF token coming
 back from this origin. A handler is a plain function of a `Visit`; it runs in a thread, since it asks a database.
@@ -119,7 +119,7 @@ def guest_of(deps: ConsoleDependencies, request: Request, *, used: bool = True) 
     return Guest(deps, request, deps.words[language_of(request)], now, visitor)
 
 
-def open_door(deps: ConsoleDependencies, handler: Callable[[Guest], Response]) -> Endpoint:
+def public_endpoint(deps: ConsoleDependencies, handler: Callable[[Guest], Response]) -> Endpoint:
     """An endpoint for anybody, signed in or not."""
 
     async def endpoint(request: Request) -> Response:

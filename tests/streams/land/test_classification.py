@@ -14,7 +14,7 @@ from schemas.contract import load_contracts
 from schemas.decoder import Decoder
 from schemas.fields import MILLISECOND
 from streams.faults import ALL
-from streams.land.account import FAULT, LIVE, TIMELINES, Batch, Feed, Position, check, join
+from streams.land.classification import FAULT, LIVE, TIMELINES, Batch, Feed, Position, check, join
 from tests.streams.land.records import NOON, NOON_MS, Record, air, log, minutes, tick
 
 CONTRACT = load_contracts()["ecology.air-quality"]
