@@ -231,23 +231,17 @@ def _bounded(step: Step) -> Step:
     def bounded(state: State, t: When, observed: float | None) -> Verdict:
         if observed is not None and not -MOST <= observed <= MOST:
             observed = min(max(observed, -MOST), MOST)
-        try:
-            return step(state, t, observed)
-        except (ArithmeticError, ValueError) as error:
-            _without_answer(error)
-        try:
-            return step(state, t, None)
-        except (ArithmeticError, ValueError) as error:
-            _without_answer(error)
+        for tried in (observed, None):
+            try:
+                return step(state, t, tried)
+            except ArithmeticError:
+                continue
+            except ValueError as error:
+                if str(error) not in NO_ANSWER:
+                    raise
         return state, None, None, None
 
     return bounded
-
-
-def _without_answer(error: ArithmeticError | ValueError) -> None:
-    """Raise what is not figures without an answer."""
-    if isinstance(error, ValueError) and str(error) not in NO_ANSWER:
-        raise error
 
 
 def _day(time: int) -> date:
